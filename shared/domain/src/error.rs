@@ -1,0 +1,144 @@
+//! The one error type. Its three spellings on the wire are made in `web::dialect`, each in one exhaustive `match`.
+
+use std::{borrow::Cow, fmt};
+
+/// What went wrong, in a closed list; each has one status and one `message_code` (product.md §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The request cannot be read: JSON or form syntax, a parameter repeated or missing.
+    MalformedRequest,
+    /// A client's authentication at a token endpoint failed (RFC 6749 §5.2 `invalid_client`).
+    InvalidClient,
+    /// A scope is unknown or not granted to the key (RFC 6749 §5.2 `invalid_scope`).
+    InvalidScope,
+    /// A grant type this server does not have (RFC 6749 §5.2 `unsupported_grant_type`).
+    UnsupportedGrantType,
+    /// The access token is missing, invalid, expired or revoked.
+    AuthenticationFailed,
+    /// The call comes from an address outside the allowlist (CYB-7).
+    IpNotAllowed,
+    /// The credential lacks a scope that the operation needs.
+    InsufficientScope,
+    /// The caller may not do this, whatever its scopes.
+    Forbidden,
+    /// No such thing, or none the caller may know of.
+    NotFound,
+    /// The path exists, the method does not.
+    MethodNotAllowed,
+    /// The thing is in a state that forbids this, or something else stands in the way.
+    Conflict,
+    /// As many of a kind as an organization may have (product.md §1).
+    LimitReached,
+    /// The body is larger than 64 KiB.
+    PayloadTooLarge,
+    /// The body is of a media type that this operation does not read.
+    UnsupportedMediaType,
+    /// The request is well-formed and a value in it is not acceptable.
+    InvalidParameter,
+    /// Something we depend on is slow, throttled or absent; the same request may succeed later.
+    TemporarilyUnavailable,
+    /// A defect of ours.
+    Internal,
+}
+
+impl Kind {
+    /// Every kind, for the error reference.
+    pub const ALL: [Self; 17] = [
+        Self::MalformedRequest,
+        Self::InvalidClient,
+        Self::InvalidScope,
+        Self::UnsupportedGrantType,
+        Self::AuthenticationFailed,
+        Self::IpNotAllowed,
+        Self::InsufficientScope,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::Conflict,
+        Self::LimitReached,
+        Self::PayloadTooLarge,
+        Self::UnsupportedMediaType,
+        Self::InvalidParameter,
+        Self::TemporarilyUnavailable,
+        Self::Internal,
+    ];
+}
+
+/// One member of the request and why it is refused.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct FieldError {
+    /// The member's path, such as `ip_allowlist[1]`.
+    pub field: String,
+    /// Why, in words that say what would be accepted.
+    pub reason: String,
+}
+
+/// A failure as the caller sees it. What only operators may see goes to the log where it happens, never in here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// Which of the closed list.
+    pub kind: Kind,
+    /// A sentence for people: what is wrong and what to do. Never holds a secret, a token or foreign data.
+    pub message: Cow<'static, str>,
+    /// The members at fault, for [`Kind::InvalidParameter`].
+    pub fields: Vec<FieldError>,
+}
+
+impl Error {
+    /// A failure of this kind.
+    #[must_use]
+    pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into(), fields: Vec::new() }
+    }
+
+    /// One member that is not acceptable.
+    #[must_use]
+    pub fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::fields(vec![FieldError { field: field.into(), reason: reason.into() }])
+    }
+
+    /// Members that are not acceptable; at least one.
+    #[must_use]
+    pub fn fields(fields: Vec<FieldError>) -> Self {
+        let message = fields.iter().map(|e| format!("{} {}", e.field, e.reason)).collect::<Vec<_>>().join("; ");
+        Self { kind: Kind::InvalidParameter, message: message.into(), fields }
+    }
+
+    /// The 404 of a thing that does not exist or that the caller may not know of: always the same.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::new(Kind::NotFound, "There is no such resource")
+    }
+
+    /// The refusal of an address outside the allowlist, with CYB-7's words.
+    #[must_use]
+    pub fn ip_not_allowed() -> Self {
+        Self::new(Kind::IpNotAllowed, "IP address not in allowlist")
+    }
+
+    /// The one answer to every failed client authentication: says nothing of which part was wrong.
+    #[must_use]
+    pub fn invalid_client() -> Self {
+        Self::new(Kind::InvalidClient, "Client authentication failed: the client or its secret is unknown, inactive, expired or revoked")
+    }
+
+    /// Something we depend on did not answer in time.
+    #[must_use]
+    pub fn temporarily_unavailable() -> Self {
+        Self::new(Kind::TemporarilyUnavailable, "The service cannot answer right now; send the same request again in a moment")
+    }
+
+    /// A defect of ours; the log has the cause under the request's id.
+    #[must_use]
+    pub fn internal() -> Self {
+        Self::new(Kind::Internal, "The service failed; the failure is logged under the request id of this answer")
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,73 @@
+//! Sandbox or live: decided once for a credential and never mixed (product.md §1, Kinds).
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// The kind of a key or token. On the wire it is the member `environment`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// For trying things: active at once.
+    Sandbox,
+    /// Real money: gated by the organization's KYB (ARZ-3).
+    Live,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Sandbox, Self::Live];
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sandbox => "sandbox",
+            Self::Live => "live",
+        }
+    }
+
+    /// The word inside a secret: `live` or `test`.
+    #[must_use]
+    pub const fn secret_tag(self) -> &'static str {
+        match self {
+            Self::Sandbox => "test",
+            Self::Live => "live",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or("must be sandbox or live")
+    }
+}
+
+/// A bank's environment, fixed for life (product.md §1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BankEnvironment {
+    /// For trying things.
+    Sandbox,
+    /// Real money; its keys are live.
+    Production,
+}
+
+impl BankEnvironment {
+    /// The kind of the bank's keys.
+    #[must_use]
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::Sandbox => Kind::Sandbox,
+            Self::Production => Kind::Live,
+        }
+    }
+}

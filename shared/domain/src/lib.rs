@@ -1,0 +1,21 @@
+//! What Latchkey is, without how it runs: types that cannot exist in a wrong state, state machines whose transitions
+//! consume their subject, and the policies that decide.
+//!
+//! Architecture invariant: nothing here reads a clock, draws a random number, waits, or knows of HTTP, AWS or Lambda.
+//! Time arrives as a [`time::Timestamp`], randomness as bytes.
+
+pub mod allowlist;
+pub mod audit;
+pub mod base62;
+pub mod confer;
+pub mod error;
+pub mod feed;
+pub mod gate;
+pub mod ids;
+pub mod key;
+pub mod kind;
+pub mod organization;
+pub mod pepper;
+pub mod scope;
+pub mod secret;
+pub mod time;

@@ -1,0 +1,95 @@
+//! Organizations and banks.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+
+use crate::{gate::OrganizationGate, ids::Guid, kind::BankEnvironment, time::Timestamp};
+
+/// What people call an organization, a bank or a key: 1 to 128 characters, no control characters, not only white space.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Name(String);
+
+impl Name {
+    /// # Errors
+    /// One sentence that says what is expected.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        if !(1..=128).contains(&text.chars().count()) {
+            return Err("must have 1 to 128 characters");
+        }
+        if text.trim().is_empty() || text.chars().any(char::is_control) {
+            return Err("must have a visible character and no control characters");
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+/// A tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Organization {
+    /// Its identifier.
+    pub guid: Guid,
+    /// What people call it.
+    pub name: Name,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When its profile last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes.
+    pub version: u64,
+}
+
+/// An organization together with its gate, as the API shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrganizationStanding {
+    /// Its profile.
+    pub organization: Organization,
+    /// Its gate.
+    pub gate: OrganizationGate,
+}
+
+/// A bank of an organization.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bank {
+    /// Its identifier.
+    pub guid: Guid,
+    /// Whom it belongs to.
+    pub organization: Guid,
+    /// What people call it.
+    pub name: Name,
+    /// Fixed for life; decides the kind of its keys.
+    pub environment: BankEnvironment,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes.
+    pub version: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_1_to_128_characters() {
+        assert!(Name::parse("web-checkout prod").is_ok());
+        assert!(Name::parse(&"é".repeat(128)).is_ok());
+        for text in ["", "   ", "a\nb", "\u{0}", &"x".repeat(129)] {
+            assert!(Name::parse(text).is_err(), "{text:?}");
+        }
+    }
+}

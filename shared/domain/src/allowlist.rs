@@ -134,7 +134,7 @@ impl Entry {
             return Err("has a number with leading zeros".into());
         }
         let is_address = !text.contains('/');
-        let range = if is_address { text.parse().map(Ipv4Net::from).ok() } else { text.parse::<Ipv4Net>().ok() }
+        let range = if is_address { text.parse::<Ipv4Addr>().map(Ipv4Net::from).ok() } else { text.parse::<Ipv4Net>().ok() }
             .ok_or("is not an IPv4 address or CIDR range, such as 8.8.8.8 or 8.8.8.0/24")?;
         let canonical = range.trunc();
         if canonical != range {

@@ -3,8 +3,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::Guid, kind::BankEnvironment};
-
 /// Where an organization stands with "know your business".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -43,15 +41,6 @@ pub struct OrganizationGate {
 impl OrganizationGate {
     /// The gate of a new organization.
     pub const NEW: Self = Self { kyb: Kyb::Pending, plan: Plan::Starter, suspended: false };
-}
-
-/// The bank's gate over its keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BankGate {
-    /// Whom the bank belongs to.
-    pub organization: Guid,
-    /// Fixed for life; decides the kind of its keys.
-    pub environment: BankEnvironment,
 }
 
 /// Everything outside a key that decides whether it works.

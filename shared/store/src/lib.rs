@@ -1,1 +1,87 @@
-//! TODO
+#![doc = include_str!("../ACCESS_PATTERNS.md")]
+
+mod audit;
+mod banks;
+mod error;
+mod feed;
+mod keys;
+mod lists;
+mod organizations;
+mod positions;
+mod record;
+mod signing_keys;
+mod transaction;
+mod witness;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_dynamodb::Client;
+use domain::{
+    ids::Guid,
+    time::{Clock, Timestamp},
+};
+
+pub use self::{audit::Chain, error::StoreError, keys::KeyRow, lists::MAX_OF_A_KIND, signing_keys::PublishedKey};
+use self::{positions::Position, witness::Witness};
+
+/// The names of the deployment's tables.
+#[derive(Clone, Debug)]
+pub struct Tables {
+    /// Keys, secrets, gates, profiles, lists, published signing keys.
+    pub core: String,
+    /// The revocation feed.
+    pub feed: String,
+    /// Audit events and their chain.
+    pub audit: String,
+}
+
+/// The platform's state in `DynamoDB`. Methods are named after access patterns; cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    client: Client,
+    tables: Arc<Tables>,
+    clock: Clock,
+    new_id: Arc<dyn Fn() -> Guid + Send + Sync>,
+    witness: Witness,
+}
+
+/// One try of one call. A healthy `DynamoDB` answers in milliseconds; a try that hangs is given up so that the next one
+/// still fits into the gateway's patience.
+const TRY: Duration = Duration::from_millis(1500);
+/// All tries of one call.
+const CALL: Duration = Duration::from_secs(5);
+
+impl Store {
+    /// A store over the real client. `new_id` draws random identifiers for feed entries and audit events.
+    pub fn new(aws: &SdkConfig, tables: Tables, clock: Clock, new_id: impl Fn() -> Guid + Send + Sync + 'static) -> Self {
+        let witness = Witness::new(clock.clone());
+        let config = aws_sdk_dynamodb::config::Builder::from(aws)
+            .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50)))
+            .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(TRY).operation_timeout(CALL).build())
+            .interceptor(witness.clone())
+            .build();
+        Self { client: Client::from_conf(config), tables: Arc::new(tables), clock, new_id: Arc::new(new_id), witness }
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    fn new_id(&self) -> Guid {
+        (self.new_id)()
+    }
+
+    /// Reads one item of the `core` table, strongly consistent.
+    async fn read<T: serde::de::DeserializeOwned>(&self, at: Position) -> Result<Option<T>, StoreError> {
+        let call = self.client.get_item().table_name(&self.tables.core).set_key(Some(at.into_key())).consistent_read(true);
+        let answer = call.send().await.map_err(StoreError::unavailable)?;
+        answer.item.map(record::read).transpose()
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({:?})", self.tables)
+    }
+}

@@ -1,0 +1,93 @@
+//! Banks.
+
+use domain::{
+    audit::{Action, Origin},
+    error::Error,
+    ids::Guid,
+    kind::Kind,
+    organization::Bank,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    MAX_OF_A_KIND, Store,
+    audit::differences,
+    error::StoreError,
+    positions::{self, Class},
+    record,
+    transaction::Transaction,
+};
+
+/// What an organization's list knows of a bank.
+#[derive(Serialize, Deserialize)]
+struct BankRow {
+    guid: Guid,
+    kind: Kind,
+}
+
+impl Store {
+    /// Stores a new bank.
+    ///
+    /// # Errors
+    /// [`StoreError::LimitReached`], [`StoreError::Exists`], and what any change can meet.
+    pub async fn create_bank(&self, bank: &Bank, origin: &Origin) -> Result<(), StoreError> {
+        let row = BankRow { guid: bank.guid, kind: bank.environment.kind() };
+        let core = &self.tables.core;
+        self.commit(|now| {
+            let row_at = positions::list_row(bank.organization, Class::Bank, bank.created_at, bank.guid);
+            Transaction::default()
+                .create(core, record::write(positions::gate(bank.guid), bank)?)?
+                .create(core, record::write(row_at, &row)?)?
+                .count(core, positions::count(bank.organization, Class::Bank), MAX_OF_A_KIND)?
+                .audit(self, now, bank.organization, Action::BankCreate, &bank.guid, origin, differences(&(), bank))
+        })
+        .await
+    }
+
+    /// A bank as it is now. An organization's `guid` is not a bank's.
+    ///
+    /// # Errors
+    /// What any read can meet.
+    pub async fn bank(&self, guid: Guid) -> Result<Option<Bank>, StoreError> {
+        // Gates of organizations and banks share a key pattern; what has no bank's name is none.
+        let item: Option<serde_json::Value> = self.read(positions::gate(guid)).await?;
+        let bank = item.filter(|item| item.get("environment").is_some()).map(serde_json::from_value).transpose();
+        bank.map_err(|error| StoreError::Corrupt(format!("bank {guid}: {error}")))
+    }
+
+    /// The banks of an organization that have this kind, in order of creation.
+    ///
+    /// # Errors
+    /// What any read can meet.
+    pub async fn banks_of(&self, organization: Guid, kind: Kind) -> Result<Vec<Guid>, StoreError> {
+        let rows: Vec<BankRow> = self.rows(organization, Class::Bank).await?;
+        Ok(rows.into_iter().filter(|row| row.kind == kind).map(|row| row.guid).collect())
+    }
+
+    /// These banks as they are now, in the same order.
+    ///
+    /// # Errors
+    /// What any read can meet.
+    pub async fn banks(&self, guids: impl IntoIterator<Item = Guid>) -> Result<Vec<Bank>, StoreError> {
+        self.read_all(guids.into_iter().map(positions::gate).collect()).await
+    }
+
+    /// Changes a bank to what `decide` makes of it.
+    ///
+    /// # Errors
+    /// What `decide` refuses; a conflict when it changed in between.
+    pub async fn change_bank(&self, guid: Guid, origin: &Origin, decide: impl Fn(Bank) -> Result<Bank, Error>) -> Result<Bank, Error> {
+        let bank = self.bank(guid).await?.ok_or_else(Error::not_found)?;
+        let changed = decide(bank.clone())?;
+        let changes = differences(&bank, &changed);
+        if !changes.is_empty() {
+            self.commit(|now| {
+                Transaction::default()
+                    .replace(&self.tables.core, record::write(positions::gate(guid), &changed)?, bank.version)?
+                    .audit(self, now, bank.organization, Action::BankUpdate, &guid, origin, changes.clone())
+            })
+            .await?;
+        }
+        Ok(changed)
+    }
+}

@@ -1,0 +1,70 @@
+//! What can go wrong between the platform and its tables, and what callers are told of it.
+
+use std::fmt;
+
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata};
+use domain::error::{Error, Kind};
+
+/// Why a read or change did not happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// There is no such item (any more).
+    NotFound,
+    /// The item changed since it was read.
+    Changed,
+    /// An item of that position exists.
+    Exists,
+    /// The organization has as many of a kind as it may.
+    LimitReached,
+    /// The key is revoked, which is final.
+    Revoked,
+    /// This instance's clock is too far from `DynamoDB`'s: it makes no changes.
+    ClockSkewed,
+    /// `DynamoDB` did not answer, or throttled, within the call's time. The text is for the log.
+    Unavailable(String),
+    /// An item cannot be read as what it should be. The text is for the log.
+    Corrupt(String),
+}
+
+impl StoreError {
+    pub(crate) fn unavailable<E: std::error::Error + ProvideErrorMetadata>(error: E) -> Self {
+        Self::Unavailable(DisplayErrorContext(&error).to_string())
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound => f.write_str("no such item"),
+            Self::Changed => f.write_str("the item changed since it was read"),
+            Self::Exists => f.write_str("an item of that position exists"),
+            Self::LimitReached => f.write_str("as many of a kind as an organization may have"),
+            Self::Revoked => f.write_str("the key is revoked"),
+            Self::ClockSkewed => f.write_str("the clock of this instance is more than ten seconds from DynamoDB's"),
+            Self::Unavailable(cause) => write!(f, "DynamoDB is unavailable: {cause}"),
+            Self::Corrupt(cause) => write!(f, "an item is corrupt: {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// What the caller is told. Causes that only operators may see are logged here.
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => Self::not_found(),
+            StoreError::Changed | StoreError::Exists => Self::new(Kind::Conflict, "Somebody else changed this at the same moment; read it and try again"),
+            StoreError::LimitReached => Self::new(Kind::LimitReached, "An organization has at most 10,000 of a kind"),
+            StoreError::Revoked => Self::new(Kind::Conflict, "The key is revoked, which is final: make a new one"),
+            StoreError::ClockSkewed | StoreError::Unavailable(_) => {
+                tracing::error!(cause = %error, "store unavailable");
+                Self::temporarily_unavailable()
+            }
+            StoreError::Corrupt(_) => {
+                tracing::error!(cause = %error, "store corrupt");
+                Self::internal()
+            }
+        }
+    }
+}

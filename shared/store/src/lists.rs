@@ -1,0 +1,64 @@
+//! What an organization has of one class, read whole within its bound, so that filters and counts are exact.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use domain::ids::Guid;
+use serde::de::DeserializeOwned;
+
+use crate::{Store, error::StoreError, positions::{self, Class, Position}, record};
+
+/// How many of one class an organization may have (product.md §1).
+pub const MAX_OF_A_KIND: usize = 10_000;
+
+/// What one `BatchGetItem` may ask for.
+const BATCH: usize = 100;
+/// Times that what a batch left out is asked for again.
+const TRIES: u32 = 6;
+
+impl Store {
+    /// The rows of one class, in order of creation; strongly consistent.
+    pub(crate) async fn rows<T: DeserializeOwned>(&self, organization: Guid, class: Class) -> Result<Vec<T>, StoreError> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.tables.core)
+            .consistent_read(true)
+            .key_condition_expression("PK = :list AND begins_with(SK, :class)")
+            .expression_attribute_values(":list", AttributeValue::S(positions::list(organization)))
+            .expression_attribute_values(":class", AttributeValue::S(class.prefix().into()))
+            .into_paginator()
+            .items()
+            .send();
+        let mut rows = Vec::new();
+        while let Some(item) = pages.next().await {
+            rows.push(record::read(item.map_err(StoreError::unavailable)?)?);
+        }
+        Ok(rows)
+    }
+
+    /// The items at these positions of `core`, strongly consistent, in the same order; what is gone is left out.
+    pub(crate) async fn read_all<T: DeserializeOwned>(&self, positions: Vec<Position>) -> Result<Vec<T>, StoreError> {
+        let mut found = HashMap::new();
+        for batch in positions.chunks(BATCH) {
+            let mut wanted: Vec<_> = batch.iter().cloned().map(Position::into_key).collect();
+            for attempt in 0.. {
+                let keys = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true).build();
+                let keys = keys.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+                let answer = self.client.batch_get_item().request_items(&self.tables.core, keys).send().await.map_err(StoreError::unavailable)?;
+                for item in answer.responses.into_iter().flat_map(HashMap::into_values).flatten() {
+                    found.insert(Position::of(&item), item);
+                }
+                wanted = answer.unprocessed_keys.into_iter().flat_map(HashMap::into_values).flat_map(|keys| keys.keys).collect();
+                if wanted.is_empty() {
+                    break;
+                }
+                if attempt == TRIES {
+                    return Err(StoreError::Unavailable("a batch was left unprocessed".into()));
+                }
+                self.pause(attempt).await;
+            }
+        }
+        positions.into_iter().filter_map(|at| found.remove(&at)).map(record::read).collect()
+    }
+}

@@ -1,0 +1,144 @@
+//! Every key pattern of every table. A partition key begins with a letter that names its class, so that a policy can
+//! admit a function by leading key (LEAK-5).
+
+use std::{collections::HashMap, fmt::Display};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{
+    ids::{ClientId, Guid, SecretId},
+    kind::Kind,
+    time::Timestamp,
+};
+
+/// Where an item stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Position {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+}
+
+impl Position {
+    fn new(pk: impl Into<String>, sk: impl Into<String>) -> Self {
+        Self { pk: pk.into(), sk: sk.into() }
+    }
+
+    /// Where `item` stands.
+    pub(crate) fn of(item: &HashMap<String, AttributeValue>) -> Self {
+        let part = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+        Self { pk: part("PK"), sk: part("SK") }
+    }
+
+    pub(crate) fn into_key(self) -> HashMap<String, AttributeValue> {
+        HashMap::from([("PK".into(), AttributeValue::S(self.pk)), ("SK".into(), AttributeValue::S(self.sk))])
+    }
+}
+
+// core ---------------------------------------------------------------------------------------------------------------
+
+/// A key and, beside it, its secrets: one query reads both.
+pub(crate) fn key(client_id: ClientId) -> Position {
+    Position::new(key_partition(client_id), KEY)
+}
+pub(crate) const KEY: &str = "KEY";
+
+pub(crate) fn key_partition(client_id: ClientId) -> String {
+    format!("K#{client_id}")
+}
+
+/// One of a key's secrets; its TTL is its end.
+pub(crate) fn secret(client_id: ClientId, id: SecretId) -> Position {
+    Position::new(key_partition(client_id), format!("SECRET#{id}"))
+}
+
+/// The gate of an organization or bank; a bank's holds the whole bank.
+pub(crate) fn gate(guid: Guid) -> Position {
+    Position::new(format!("G#{guid}"), "GATE")
+}
+
+/// An organization's profile.
+pub(crate) fn organization(guid: Guid) -> Position {
+    Position::new(format!("O#{guid}"), "ORG")
+}
+
+/// A published signing key.
+pub(crate) fn signing_key(kind: Kind, kid: &str) -> Position {
+    Position::new(signing_keys(kind), kid)
+}
+
+pub(crate) fn signing_keys(kind: Kind) -> String {
+    format!("P#{kind}")
+}
+
+/// What an organization has of one class, in order of creation.
+pub(crate) fn list_row(organization: Guid, class: Class, created_at: Timestamp, id: impl Display) -> Position {
+    Position::new(list(organization), format!("{}{created_at}#{id}", class.prefix()))
+}
+
+pub(crate) fn list(organization: Guid) -> String {
+    format!("L#{organization}")
+}
+
+/// How many of one class an organization has.
+pub(crate) fn count(organization: Guid, class: Class) -> Position {
+    Position::new(list(organization), format!("COUNT#{}", class.prefix().trim_end_matches('#')))
+}
+
+/// Where nothing stands: read for the `Date` of the answer alone.
+pub(crate) fn clock_probe() -> Position {
+    Position::new("P#clock", "-")
+}
+
+/// The classes of list rows.
+#[derive(Clone, Copy)]
+pub(crate) enum Class {
+    Bank,
+    Key,
+}
+
+impl Class {
+    pub(crate) const fn prefix(self) -> &'static str {
+        match self {
+            Self::Bank => "bank#",
+            Self::Key => "key#",
+        }
+    }
+}
+
+// feed ---------------------------------------------------------------------------------------------------------------
+
+/// A revocation entry; entries sort by their writer's time.
+pub(crate) fn feed_entry(time: Timestamp, id: &str) -> Position {
+    Position::new(FEED, format!("{time}#{id}"))
+}
+pub(crate) const FEED: &str = "F#0";
+
+// audit --------------------------------------------------------------------------------------------------------------
+
+/// An audit event.
+pub(crate) fn audit_event(organization: Guid, at: Timestamp, id: Guid) -> Position {
+    Position::new(audit_events(organization), format!("{at}#{id}"))
+}
+
+pub(crate) fn audit_events(organization: Guid) -> String {
+    format!("A#{organization}")
+}
+
+/// The link of an audit event in its organization's chain.
+pub(crate) fn audit_link(organization: Guid, sequence: u64) -> Position {
+    Position::new(audit_chain(organization), format!("{AUDIT_LINK}{sequence:020}"))
+}
+pub(crate) const AUDIT_LINK: &str = "LINK#";
+
+/// Says that an event is linked already, so that a stream record that comes twice is linked once.
+pub(crate) fn audit_linked(organization: Guid, event: Guid) -> Position {
+    Position::new(audit_chain(organization), format!("EVENT#{event}"))
+}
+
+/// The end of an organization's chain.
+pub(crate) fn audit_head(organization: Guid) -> Position {
+    Position::new(audit_chain(organization), "HEAD")
+}
+
+pub(crate) fn audit_chain(organization: Guid) -> String {
+    format!("AC#{organization}")
+}

@@ -1,0 +1,32 @@
+//! Between domain types and items.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::time::Timestamp;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{error::StoreError, positions::Position};
+
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// The item of `value` at a position.
+pub(crate) fn write<T: Serialize>(at: Position, value: &T) -> Result<Item, StoreError> {
+    let mut item: Item = serde_dynamo::to_item(value).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    item.extend(at.into_key());
+    Ok(item)
+}
+
+/// The value of an item. The cause of a failure never repeats the item.
+pub(crate) fn read<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
+    let position = format!("{:?} {:?}", item.get("PK"), item.get("SK"));
+    serde_dynamo::from_item(item).map_err(|error| StoreError::Corrupt(format!("{position}: {error}")))
+}
+
+/// Sets the attribute that the table's TTL watches: Unix seconds after which the item may be swept.
+pub(crate) fn sweep_after(mut item: Item, at: Option<Timestamp>) -> Item {
+    if let Some(at) = at {
+        item.insert("expires".into(), AttributeValue::N((at.seconds() + 1).to_string()));
+    }
+    item
+}

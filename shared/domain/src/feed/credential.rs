@@ -1,0 +1,65 @@
+//! What a reader asks about: the facts that a token or key names, and what the feed has against them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{kind::Kind, time::Timestamp};
+
+/// The facts about a token or a bearer key that an entry can name.
+#[derive(Clone, Copy, Debug)]
+pub struct Credential<'a> {
+    /// The key's `client_id`.
+    pub client_id: &'a str,
+    /// The secret that obtained the token, or that was presented.
+    pub secret: &'a str,
+    /// The token's `jti`; a bearer key has none.
+    pub token: Option<&'a str>,
+    /// The user it acts for, or whose personal key it is.
+    pub user: Option<&'a str>,
+    /// The bank or application that owns the key.
+    pub owner: Option<&'a str>,
+    /// The tenant.
+    pub organization: &'a str,
+    /// The key's kind.
+    pub kind: Kind,
+    /// When the key was made, to the millisecond: rounded, it would cross the edge of a creation window.
+    pub key_created: Timestamp,
+    /// The credentials it was derived from, nearest first (CYB-8); revoking any of them kills it.
+    pub parents: &'a [Parent],
+}
+
+/// An ancestor of a token, as the token carries it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// The ancestor's key.
+    pub client_id: String,
+    /// The secret that obtained the ancestor.
+    pub sid: String,
+    /// The ancestor's own id.
+    pub jti: String,
+}
+
+/// Why the feed refuses a credential. For the log line; callers answer all of them with the same 401.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Refusal {
+    /// For good, by an entry about this fact.
+    Revoked(Fact),
+    /// For now, by an entry about this fact.
+    Suspended(Fact),
+}
+
+/// Which fact about a credential an entry named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fact {
+    /// Its key, or an ancestor's.
+    Key,
+    /// Its secret, or an ancestor's.
+    Secret,
+    /// The token itself, or an ancestor.
+    Token,
+    /// Its user.
+    User,
+    /// The bank or application that owns its key.
+    Owner,
+    /// Its organization.
+    Organization,
+}

@@ -1,0 +1,202 @@
+//! A reader's state: what it knows of the feed, since when, and what follows for a credential.
+
+use std::{collections::BTreeMap, fmt, iter};
+
+use super::{Cohort, Credential, Effect, Entry, Exchange, Fact, Refusal, Rules, Subject};
+use crate::time::Timestamp;
+
+/// What one reader knows. It starts cold ([`Feed::default`]), and is stale until its first read.
+///
+/// It depends on the set of absorbed entries alone, not on their order or number. Ordered maps, since they make the whole a
+/// value that the model can hash, and a lookup among some thousands of entries is far below the cost of one signature.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Feed {
+    rules: Rules,
+    keys: BTreeMap<String, Record>,
+    secrets: BTreeMap<String, Record>,
+    tokens: BTreeMap<String, Record>,
+    users: BTreeMap<String, Record>,
+    owners: BTreeMap<String, Record>,
+    organizations: BTreeMap<String, BTreeMap<Cohort, Record>>,
+    newest: Option<Timestamp>,
+    counts_from: Option<Timestamp>,
+}
+
+/// How far a feed can be relied on at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// Decide.
+    Fresh,
+    /// Read again; decide even if that fails.
+    Ageing,
+    /// Read again; if that fails, refuse with 503 (CBM-4: fail closed).
+    Stale,
+}
+
+/// The reader's clock is not proven within [`Rules::clock_bound`] of the table's: the read counts as failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockOutOfBound;
+
+impl fmt::Display for ClockOutOfBound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the clock is not within its bound of the table's, so this read of the revocation feed does not count",
+        )
+    }
+}
+
+impl std::error::Error for ClockOutOfBound {}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self::new(Rules::STANDARD)
+    }
+}
+
+impl Feed {
+    /// A cold feed under other rules than the standard ones.
+    #[must_use]
+    pub const fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            keys: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            users: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            organizations: BTreeMap::new(),
+            newest: None,
+            counts_from: None,
+        }
+    }
+
+    /// The time from which to read, inclusive: the overlap before the newest entry it has, or the edge of the window.
+    ///
+    /// An entry stamped in the future would push it past entries to come, so `now` limits it; starting earlier costs little.
+    #[must_use]
+    pub fn query_start(&self, now: Timestamp) -> Timestamp {
+        match self.newest {
+            Some(newest) => newest.min(now).earlier_by(self.rules.overlap),
+            None => now.earlier_by(self.rules.window()),
+        }
+    }
+
+    /// Takes in the answer of one whole, strongly consistent read from [`Feed::query_start`]. A read that failed on any page
+    /// is no read: read newest first, its part would hide the hole behind it.
+    ///
+    /// # Errors
+    /// When the clock is out of bound. Nothing is taken in: a cold read by such a clock may have begun too late, and what
+    /// it holds would make the next read begin later still.
+    pub fn absorb(&mut self, entries: impl IntoIterator<Item = Entry>, read: &Exchange) -> Result<(), ClockOutOfBound> {
+        if !self.rules.clock_within_bound(read) {
+            return Err(ClockOutOfBound);
+        }
+        let newest_before = self.newest;
+        for entry in entries {
+            self.newest = self.newest.max(Some(entry.time));
+            self.record(entry.subject).add(entry.time, entry.effect);
+        }
+        if self.newest != newest_before {
+            self.prune(read.sent);
+        }
+        // Not the latest of all reads: if the clock was set back, an earlier read would outshine every later one.
+        self.counts_from = Some(self.rules.counts_from(read));
+        Ok(())
+    }
+
+    /// How far to rely on it, `now` by the wall clock and, where the event tells, at the request's own time: a frozen
+    /// instance may wake with its clock behind.
+    #[must_use]
+    pub fn standing(&self, now: Timestamp, request: Option<Timestamp>) -> Standing {
+        let Some(counts_from) = self.counts_from else { return Standing::Stale };
+        let now = request.map_or(now, |request| now.max(request));
+        if now + self.rules.negative_age < counts_from || now > counts_from + self.rules.usable {
+            Standing::Stale
+        } else if now > counts_from + self.rules.fresh {
+            Standing::Ageing
+        } else {
+            Standing::Fresh
+        }
+    }
+
+    /// What it has against the credential, to be asked only of a feed that is not stale, right after that was found.
+    #[must_use]
+    pub fn verdict(&self, credential: &Credential<'_>) -> Option<Refusal> {
+        let found = self.records(credential);
+        let revoked = found.clone().find(|(_, record)| record.revoked).map(|(fact, _)| Refusal::Revoked(fact));
+        revoked.or_else(|| {
+            found.clone().find(|(_, record)| record.is_suspended()).map(|(fact, _)| Refusal::Suspended(fact))
+        })
+    }
+
+    /// What is known about the facts that the credential names.
+    fn records<'a>(&'a self, credential: &'a Credential<'a>) -> impl Iterator<Item = (Fact, &'a Record)> + Clone {
+        let keys = iter::once(credential.client_id).chain(credential.parents.iter().map(|parent| &*parent.client_id));
+        let secrets = iter::once(credential.secret).chain(credential.parents.iter().map(|parent| &*parent.sid));
+        let tokens = credential.token.into_iter().chain(credential.parents.iter().map(|parent| &*parent.jti));
+        let cohorts = self.organizations.get(credential.organization).into_iter().flatten();
+        keys.filter_map(|id| Some((Fact::Key, self.keys.get(id)?)))
+            .chain(secrets.filter_map(|id| Some((Fact::Secret, self.secrets.get(id)?))))
+            .chain(tokens.filter_map(|id| Some((Fact::Token, self.tokens.get(id)?))))
+            .chain(credential.user.and_then(|id| Some((Fact::User, self.users.get(id)?))))
+            .chain(credential.owner.and_then(|id| Some((Fact::Owner, self.owners.get(id)?))))
+            .chain(
+                cohorts
+                    .filter(|(cohort, _)| cohort.contains(credential.kind, credential.key_created))
+                    .map(|(_, record)| (Fact::Organization, record)),
+            )
+    }
+
+    fn record(&mut self, subject: Subject) -> &mut Record {
+        match subject {
+            Subject::Key(id) => self.keys.entry(id).or_default(),
+            Subject::Secret(id) => self.secrets.entry(id).or_default(),
+            Subject::Token(id) => self.tokens.entry(id).or_default(),
+            Subject::User(id) => self.users.entry(id).or_default(),
+            Subject::Owner(id) => self.owners.entry(id).or_default(),
+            Subject::Organization { guid, cohort } => {
+                self.organizations.entry(guid).or_default().entry(cohort).or_default()
+            }
+        }
+    }
+
+    /// Drops what has ceased to matter. Measured from the newest entry: a reader's clock that once ran ahead must not cost it
+    /// entries that it will never ask for again. And by the clock too, in case an entry was stamped in the future.
+    fn prune(&mut self, now: Timestamp) {
+        let Some(newest) = self.newest else { return };
+        let edge = newest.min(now).earlier_by(self.rules.window());
+        let matters = |record: &Record| record.latest >= Some(edge);
+        for records in [&mut self.keys, &mut self.secrets, &mut self.tokens, &mut self.users, &mut self.owners] {
+            records.retain(|_, record| matters(record));
+        }
+        self.organizations.retain(|_, cohorts| {
+            cohorts.retain(|_, record| matters(record));
+            !cohorts.is_empty()
+        });
+    }
+}
+
+/// What the entries of one subject amount to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Record {
+    revoked: bool,
+    /// The last suspend or resume: its version, and whether it was a suspend (which wins between equals).
+    last: Option<(u64, bool)>,
+    /// The latest entry's time, for pruning.
+    latest: Option<Timestamp>,
+}
+
+impl Record {
+    fn add(&mut self, time: Timestamp, effect: Effect) {
+        self.latest = self.latest.max(Some(time));
+        match effect {
+            Effect::Revoke => self.revoked = true,
+            Effect::Suspend { version } => self.last = self.last.max(Some((version, true))),
+            Effect::Resume { version } => self.last = self.last.max(Some((version, false))),
+        }
+    }
+
+    fn is_suspended(&self) -> bool {
+        self.last.is_some_and(|(_, suspended)| suspended)
+    }
+}

@@ -1,0 +1,157 @@
+//! What a token says (product.md §2, Tokens).
+
+use domain::{
+    allowlist::Allowlist,
+    ids::{ClientId, Guid, SecretId},
+    key::Owner,
+    kind::Kind,
+    scope::ScopeSet,
+    time::Timestamp,
+};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The claims of an access token. On the wire there are two more: `sub`, which is `client_id` (RFC 9068 §2.2, client
+/// credentials), and `bank`, which follows from `owner`; a token that says otherwise is refused.
+///
+/// Members that this version does not know are ignored (RFC 7519 §4), so that a later one may add some.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Wire", into = "Wire")]
+pub struct Claims {
+    /// Who issued it: the deployment's issuer.
+    pub iss: String,
+    /// For whom: the audience of its kind. One text, never a list.
+    pub aud: String,
+    /// The token's own identifier.
+    pub jti: Guid,
+    /// The key that obtained it.
+    pub client_id: ClientId,
+    /// The secret that obtained it.
+    pub sid: SecretId,
+    /// The tenant.
+    pub org: Guid,
+    /// Whose the key is.
+    pub owner: Owner,
+    /// Sandbox or live; a token is signed by the key of its kind.
+    pub env: Kind,
+    /// When the key was made. In **milliseconds**, unlike the registered times: rounded to seconds it would cross the
+    /// edge of a revocation by creation window.
+    pub key_created: Timestamp,
+    /// What it may do.
+    pub scope: ScopeSet,
+    /// From where it may be used, as the key's list stood at issuance (CYB-6). Absent from the token when empty.
+    pub ip_allowlist: Allowlist,
+    /// When it was issued. This and the next two are `NumericDate`s: whole seconds, rounded down.
+    pub iat: Timestamp,
+    /// Not to be used before.
+    pub nbf: Timestamp,
+    /// Not to be used at this moment or later.
+    pub exp: Timestamp,
+}
+
+impl Claims {
+    /// The bank that it is scoped to (CYB-4).
+    #[must_use]
+    pub const fn bank(&self) -> Option<Guid> {
+        self.owner.bank()
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    iss: String,
+    aud: String,
+    sub: ClientId,
+    jti: Guid,
+    client_id: ClientId,
+    sid: SecretId,
+    org: Guid,
+    owner: Owner,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bank: Option<Guid>,
+    env: Kind,
+    #[serde(with = "milliseconds")]
+    key_created: Timestamp,
+    #[serde(with = "spaced")]
+    scope: ScopeSet,
+    // A null, or a list that CYB-5 refuses, is an error: it never counts as no list.
+    #[serde(default, skip_serializing_if = "Allowlist::is_empty")]
+    ip_allowlist: Allowlist,
+    #[serde(with = "seconds")]
+    iat: Timestamp,
+    #[serde(with = "seconds")]
+    nbf: Timestamp,
+    #[serde(with = "seconds")]
+    exp: Timestamp,
+}
+
+impl From<Claims> for Wire {
+    fn from(claims: Claims) -> Self {
+        let bank = claims.bank();
+        let Claims { iss, aud, jti, client_id, sid, org, owner, env, key_created, scope, ip_allowlist, iat, nbf, exp } = claims;
+        Self { iss, aud, sub: client_id, jti, client_id, sid, org, owner, bank, env, key_created, scope, ip_allowlist, iat, nbf, exp }
+    }
+}
+
+impl TryFrom<Wire> for Claims {
+    type Error = &'static str;
+
+    fn try_from(wire: Wire) -> Result<Self, Self::Error> {
+        let Wire { iss, aud, sub, jti, client_id, sid, org, owner, bank, env, key_created, scope, ip_allowlist, iat, nbf, exp } = wire;
+        if sub != client_id {
+            return Err("sub is not client_id");
+        }
+        if bank != owner.bank() {
+            return Err("bank is not the owner's");
+        }
+        Ok(Self { iss, aud, jti, client_id, sid, org, owner, env, key_created, scope, ip_allowlist, iat, nbf, exp })
+    }
+}
+
+/// A `NumericDate` (RFC 7519 §2) in whole seconds. A fraction is refused, and so is a time that [`Timestamp`] cannot hold
+/// and would bend into range.
+mod seconds {
+    use super::{Deserialize, Deserializer, Serializer, Timestamp};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    pub(super) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(at.seconds())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        let seconds = i64::deserialize(deserializer)?;
+        super::within(Timestamp::from_seconds(seconds), |at| at.seconds() == seconds)
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+mod milliseconds {
+    use super::{Deserialize, Deserializer, Serializer, Timestamp};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    pub(super) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(at.millis())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        let millis = i64::deserialize(deserializer)?;
+        super::within(Timestamp::from_millis(millis), |at| at.millis() == millis)
+    }
+}
+
+fn within<E: serde::de::Error>(at: Timestamp, unbent: impl Fn(Timestamp) -> bool) -> Result<Timestamp, E> {
+    if unbent(at) { Ok(at) } else { Err(E::custom("a time is outside the years 1970 to 9999")) }
+}
+
+/// Scopes as RFC 6749 §3.3 writes them: in one text, separated by spaces.
+mod spaced {
+    use super::{Deserialize, Deserializer, ScopeSet, Serializer};
+    use serde::de::Error as _;
+
+    pub(super) fn serialize<S: Serializer>(scopes: &ScopeSet, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(scopes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ScopeSet, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}

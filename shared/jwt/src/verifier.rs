@@ -1,0 +1,279 @@
+//! Who believes a token, in two steps: what never changes about it ([`Verifier::verify_signature`], whose result may be
+//! cached while its key is trusted), and what depends on the reader and the moment ([`Verified::check`], on every call).
+
+use std::{collections::HashMap, fmt, time::Duration};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::{kind::Kind, time::Timestamp};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
+use serde::{Deserialize, Deserializer, de::IgnoredAny};
+
+use crate::{ALGORITHM, Claims, Jwk, MAX_TOKEN, NotAKey, TYPE};
+
+/// How far the issuer's clock may be ahead of the reader's: `nbf` and `iat` may lie this much in the future. `exp` has no
+/// such allowance: a token dies when it says so.
+pub const SKEW: Duration = Duration::from_secs(5);
+
+/// Why a token is not believed. For the log line; callers answer all of them with the same 401.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// Longer than [`MAX_TOKEN`]; not parsed.
+    TooLong,
+    /// Not three base64url parts with a JSON header.
+    Malformed,
+    /// The header's `typ` is not `at+jwt` (RFC 9068 §4): an ID token, say.
+    WrongType,
+    /// The header has `crit`; no extension is understood (RFC 7515 §4.1.11).
+    Critical,
+    /// The header has no `kid`.
+    NoKeyId,
+    /// The `kid` is none that is trusted. It may have been published since.
+    UnknownKey,
+    /// The header's `alg` is not the one of the key.
+    WrongAlgorithm,
+    /// The signature is not that of the key.
+    BadSignature,
+    /// The signature holds and the claims do not read as those of an access token.
+    BadClaims,
+    /// The signing key is that of the other kind.
+    KeyOfOtherKind,
+    /// Another issuer's.
+    WrongIssuer,
+    /// Of a kind that this reader does not accept.
+    WrongKind,
+    /// For another audience.
+    WrongAudience,
+    /// At or past `exp`.
+    Expired,
+    /// Before `nbf` or `iat`, by more than [`SKEW`].
+    NotYetValid,
+}
+
+impl Refusal {
+    /// A word for the log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TooLong => "token_too_long",
+            Self::Malformed => "token_malformed",
+            Self::WrongType => "token_wrong_type",
+            Self::Critical => "token_critical_header",
+            Self::NoKeyId => "token_without_key_id",
+            Self::UnknownKey => "token_key_unknown",
+            Self::WrongAlgorithm => "token_wrong_algorithm",
+            Self::BadSignature => "token_bad_signature",
+            Self::BadClaims => "token_bad_claims",
+            Self::KeyOfOtherKind => "token_key_of_other_kind",
+            Self::WrongIssuer => "token_wrong_issuer",
+            Self::WrongKind => "token_wrong_kind",
+            Self::WrongAudience => "token_wrong_audience",
+            Self::Expired => "token_expired",
+            Self::NotYetValid => "token_not_yet_valid",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a reader accepts: one issuer, and the audience of each kind that it takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    issuer: String,
+    sandbox: Option<String>,
+    live: Option<String>,
+}
+
+impl Expected {
+    /// Accepts nothing yet.
+    #[must_use]
+    pub fn of_issuer(issuer: impl Into<String>) -> Self {
+        Self { issuer: issuer.into(), sandbox: None, live: None }
+    }
+
+    /// Also accepts tokens of this kind, for this audience.
+    #[must_use]
+    pub fn accepting(mut self, kind: Kind, audience: impl Into<String>) -> Self {
+        let slot = match kind {
+            Kind::Sandbox => &mut self.sandbox,
+            Kind::Live => &mut self.live,
+        };
+        *slot = Some(audience.into());
+        self
+    }
+
+    /// The audience of tokens of this kind, if they are accepted.
+    #[must_use]
+    pub fn audience(&self, kind: Kind) -> Option<&str> {
+        match kind {
+            Kind::Sandbox => self.sandbox.as_deref(),
+            Kind::Live => self.live.as_deref(),
+        }
+    }
+
+    /// The kinds that are accepted.
+    pub fn kinds(&self) -> impl Iterator<Item = Kind> {
+        Kind::ALL.into_iter().filter(|kind| self.audience(*kind).is_some())
+    }
+}
+
+/// Claims under a signature that holds. Says nothing yet of issuer, audience and time: see [`Verified::check`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    claims: Claims,
+    kid: String,
+}
+
+impl Verified {
+    /// What the token says.
+    #[must_use]
+    pub const fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Whether this reader takes it at this moment: issuer, kind, audience, `exp`, `nbf`, `iat`, in this order.
+    ///
+    /// # Errors
+    /// The first that does not hold.
+    pub fn check(&self, expected: &Expected, now: Timestamp) -> Result<(), Refusal> {
+        let claims = &self.claims;
+        if claims.iss != expected.issuer {
+            return Err(Refusal::WrongIssuer);
+        }
+        let audience = expected.audience(claims.env).ok_or(Refusal::WrongKind)?;
+        if claims.aud != audience {
+            return Err(Refusal::WrongAudience);
+        }
+        if now >= claims.exp {
+            return Err(Refusal::Expired);
+        }
+        if now + SKEW < claims.nbf.max(claims.iat) {
+            return Err(Refusal::NotYetValid);
+        }
+        Ok(())
+    }
+}
+
+/// The trusted keys, each of one kind.
+#[derive(Clone, Default)]
+pub struct Verifier(HashMap<String, Trusted>);
+
+#[derive(Clone)]
+struct Trusted {
+    kind: Kind,
+    key: DecodingKey,
+}
+
+impl Verifier {
+    /// Trusts these keys, each for tokens of its kind alone.
+    ///
+    /// # Errors
+    /// When one key is to be trusted for both kinds: a token of one could pass as the other's.
+    pub fn new(keys: impl IntoIterator<Item = (Kind, Jwk)>) -> Result<Self, NotAKey> {
+        let mut trusted = HashMap::new();
+        for (kind, jwk) in keys {
+            let (x, y) = jwk.coordinates();
+            let key = DecodingKey::from_ec_components(x, y).map_err(|_| NotAKey::UNREADABLE)?;
+            let before = trusted.insert(jwk.kid().to_owned(), Trusted { kind, key });
+            if before.is_some_and(|before| before.kind != kind) {
+                return Err(NotAKey::OF_BOTH_KINDS);
+            }
+        }
+        Ok(Self(trusted))
+    }
+
+    /// Believes a token's header and signature, and reads its claims.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn verify_signature(&self, token: &str) -> Result<Verified, Refusal> {
+        if token.len() > MAX_TOKEN {
+            return Err(Refusal::TooLong);
+        }
+        let header = Header::read(token)?;
+        let kid = header.check()?;
+        let trusted = self.0.get(kid).ok_or(Refusal::UnknownKey)?;
+        if header.alg != ALGORITHM {
+            return Err(Refusal::WrongAlgorithm);
+        }
+        let decoded = jsonwebtoken::decode::<Claims>(token, &trusted.key, &signature_alone());
+        let claims = decoded.map_err(|error| refusal(error.kind()))?.claims;
+        if claims.env == trusted.kind { Ok(Verified { claims, kid: kid.to_owned() }) } else { Err(Refusal::KeyOfOtherKind) }
+    }
+
+    /// Whether the key that signed it is still trusted: asked of everything that comes out of a cache, so that a withdrawn
+    /// key takes its tokens with it.
+    #[must_use]
+    pub fn trusts(&self, verified: &Verified) -> bool {
+        self.0.get(&verified.kid).is_some_and(|trusted| trusted.kind == verified.claims.env)
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// `jsonwebtoken` checks the signature by the algorithm of our keys, and no claim: its clock is the ambient one, and its
+/// checks pass over a claim that is absent. [`Claims`] requires all of them and [`Verified::check`] compares them.
+fn signature_alone() -> Validation {
+    let mut validation = Validation::new(Algorithm::ES256);
+    validation.required_spec_claims.clear();
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.validate_aud = false;
+    validation
+}
+
+fn refusal(error: &ErrorKind) -> Refusal {
+    match error {
+        ErrorKind::InvalidSignature => Refusal::BadSignature,
+        ErrorKind::InvalidAlgorithm => Refusal::WrongAlgorithm,
+        // The header has been read: what is left are the claims.
+        ErrorKind::Json(_) => Refusal::BadClaims,
+        _ => Refusal::Malformed,
+    }
+}
+
+/// The header as far as it is ours to judge. A member that stands twice is refused by serde.
+#[derive(Deserialize)]
+struct Header {
+    #[serde(default)]
+    typ: Option<String>,
+    alg: String,
+    #[serde(default)]
+    kid: Option<String>,
+    #[serde(default, deserialize_with = "is_there")]
+    crit: bool,
+}
+
+fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
+}
+
+impl Header {
+    fn read(token: &str) -> Result<Self, Refusal> {
+        let parts: Vec<&str> = token.split('.').collect();
+        let [header, _, _] = parts.as_slice() else { return Err(Refusal::Malformed) };
+        let json = URL_SAFE_NO_PAD.decode(header).map_err(|_| Refusal::Malformed)?;
+        serde_json::from_slice(&json).map_err(|_| Refusal::Malformed)
+    }
+
+    /// The `kid`, if everything that does not depend on the key holds.
+    fn check(&self) -> Result<&str, Refusal> {
+        let typ = self.typ.as_deref().unwrap_or_default();
+        // RFC 9068 §4 and RFC 7515 §4.1.9: media types compare without case, and `application/` may be left out.
+        let subtype = typ.get(.."application/".len()).filter(|prefix| prefix.eq_ignore_ascii_case("application/")).map_or(typ, |prefix| &typ[prefix.len()..]);
+        if !subtype.eq_ignore_ascii_case(TYPE) {
+            return Err(Refusal::WrongType);
+        }
+        if self.crit {
+            return Err(Refusal::Critical);
+        }
+        self.kid.as_deref().ok_or(Refusal::NoKeyId)
+    }
+}

@@ -1,0 +1,133 @@
+//! Who calls, as the authorizer found out. The authorizer writes this context, the gateway carries it, functions read it.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use domain::{
+    allowlist::Allowlist,
+    audit::{Actor, Origin},
+    error::{Error, Kind as ErrorKind},
+    ids::{ClientId, Guid},
+    key::Owner,
+    kind::Kind,
+    scope::ScopeSet,
+};
+use http::Extensions;
+use lambda_http::request::RequestContext;
+use serde_json::{Map, Value};
+
+use crate::request::Facts;
+
+/// The identity behind an authenticated call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The key.
+    pub client_id: ClientId,
+    /// Whose the key is.
+    pub owner: Owner,
+    /// The tenant.
+    pub organization: Guid,
+    /// Sandbox or live.
+    pub kind: Kind,
+    /// What the token may do.
+    pub scopes: ScopeSet,
+    /// The token.
+    pub jti: String,
+    /// The secret that obtained it.
+    pub sid: String,
+    /// The allowlist sealed into the token.
+    pub ip_allowlist: Allowlist,
+    /// From where this call comes.
+    pub source_ip: Option<IpAddr>,
+    /// The gateway's id of this call.
+    pub request_id: Option<String>,
+}
+
+impl Caller {
+    /// The caller of a request that passed a gateway's authorizer; nothing when no authorizer was asked.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AuthenticationFailed`] when the context is not one that our authorizer writes: nothing is assumed.
+    pub fn of(extensions: &Extensions) -> Result<Option<Self>, Error> {
+        let context = match extensions.get::<RequestContext>() {
+            Some(RequestContext::ApiGatewayV1(context)) => Some(&context.authorizer),
+            Some(RequestContext::ApiGatewayV2(context)) => context.authorizer.as_ref(),
+            _ => None,
+        };
+        let Some(fields) = context.map(|context| &context.fields).filter(|fields| !fields.is_empty()) else { return Ok(None) };
+        let fields = fields.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
+        Self::read(&fields, Facts::of(extensions)).map(Some)
+    }
+
+    /// Reads the context's members.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AuthenticationFailed`] when one is missing or malformed.
+    pub fn read(fields: &BTreeMap<String, String>, facts: Facts) -> Result<Self, Error> {
+        let member = |name: &str| fields.get(name).map(String::as_str).ok_or_else(unauthenticated);
+        let list: Vec<&str> = fields.get("ip_allowlist").map(|list| list.split(',').collect()).unwrap_or_default();
+        Ok(Self {
+            client_id: member("client_id")?.parse().map_err(|_| unauthenticated())?,
+            owner: member("owner")?.parse().map_err(|_| unauthenticated())?,
+            organization: member("organization")?.parse().map_err(|_| unauthenticated())?,
+            kind: member("environment")?.parse().map_err(|_| unauthenticated())?,
+            scopes: member("scopes")?.parse().map_err(|_| unauthenticated())?,
+            jti: member("jti")?.to_owned(),
+            sid: member("sid")?.to_owned(),
+            ip_allowlist: Allowlist::parse(&list).map_err(|_| unauthenticated())?,
+            source_ip: facts.source_ip,
+            request_id: facts.request_id,
+        })
+    }
+
+    /// The context's members, as [`Caller::read`] has them; what is absent is left out.
+    #[must_use]
+    pub fn write(&self) -> Map<String, Value> {
+        let mut fields = Map::from_iter([
+            ("organization".to_owned(), Value::from(self.organization.to_string())),
+            ("client_id".to_owned(), self.client_id.to_string().into()),
+            ("owner".to_owned(), self.owner.to_string().into()),
+            ("scopes".to_owned(), self.scopes.to_string().into()),
+            ("environment".to_owned(), self.kind.name().into()),
+            ("jti".to_owned(), self.jti.clone().into()),
+            ("sid".to_owned(), self.sid.clone().into()),
+        ]);
+        if let Some(bank) = self.owner.bank() {
+            fields.insert("bank".into(), bank.to_string().into());
+        }
+        if !self.ip_allowlist.is_empty() {
+            fields.insert("ip_allowlist".into(), self.ip_allowlist.entries().collect::<Vec<_>>().join(",").into());
+        }
+        fields
+    }
+
+    /// Refuses a caller whose token has none of these scopes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InsufficientScope`] that names them.
+    pub fn require(&self, any_of: &[&str]) -> Result<(), Error> {
+        if any_of.iter().any(|scope| self.scopes.has(scope)) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::InsufficientScope, format!("This needs the scope {}", any_of.join(" or "))))
+    }
+
+    /// Where a change of this caller comes from, for its audit event.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        Origin {
+            actor: Actor::Key { client_id: self.client_id.to_string(), jti: self.jti.clone() },
+            source_ip: self.source_ip,
+            request_id: self.request_id.clone(),
+        }
+    }
+}
+
+/// The refusal of a call that nobody vouches for.
+#[must_use]
+pub fn unauthenticated() -> Error {
+    Error::new(ErrorKind::AuthenticationFailed, UNAUTHENTICATED)
+}
+
+/// The one text of every 401 (product.md §4; CYB-9).
+pub const UNAUTHENTICATED: &str =
+    "Access token is missing, invalid or revoked, or Signature has expired: request a new token; expiry needs no rotation";

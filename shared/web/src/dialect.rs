@@ -1,0 +1,184 @@
+//! The spellings of the one error type on the wire (product.md §4). A handler's return type picks the dialect. The third
+//! dialect, the gateway's own denials, is spelled by the gateway responses of `infra/template.yaml`.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use domain::error::{Error, Kind};
+use serde_json::{Map, Value, json};
+
+/// An error of the management API: `{"status", "error", "message_code", "message", "error_message"}`.
+#[derive(Debug)]
+pub struct Management(pub Error);
+
+/// An error of the OAuth endpoints: RFC 6749 §5.2.
+#[derive(Debug)]
+pub struct OAuth(pub Error);
+
+impl<E: Into<Error>> From<E> for Management {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl<E: Into<Error>> From<E> for OAuth {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+/// Status, `error` and `message_code` of each kind in the management dialect.
+#[must_use]
+pub const fn management(kind: Kind) -> (StatusCode, &'static str, &'static str) {
+    use StatusCode as S;
+    match kind {
+        Kind::MalformedRequest => (S::BAD_REQUEST, "bad_request", "malformed_request"),
+        Kind::UnsupportedGrantType => (S::BAD_REQUEST, "bad_request", "unsupported_grant_type"),
+        Kind::InvalidClient | Kind::AuthenticationFailed => (S::UNAUTHORIZED, "unauthorized", "authentication_failed"),
+        Kind::IpNotAllowed => (S::FORBIDDEN, "forbidden", "ip_not_allowed"),
+        Kind::InsufficientScope => (S::FORBIDDEN, "forbidden", "insufficient_scope"),
+        Kind::Forbidden => (S::FORBIDDEN, "forbidden", "forbidden"),
+        Kind::NotFound => (S::NOT_FOUND, "not_found", "not_found"),
+        Kind::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed", "method_not_allowed"),
+        Kind::Conflict => (S::CONFLICT, "conflict", "conflict"),
+        Kind::LimitReached => (S::CONFLICT, "conflict", "limit_reached"),
+        Kind::PayloadTooLarge => (S::PAYLOAD_TOO_LARGE, "payload_too_large", "payload_too_large"),
+        Kind::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "unsupported_media_type"),
+        Kind::InvalidScope => (S::UNPROCESSABLE_ENTITY, "unprocessable_entity", "invalid_scope"),
+        Kind::InvalidParameter => (S::UNPROCESSABLE_ENTITY, "unprocessable_entity", "invalid_parameter"),
+        Kind::TemporarilyUnavailable => (S::SERVICE_UNAVAILABLE, "service_unavailable", "temporarily_unavailable"),
+        Kind::Internal => (S::INTERNAL_SERVER_ERROR, "internal_server_error", "internal_error"),
+    }
+}
+
+/// Status and `error` of each kind in the OAuth dialect (RFC 6749 §5.2, and §4.1.2.1 for the two 5xx).
+#[must_use]
+pub const fn oauth(kind: Kind) -> (StatusCode, &'static str) {
+    use StatusCode as S;
+    match kind {
+        Kind::MalformedRequest | Kind::InvalidParameter => (S::BAD_REQUEST, "invalid_request"),
+        Kind::UnsupportedGrantType => (S::BAD_REQUEST, "unsupported_grant_type"),
+        Kind::InvalidScope => (S::BAD_REQUEST, "invalid_scope"),
+        Kind::InvalidClient | Kind::AuthenticationFailed => (S::UNAUTHORIZED, "invalid_client"),
+        Kind::IpNotAllowed => (S::FORBIDDEN, "forbidden"),
+        Kind::InsufficientScope => (S::FORBIDDEN, "insufficient_scope"),
+        Kind::Forbidden => (S::FORBIDDEN, "access_denied"),
+        Kind::NotFound => (S::NOT_FOUND, "invalid_request"),
+        Kind::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "invalid_request"),
+        Kind::Conflict | Kind::LimitReached => (S::CONFLICT, "invalid_request"),
+        Kind::PayloadTooLarge => (S::PAYLOAD_TOO_LARGE, "invalid_request"),
+        Kind::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "invalid_request"),
+        Kind::TemporarilyUnavailable => (S::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
+        Kind::Internal => (S::INTERNAL_SERVER_ERROR, "server_error"),
+    }
+}
+
+impl IntoResponse for Management {
+    fn into_response(self) -> Response {
+        let Self(error) = self;
+        let (status, name, code) = management(error.kind);
+        let mut body = json!({
+            "status": status.as_u16(),
+            "error": name,
+            "message_code": code,
+            "message": error.message,
+            "error_message": error.message,
+        });
+        if error.kind == Kind::InvalidParameter {
+            body["errors"] = json!(error.fields);
+        }
+        with_headers(status, error.kind, &body)
+    }
+}
+
+impl IntoResponse for OAuth {
+    fn into_response(self) -> Response {
+        let Self(error) = self;
+        let (status, name) = oauth(error.kind);
+        let mut body = Map::new();
+        body.insert("error".into(), name.into());
+        body.insert("error_description".into(), ascii(&error.message).into());
+        if error.kind == Kind::IpNotAllowed {
+            // CYB-7's three members stay whole at the token endpoints too (CYB-6).
+            let (_, _, code) = management(error.kind);
+            body.insert("message_code".into(), code.into());
+            body.insert("message".into(), error.message.into());
+        }
+        let mut response = with_headers(status, error.kind, &Value::Object(body));
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"token\", charset=\"UTF-8\""));
+        }
+        response
+    }
+}
+
+/// RFC 6749 §5.2 allows %x20-21, %x23-5B and %x5D-7E in a description.
+fn ascii(text: &str) -> String {
+    text.chars().map(|c| if matches!(c, ' '..='~') && c != '"' && c != '\\' { c } else { '\'' }).collect()
+}
+
+fn with_headers(status: StatusCode, kind: Kind, body: &Value) -> Response {
+    let mut response = (status, Json(body)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if kind == Kind::TemporarilyUnavailable {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// The 404 of a path that no route has.
+pub async fn no_such_path() -> Management {
+    Management(Error::new(Kind::NotFound, "There is no such path"))
+}
+
+/// The 405 of a path that has other methods; they stand in `Allow`.
+pub async fn no_such_method() -> Management {
+    Management(Error::new(Kind::MethodNotAllowed, "This path does not take this method; see the Allow header"))
+}
+
+/// As [`no_such_method`], at an OAuth endpoint.
+pub async fn no_such_oauth_method() -> OAuth {
+    OAuth(Error::new(Kind::MethodNotAllowed, "This path does not take this method; see the Allow header"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The error reference: every kind in both dialects. A changed line here is a change of the contract.
+    #[test]
+    fn every_kind_has_its_spelling_in_both_dialects() {
+        let reference: Vec<String> = Kind::ALL
+            .into_iter()
+            .map(|kind| {
+                let ((status, error, code), (oauth_status, oauth_error)) = (management(kind), oauth(kind));
+                format!("{kind:?}: {} {error} {code} | {} {oauth_error}", status.as_u16(), oauth_status.as_u16())
+            })
+            .collect();
+        assert_eq!(
+            reference,
+            [
+                "MalformedRequest: 400 bad_request malformed_request | 400 invalid_request",
+                "InvalidClient: 401 unauthorized authentication_failed | 401 invalid_client",
+                "InvalidScope: 422 unprocessable_entity invalid_scope | 400 invalid_scope",
+                "UnsupportedGrantType: 400 bad_request unsupported_grant_type | 400 unsupported_grant_type",
+                "AuthenticationFailed: 401 unauthorized authentication_failed | 401 invalid_client",
+                "IpNotAllowed: 403 forbidden ip_not_allowed | 403 forbidden",
+                "InsufficientScope: 403 forbidden insufficient_scope | 403 insufficient_scope",
+                "Forbidden: 403 forbidden forbidden | 403 access_denied",
+                "NotFound: 404 not_found not_found | 404 invalid_request",
+                "MethodNotAllowed: 405 method_not_allowed method_not_allowed | 405 invalid_request",
+                "Conflict: 409 conflict conflict | 409 invalid_request",
+                "LimitReached: 409 conflict limit_reached | 409 invalid_request",
+                "PayloadTooLarge: 413 payload_too_large payload_too_large | 413 invalid_request",
+                "UnsupportedMediaType: 415 unsupported_media_type unsupported_media_type | 415 invalid_request",
+                "InvalidParameter: 422 unprocessable_entity invalid_parameter | 400 invalid_request",
+                "TemporarilyUnavailable: 503 service_unavailable temporarily_unavailable | 503 temporarily_unavailable",
+                "Internal: 500 internal_server_error internal_error | 500 server_error",
+            ]
+        );
+    }
+}

@@ -1,0 +1,63 @@
+//! The peppers, read from Secrets Manager when a secret is first hashed or checked, and kept.
+
+use std::{fmt, sync::Arc};
+
+use aws_config::SdkConfig;
+use aws_sdk_secretsmanager::{Client, error::DisplayErrorContext};
+use domain::{error::Error, pepper::Peppers};
+use tokio::sync::Mutex;
+
+/// Where the peppers come from.
+pub struct PepperSource {
+    client: Client,
+    secret: String,
+    peppers: Mutex<Option<Arc<Peppers>>>,
+}
+
+impl PepperSource {
+    /// Reads the Secrets Manager secret of this name or ARN, later.
+    #[must_use]
+    pub fn new(aws: &SdkConfig, secret: &str) -> Self {
+        Self { client: Client::new(aws), secret: secret.to_owned(), peppers: Mutex::default() }
+    }
+
+    /// The peppers, read once.
+    ///
+    /// # Errors
+    /// [`domain::error::Kind::TemporarilyUnavailable`] when Secrets Manager does not answer or the value is wrong.
+    pub async fn peppers(&self) -> Result<Arc<Peppers>, Error> {
+        let mut kept = self.peppers.lock().await;
+        if let Some(peppers) = &*kept {
+            return Ok(Arc::clone(peppers));
+        }
+        let peppers = Arc::new(self.read().await?);
+        *kept = Some(Arc::clone(&peppers));
+        Ok(peppers)
+    }
+
+    /// The peppers, read anew: for a hash under a version that the kept ones do not have.
+    ///
+    /// # Errors
+    /// As [`PepperSource::peppers`].
+    pub async fn reread(&self) -> Result<Arc<Peppers>, Error> {
+        let peppers = Arc::new(self.read().await?);
+        *self.peppers.lock().await = Some(Arc::clone(&peppers));
+        Ok(peppers)
+    }
+
+    async fn read(&self) -> Result<Peppers, Error> {
+        let unavailable = |cause: String| {
+            tracing::error!(cause, "the pepper secret cannot be read");
+            Error::temporarily_unavailable()
+        };
+        let answer = self.client.get_secret_value().secret_id(&self.secret).send().await;
+        let answer = answer.map_err(|error| unavailable(DisplayErrorContext(&error).to_string()))?;
+        Peppers::parse(answer.secret_string().unwrap_or_default()).map_err(|problem| unavailable(problem.into()))
+    }
+}
+
+impl fmt::Debug for PepperSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PepperSource")
+    }
+}

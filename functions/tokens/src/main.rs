@@ -1,1 +1,6 @@
-fn main() {}
+//! The token function on Lambda.
+
+#[tokio::main]
+async fn main() -> Result<(), web::StartError> {
+    web::lambda::run(|env, edge| async move { tokens::start(&env, &edge) }).await
+}

@@ -2,7 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::BehaviorVersion;
+pub use aws_config::SdkConfig;
 use domain::{
     ids::{ClientId, Guid, SecretId},
     time::{Clock, Timestamp},

@@ -3,6 +3,8 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
+use domain::{scope::Catalogue, secret::Brand};
+
 /// The environment variables of one function.
 #[derive(Clone, Debug, Default)]
 pub struct Env(BTreeMap<String, String>);
@@ -69,3 +71,36 @@ impl fmt::Display for SettingError {
 }
 
 impl std::error::Error for SettingError {}
+
+/// `LATCHKEY_ISSUER`: an origin, `https://host[:port]` (or `http://` on loopback), without a path or trailing slash.
+///
+/// # Errors
+/// When it is absent or anything else.
+pub fn issuer(env: &Env) -> Result<String, SettingError> {
+    let issuer = env.required("LATCHKEY_ISSUER")?;
+    let origin = issuer.parse::<http::Uri>().ok().filter(|uri| {
+        let loopback = matches!(uri.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
+        let scheme = uri.scheme_str() == Some("https") || (uri.scheme_str() == Some("http") && loopback);
+        scheme && uri.path() == "/" && uri.query().is_none() && !issuer.ends_with('/')
+    });
+    origin.map(|_| issuer.to_owned()).ok_or_else(|| SettingError::new("LATCHKEY_ISSUER", "must be an https origin without a path, such as https://auth.example.com"))
+}
+
+/// `LATCHKEY_BRAND`: the word that begins every secret; default `lk`.
+///
+/// # Errors
+/// When it is not 2 to 12 lower-case letters.
+pub fn brand(env: &Env) -> Result<Brand, SettingError> {
+    Brand::parse(env.optional("LATCHKEY_BRAND").unwrap_or("lk")).map_err(|problem| SettingError::new("LATCHKEY_BRAND", problem))
+}
+
+/// `LATCHKEY_SCOPE_CATALOGUE_FILE`: a CSV file that replaces the built-in catalogue of scopes (CYB-11).
+///
+/// # Errors
+/// When it names a file that cannot be read or is no catalogue.
+pub fn catalogue(env: &Env) -> Result<Catalogue, SettingError> {
+    let name = "LATCHKEY_SCOPE_CATALOGUE_FILE";
+    let Some(file) = env.optional(name) else { return Ok(Catalogue::default()) };
+    let csv = std::fs::read_to_string(file).map_err(|error| SettingError::new(name, &format!("cannot be read: {error}")))?;
+    Catalogue::parse(&csv).map_err(|problem| SettingError::new(name, &format!("is no catalogue: {problem}")))
+}

@@ -1,0 +1,56 @@
+//! The settings of the token function.
+
+use std::time::Duration;
+
+use domain::{feed::Rules, kind::Kind, secret::Brand};
+use web::{Env, SettingError};
+
+/// Read once at start-up.
+pub(crate) struct Settings {
+    /// `LATCHKEY_ISSUER`: the `iss` of tokens and the base of the endpoints' addresses; an origin without a path.
+    pub(crate) issuer: String,
+    /// `LATCHKEY_SANDBOX_AUDIENCE`: the `aud` of sandbox tokens.
+    sandbox_audience: String,
+    /// `LATCHKEY_LIVE_AUDIENCE`: the `aud` of live tokens; never the same.
+    live_audience: String,
+    /// `LATCHKEY_SANDBOX_SIGNING_KEY`: the id or ARN of the KMS key that signs sandbox tokens.
+    pub(crate) sandbox_signing_key: String,
+    /// `LATCHKEY_LIVE_SIGNING_KEY`: the id or ARN of the KMS key that signs live tokens; never the same.
+    pub(crate) live_signing_key: String,
+    /// `LATCHKEY_TOKEN_LIFETIME_SECONDS`: 1 to 3600, default 1800.
+    pub(crate) lifetime: Duration,
+    /// `LATCHKEY_BRAND`: the word that begins every secret, default `lk`.
+    pub(crate) brand: Brand,
+}
+
+impl Settings {
+    pub(crate) fn read(env: &Env) -> Result<Self, SettingError> {
+        let text = |name| env.required(name).map(str::to_owned);
+        let settings = Self {
+            issuer: web::env::issuer(env)?,
+            sandbox_audience: text("LATCHKEY_SANDBOX_AUDIENCE")?,
+            live_audience: text("LATCHKEY_LIVE_AUDIENCE")?,
+            sandbox_signing_key: text("LATCHKEY_SANDBOX_SIGNING_KEY")?,
+            live_signing_key: text("LATCHKEY_LIVE_SIGNING_KEY")?,
+            lifetime: Duration::from_secs(env.parsed("LATCHKEY_TOKEN_LIFETIME_SECONDS", 1800)?),
+            brand: web::env::brand(env)?,
+        };
+        if settings.lifetime.is_zero() || settings.lifetime > Rules::STANDARD.longest_token {
+            return Err(SettingError::new("LATCHKEY_TOKEN_LIFETIME_SECONDS", "must be 1 to 3600"));
+        }
+        if settings.sandbox_audience == settings.live_audience {
+            return Err(SettingError::new("LATCHKEY_LIVE_AUDIENCE", "must differ from LATCHKEY_SANDBOX_AUDIENCE"));
+        }
+        if settings.sandbox_signing_key == settings.live_signing_key {
+            return Err(SettingError::new("LATCHKEY_LIVE_SIGNING_KEY", "must differ from LATCHKEY_SANDBOX_SIGNING_KEY"));
+        }
+        Ok(settings)
+    }
+
+    pub(crate) fn audience(&self, kind: Kind) -> &str {
+        match kind {
+            Kind::Sandbox => &self.sandbox_audience,
+            Kind::Live => &self.live_audience,
+        }
+    }
+}

@@ -1,1 +1,41 @@
-//! TODO
+//! The management API: organizations, banks, and their keys. One file per operation; every operation authorises for
+//! itself, whatever the gateway in front of it checked.
+
+mod api;
+mod applications;
+mod banks;
+mod keys;
+mod organizations;
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+use web::{Edge, Env, StartError, dialect};
+
+use self::{
+    api::Api,
+    applications::{BankApplications, OrganizationApplications},
+};
+
+/// The function's router, over what `env` names.
+///
+/// # Errors
+/// A setting that is missing or wrong.
+pub fn start(env: &Env, edge: &Edge) -> Result<Router, StartError> {
+    Ok(router(Api::open(env, edge)?))
+}
+
+fn router(api: Api) -> Router {
+    Router::new()
+        .route("/api/organizations", get(organizations::list::list))
+        .route("/api/organizations/{guid}", get(organizations::read::read).patch(organizations::update::update))
+        .route("/api/banks", get(banks::list::list).post(banks::create::create))
+        .route("/api/banks/{guid}", get(banks::read::read).patch(banks::update::update))
+        .merge(applications::routes::<BankApplications>())
+        .merge(applications::routes::<OrganizationApplications>())
+        .route("/api/keys/{client_id}/revoke", post(keys::revoke::revoke))
+        .fallback(dialect::no_such_path)
+        .method_not_allowed_fallback(dialect::no_such_method)
+        .with_state(api)
+}

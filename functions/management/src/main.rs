@@ -1,1 +1,6 @@
-fn main() {}
+//! The management function on Lambda.
+
+#[tokio::main]
+async fn main() -> Result<(), web::StartError> {
+    web::lambda::run(|env, edge| async move { management::start(&env, &edge) }).await
+}

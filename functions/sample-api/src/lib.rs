@@ -1,1 +1,28 @@
-//! TODO
+//! The smallest API to guard: it answers with what the authorizer found out about the caller (CYB-4).
+
+use axum::{Json, Router, extract::Request, routing::get};
+use domain::error::{Error, Kind};
+use lambda_http::request::RequestContext;
+use serde_json::{Map, Value};
+use web::{Edge, Env, StartError, dialect, dialect::Management};
+
+/// The function's router. It has no settings.
+///
+/// # Errors
+/// None; every function starts alike.
+pub fn start(_env: &Env, _edge: &Edge) -> Result<Router, StartError> {
+    Ok(Router::new()
+        .route("/v1/whoami", get(whoami))
+        .fallback(dialect::no_such_path)
+        .method_not_allowed_fallback(dialect::no_such_method))
+}
+
+/// `GET /v1/whoami`: the authorizer's context, member by member. A call that no authorizer vouched for learns nothing.
+async fn whoami(request: Request) -> Result<Json<Map<String, Value>>, Management> {
+    let context = request.extensions().get::<RequestContext>().and_then(RequestContext::authorizer);
+    let fields: Map<String, Value> = context.into_iter().flat_map(|context| context.fields.clone()).collect();
+    if fields.is_empty() {
+        return Err(Error::new(Kind::AuthenticationFailed, web::caller::UNAUTHENTICATED).into());
+    }
+    Ok(Json(fields))
+}

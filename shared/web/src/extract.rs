@@ -163,12 +163,13 @@ pub struct List<T> {
     pub objects: Vec<T>,
 }
 
-/// Tells an absent member from `null`: `Option<Option<T>>` with `#[serde(default, deserialize_with = "present")]`.
+/// For a member that may be left out but not be `null`: `Option<T>` with
+/// `#[serde(default, deserialize_with = "extract::not_null")]`. A `null` could mean "leave" or "clear", so it is refused.
 ///
 /// # Errors
 /// What `T` refuses.
-pub fn present<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+pub fn not_null<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 #[cfg(test)]

@@ -1,0 +1,28 @@
+//! Lists the banks that the caller may know of, in order of creation.
+
+use axum::{Json, extract::State, http::Uri};
+use serde::Deserialize;
+use web::{
+    dialect::Management,
+    extract::{self, List, Page},
+};
+
+use super::Response;
+use crate::api::{Api, Caller};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Query {
+    page: Option<String>,
+    per_page: Option<String>,
+}
+
+pub(crate) async fn list(State(api): State<Api>, caller: Caller, uri: Uri) -> Result<Json<List<Response>>, Management> {
+    caller.require(&["banks:read"])?;
+    let query: Query = extract::query(uri.query())?;
+    let page = Page::parse(query.page.as_deref(), query.per_page.as_deref())?;
+    let mut guids = api.store.banks_of(caller.organization, caller.kind).await?;
+    guids.retain(|guid| caller.owner.bank().is_none_or(|own| own == *guid));
+    let banks = api.store.banks(page.cut(&guids).iter().copied()).await?;
+    Ok(Json(page.envelope(guids.len(), banks.iter().map(Response::from).collect())))
+}

@@ -1,0 +1,39 @@
+//! Renames a bank. Its environment is fixed for life.
+
+use axum::{
+    Json,
+    extract::{Path, Request, State},
+};
+use domain::{
+    error::Error,
+    organization::{Bank, Name},
+};
+use serde::Deserialize;
+use web::{dialect::Management, extract};
+
+use super::{Response, guid, require_visible};
+use crate::api::{Api, Caller};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    #[serde(default, deserialize_with = "extract::not_null")]
+    name: Option<String>,
+}
+
+pub(crate) async fn update(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(text): Path<String>,
+    request: Request,
+) -> Result<Json<Response>, Management> {
+    caller.require(&["banks:write"])?;
+    let (parts, body) = request.into_parts();
+    let body: Body = extract::json(&parts.headers, body).await?;
+    let name = body.name.as_deref().map(Name::parse).transpose().map_err(|reason| Error::field("name", reason))?;
+    let bank = api.store.change_bank(guid(&text)?, &caller.origin(), |bank| {
+        require_visible(&caller, &bank)?;
+        Ok(Bank { name: name.clone().unwrap_or(bank.name), updated_at: api.now(), version: bank.version + 1, ..bank })
+    });
+    Ok(Json(Response::from(&bank.await?)))
+}

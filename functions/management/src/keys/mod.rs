@@ -1,0 +1,3 @@
+//! `/api/keys`: every key, whatever its owner.
+
+pub(crate) mod revoke;

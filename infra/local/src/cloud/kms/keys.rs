@@ -1,0 +1,201 @@
+//! Making and describing keys.
+
+use std::fmt;
+
+use domain::time::Timestamp;
+use p256::{ecdsa::SigningKey, pkcs8::EncodePublicKey};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde_json::{Value, json};
+
+use super::super::{
+    ACCOUNT,
+    aws_json::{Api, Blob, Refusal, epoch_seconds, required},
+    random,
+};
+
+/// The one algorithm of the one kind of signing key.
+pub(super) const ALGORITHM: &str = "ECDSA_SHA_256";
+
+/// A key as it is kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Key {
+    material: Material,
+    description: String,
+    created: Timestamp,
+}
+
+/// The kinds of keys there are.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Material {
+    /// `ECC_NIST_P256` for `SIGN_VERIFY`.
+    P256(PrivateKey),
+    /// `SYMMETRIC_DEFAULT` for `ENCRYPT_DECRYPT`: AES-256. It can be made and named; no operation uses it yet.
+    Symmetric(Blob),
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct CreateKey {
+    pub(crate) description: Option<String>,
+    pub(crate) key_spec: Option<String>,
+    pub(crate) key_usage: Option<String>,
+    pub(crate) origin: Option<String>,
+    pub(crate) multi_region: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct NamedKey {
+    key_id: Option<String>,
+}
+
+/// `CreateKey`.
+pub(super) fn create(api: &Api, request: CreateKey) -> Result<Value, Refusal> {
+    let (id, key) = generate(api, request)?;
+    let answer = json!({"KeyMetadata": metadata(&id, &key)});
+    api.services.change(|services| {
+        services.keys.insert(id, key);
+        Ok(answer)
+    })
+}
+
+/// A new key and its id, not yet kept.
+pub(crate) fn generate(api: &Api, request: CreateKey) -> Result<(String, Key), Refusal> {
+    let spec = request.key_spec.as_deref().unwrap_or("SYMMETRIC_DEFAULT");
+    let usage = request.key_usage.as_deref().unwrap_or("ENCRYPT_DECRYPT");
+    let unsupported =
+        |what: &str| Refusal::new("UnsupportedOperationException", format!("{what} is not offered by the embedded KMS"));
+    if let Some(origin) = request.origin.filter(|origin| origin != "AWS_KMS") {
+        return Err(unsupported(&format!("Origin {origin}")));
+    }
+    if request.multi_region == Some(true) {
+        return Err(unsupported("a multi-Region key"));
+    }
+    let material = match (spec, usage) {
+        ("ECC_NIST_P256", "SIGN_VERIFY") => Material::P256(PrivateKey::generate()?),
+        ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT") => Material::Symmetric(Blob(random::bytes::<32>()?.to_vec())),
+        ("ECC_NIST_P256", "ENCRYPT_DECRYPT") | ("SYMMETRIC_DEFAULT", "SIGN_VERIFY") => {
+            let message = format!("KeyUsage {usage} is not compatible with KeySpec {spec}");
+            return Err(Refusal::new("ValidationException", message));
+        }
+        _ => return Err(unsupported(&format!("KeySpec {spec} with KeyUsage {usage}"))),
+    };
+    let key = Key { material, description: request.description.unwrap_or_default(), created: (api.clock)() };
+    Ok((random::uuid()?, key))
+}
+
+/// `DescribeKey`.
+pub(super) fn describe(api: &Api, request: &NamedKey) -> Result<Value, Refusal> {
+    let name = required("keyId", request.key_id.as_ref())?;
+    api.services.read(|services| {
+        let (id, key) = services.key(name)?;
+        Ok(json!({"KeyMetadata": metadata(id, key)}))
+    })
+}
+
+/// `GetPublicKey`: the key as `SubjectPublicKeyInfo`, DER (RFC 5280 §4.1.2.7).
+pub(super) fn public_key(api: &Api, request: &NamedKey) -> Result<Value, Refusal> {
+    let name = required("keyId", request.key_id.as_ref())?;
+    let (id, key) = api.services.read(|services| services.key(name).map(|(id, key)| (id.clone(), key.clone())))?;
+    let arn = super::arn(&format!("key/{id}"));
+    let Material::P256(private) = &key.material else {
+        let message = format!("{arn} is not an asymmetric key: it has no public key.");
+        return Err(Refusal::new("UnsupportedOperationException", message));
+    };
+    let der = private.0.verifying_key().to_public_key_der();
+    let der = der.map_err(|e| Refusal::internal(format!("cannot encode the public key: {e}")))?;
+    Ok(json!({
+        "KeyId": arn,
+        "PublicKey": Blob(der.into_vec()),
+        "CustomerMasterKeySpec": key.spec(),
+        "KeySpec": key.spec(),
+        "KeyUsage": key.usage(),
+        "SigningAlgorithms": [ALGORITHM],
+    }))
+}
+
+impl Key {
+    /// Its `KeySpec`.
+    pub(crate) fn spec(&self) -> &'static str {
+        match self.material {
+            Material::P256(_) => "ECC_NIST_P256",
+            Material::Symmetric(_) => "SYMMETRIC_DEFAULT",
+        }
+    }
+
+    /// Its `KeyUsage`.
+    fn usage(&self) -> &'static str {
+        match self.material {
+            Material::P256(_) => "SIGN_VERIFY",
+            Material::Symmetric(_) => "ENCRYPT_DECRYPT",
+        }
+    }
+
+    /// What signs, if the key may.
+    pub(super) fn signing(&self) -> Result<&SigningKey, Refusal> {
+        match &self.material {
+            Material::P256(private) => Ok(&private.0),
+            Material::Symmetric(_) => {
+                let message = "The key's usage is ENCRYPT_DECRYPT, which is not valid for signing.";
+                Err(Refusal::new("InvalidKeyUsageException", message))
+            }
+        }
+    }
+}
+
+fn metadata(id: &str, key: &Key) -> Value {
+    let (kind, algorithm) = match key.material {
+        Material::P256(_) => ("SigningAlgorithms", ALGORITHM),
+        Material::Symmetric(_) => ("EncryptionAlgorithms", "SYMMETRIC_DEFAULT"),
+    };
+    json!({
+        "AWSAccountId": ACCOUNT,
+        "KeyId": id,
+        "Arn": super::arn(&format!("key/{id}")),
+        "CreationDate": epoch_seconds(key.created),
+        "Enabled": true,
+        "Description": key.description,
+        "KeyUsage": key.usage(),
+        "KeyState": "Enabled",
+        "Origin": "AWS_KMS",
+        "KeyManager": "CUSTOMER",
+        "CustomerMasterKeySpec": key.spec(),
+        "KeySpec": key.spec(),
+        kind: [algorithm],
+        "MultiRegion": false,
+    })
+}
+
+/// A P-256 private key, on disk as the base64 of its scalar, never shown.
+#[derive(Clone)]
+struct PrivateKey(SigningKey);
+
+impl PrivateKey {
+    fn generate() -> Result<Self, Refusal> {
+        loop {
+            // Fails, once in 2^32, for a number that is zero or not below the group's order: FIPS 186-5 A.2.2 draws anew.
+            if let Ok(key) = SigningKey::from_slice(&random::bytes::<32>()?) {
+                return Ok(Self(key));
+            }
+        }
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PrivateKey")
+    }
+}
+
+impl Serialize for PrivateKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Blob(self.0.to_bytes().to_vec()).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for PrivateKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Blob(scalar) = Blob::deserialize(deserializer)?;
+        SigningKey::from_slice(&scalar).map(Self).map_err(|_| D::Error::custom("not a P-256 private key"))
+    }
+}

@@ -1,0 +1,186 @@
+//! The cloud services that Latchkey needs, embedded: `DynamoDB`, KMS and Secrets Manager on loopback.
+//!
+//! The functions reach them with the unmodified AWS SDK clients through endpoint URLs, so that nothing in a function knows
+//! whether it runs on Lambda, in this process or under `cargo lambda watch`. `DynamoDB` is dynoxide; KMS and Secrets Manager
+//! are one small door of our own, because no library gives signatures that a third party verifies.
+//!
+//! Differs from AWS: request signatures are demanded but not checked, there are no permissions or throttling, and an item's TTL
+//! acts when [`Cloud::sweep_ttl`] runs. With [`Storage::Memory`] `DynamoDB` follows the given clock; with
+//! [`Storage::Directory`] it reads the machine's.
+
+mod aws_json;
+mod directory;
+mod document;
+mod kms;
+pub mod provision;
+mod random;
+mod secrets;
+mod server;
+mod services;
+pub mod streams;
+mod tables;
+mod ttl;
+
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use domain::time::Clock;
+use dynoxide::{Database, storage_backend::Clock as DatabaseClock};
+use tokio::task::JoinHandle;
+
+use self::{aws_json::Api, directory::Directory, document::Document, server::Server, streams::Positions};
+
+/// The region that every endpoint, ARN and event names.
+pub const REGION: &str = "eu-west-1";
+
+/// The account that every ARN names.
+pub const ACCOUNT: &str = "000000000000";
+
+/// Where tables, keys and secrets are kept.
+#[derive(Clone, Debug)]
+pub enum Storage {
+    /// Nowhere: everything is gone when the [`Cloud`] is.
+    Memory,
+    /// In files under this directory, which is made if it is missing and held by one process at a time.
+    Directory(PathBuf),
+}
+
+/// The loopback ports to serve on; 0, the default, takes any free one.
+///
+/// Fixed ports let an exported [`Cloud::environment`] outlive a restart.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ports {
+    /// `DynamoDB`'s.
+    pub dynamodb: u16,
+    /// The one of KMS and Secrets Manager.
+    pub api: u16,
+}
+
+/// The running services. Dropping it stops them too, but only [`Cloud::stop`] waits until they have.
+pub struct Cloud {
+    database: Database,
+    api: Arc<Api>,
+    positions: Arc<Document<Positions>>,
+    dynamodb_server: Server,
+    api_server: Server,
+    sweeper: Option<JoinHandle<()>>,
+    /// Last, so that the directory is free for the next process only when nothing writes to it any more.
+    _directory: Option<Directory>,
+}
+
+impl Cloud {
+    /// Opens what is stored and serves it.
+    ///
+    /// # Errors
+    /// One sentence: the directory is unusable or another process holds it, a file in it is damaged, or a port is taken.
+    pub async fn start(storage: Storage, ports: Ports, clock: Clock) -> Result<Self, CloudError> {
+        let directory = match storage {
+            Storage::Memory => None,
+            Storage::Directory(path) => Some(Directory::hold(path)?),
+        };
+        let database = match &directory {
+            None => Database::memory_with_clock(Arc::new(Ticking(Arc::clone(&clock)))),
+            Some(directory) => tables::open(&directory.database()?),
+        };
+        let database = database.map_err(|e| CloudError::new(format!("cannot open the tables: {e}")))?;
+        let services = Document::open(directory.as_ref().map(|d| d.file("services.json")))?;
+        let positions = Document::open(directory.as_ref().map(|d| d.file("streams.json")))?;
+        let api = Arc::new(Api { services, clock });
+        Ok(Self {
+            dynamodb_server: server::dynamodb(ports.dynamodb, database.clone()).await?,
+            api_server: server::api(ports.api, Arc::clone(&api)).await?,
+            database,
+            api,
+            positions: Arc::new(positions),
+            sweeper: None,
+            _directory: directory,
+        })
+    }
+
+    /// What another process exports to reach these services with unmodified SDKs.
+    #[must_use]
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        [
+            ("AWS_ENDPOINT_URL", format!("http://{}", self.api_address())),
+            ("AWS_ENDPOINT_URL_DYNAMODB", format!("http://{}", self.dynamodb_address())),
+            ("AWS_REGION", REGION.into()),
+            // The Python SDK and the command line read this one instead.
+            ("AWS_DEFAULT_REGION", REGION.into()),
+            ("AWS_ACCESS_KEY_ID", "local".into()),
+            ("AWS_SECRET_ACCESS_KEY", "local".into()),
+            ("AWS_EC2_METADATA_DISABLED", "true".into()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+
+    /// Where `DynamoDB` listens.
+    #[must_use]
+    pub fn dynamodb_address(&self) -> SocketAddr {
+        self.dynamodb_server.address
+    }
+
+    /// Where KMS and Secrets Manager listen.
+    #[must_use]
+    pub fn api_address(&self) -> SocketAddr {
+        self.api_server.address
+    }
+
+    /// Lets running requests finish, for at most five seconds, and closes everything. [`streams::EventSource`]s are drained before.
+    pub async fn stop(mut self) {
+        if let Some(sweeper) = self.sweeper.take() {
+            sweeper.abort();
+        }
+        tokio::join!(self.dynamodb_server.stop(), self.api_server.stop());
+    }
+}
+
+impl fmt::Debug for Cloud {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cloud")
+            .field("dynamodb", &self.dynamodb_address())
+            .field("api", &self.api_address())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        if let Some(sweeper) = &self.sweeper {
+            sweeper.abort();
+        }
+    }
+}
+
+/// The given clock, as dynoxide reads one.
+struct Ticking(Clock);
+
+impl DatabaseClock for Ticking {
+    fn now_unix_secs(&self) -> u64 {
+        u64::try_from((self.0)().seconds()).unwrap_or_default()
+    }
+
+    fn now_unix_secs_f64(&self) -> f64 {
+        aws_json::epoch_seconds((self.0)())
+    }
+}
+
+/// Why the services, or something in them, cannot be had: one sentence for the person at the terminal.
+#[derive(Debug)]
+pub struct CloudError(String);
+
+impl CloudError {
+    fn new(sentence: impl Into<String>) -> Self {
+        Self(sentence.into())
+    }
+}
+
+impl fmt::Display for CloudError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for CloudError {}

@@ -1,0 +1,98 @@
+//! `AWS::KMS::Key` and `AWS::KMS::Alias`.
+
+use serde::{Deserialize, de::IgnoredAny};
+
+use super::{
+    super::{
+        CloudError,
+        aws_json::{Api, Refusal},
+        kms,
+    },
+    PhysicalResource,
+};
+
+/// Only what the embedded KMS can do is accepted; `Enabled: false` is not.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct KeyProperties {
+    key_spec: Option<String>,
+    key_usage: Option<String>,
+    description: Option<String>,
+    origin: Option<String>,
+    multi_region: Option<bool>,
+    enabled: Option<bool>,
+    #[serde(rename = "KeyPolicy")]
+    _key_policy: Option<IgnoredAny>,
+    #[serde(rename = "EnableKeyRotation")]
+    _rotation: Option<IgnoredAny>,
+    #[serde(rename = "PendingWindowInDays")]
+    _pending_window: Option<IgnoredAny>,
+    #[serde(rename = "BypassPolicyLockoutSafetyCheck")]
+    _bypass: Option<IgnoredAny>,
+    #[serde(rename = "Tags")]
+    _tags: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct AliasProperties {
+    alias_name: String,
+    target_key_id: String,
+}
+
+pub(super) fn provision(api: &Api, logical_id: &str, wanted: KeyProperties) -> Result<PhysicalResource, CloudError> {
+    if wanted.enabled == Some(false) {
+        return Err(CloudError::new("a disabled key is not supported here"));
+    }
+    let request = kms::CreateKey {
+        description: wanted.description,
+        key_spec: wanted.key_spec,
+        key_usage: wanted.key_usage,
+        origin: wanted.origin,
+        multi_region: wanted.multi_region,
+    };
+    // Generated in any case, which also is how the properties are checked.
+    let (new_id, new) = kms::generate(api, request)?;
+    let known = api.services.read(|services| {
+        let id = services.physical.get(logical_id)?;
+        services.keys.get(id).map(|key| (id.clone(), key.spec()))
+    });
+    let id = match known {
+        None => keep(api, logical_id, new_id, new)?,
+        Some((id, spec)) if spec == new.spec() => id,
+        Some((id, spec)) => {
+            return Err(CloudError::new(format!(
+                "the stored key {id} is {spec}, not {}: start with a new data directory",
+                new.spec()
+            )));
+        }
+    };
+    let attributes = [("Arn", kms::arn(&format!("key/{id}"))), ("KeyId", id.clone())];
+    Ok(PhysicalResource { attributes: attributes.map(|(name, value)| (name.to_owned(), value)).into(), reference: id })
+}
+
+pub(super) fn provision_alias(api: &Api, wanted: AliasProperties) -> Result<PhysicalResource, CloudError> {
+    let AliasProperties { alias_name, target_key_id } = wanted;
+    let standing = api.services.read(|services| {
+        let alias = services.aliases.get(&alias_name)?;
+        Some(alias.target == target_key_id || kms::arn(&format!("key/{}", alias.target)) == target_key_id)
+    });
+    match standing {
+        Some(true) => (),
+        Some(false) => return Err(CloudError::new(format!("{alias_name} already stands for another key"))),
+        None => {
+            let request = kms::CreateAlias { alias_name: Some(alias_name.clone()), target_key_id: Some(target_key_id) };
+            kms::create_alias(api, &request)?;
+        }
+    }
+    Ok(PhysicalResource { reference: alias_name, ..PhysicalResource::default() })
+}
+
+/// Keeps the key and whose it is in one change, so that a crash cannot leave a key that nobody finds again.
+fn keep(api: &Api, logical_id: &str, id: String, key: kms::Key) -> Result<String, Refusal> {
+    api.services.change(|services| {
+        services.keys.insert(id.clone(), key);
+        services.physical.insert(logical_id.to_owned(), id.clone());
+        Ok(id)
+    })
+}

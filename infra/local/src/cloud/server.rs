@@ -1,0 +1,70 @@
+//! One loopback listener and the task that serves it.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use dynoxide::Database;
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
+
+use super::{
+    CloudError,
+    aws_json::{self, Api},
+};
+
+/// How long a running request may hold up a stop.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A server that stops when this value is dropped.
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+/// Serves the tables.
+pub(super) async fn dynamodb(port: u16, database: Database) -> Result<Server, CloudError> {
+    let (listener, address) = bind(port).await?;
+    let (stop, stopped) = oneshot::channel();
+    let task = tokio::spawn(async move {
+        let serving = dynoxide::server::serve_with_shutdown(listener, database, async { drop(stopped.await) });
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "the embedded DynamoDB stopped");
+        }
+    });
+    Ok(Server { address, stop: Some(stop), task })
+}
+
+/// Serves KMS and Secrets Manager.
+pub(super) async fn api(port: u16, api: Arc<Api>) -> Result<Server, CloudError> {
+    let (listener, address) = bind(port).await?;
+    let (stop, stopped) = oneshot::channel();
+    let task = tokio::spawn(async move {
+        let serving = axum::serve(listener, aws_json::router(api));
+        if let Err(error) = serving.with_graceful_shutdown(async { drop(stopped.await) }).await {
+            tracing::error!(%error, "the embedded KMS and Secrets Manager stopped");
+        }
+    });
+    Ok(Server { address, stop: Some(stop), task })
+}
+
+impl Server {
+    /// Stops listening and waits for the running requests.
+    pub(super) async fn stop(&mut self) {
+        drop(self.stop.take());
+        if timeout(PATIENCE, &mut self.task).await.is_err() {
+            tracing::warn!(address = %self.address, "a request did not finish in time for the stop");
+            self.task.abort();
+        }
+    }
+}
+
+async fn bind(port: u16) -> Result<(TcpListener, SocketAddr), CloudError> {
+    let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let refuse = |e| CloudError::new(format!("cannot listen on {wanted}: {e}"));
+    let listener = TcpListener::bind(wanted).await.map_err(refuse)?;
+    let address = listener.local_addr().map_err(refuse)?;
+    Ok((listener, address))
+}

@@ -1,0 +1,139 @@
+//! What a mapping says, as the template's `DynamoDB` event of a function.
+
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::Value;
+
+use super::{CloudError, filter::Filter};
+
+/// Which records go where, and how many at once.
+#[derive(Clone, Debug)]
+pub struct Mapping {
+    /// Names the mapping among all; its position is kept under it.
+    pub name: String,
+    /// The table's stream, as the table's `StreamArn` says it.
+    pub stream_arn: String,
+    /// Where to begin at the mapping's first start.
+    pub starting_position: StartingPosition,
+    /// The most records in one event, 1 to 10,000.
+    pub batch_size: usize,
+    /// Whether the function's `batchItemFailures` are heeded (`ReportBatchItemFailures`).
+    pub reports_item_failures: bool,
+    filters: Vec<Filter>,
+}
+
+/// Where a stream is begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum StartingPosition {
+    /// The oldest record there is.
+    TrimHorizon,
+    /// The first record after the mapping's first start.
+    Latest,
+}
+
+/// The event's properties; with an underscore those that only concern failure handling and timing, see the module's differences.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Properties {
+    stream: String,
+    starting_position: StartingPosition,
+    #[serde(default = "default_batch_size")]
+    batch_size: usize,
+    filter_criteria: Option<FilterCriteria>,
+    enabled: Option<bool>,
+    #[serde(default)]
+    function_response_types: Vec<ResponseType>,
+    #[serde(rename = "BisectBatchOnFunctionError")]
+    _bisect: Option<IgnoredAny>,
+    #[serde(rename = "DestinationConfig")]
+    _destination: Option<IgnoredAny>,
+    #[serde(rename = "MaximumBatchingWindowInSeconds")]
+    _window: Option<IgnoredAny>,
+    #[serde(rename = "MaximumRecordAgeInSeconds")]
+    _age: Option<IgnoredAny>,
+    #[serde(rename = "MaximumRetryAttempts")]
+    _attempts: Option<IgnoredAny>,
+    #[serde(rename = "ParallelizationFactor")]
+    _parallel: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct FilterCriteria {
+    filters: Vec<FilterText>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct FilterText {
+    pattern: String,
+}
+
+#[derive(Deserialize)]
+enum ResponseType {
+    ReportBatchItemFailures,
+}
+
+impl Mapping {
+    /// Reads the `Properties` of an event of type `DynamoDB` (SAM), its intrinsic functions resolved.
+    ///
+    /// # Errors
+    /// A property is missing, wrong, or not supported here.
+    pub fn from_properties(name: &str, properties: &Value) -> Result<Self, CloudError> {
+        let refuse = |problem: String| CloudError::new(format!("event source {name}: {problem}"));
+        let properties = Properties::deserialize(properties).map_err(|e| refuse(e.to_string()))?;
+        if !(1..=10_000).contains(&properties.batch_size) {
+            return Err(refuse("BatchSize must be 1 to 10000".to_owned()));
+        }
+        if properties.enabled == Some(false) {
+            return Err(refuse("Enabled: false is not supported here".to_owned()));
+        }
+        let filters = properties.filter_criteria.map(|criteria| criteria.filters).unwrap_or_default();
+        let filters = filters.iter().map(|filter| Filter::parse(&filter.pattern)).collect::<Result<_, _>>();
+        Ok(Self {
+            name: name.to_owned(),
+            stream_arn: properties.stream,
+            starting_position: properties.starting_position,
+            batch_size: properties.batch_size,
+            reports_item_failures: !properties.function_response_types.is_empty(),
+            filters: filters.map_err(refuse)?,
+        })
+    }
+
+    /// Whether some filter matches, or there is none.
+    pub(super) fn wants(&self, record: &Value) -> bool {
+        self.filters.is_empty() || self.filters.iter().any(|filter| filter.matches(record))
+    }
+}
+
+/// Lambda's.
+fn default_batch_size() -> usize {
+    100
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_honoured_is_refused() {
+        let mapping = |extra: Value| {
+            let mut properties = json!({"Stream": "arn", "StartingPosition": "TRIM_HORIZON"});
+            properties.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+            Mapping::from_properties("m", &properties).map_err(|e| e.to_string())
+        };
+        assert_eq!(mapping(json!({})).unwrap().batch_size, 100);
+        assert!(mapping(json!({"FunctionResponseTypes": ["ReportBatchItemFailures"]})).unwrap().reports_item_failures);
+        for refused in [
+            json!({"TumblingWindowInSeconds": 3}),
+            json!({"BatchSize": 0}),
+            json!({"StartingPosition": "AT_TIMESTAMP"}),
+            json!({"FilterCriteria": {"Filters": [{"Pattern": "{\"a\":[{\"numeric\":[\">\",1]}]}"}]}}),
+        ] {
+            let error = mapping(refused).unwrap_err();
+            assert!(error.starts_with("event source m: "), "{error}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Secrets Manager.
+
+use std::collections::HashMap;
+
+use aws_sdk_secretsmanager::primitives::Blob;
+
+use super::*;
+
+#[tokio::test]
+async fn a_new_value_becomes_current_and_the_old_one_previous() {
+    let cloud = start(Storage::Memory).await;
+    let client = secrets(&cloud);
+    let made = client.create_secret().name("pepper").secret_string("one").send().await.unwrap();
+    let arn = made.arn().unwrap();
+    assert!(arn.starts_with("arn:aws:secretsmanager:eu-west-1:000000000000:secret:pepper-"), "{arn}");
+    let second = client.put_secret_value().secret_id("pepper").secret_string("two").send().await.unwrap();
+    client.put_secret_value().secret_id(arn).secret_string("three").send().await.unwrap();
+
+    let value = |id: &str| client.get_secret_value().secret_id(id);
+    for id in ["pepper", arn, &arn[..arn.len() - 7]] {
+        let current = value(id).send().await.unwrap();
+        assert_eq!((current.secret_string(), current.version_stages()), (Some("three"), &["AWSCURRENT".to_owned()][..]));
+        assert_eq!(current.created_date().unwrap().to_millis().unwrap(), NOW);
+    }
+    let previous = value("pepper").version_stage("AWSPREVIOUS").send().await.unwrap();
+    assert_eq!((previous.secret_string(), previous.version_id()), (Some("two"), second.version_id()));
+    let described = client.describe_secret().secret_id("pepper").send().await.unwrap();
+    let stages = described.version_ids_to_stages().unwrap();
+    let expected: HashMap<_, _> = [(second.version_id().unwrap().to_owned(), vec!["AWSPREVIOUS".to_owned()])].into();
+    assert_eq!(stages.len(), 2);
+    assert!(expected.iter().all(|(id, labels)| stages.get(id) == Some(labels)), "{stages:?}");
+    cloud.stop().await;
+}
+
+#[tokio::test]
+async fn a_pending_version_waits_beside_the_current_one() {
+    let cloud = start(Storage::Memory).await;
+    let client = secrets(&cloud);
+    client.create_secret().name("s").secret_string("current").send().await.unwrap();
+    let pending = client.put_secret_value().secret_id("s").secret_binary(Blob::new(b"\0next")).version_stages("AWSPENDING");
+    pending.send().await.unwrap();
+    let value = |stage: &str| client.get_secret_value().secret_id("s").version_stage(stage);
+    assert_eq!(value("AWSCURRENT").send().await.unwrap().secret_string(), Some("current"));
+    assert_eq!(value("AWSPENDING").send().await.unwrap().secret_binary(), Some(&Blob::new(b"\0next")));
+    let none = value("AWSPREVIOUS").send().await.unwrap_err();
+    assert!(none.as_service_error().unwrap().is_resource_not_found_exception());
+    cloud.stop().await;
+}
+
+#[tokio::test]
+async fn a_retry_answers_the_same_and_a_conflict_is_refused() {
+    let cloud = start(Storage::Memory).await;
+    let client = secrets(&cloud);
+    let token = "t".repeat(32);
+    let create = |value: &str| client.create_secret().name("s").secret_string(value).client_request_token(&token);
+    let (first, again) = (create("v").send().await.unwrap(), create("v").send().await.unwrap());
+    assert_eq!((first.arn(), first.version_id()), (again.arn(), Some(token.as_str())));
+    let other = create("w").send().await.unwrap_err();
+    assert!(other.as_service_error().unwrap().is_resource_exists_exception());
+    let put = client.put_secret_value().secret_id("s").secret_string("w").client_request_token(&token);
+    assert!(put.send().await.unwrap_err().as_service_error().unwrap().is_resource_exists_exception());
+    cloud.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_not_found() {
+    let cloud = start(Storage::Memory).await;
+    let client = secrets(&cloud);
+    let missing = client.get_secret_value().secret_id("none").send().await.unwrap_err();
+    assert!(missing.as_service_error().unwrap().is_resource_not_found_exception());
+    let missing = client.put_secret_value().secret_id("none").secret_string("x").send().await.unwrap_err();
+    assert!(missing.as_service_error().unwrap().is_resource_not_found_exception());
+    client.create_secret().name("empty").send().await.unwrap();
+    let missing = client.get_secret_value().secret_id("empty").send().await.unwrap_err();
+    assert!(missing.as_service_error().unwrap().is_resource_not_found_exception());
+    cloud.stop().await;
+}

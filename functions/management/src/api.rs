@@ -2,18 +2,21 @@
 
 use std::{fmt, ops::Deref, sync::Arc};
 
-use authorizer::Guard;
-use axum::{extract::FromRequestParts, http::request::Parts};
+use authorizer::{Cause, Decision, Guard, Request, Settings};
+use axum::{
+    extract::FromRequestParts,
+    http::{header::AUTHORIZATION, request::Parts},
+};
 use domain::{
     confer::Conferrer,
-    error::Error,
+    error::{Error, Kind},
     key::{Effective, Key},
     scope::Catalogue,
     secret::Brand,
     time::{Clock, Timestamp},
 };
 use store::Store;
-use web::{Edge, Entropy, Env, StartError, caller, dialect::Management, pepper::PepperSource};
+use web::{Edge, Entropy, Env, StartError, caller, dialect::Management, pepper::PepperSource, request::Facts};
 
 /// The state of the function; cheap to clone.
 #[derive(Clone)]
@@ -32,6 +35,14 @@ pub(crate) struct Inner {
     guard: Guard,
 }
 
+/// The one route of the management function's own guard: what a token may do is decided by each operation.
+const ANY_ROUTE: &str = "$default";
+
+fn guard(env: &Env, store: &Store, clock: &Clock) -> Result<Guard, StartError> {
+    let env = env.clone().with("LATCHKEY_ACCEPTED_KINDS", "sandbox,live").with("LATCHKEY_ROUTES", r#"{"$default": []}"#);
+    Ok(Guard::new(Settings::read(&env)?, store.clone(), clock.clone()))
+}
+
 impl Deref for Api {
     type Target = Inner;
 
@@ -48,15 +59,33 @@ impl Api {
             audit: env.required("LATCHKEY_AUDIT_TABLE")?.into(),
         };
         let entropy = edge.entropy.clone();
+        let store = Store::new(&edge.aws, tables, edge.clock.clone(), move || entropy.guid());
         Ok(Self(Arc::new(Inner {
-            store: Store::new(&edge.aws, tables, edge.clock.clone(), move || entropy.guid()),
+            guard: guard(env, &store, &edge.clock)?,
+            store,
             peppers: PepperSource::new(&edge.aws, env.required("LATCHKEY_PEPPER_SECRET")?),
             catalogue: web::env::catalogue(env)?,
             brand: web::env::brand(env)?,
             entropy: edge.entropy.clone(),
             clock: edge.clock.clone(),
-            guard: Guard::for_management(env, edge)?,
         })))
+    }
+
+    /// The caller of a request that no authorizer vouched for.
+    async fn authenticate(&self, parts: &Parts) -> Result<web::caller::Caller, Error> {
+        let facts = Facts::of(&parts.extensions);
+        let mut headers = parts.headers.get_all(AUTHORIZATION).iter();
+        let authorization = headers.next().filter(|_| headers.next().is_none()).and_then(|value| value.to_str().ok());
+        let request = Request::new(authorization, facts.source_ip, ANY_ROUTE, facts.request_time).with_id(facts.request_id.clone());
+        match self.guard.authorize(request).await {
+            Decision::Allow(context) => web::caller::Caller::read(&context.fields(), facts),
+            Decision::Deny(denial) => Err(match denial.cause {
+                Cause::IpNotAllowed => Error::ip_not_allowed(),
+                cause => Error::new(Kind::Forbidden, cause.message()),
+            }),
+            Decision::Unauthorized(_) => Err(caller::unauthenticated()),
+            Decision::Unavailable(_) => Err(Error::temporarily_unavailable()),
+        }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -104,6 +133,6 @@ impl FromRequestParts<Api> for Caller {
         if let Some(caller) = web::caller::Caller::of(&parts.extensions)? {
             return Ok(Self(caller));
         }
-        Ok(Self(api.guard.authenticate(parts).await?))
+        Ok(Self(api.authenticate(parts).await?))
     }
 }

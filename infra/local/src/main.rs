@@ -1,1 +1,8 @@
-fn main() {}
+//! `latchkey`: the platform on a laptop. `latchkey --help` tells more.
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    latchkey::cli::run().await
+}

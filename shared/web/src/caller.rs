@@ -13,7 +13,6 @@ use domain::{
 };
 use http::Extensions;
 use lambda_http::request::RequestContext;
-use serde_json::{Map, Value};
 
 use crate::request::Facts;
 
@@ -77,27 +76,6 @@ impl Caller {
             source_ip: facts.source_ip,
             request_id: facts.request_id,
         })
-    }
-
-    /// The context's members, as [`Caller::read`] has them; what is absent is left out.
-    #[must_use]
-    pub fn write(&self) -> Map<String, Value> {
-        let mut fields = Map::from_iter([
-            ("organization".to_owned(), Value::from(self.organization.to_string())),
-            ("client_id".to_owned(), self.client_id.to_string().into()),
-            ("owner".to_owned(), self.owner.to_string().into()),
-            ("scopes".to_owned(), self.scopes.to_string().into()),
-            ("environment".to_owned(), self.kind.name().into()),
-            ("jti".to_owned(), self.jti.clone().into()),
-            ("sid".to_owned(), self.sid.clone().into()),
-        ]);
-        if let Some(bank) = self.owner.bank() {
-            fields.insert("bank".into(), bank.to_string().into());
-        }
-        if !self.ip_allowlist.is_empty() {
-            fields.insert("ip_allowlist".into(), self.ip_allowlist.entries().collect::<Vec<_>>().join(",").into());
-        }
-        fields
     }
 
     /// Refuses a caller whose token has none of these scopes.

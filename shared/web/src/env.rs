@@ -29,6 +29,13 @@ impl Env {
         Self(variables)
     }
 
+    /// These variables with one more, or with another value for one.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.0.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// The value of `name`; an empty one counts as absent, since a template cannot leave a variable out.
     #[must_use]
     pub fn optional(&self, name: &str) -> Option<&str> {

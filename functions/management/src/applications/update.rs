@@ -42,7 +42,8 @@ pub(super) async fn update<F: Family>(
     let (name, ip_allowlist) = parse(&caller, &body)?;
     let client_id = extract::client_id(&text)?;
     let conferring = api.conferring_key(&caller).await?;
-    let key = api.store.change_key(client_id, &caller.origin(), |key| {
+    let origin = caller.origin();
+    let key = api.store.change_key(client_id, &origin, |key| {
         require_visible::<F>(&caller, &key)?;
         if key.is_revoked() {
             return Err(Error::not_found());

@@ -31,7 +31,8 @@ pub(crate) async fn update(
     let (parts, body) = request.into_parts();
     let body: Body = extract::json(&parts.headers, body).await?;
     let name = body.name.as_deref().map(Name::parse).transpose().map_err(|reason| Error::field("name", reason))?;
-    let bank = api.store.change_bank(guid(&text)?, &caller.origin(), |bank| {
+    let origin = caller.origin();
+    let bank = api.store.change_bank(guid(&text)?, &origin, |bank| {
         require_visible(&caller, &bank)?;
         Ok(Bank { name: name.clone().unwrap_or(bank.name), updated_at: api.now(), version: bank.version + 1, ..bank })
     });

@@ -32,7 +32,8 @@ pub(crate) async fn update(
     let body: Body = extract::json(&parts.headers, body).await?;
     let name = body.name.as_deref().map(Name::parse).transpose().map_err(|reason| Error::field("name", reason))?;
     let standing = own(&api, &caller, &text).await?;
-    let changed = api.store.change_organization(standing.organization.guid, &caller.origin(), |organization| {
+    let origin = caller.origin();
+    let changed = api.store.change_organization(standing.organization.guid, &origin, |organization| {
         let name = name.clone().unwrap_or(organization.name);
         Ok(Organization { name, updated_at: api.now(), version: organization.version + 1, ..organization })
     });

@@ -1,0 +1,197 @@
+//! The command line.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand};
+use domain::{gate::Kyb, ids::Guid, kind::Kind};
+use web::StartError;
+
+use crate::{
+    cloud::Storage,
+    seed::{self, Founder, Seed},
+    stack::{Options, Services, Stack},
+};
+
+/// Latchkey on a laptop: the whole platform in one process, on embedded services.
+#[derive(Parser)]
+#[command(version, about, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    data: Data,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Args, Clone)]
+struct Data {
+    /// Where data is kept
+    #[arg(long, default_value = ".latchkey", value_name = "DIR")]
+    data_dir: PathBuf,
+    /// Keep the tables in memory; seed.json is written to the data directory all the same
+    #[arg(long)]
+    ephemeral: bool,
+}
+
+#[derive(Args)]
+struct Serve {
+    /// The port to answer on; 0 for any free one
+    #[arg(long, default_value_t = 8787)]
+    port: u16,
+    /// Read this SAM template instead of the built-in one
+    #[arg(long, value_name = "FILE")]
+    template: Option<PathBuf>,
+    /// Give a template parameter another value
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = assignment)]
+    parameters: Vec<(String, String)>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start the embedded services alone and print the environment by which functions reach them
+    Services {
+        #[command(flatten)]
+        data: Data,
+        /// Where the functions will answer: their issuer, and the `base_url` of seed.json
+        #[arg(long, default_value = "http://127.0.0.1:9000", value_name = "URL")]
+        base_url: String,
+    },
+    /// Make an organization with a key that holds the management scopes; the platform must not be running on this data
+    Onboard {
+        #[command(flatten)]
+        data: Data,
+        /// What people call the organization
+        #[arg(long)]
+        name: String,
+        /// The kind of its first key: sandbox or live
+        #[arg(long, default_value = "sandbox")]
+        environment: Kind,
+    },
+    /// Decide an organization's KYB, which wakes its live keys or puts them to sleep; the platform must not be running on this data
+    Kyb {
+        #[command(flatten)]
+        data: Data,
+        /// The organization's guid
+        #[arg(long)]
+        organization: String,
+        /// What was decided
+        #[arg(long, value_parser = ["pending", "approved", "rejected"])]
+        status: String,
+    },
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or_else(|| "is not NAME=VALUE".to_owned())
+}
+
+/// Does what the command line says.
+pub async fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        None => serve(cli.data, cli.serve).await,
+        Some(Command::Services { data, base_url }) => services(data, &base_url).await,
+        Some(Command::Onboard { data, name, environment }) => onboard(data, &name, environment).await,
+        Some(Command::Kyb { data, organization, status }) => kyb(data, &organization, &status).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("latchkey: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Data {
+    fn storage(&self) -> Result<Storage, StartError> {
+        std::fs::create_dir_all(&self.data_dir).map_err(|error| format!("{}: {error}", self.data_dir.display()))?;
+        Ok(if self.ephemeral { Storage::Memory } else { Storage::Directory(self.data_dir.clone()) })
+    }
+}
+
+async fn serve(data: Data, serve: Serve) -> Result<(), StartError> {
+    web::log::to_stderr();
+    let mut options = Options { storage: data.storage()?, port: serve.port, parameters: serve.parameters.into_iter().collect(), ..Options::default() };
+    if let Some(file) = serve.template {
+        options.template = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+    }
+    let stack = Stack::start(options).await?;
+    let seed = seed::ensure(stack.services(), stack.base_url(), &data.data_dir).await?;
+    print!("{}", tour(&seed, &data.data_dir));
+    interrupted().await?;
+    eprintln!("latchkey: stopping");
+    stack.stop().await
+}
+
+async fn services(data: Data, base_url: &str) -> Result<(), StartError> {
+    web::log::to_stderr();
+    let services = Services::start(Options { storage: data.storage()?, ..Options::default() }, base_url).await?;
+    seed::ensure(&services, base_url, &data.data_dir).await?;
+    for (name, value) in environment(&services) {
+        println!("export {name}='{}'", value.replace('\'', r"'\''"));
+    }
+    interrupted().await?;
+    services.stop().await;
+    Ok(())
+}
+
+/// What functions that run elsewhere export: where the services are, and every function's variables together.
+fn environment(services: &Services) -> BTreeMap<String, String> {
+    let mut environment = services.cloud().environment();
+    for binary in ["audit", "sample-api", "authorizer", "tokens", "management"] {
+        environment.extend(services.variables(binary));
+    }
+    environment
+}
+
+async fn onboard(data: Data, name: &str, environment: Kind) -> Result<(), StartError> {
+    let services = Services::start(Options { storage: data.storage()?, ..Options::default() }, "http://127.0.0.1:8787").await?;
+    let (guid, key) = Founder::new(&services)?.organization(name, environment).await?;
+    services.stop().await;
+    println!("{}", serde_json::to_string_pretty(&serde_json::json!({"guid": guid, "key": key}))?);
+    Ok(())
+}
+
+async fn kyb(data: Data, organization: &str, status: &str) -> Result<(), StartError> {
+    let organization: Guid = organization.parse().map_err(|problem| format!("--organization {problem}"))?;
+    let kyb: Kyb = serde_json::from_value(status.into())?;
+    let services = Services::start(Options { storage: data.storage()?, ..Options::default() }, "http://127.0.0.1:8787").await?;
+    let decided = Founder::new(&services)?.kyb(organization, kyb).await;
+    services.stop().await;
+    decided
+}
+
+/// Waits for Ctrl-C, or for the signal by which a supervisor ends a process.
+async fn interrupted() -> Result<(), StartError> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+fn tour(seed: &Seed, directory: &Path) -> String {
+    let Seed { base_url, .. } = seed;
+    let file = directory.join("seed.json");
+    let file = file.display();
+    format!(
+        r#"Latchkey answers at {base_url}. Demo credentials are in {file}. Ctrl-C stops it.
+
+A tour to paste into another shell (it needs curl and python3; the README explains each step):
+
+  seed() {{ python3 -c "import json;d=json.load(open('{file}'));print(d$1)"; }}
+  json() {{ python3 -c "import json,sys;print(json.load(sys.stdin)$1)"; }}
+  TOKEN=$(curl -s {base_url}/oauth/token -d grant_type=client_credentials -d client_id=$(seed "['organization']['key']['client_id']") \
+    -d client_secret=$(seed "['organization']['key']['client_secret']") | json "['access_token']")
+  curl -s {base_url}/v1/whoami -H "Authorization: Bearer $TOKEN"
+  curl -s {base_url}/api/bank_applications -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
+    -d "{{\"name\":\"my key\",\"bank_guid\":\"$(seed "['bank']['guid']")\",\"ip_allowlist\":[\"8.8.8.8\"]}}"
+"#
+    )
+}

@@ -1,0 +1,98 @@
+//! The functions, in this process, called as Lambda calls them: an event goes in as JSON and an answer comes out as JSON.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use lambda_http::{Adapter, request::LambdaRequest};
+use lambda_runtime::{Context, LambdaEvent};
+use serde_json::Value;
+use tower::{Service, ServiceExt};
+use web::{Edge, Env, StartError, lambda::Prepared};
+
+use crate::{
+    gateway::{FunctionError, Invocation, Invoke},
+    template::Description,
+};
+
+/// Every function of a template, started.
+pub struct Functions(BTreeMap<String, Running>);
+
+/// A started function, by what it is called with.
+#[derive(Clone)]
+enum Running {
+    /// API Gateway requests.
+    Http(Prepared),
+    /// API Gateway authorizer events.
+    Authorizer(Arc<authorizer::Guard>),
+    /// Records of the audit table's stream.
+    Audit(Arc<audit::Audit>),
+}
+
+impl Functions {
+    /// Starts every function that the template names, each with the variables that the template gives it.
+    ///
+    /// # Errors
+    /// A binary that is none of ours, or a setting that is missing or wrong; the sentence names the function.
+    pub async fn start(description: &Description, edge: &Edge) -> Result<Self, StartError> {
+        let mut running = BTreeMap::new();
+        for (name, function) in &description.functions {
+            let env = Env::from_map(function.environment.clone());
+            let started = start(&function.binary, &env, edge).await.map_err(|error| format!("{name}: {error}"))?;
+            running.insert(name.clone(), started);
+        }
+        Ok(Self(running))
+    }
+}
+
+async fn start(binary: &str, env: &Env, edge: &Edge) -> Result<Running, StartError> {
+    Ok(match binary {
+        "management" => Running::Http(web::lambda::prepare(management::start(env, edge)?)),
+        "tokens" => Running::Http(web::lambda::prepare(tokens::start(env, edge)?)),
+        "sample-api" => Running::Http(web::lambda::prepare(sample_api::start(env, edge)?)),
+        "authorizer" => Running::Authorizer(Arc::new(authorizer::start(env, edge).await?)),
+        "audit" => Running::Audit(Arc::new(audit::start(env, edge)?)),
+        other => return Err(format!("there is no binary {other}").into()),
+    })
+}
+
+impl fmt::Debug for Functions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Invoke for Functions {
+    fn invoke(&self, function: &str, event: Value) -> Invocation {
+        let Some(running) = self.0.get(function).cloned() else {
+            let message = format!("there is no function {function}");
+            return Box::pin(async move { Err(FunctionError { error_type: "ResourceNotFoundException".into(), message }) });
+        };
+        Box::pin(async move {
+            match running {
+                Running::Http(router) => answer_request(router, event).await,
+                Running::Authorizer(guard) => authorizer::handle(&guard, event).await.map_err(|error| failed("Refused", &error)),
+                Running::Audit(audit) => audit::handle(&audit, event).await.map_err(|error| failed("Audit", &error)),
+            }
+        })
+    }
+}
+
+/// What `lambda_http::run` does with an event, without the Runtime API.
+async fn answer_request(router: Prepared, event: Value) -> Result<Value, FunctionError> {
+    let request: LambdaRequest = serde_json::from_value(event).map_err(|error| failed("Event", &error))?;
+    // The adapter's future is not Send: it is driven on a thread of its own, as an instance on Lambda has one.
+    let runtime = tokio::runtime::Handle::current();
+    let answer = tokio::task::spawn_blocking(move || {
+        runtime.block_on(async move {
+            let mut adapter = Adapter::from(router);
+            let adapter = ServiceExt::<LambdaEvent<LambdaRequest>>::ready(&mut adapter).await?;
+            adapter.call(LambdaEvent::new(request, Context::default())).await
+        })
+    });
+    let answer = answer.await.map_err(|error| failed("Panic", &error))?;
+    let answer = answer.map_err(|error| failed("Handler", &error))?;
+    serde_json::to_value(answer).map_err(|error| failed("Answer", &error))
+}
+
+fn failed(error_type: &str, error: &dyn fmt::Display) -> FunctionError {
+    FunctionError { error_type: error_type.to_owned(), message: error.to_string() }
+}

@@ -1,0 +1,11 @@
+//! The whole platform in one process on a laptop: a gateway that reads `infra/template.yaml` and does to people what API
+//! Gateway does, the functions, and embedded cloud services that the unmodified AWS SDK clients talk to.
+
+pub mod aws;
+pub mod cli;
+pub mod cloud;
+pub mod functions;
+pub mod gateway;
+pub mod seed;
+pub mod stack;
+pub mod template;

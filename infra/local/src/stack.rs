@@ -1,0 +1,237 @@
+//! The whole platform in one process: embedded cloud services, the functions, and the gateway that reads the template.
+
+use std::{collections::BTreeMap, fmt, net::Ipv4Addr, sync::Arc, time::Duration};
+
+use domain::time::Clock;
+use store::{Store, Tables};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use web::{Edge, Entropy, Env, StartError, edge::system_clock, pepper::PepperSource};
+
+use crate::{
+    aws,
+    cloud::{Cloud, Ports, Storage, provision::provision, streams::{EventSource, Mapping}},
+    functions::Functions,
+    gateway::{Gateway, Invoke, Options as GatewayOptions},
+    template::{Description, Settings, Template},
+};
+
+/// The template that is deployed, as it stood when this was built.
+pub const TEMPLATE: &str = include_str!("../../template.yaml");
+
+/// How often ended secrets, feed entries and the like are swept from the tables.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// How a stack runs. The defaults are those of `cargo run -- --ephemeral --port 0`.
+pub struct Options {
+    /// Where tables, keys and secrets are kept.
+    pub storage: Storage,
+    /// The gateway's port on loopback; 0 for any free one.
+    pub port: u16,
+    /// The ports of the embedded services; 0 for any free ones.
+    pub service_ports: Ports,
+    /// The SAM template's text.
+    pub template: String,
+    /// Template parameters that differ from their defaults. `Issuer` is the gateway's own address unless named.
+    pub parameters: BTreeMap<String, String>,
+    /// The clock that everything lives by, when it is not the machine's.
+    pub clock: Option<Clock>,
+    /// Where random bytes come from.
+    pub entropy: Entropy,
+    /// Other addresses for the embedded services (`AWS_ENDPOINT_URL…`), by which the functions reach them: for a test that
+    /// puts something in between.
+    pub endpoints: BTreeMap<String, String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            storage: Storage::Memory,
+            port: 0,
+            service_ports: Ports::default(),
+            template: TEMPLATE.to_owned(),
+            parameters: BTreeMap::new(),
+            clock: None,
+            entropy: Entropy::system(),
+            endpoints: BTreeMap::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("storage", &self.storage).field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
+/// The embedded cloud services with everything in them that the template asks for.
+#[derive(Debug)]
+pub struct Services {
+    cloud: Cloud,
+    description: Description,
+    edge: Edge,
+}
+
+impl Services {
+    /// Starts the services and makes what the template names in them.
+    ///
+    /// # Errors
+    /// One sentence about the service, the port or the place in the template at fault.
+    pub async fn start(options: Options, issuer: &str) -> Result<Self, StartError> {
+        let machine = system_clock();
+        let clock = options.clock.clone().unwrap_or_else(|| machine.clone());
+        let mut cloud = Cloud::start(options.storage, options.service_ports, clock.clone()).await?;
+        let mut parameters = BTreeMap::from([("Issuer".to_owned(), issuer.to_owned())]);
+        parameters.extend(options.parameters);
+        let template = Template::parse(&options.template, Settings { parameters, ..Settings::default() })?;
+        let physical = provision(&cloud, &template).await?;
+        let description = template.resolve(&physical)?;
+        cloud.sweep_ttl_every(SWEEP);
+        let mut environment = cloud.environment();
+        environment.extend(options.endpoints);
+        let aws = aws::config(&environment, options.clock.map(|shown| (shown, machine)));
+        Ok(Self { cloud, description, edge: Edge { clock, entropy: options.entropy, aws } })
+    }
+
+    /// The embedded services themselves.
+    #[must_use]
+    pub const fn cloud(&self) -> &Cloud {
+        &self.cloud
+    }
+
+    /// The template, resolved.
+    #[must_use]
+    pub const fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// The clock, the randomness and the AWS configuration of everything that runs over these services.
+    #[must_use]
+    pub const fn edge(&self) -> &Edge {
+        &self.edge
+    }
+
+    /// The variables of the function that runs this binary; of several, those of the one whose logical id comes last.
+    #[must_use]
+    pub fn variables(&self, binary: &str) -> BTreeMap<String, String> {
+        let functions = self.description.functions.values().filter(|function| function.binary == binary);
+        functions.last().map(|function| function.environment.clone()).unwrap_or_default()
+    }
+
+    /// The platform's state, opened as the management function opens it.
+    ///
+    /// # Errors
+    /// A variable that the template does not give that function.
+    pub fn store(&self) -> Result<Store, StartError> {
+        let env = Env::from_map(self.variables("management"));
+        let tables = Tables {
+            core: env.required("LATCHKEY_CORE_TABLE")?.into(),
+            feed: env.required("LATCHKEY_FEED_TABLE")?.into(),
+            audit: env.required("LATCHKEY_AUDIT_TABLE")?.into(),
+        };
+        let entropy = self.edge.entropy.clone();
+        Ok(Store::new(&self.edge.aws, tables, self.edge.clock.clone(), move || entropy.guid()))
+    }
+
+    /// The peppers, as the management function reads them.
+    ///
+    /// # Errors
+    /// As [`Services::store`].
+    pub fn peppers(&self) -> Result<PepperSource, StartError> {
+        let env = Env::from_map(self.variables("management"));
+        Ok(PepperSource::new(&self.edge.aws, env.required("LATCHKEY_PEPPER_SECRET")?))
+    }
+
+    /// Stops the services; what was written stays where it is kept.
+    pub async fn stop(self) {
+        self.cloud.stop().await;
+    }
+}
+
+/// The running platform.
+#[derive(Debug)]
+pub struct Stack {
+    services: Services,
+    base_url: String,
+    streams: Vec<EventSource>,
+    gateway: JoinHandle<std::io::Result<()>>,
+    stop: oneshot::Sender<()>,
+}
+
+impl Stack {
+    /// Starts everything and answers once the gateway does.
+    ///
+    /// # Errors
+    /// One sentence about what keeps it from starting.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let port = options.port;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| format!("port {port}: {error}"))?;
+        let base_url = format!("http://{}", listener.local_addr()?);
+        let services = Services::start(options, &base_url).await?;
+        let functions: Arc<dyn Invoke> = Arc::new(Functions::start(services.description(), services.edge()).await?);
+        let streams = event_sources(&services, &functions)?;
+        let clock = services.edge().clock.clone();
+        let gateway_options = GatewayOptions::new(Arc::new(move || clock().millis()));
+        let gateway = Gateway::new(services.description().clone(), functions, gateway_options)?;
+        let (stop, stopped) = oneshot::channel();
+        let gateway = tokio::spawn(gateway.serve(listener, async {
+            // Whether told to stop or dropped: either way it is over.
+            let _: Result<(), _> = stopped.await;
+        }));
+        Ok(Self { services, base_url, streams, gateway, stop })
+    }
+
+    /// Where the gateway answers, without a trailing slash.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// What is below the functions.
+    #[must_use]
+    pub const fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// Waits until every stream's consumer has seen what was written so far.
+    ///
+    /// # Errors
+    /// It has not within a few seconds.
+    pub async fn settle(&self) -> Result<(), StartError> {
+        for stream in &self.streams {
+            stream.settle(aws::PATIENCE).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets requests finish and streams be consumed, for a few seconds, then stops everything.
+    ///
+    /// # Errors
+    /// Something did not finish in time, or the gateway failed; all is stopped nevertheless.
+    pub async fn stop(self) -> Result<(), StartError> {
+        let _: Result<(), ()> = self.stop.send(());
+        let gateway = tokio::time::timeout(aws::PATIENCE, self.gateway).await;
+        for stream in self.streams {
+            stream.drain(aws::PATIENCE).await?;
+        }
+        self.services.stop().await;
+        // A connection that a client keeps open is no reason to wait longer.
+        gateway.map_or(Ok(()), |ended| Ok(ended??))
+    }
+}
+
+fn event_sources(services: &Services, functions: &Arc<dyn Invoke>) -> Result<Vec<EventSource>, StartError> {
+    let mut sources = Vec::new();
+    for (name, function) in &services.description().functions {
+        for stream in &function.streams {
+            let mapping = Mapping::from_properties(&format!("{name}.{}", stream.name), &stream.properties)?;
+            let (functions, name) = (functions.clone(), name.clone());
+            let invoke = move |event| {
+                let invocation = functions.invoke(&name, event);
+                async move { invocation.await.map_err(|error| error.message) }
+            };
+            sources.push(EventSource::start(services.cloud(), mapping, invoke)?);
+        }
+    }
+    Ok(sources)
+}
+

@@ -1,0 +1,132 @@
+//! The platform under test.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use domain::{
+    ids::Guid,
+    kind::{BankEnvironment, Kind},
+    time::{Clock, Timestamp},
+};
+use latchkey::{
+    seed::{Credentials, Founder, Seed},
+    stack::{Options, Stack},
+};
+use serde_json::json;
+use tempfile::TempDir;
+use web::edge::system_clock;
+
+use crate::Caller;
+
+/// A running platform with its seed.
+pub struct Platform {
+    /// What runs.
+    pub stack: Stack,
+    /// What the first start made.
+    pub seed: Seed,
+    http: reqwest::Client,
+    ahead: Arc<AtomicI64>,
+    _directory: TempDir,
+}
+
+/// An address that the documentation's allowlists admit.
+pub const ALLOWED: &str = "8.8.8.8";
+/// An address that they do not.
+pub const ELSEWHERE: &str = "9.9.9.9";
+
+impl Platform {
+    /// Starts the platform as `cargo run -- --ephemeral --port 0` does.
+    pub async fn start() -> Self {
+        Self::with(Options::default()).await
+    }
+
+    /// Starts the platform with other options. Its clock can be advanced whatever they say.
+    pub async fn with(options: Options) -> Self {
+        let ahead = Arc::new(AtomicI64::new(0));
+        let (machine, offset) = (system_clock(), ahead.clone());
+        let clock: Clock = Arc::new(move || Timestamp::from_millis(machine().millis() + offset.load(Ordering::SeqCst)));
+        let directory = tempfile::tempdir().expect("a directory");
+        let stack = Stack::start(Options { clock: Some(clock), ..options }).await.expect("the platform starts");
+        let seed = latchkey::seed::ensure(stack.services(), stack.base_url(), directory.path()).await.expect("a seed");
+        Self { stack, seed, http: reqwest::Client::new(), ahead, _directory: directory }
+    }
+
+    /// Moves the clock of everything forward.
+    pub fn advance(&self, by: Duration) {
+        self.ahead.fetch_add(i64::try_from(by.as_millis()).expect("a time within reach"), Ordering::SeqCst);
+    }
+
+    /// Somebody without a credential.
+    #[must_use]
+    pub fn anonymous(&self) -> Caller {
+        Caller::new(self.http.clone(), self.stack.base_url())
+    }
+
+    /// Somebody with this token.
+    #[must_use]
+    pub fn bearer(&self, token: &str) -> Caller {
+        self.anonymous().with_token(token)
+    }
+
+    /// The seed organization's key, with a token of all its scopes.
+    pub async fn organization(&self) -> Caller {
+        self.bearer(&self.token(&self.seed.organization.key).await)
+    }
+
+    /// The seed bank's key, with a token of all its scopes.
+    pub async fn bank(&self) -> Caller {
+        self.bearer(&self.token(&self.seed.bank.key).await)
+    }
+
+    /// A token for these credentials, with all scopes of the key.
+    pub async fn token(&self, credentials: &Credentials) -> String {
+        let answer = self.request_token(credentials, self.anonymous()).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body["access_token"].as_str().expect("a token").to_owned()
+    }
+
+    /// What `/oauth/token` says to these credentials from this caller's address.
+    pub async fn request_token(&self, credentials: &Credentials, from: Caller) -> crate::Answer {
+        let body = json!({
+            "grant_type": "client_credentials",
+            "client_id": credentials.client_id,
+            "client_secret": credentials.client_secret,
+        });
+        from.post("/oauth/token", &body).await
+    }
+
+    /// A new key of the seed bank, made over the API with these further members.
+    pub async fn bank_key(&self, members: serde_json::Value) -> Credentials {
+        let mut body = json!({"name": "test key", "bank_guid": self.seed.bank.guid});
+        body.as_object_mut().expect("an object").extend(members.as_object().expect("an object").clone());
+        let answer = self.organization().await.post("/api/bank_applications", &body).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        credentials(&answer.body)
+    }
+
+    /// Another organization with a sandbox bank; their keys, the organization's first.
+    pub async fn neighbour(&self) -> (Guid, Credentials, Guid, Credentials) {
+        let founder = self.founder();
+        let (organization, organization_key) = founder.organization("Neighbour", Kind::Sandbox).await.expect("an organization");
+        let (bank, bank_key) = founder.bank(organization, "Neighbour's bank", BankEnvironment::Sandbox).await.expect("a bank");
+        (organization, organization_key, bank, bank_key)
+    }
+
+    /// The operator's hand.
+    #[must_use]
+    pub fn founder(&self) -> Founder<'_> {
+        Founder::new(self.stack.services()).expect("the settings of the management function")
+    }
+}
+
+/// The credentials in the answer to a creation.
+#[must_use]
+pub fn credentials(body: &serde_json::Value) -> Credentials {
+    let text = |name: &str| body[name].as_str().unwrap_or_else(|| panic!("no {name} in {body}")).to_owned();
+    Credentials { client_id: text("client_id"), client_secret: text("secret") }
+}

@@ -1,0 +1,92 @@
+//! A TCP proxy on loopback that can hold or cut what passes: for services that are slow or out of reach.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::watch,
+    task::JoinHandle,
+};
+
+/// What happens to bytes on their way to the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// They pass.
+    Pass,
+    /// They wait, on new connections and on open ones.
+    Hold,
+    /// Connections are closed, open ones too.
+    Cut,
+}
+
+/// A proxy in front of one service.
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    mode: watch::Sender<Mode>,
+    task: JoinHandle<()>,
+}
+
+impl Proxy {
+    /// Starts a proxy to `service` that lets everything pass.
+    pub async fn to(service: SocketAddr) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let (mode, watched) = watch::channel(Mode::Pass);
+        let task = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(relay(client, service, watched.clone()));
+            }
+        });
+        Self { address, mode, task }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Changes what happens, for open connections too.
+    pub fn set(&self, mode: Mode) {
+        self.mode.send_replace(mode);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn relay(client: TcpStream, service: SocketAddr, mode: watch::Receiver<Mode>) {
+    if *mode.borrow() == Mode::Cut {
+        return;
+    }
+    let Ok(service) = TcpStream::connect(service).await else { return };
+    let (from_client, to_client) = client.into_split();
+    let (from_service, to_service) = service.into_split();
+    tokio::select! {
+        () = copy(from_client, to_service, mode.clone()) => {}
+        () = copy(from_service, to_client, mode.clone()) => {}
+        () = cut(mode) => {}
+    }
+}
+
+async fn cut(mut mode: watch::Receiver<Mode>) {
+    let _: Result<_, _> = mode.wait_for(|mode| *mode == Mode::Cut).await;
+}
+
+async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut mode: watch::Receiver<Mode>) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(length) = from.read(&mut buffer).await {
+        let passes = mode.wait_for(|mode| *mode != Mode::Hold).await.is_ok();
+        if length == 0 || !passes || to.write_all(&buffer[..length]).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Black-box tests over HTTP, by route. One binary: every further one costs seconds and megabytes.
+
+mod whoami;

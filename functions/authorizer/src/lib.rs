@@ -1,1 +1,60 @@
-//! TODO
+//! Guards every call at the gateway: one pure [`decide`] behind thin adapters of API Gateway's events.
+//!
+//! It decides from memory. A [`Guard`] keeps the trusted signing keys, the tokens whose signature it has verified, and the
+//! revocation feed; what it cannot know it does not allow. Three ways lead out of it, and the gateway turns each into one
+//! answer: a policy (allow, or deny with a code from a closed vocabulary: 403), the error `Unauthorized` (the one static
+//! 401), any other error (503).
+
+mod answer;
+mod bearer;
+mod context;
+mod decide;
+mod events;
+mod feed_reader;
+mod flight;
+mod guard;
+mod keys;
+mod log;
+mod request;
+mod routes;
+mod settings;
+mod verified_tokens;
+
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+use store::{Store, Tables};
+
+pub use answer::Refused;
+pub use bearer::{Bearer, NoBearer};
+pub use context::{BadContext, Context};
+pub use decide::{Cause, Decision, Denial, Unauthorized, Unavailable, decide};
+pub use guard::Guard;
+pub use request::{Request, Route};
+pub use routes::Routes;
+pub use settings::{HttpApiResponse, Settings};
+
+/// Answers one authorizer event, of whichever shape.
+///
+/// # Errors
+/// What the gateway turns into 401 or 503: see [`Refused`].
+pub async fn handle(guard: &Guard, event: Value) -> Result<Value, Refused> {
+    let event = events::read(event, guard.settings().http_api_response).map_err(log::unknown_event)?;
+    answer::of(guard.authorize(event.request).await, &event.form)
+}
+
+/// A guard as the environment sets it up, with keys and feed read ahead of the first call.
+///
+/// # Errors
+/// When a setting is missing or wrong. A table that does not answer is no such error: every call asks again.
+pub async fn start(env: &web::Env, edge: &web::Edge) -> Result<Guard, web::StartError> {
+    let settings = Settings::read(env)?;
+    // It neither reads nor writes audit events, and its role does not admit it.
+    let tables = Tables { core: settings.core_table.clone(), feed: settings.feed_table.clone(), audit: String::new() };
+    let entropy = edge.entropy.clone();
+    let store = Store::new(&edge.aws, tables, edge.clock.clone(), move || entropy.guid());
+    let guard = Guard::new(settings, store, edge.clock.clone());
+    guard.warm().await;
+    Ok(guard)
+}

@@ -13,7 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The claims of an access token. On the wire there are two more: `sub`, which is `client_id` (RFC 9068 §2.2, client
 /// credentials), and `bank`, which follows from `owner`; a token that says otherwise is refused.
 ///
-/// Members that this version does not know are ignored (RFC 7519 §4), so that a later one may add some.
+/// Members that this version does not know are ignored (RFC 7519 §4), so that a later one may add some. One that *restricts*
+/// must come with `crit` in the header, so that readers which would pass over it refuse the token instead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Wire", into = "Wire")]
 pub struct Claims {

@@ -204,6 +204,12 @@ impl Verifier {
         if claims.env == trusted.kind { Ok(Verified { claims, kid: kid.to_owned() }) } else { Err(Refusal::KeyOfOtherKind) }
     }
 
+    /// Whether no key is trusted at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether the key that signed it is still trusted: asked of everything that comes out of a cache, so that a withdrawn
     /// key takes its tokens with it.
     #[must_use]

@@ -1,0 +1,94 @@
+//! What the gateway is told, in the form that the event's gateway reads.
+
+use std::{collections::BTreeMap, fmt};
+
+use lambda_runtime::Diagnostic;
+use serde_json::{Value, json};
+
+use crate::decide::{Decision, Unavailable};
+
+/// The form of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// An IAM policy over this resource.
+    Policy {
+        /// The whole stage: `arn:…:<api>/<stage>/*`. A policy that named the one path called would deny the next path
+        /// were its result ever cached, and one wider would reach other APIs.
+        resource: String,
+    },
+    /// `{isAuthorized, context}` (HTTP APIs).
+    Simple,
+}
+
+/// What is thrown: Lambda reports the text as `errorMessage`, and the gateway goes by it.
+///
+/// REST and WebSocket APIs make `Unauthorized`, exactly, a 401 and everything else a 500 (gateway responses `UNAUTHORIZED`
+/// and `AUTHORIZER_FAILURE`, which the template turns into 503). HTTP APIs have no gateway responses: they answer the same
+/// text with a plain 401 as well, though their manual only says that an authorizer which fails is a 500. A 401 from there
+/// rests on practice, not on the manual; what is certain either way is that nothing passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// 401.
+    Unauthorized,
+    /// 503.
+    Unavailable(&'static str),
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unauthorized => f.write_str("Unauthorized"),
+            Self::Unavailable(what) => write!(f, "Unavailable: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl From<Refused> for Diagnostic {
+    fn from(refused: Refused) -> Self {
+        let error_type = match refused {
+            Refused::Unauthorized => "Unauthorized",
+            Refused::Unavailable(_) => "Unavailable",
+        };
+        Self { error_type: error_type.into(), error_message: refused.to_string() }
+    }
+}
+
+impl From<Unavailable> for Refused {
+    fn from(unavailable: Unavailable) -> Self {
+        Self::Unavailable(unavailable.name())
+    }
+}
+
+/// The answer to a decision.
+pub(crate) fn of(decision: Decision, form: &Form) -> Result<Value, Refused> {
+    match decision {
+        Decision::Allow(context) => Ok(policy(form, true, &context.client_id.to_string(), &context.fields())),
+        Decision::Deny(denial) => {
+            let context = [("message_code", denial.cause.message_code()), ("message", denial.cause.message())];
+            let context = context.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            Ok(policy(form, false, &denial.client_id.to_string(), &context))
+        }
+        Decision::Unauthorized(_) => Err(Refused::Unauthorized),
+        Decision::Unavailable(unavailable) => Err(unavailable.into()),
+    }
+}
+
+fn policy(form: &Form, allow: bool, principal: &str, context: &BTreeMap<String, String>) -> Value {
+    match form {
+        Form::Simple => json!({"isAuthorized": allow, "context": context}),
+        Form::Policy { resource } => json!({
+            "principalId": principal,
+            "policyDocument": {
+                "Version": "2012-10-17",
+                "Statement": [{
+                    "Action": "execute-api:Invoke",
+                    "Effect": if allow { "Allow" } else { "Deny" },
+                    "Resource": resource,
+                }],
+            },
+            "context": context,
+        }),
+    }
+}

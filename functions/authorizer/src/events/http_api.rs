@@ -1,0 +1,49 @@
+//! HTTP APIs, payload 2.0.
+
+use serde::Deserialize;
+
+use super::{Event, UnknownEvent, headers::Headers, stage_of, time};
+use crate::{
+    answer::Form,
+    request::{Request, Route},
+    settings::HttpApiResponse,
+};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct HttpApiEvent {
+    route_arn: String,
+    route_key: String,
+    #[serde(flatten)]
+    headers: Headers,
+    request_context: RequestContext,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestContext {
+    http: Http,
+    request_id: Option<String>,
+    time_epoch: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Http {
+    source_ip: Option<String>,
+}
+
+pub(super) fn read(event: HttpApiEvent, response: HttpApiResponse) -> Result<Event, UnknownEvent> {
+    let request = Request {
+        credential: event.headers.credential(),
+        source_ip: event.request_context.http.source_ip.and_then(|ip| ip.parse().ok()),
+        route: Route::Matched(event.route_key),
+        time: time(event.request_context.time_epoch),
+        id: event.request_context.request_id,
+    };
+    let form = match response {
+        HttpApiResponse::Simple => Form::Simple,
+        HttpApiResponse::Iam => Form::Policy { resource: stage_of(&event.route_arn)? },
+    };
+    Ok(Event { request, form })
+}

@@ -1,0 +1,57 @@
+//! What is to be decided: one request, whichever event or caller it came from.
+
+use std::net::IpAddr;
+
+use domain::time::Timestamp;
+
+use crate::bearer::{Bearer, NoBearer};
+
+/// One request to a guarded API.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What it presents.
+    pub credential: Result<Bearer, NoBearer>,
+    /// Its address, as the gateway's `requestContext` has it and nothing else does.
+    pub source_ip: Option<IpAddr>,
+    /// What it calls.
+    pub route: Route,
+    /// When the gateway took it in, where the event tells.
+    pub time: Option<Timestamp>,
+    /// The gateway's id of it.
+    pub id: Option<String>,
+}
+
+/// What a request calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// A route as the gateway matched it: `GET /api/banks/{guid}`, a `routeKey`, `$connect`.
+    Matched(String),
+    /// A concrete path that the gateway does not say the template of (TOKEN events).
+    Concrete {
+        /// The HTTP method.
+        method: String,
+        /// The path without the stage, as it was sent.
+        path: String,
+    },
+}
+
+impl Request {
+    /// A request that came without an authorizer event: the value of its one `Authorization` header, the address that the
+    /// gateway's request context gives, and the route as `METHOD /resource/{template}`.
+    #[must_use]
+    pub fn new(authorization: Option<&str>, source_ip: Option<IpAddr>, route: impl Into<String>, time: Option<Timestamp>) -> Self {
+        Self { credential: Bearer::of(authorization.into_iter()), source_ip, route: Route::Matched(route.into()), time, id: None }
+    }
+
+    /// With the gateway's id, for the log.
+    #[must_use]
+    pub fn with_id(self, id: Option<String>) -> Self {
+        Self { id, ..self }
+    }
+
+    /// The moment to judge it by: a frozen instance may wake with its clock behind the gateway's.
+    #[must_use]
+    pub fn moment(&self, now: Timestamp) -> Timestamp {
+        self.time.map_or(now, |time| time.max(now))
+    }
+}

@@ -1,0 +1,256 @@
+//! Which scopes open which route; a route that is not listed is closed.
+
+use std::{collections::BTreeMap, fmt};
+
+use domain::scope::Scope;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, Visitor},
+};
+
+use crate::request::Route;
+
+/// The route table: a JSON object of route to scopes. Any one of the listed scopes opens the route, an empty list any
+/// valid token.
+///
+/// A route is `METHOD /resource/{template}` (or `ANY /…`, for the methods that are not listed beside it), or a `routeKey`
+/// such as `$default` or `$connect`. List every resource of the API: where the event has only a concrete path (TOKEN
+/// authorizers), the most specific template *of this table* that fits decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Routes {
+    rules: BTreeMap<String, Rule>,
+    templates: Vec<Template>,
+}
+
+/// What opens one route.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rule(Vec<Scope>);
+
+impl Rule {
+    /// Whether one of the scopes that `holds` answers for opens it.
+    pub(crate) fn admits(&self, holds: impl Fn(&str) -> bool) -> bool {
+        self.0.is_empty() || self.0.iter().any(|scope| holds(scope.as_str()))
+    }
+}
+
+const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "ANY"];
+
+impl Routes {
+    /// Reads the table.
+    ///
+    /// # Errors
+    /// One sentence that names the route or scope at fault.
+    pub fn parse(json: &str) -> Result<Self, String> {
+        let Unique(rules) = serde_json::from_str(json).map_err(|error| format!("is not a JSON object of route to list of scopes: {error}"))?;
+        let mut routes = Self::default();
+        for (route, scopes) in rules {
+            let scope = |name: &String| name.parse().map_err(|reason| format!("has a wrong scope for '{route}': '{name}' {reason}"));
+            let rule = Rule(scopes.iter().map(scope).collect::<Result<_, _>>()?);
+            routes.list_template(&route)?;
+            routes.rules.insert(route, rule);
+        }
+        Ok(routes)
+    }
+
+    /// The rule of a route, and the name it is listed under; nothing when it is closed.
+    pub(crate) fn rule(&self, route: &Route) -> Option<(&str, &Rule)> {
+        match route {
+            Route::Matched(route) => self.listed(route).or_else(|| self.listed(&format!("ANY {}", route.split_once(' ')?.1))),
+            Route::Concrete { method, path } => {
+                let template = &self.most_specific(path)?.path;
+                self.listed(&format!("{method} {template}")).or_else(|| self.listed(&format!("ANY {template}")))
+            }
+        }
+    }
+
+    fn listed(&self, route: &str) -> Option<(&str, &Rule)> {
+        self.rules.get_key_value(route).map(|(name, rule)| (name.as_str(), rule))
+    }
+
+    /// As API Gateway does it: the resource first, by the path alone, then the method.
+    fn most_specific(&self, path: &str) -> Option<&Template> {
+        self.templates.iter().filter(|template| template.fits(path)).min_by_key(|template| &template.segments)
+    }
+
+    fn list_template(&mut self, route: &str) -> Result<(), String> {
+        let wrong = || format!("has a wrong route '{route}': expected METHOD /path, $default or $connect");
+        let Some((method, path)) = route.split_once(' ') else {
+            return if matches!(route, "$default" | "$connect") { Ok(()) } else { Err(wrong()) };
+        };
+        let template = Template::parse(path).filter(|_| METHODS.contains(&method)).ok_or_else(wrong)?;
+        match self.templates.iter().find(|other| other.segments == template.segments) {
+            Some(other) if other.path != template.path => Err(format!("has two names for one resource: '{}' and '{path}'", other.path)),
+            Some(_) => Ok(()),
+            None => {
+                self.templates.push(template);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A resource path. Its segments sort from the specific to the general, so the least of those that fit is the most specific.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Template {
+    path: String,
+    segments: Vec<Segment>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Segment {
+    Literal(String),
+    Variable,
+    Rest,
+}
+
+impl Template {
+    fn parse(path: &str) -> Option<Self> {
+        let segments: Vec<_> = split(path)?.map(Segment::parse).collect::<Option<_>>()?;
+        let rest = segments.iter().position(|segment| *segment == Segment::Rest);
+        let rest_is_last = rest.is_none_or(|at| at + 1 == segments.len());
+        rest_is_last.then(|| Self { path: path.to_owned(), segments })
+    }
+
+    /// Whether a concrete path is one of this resource. A path that could be read in two ways (escapes, dots, empty
+    /// segments) fits nothing.
+    fn fits(&self, path: &str) -> bool {
+        let Some(concrete) = split(path).map(Iterator::collect::<Vec<_>>) else { return false };
+        let ambiguous = |segment: &&str| segment.is_empty() || matches!(*segment, "." | "..") || segment.contains(['%', '\\', '{', '}']);
+        if concrete.iter().any(ambiguous) {
+            return false;
+        }
+        let (fixed, rest) = match self.segments.split_last() {
+            Some((Segment::Rest, fixed)) => (fixed, true),
+            _ => (self.segments.as_slice(), false),
+        };
+        let long_enough = if rest { concrete.len() > fixed.len() } else { concrete.len() == fixed.len() };
+        long_enough && fixed.iter().zip(&concrete).all(|(segment, text)| segment.fits(text))
+    }
+}
+
+/// The segments of a path; the root has none.
+fn split(path: &str) -> Option<impl Iterator<Item = &str>> {
+    let path = path.strip_prefix('/')?;
+    Some(path.split('/').filter(move |_| !path.is_empty()))
+}
+
+impl Segment {
+    fn parse(text: &str) -> Option<Self> {
+        let plain = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && !b"{}%\\+".contains(&byte));
+        match text.strip_prefix('{').map(|text| text.strip_suffix('}')) {
+            None => plain(text).then(|| Self::Literal(text.to_owned())),
+            Some(None) => None,
+            Some(Some(name)) => match name.strip_suffix('+') {
+                Some(name) => plain(name).then_some(Self::Rest),
+                None => plain(name).then_some(Self::Variable),
+            },
+        }
+    }
+
+    fn fits(&self, text: &str) -> bool {
+        match self {
+            Self::Literal(literal) => literal == text,
+            Self::Variable | Self::Rest => true,
+        }
+    }
+}
+
+/// An object whose members stand once: of a route listed twice, JSON would keep the last alone.
+struct Unique(BTreeMap<String, Vec<String>>);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Unique;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of route to list of scopes")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unique, A::Error> {
+                let mut members = BTreeMap::new();
+                while let Some((route, scopes)) = map.next_entry::<String, Vec<String>>()? {
+                    if members.contains_key(&route) {
+                        return Err(A::Error::custom(format!("'{route}' stands twice")));
+                    }
+                    members.insert(route, scopes);
+                }
+                Ok(Unique(members))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name<'a>(routes: &'a Routes, route: &Route) -> Option<&'a str> {
+        routes.rule(route).map(|(name, _)| name)
+    }
+
+    #[test]
+    fn a_route_that_is_not_listed_is_closed() {
+        let routes = Routes::parse(r#"{"GET /a": ["banks:read"], "ANY /b": [], "POST /b": ["banks:write"], "$connect": []}"#).unwrap();
+        let matched = |route: &str| name(&routes, &Route::Matched(route.into()));
+        assert_eq!(matched("GET /a"), Some("GET /a"));
+        assert_eq!(matched("POST /b"), Some("POST /b"));
+        assert_eq!(matched("PUT /b"), Some("ANY /b"));
+        assert_eq!(matched("$connect"), Some("$connect"));
+        for closed in ["POST /a", "get /a", "GET /a/", "GET /A", "GET  /a", "$default", "", "/a", "ANY /a"] {
+            assert_eq!(matched(closed), None, "{closed}");
+        }
+    }
+
+    #[test]
+    fn any_one_of_the_listed_scopes_opens_a_route_and_an_empty_list_opens_it_to_all() {
+        let routes = Routes::parse(r#"{"GET /a": ["banks:read", "accounts:read"], "GET /b": []}"#).unwrap();
+        let admits = |route: &str, held: &str| routes.rule(&Route::Matched(route.into())).unwrap().1.admits(|scope| scope == held);
+        assert!(admits("GET /a", "accounts:read") && admits("GET /a", "banks:read") && admits("GET /b", ""));
+        assert!(!admits("GET /a", "banks:write") && !admits("GET /a", ""));
+    }
+
+    #[test]
+    fn a_concrete_path_is_that_of_the_most_specific_resource() {
+        let table = r#"{"GET /": [], "GET /a/{x}": [], "GET /a/me": [], "POST /a/{x}": [], "GET /a/{x}/b": [], "ANY /{rest+}": [], "GET /c/d/{rest+}": []}"#;
+        let routes = Routes::parse(table).unwrap();
+        let concrete = |method: &str, path: &str| name(&routes, &Route::Concrete { method: method.into(), path: path.into() });
+        assert_eq!(concrete("GET", "/"), Some("GET /"));
+        assert_eq!(concrete("GET", "/a/me"), Some("GET /a/me"));
+        assert_eq!(concrete("GET", "/a/you"), Some("GET /a/{x}"));
+        assert_eq!(concrete("POST", "/a/me"), None, "the resource is /a/me, and its POST is not listed");
+        assert_eq!(concrete("GET", "/a/you/b"), Some("GET /a/{x}/b"));
+        assert_eq!(concrete("PUT", "/a/you/c"), Some("ANY /{rest+}"));
+        assert_eq!(concrete("GET", "/c/d/e/f"), Some("GET /c/d/{rest+}"));
+        assert_eq!(concrete("GET", "/c/d"), Some("ANY /{rest+}"), "a greedy variable takes at least one segment");
+        for ambiguous in ["/a/me%2Fb", "/a/../c", "/a/./b", "/a//b", "/a/", "//", "a/b", "", "/a/{x}", "/a\\b"] {
+            assert_eq!(concrete("GET", ambiguous), None, "{ambiguous}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_table_is_refused_by_name() {
+        for (table, word) in [
+            ("", "JSON"),
+            ("[]", "JSON"),
+            (r#"{"GET /a": "banks:read"}"#, "JSON"),
+            (r#"{"GET /a": [], "GET /a": ["banks:read"]}"#, "twice"),
+            (r#"{"GET /a": ["banks"]}"#, "'banks'"),
+            (r#"{"GET a": []}"#, "'GET a'"),
+            (r#"{"FETCH /a": []}"#, "'FETCH /a'"),
+            (r#"{"get /a": []}"#, "'get /a'"),
+            (r#"{"GET /a/": []}"#, "'GET /a/'"),
+            (r#"{"GET /a/{b": []}"#, "'GET /a/{b'"),
+            (r#"{"GET /a/{}": []}"#, "'GET /a/{}'"),
+            (r#"{"GET /a/{b+}/c": []}"#, "'GET /a/{b+}/c'"),
+            (r#"{"GET /a b": []}"#, "'GET /a b'"),
+            (r#"{"$disconnect": []}"#, "$disconnect"),
+            (r#"{"GET /a/{b}": [], "POST /a/{c}": []}"#, "two names"),
+        ] {
+            let error = Routes::parse(table).unwrap_err();
+            assert!(error.contains(word), "{table}: {error}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What a deployment of the authorizer accepts, and where it reads.
+
+use domain::kind::Kind;
+use jwt::Expected;
+use web::{Env, SettingError};
+
+use crate::routes::Routes;
+
+/// The settings of one authorizer.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The table of the published signing keys.
+    pub core_table: String,
+    /// The table of the revocation feed.
+    pub feed_table: String,
+    /// The issuer, and the audience of each kind that is accepted.
+    pub expected: Expected,
+    /// What opens which route.
+    pub routes: Routes,
+    /// How HTTP APIs are answered.
+    pub http_api_response: HttpApiResponse,
+}
+
+/// The response type that an HTTP API's authorizer is configured for (payload 2.0).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HttpApiResponse {
+    /// `{isAuthorized, context}`: `EnableSimpleResponses: true`.
+    #[default]
+    Simple,
+    /// An IAM policy.
+    Iam,
+}
+
+const ACCEPTED_KINDS: &str = "LATCHKEY_ACCEPTED_KINDS";
+const ROUTES: &str = "LATCHKEY_ROUTES";
+const HTTP_API_RESPONSE: &str = "LATCHKEY_HTTP_API_RESPONSE";
+const SANDBOX_AUDIENCE: &str = "LATCHKEY_SANDBOX_AUDIENCE";
+const LIVE_AUDIENCE: &str = "LATCHKEY_LIVE_AUDIENCE";
+
+impl Settings {
+    /// Reads the function's variables.
+    ///
+    /// # Errors
+    /// For the first that is missing or wrong, by name.
+    pub fn read(env: &Env) -> Result<Self, SettingError> {
+        Ok(Self {
+            core_table: env.required("LATCHKEY_CORE_TABLE")?.to_owned(),
+            feed_table: env.required("LATCHKEY_FEED_TABLE")?.to_owned(),
+            expected: expected(env)?,
+            routes: Routes::parse(env.required(ROUTES)?).map_err(|problem| SettingError::new(ROUTES, &problem))?,
+            http_api_response: match env.optional(HTTP_API_RESPONSE) {
+                None | Some("simple") => HttpApiResponse::Simple,
+                Some("iam") => HttpApiResponse::Iam,
+                Some(_) => return Err(SettingError::new(HTTP_API_RESPONSE, "is not simple or iam")),
+            },
+        })
+    }
+}
+
+fn expected(env: &Env) -> Result<Expected, SettingError> {
+    // Were the audiences one, a token of one kind would lack only the signing key to pass as the other's.
+    if env.optional(SANDBOX_AUDIENCE).is_some_and(|audience| env.optional(LIVE_AUDIENCE) == Some(audience)) {
+        return Err(SettingError::new(LIVE_AUDIENCE, &format!("is the same as {SANDBOX_AUDIENCE}")));
+    }
+    let mut expected = Expected::of_issuer(env.required("LATCHKEY_ISSUER")?);
+    for name in env.required(ACCEPTED_KINDS)?.split(',') {
+        let kind: Kind = name.parse().map_err(|_| SettingError::new(ACCEPTED_KINDS, "is not sandbox, live or sandbox,live"))?;
+        let audience = match kind {
+            Kind::Sandbox => SANDBOX_AUDIENCE,
+            Kind::Live => LIVE_AUDIENCE,
+        };
+        expected = expected.accepting(kind, env.required(audience)?);
+    }
+    Ok(expected)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn env(changes: &[(&str, &str)]) -> Env {
+        let mut variables = BTreeMap::from([
+            ("LATCHKEY_CORE_TABLE", "core"),
+            ("LATCHKEY_FEED_TABLE", "feed"),
+            ("LATCHKEY_ISSUER", "https://issuer.example"),
+            (SANDBOX_AUDIENCE, "https://sandbox.example"),
+            (LIVE_AUDIENCE, "https://live.example"),
+            (ACCEPTED_KINDS, "sandbox"),
+            (ROUTES, r#"{"GET /v1/whoami": []}"#),
+        ]);
+        variables.extend(changes.iter().copied());
+        Env::from_map(variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    #[test]
+    fn kinds_that_are_not_named_are_not_accepted() {
+        let audience = |kinds, kind| Settings::read(&env(&[(ACCEPTED_KINDS, kinds)])).unwrap().expected.audience(kind).map(str::to_owned);
+        assert_eq!(audience("sandbox", Kind::Sandbox).as_deref(), Some("https://sandbox.example"));
+        assert_eq!(audience("sandbox", Kind::Live), None);
+        assert_eq!(audience("sandbox,live", Kind::Live).as_deref(), Some("https://live.example"));
+    }
+
+    #[test]
+    fn http_apis_get_simple_responses_unless_told_otherwise() {
+        let response = |value| Settings::read(&env(&[(HTTP_API_RESPONSE, value)])).map(|settings| settings.http_api_response);
+        assert_eq!(response(""), Ok(HttpApiResponse::Simple));
+        assert_eq!(response("iam"), Ok(HttpApiResponse::Iam));
+    }
+
+    #[test]
+    fn a_missing_or_wrong_value_is_named() {
+        for (name, value) in [
+            ("LATCHKEY_CORE_TABLE", ""),
+            ("LATCHKEY_FEED_TABLE", ""),
+            ("LATCHKEY_ISSUER", ""),
+            (SANDBOX_AUDIENCE, ""),
+            (LIVE_AUDIENCE, "https://sandbox.example"),
+            (ACCEPTED_KINDS, ""),
+            (ACCEPTED_KINDS, "production"),
+            (ACCEPTED_KINDS, "sandbox, live"),
+            (ACCEPTED_KINDS, "sandbox,"),
+            (ROUTES, ""),
+            (ROUTES, "{"),
+            (ROUTES, r#"{"GET /v1/whoami": ["everything"]}"#),
+            (HTTP_API_RESPONSE, "yes"),
+        ] {
+            let error = Settings::read(&env(&[(name, value)])).unwrap_err().to_string();
+            assert!(error.starts_with(name), "{name}={value}: {error}");
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Every refusal by name, and the edges of the clock.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use domain::{
+    allowlist::Allowlist,
+    feed::{Cohort, Effect, Fact, Refusal as Withdrawn, Subject},
+    key::Owner,
+    kind::Kind,
+    time::Timestamp,
+};
+use jwt::{Claims, Expected, Refusal, Verifier};
+use web::{caller::Caller, request::Facts};
+
+use super::world::{ISSUER, LIVE, NOW, SANDBOX, World, claims, feed, later, request};
+use crate::{
+    bearer::NoBearer,
+    context::Context,
+    decide::{Cause, Decision, Denial, Unauthorized, Unavailable},
+    request::{Request, Route},
+};
+
+fn token() -> String {
+    SANDBOX.token(&claims())
+}
+
+fn refused(world: &World, request: &Request) -> Unauthorized {
+    match world.decide(request) {
+        Decision::Unauthorized(why) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn denied(world: &World, request: &Request) -> Cause {
+    match world.decide(request) {
+        Decision::Deny(Denial { cause, client_id }) if client_id == claims().client_id => cause,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn allows(world: &World, request: &Request) -> bool {
+    matches!(world.decide(request), Decision::Allow(_))
+}
+
+#[test]
+fn cyb_4_a_good_token_passes_and_the_api_learns_whom_it_serves() {
+    let Decision::Allow(context) = World::new().decide(&request(&token())) else { panic!("refused") };
+    let expected = BTreeMap::from([
+        ("organization", "04".repeat(16)),
+        ("bank", "05".repeat(16)),
+        ("client_id", claims().client_id.to_string()),
+        ("owner", format!("bank:{}", "05".repeat(16))),
+        ("scopes", "accounts:write banks:read".into()),
+        ("environment", "sandbox".into()),
+        ("jti", "01".repeat(16)),
+        ("sid", "03".repeat(16)),
+        ("ip_allowlist", "8.8.8.0/24".into()),
+        ("expires_at", "2030-03-17T18:16:40.000Z".into()),
+    ]);
+    let expected: BTreeMap<String, String> = expected.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    assert_eq!(context.fields(), expected);
+    assert_eq!(Context::read(&expected), Ok(context));
+    assert!(Caller::read(&expected, Facts::default()).is_ok(), "the reading side understands it");
+}
+
+#[test]
+fn what_is_absent_is_left_out_of_the_context_and_what_is_wrong_is_refused() {
+    let organization = Claims { owner: Owner::Organization(claims().org), ip_allowlist: Allowlist::default(), ..claims() };
+    let context = Context::from(&organization);
+    let fields = context.fields();
+    assert!(!fields.contains_key("bank") && !fields.contains_key("ip_allowlist"));
+    assert_eq!(Context::read(&fields), Ok(context));
+    for name in fields.keys() {
+        let mut fields = fields.clone();
+        fields.insert(name.clone(), "?".into());
+        assert!(Context::read(&fields).is_err(), "{name}");
+        fields.remove(name);
+        assert!(Context::read(&fields).is_err(), "without {name}");
+    }
+    for (name, value) in [("bank", "05".repeat(16)), ("ip_allowlist", String::new())] {
+        let mut fields = fields.clone();
+        fields.insert(name.into(), value);
+        assert!(Context::read(&fields).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn no_one_bearer_token_is_401() {
+    let with = |header| Request::new(header, None, "GET /open", None);
+    assert_eq!(refused(&World::new(), &with(None)), Unauthorized::NoBearer(NoBearer::Absent));
+    assert_eq!(refused(&World::new(), &with(Some("Basic YTpi"))), Unauthorized::NoBearer(NoBearer::Malformed));
+    assert_eq!(refused(&World::new(), &with(Some("Bearer x"))), Unauthorized::Token(Refusal::Malformed));
+}
+
+#[test]
+fn a_token_of_another_issuer_audience_or_kind_is_401() {
+    let refusal = |world: &World, claims: &Claims| refused(world, &request(&SANDBOX.token(claims)));
+    assert_eq!(refusal(&World::new(), &Claims { iss: "https://other.example".into(), ..claims() }), Unauthorized::Token(Refusal::WrongIssuer));
+    assert_eq!(refusal(&World::new(), &Claims { aud: "https://live.example".into(), ..claims() }), Unauthorized::Token(Refusal::WrongAudience));
+    let live = Claims { aud: "https://live.example".into(), env: Kind::Live, ..claims() };
+    assert_eq!(refused(&World::new(), &request(&LIVE.token(&live))), Unauthorized::Token(Refusal::WrongKind), "a sandbox API takes no live token");
+    let mut world = World::new();
+    world.settings.expected = Expected::of_issuer(ISSUER).accepting(Kind::Live, "https://live.example");
+    assert_eq!(refusal(&world, &claims()), Unauthorized::Token(Refusal::WrongKind), "nor a live API a sandbox token");
+    assert!(allows(&world, &request(&LIVE.token(&live))));
+    assert_eq!(refusal(&world, &live), Unauthorized::Token(Refusal::KeyOfOtherKind), "signed by the sandbox key");
+}
+
+#[test]
+fn cyb_9_a_token_dies_at_exp_from_the_cache_as_well() {
+    let mut world = World::new();
+    let request = request(&token());
+    assert!(allows(&world, &request), "and is remembered from here on");
+    let end = 30 * 60 * 1000;
+    for (millis, alive) in [(end - 1, true), (end, false), (end + 1, false)] {
+        world.now = later(millis);
+        world.feed = feed(world.now, &[]);
+        assert_eq!(allows(&world, &request), alive, "{millis}");
+    }
+    assert_eq!(refused(&world, &request), Unauthorized::Token(Refusal::Expired));
+}
+
+#[test]
+fn the_gateways_clock_counts_where_it_is_ahead() {
+    let mut frozen = request(&token());
+    frozen.time = Some(later(30 * 60 * 1000));
+    assert_eq!(refused(&World::new(), &frozen), Unauthorized::Token(Refusal::Expired));
+    frozen.time = Some(later(5_000));
+    assert_eq!(World::new().decide(&frozen), Decision::Unavailable(Unavailable::Feed), "an instance that woke with its clock behind");
+    frozen.time = Some(later(-60_000));
+    assert!(allows(&World::new(), &frozen), "a request that waited is judged by our clock");
+}
+
+#[test]
+fn cbm_4_an_old_unread_or_future_feed_is_503() {
+    let request = request(&token());
+    let at = |feed_at: i64| World { feed: feed(later(feed_at), &[]), ..World::new() }.decide(&request);
+    assert!(matches!(at(-4_000), Decision::Allow(_)));
+    assert_eq!(at(-4_001), Decision::Unavailable(Unavailable::Feed));
+    assert_eq!(at(1_000), Decision::Unavailable(Unavailable::Feed), "a negative age");
+    let cold = World { feed: domain::feed::Feed::default(), ..World::new() };
+    assert_eq!(cold.decide(&request), Decision::Unavailable(Unavailable::Feed));
+    let expired = World { now: later(3_600_000), ..cold };
+    assert_eq!(refused(&expired, &request), Unauthorized::Token(Refusal::Expired), "what is refused anyway needs no feed");
+}
+
+#[test]
+fn x_1_every_fact_of_a_token_can_be_revoked() {
+    let request = request(&token());
+    let organization = |cohort| Subject::Organization { guid: claims().org.to_string(), cohort };
+    let created = claims().key_created;
+    let next = Timestamp::from_millis(created.millis() + 1);
+    let cohort = |created_from, created_until| organization(Cohort { environment: None, created_from, created_until });
+    for (subject, fact) in [
+        (Subject::Key(claims().client_id.to_string()), Fact::Key),
+        (Subject::Secret(claims().sid.to_string()), Fact::Secret),
+        (Subject::Token(claims().jti.to_string()), Fact::Token),
+        (Subject::Owner("05".repeat(16)), Fact::Owner),
+        (organization(Cohort::default()), Fact::Organization),
+        (organization(Cohort { environment: Some(Kind::Sandbox), ..Cohort::default() }), Fact::Organization),
+        (cohort(Some(created), Some(next)), Fact::Organization),
+    ] {
+        let world = World::with_feed(&[(Effect::Revoke, subject.clone())]);
+        assert_eq!(refused(&world, &request), Unauthorized::Withdrawn(Withdrawn::Revoked(fact)), "{subject:?}");
+        let world = World::with_feed(&[(Effect::Suspend { version: 2 }, subject.clone())]);
+        assert_eq!(refused(&world, &request), Unauthorized::Withdrawn(Withdrawn::Suspended(fact)), "{subject:?}");
+        let world = World::with_feed(&[(Effect::Suspend { version: 2 }, subject.clone()), (Effect::Resume { version: 3 }, subject)]);
+        assert!(allows(&world, &request));
+    }
+    for others in [
+        Subject::Key("0".repeat(22)),
+        Subject::Owner("06".repeat(16)),
+        Subject::Owner(claims().org.to_string()),
+        organization(Cohort { environment: Some(Kind::Live), ..Cohort::default() }),
+        cohort(Some(next), None),
+        cohort(None, Some(created)),
+    ] {
+        assert!(allows(&World::with_feed(&[(Effect::Revoke, others.clone())]), &request), "{others:?}");
+    }
+}
+
+#[test]
+fn a_remembered_token_is_refused_once_it_is_revoked_or_its_key_withdrawn() {
+    let mut world = World::new();
+    let request = request(&token());
+    assert!(allows(&world, &request));
+    world.feed = feed(NOW, &[(Effect::Revoke, Subject::Key(claims().client_id.to_string()))]);
+    assert_eq!(refused(&world, &request), Unauthorized::Withdrawn(Withdrawn::Revoked(Fact::Key)));
+    world.feed = feed(NOW, &[]);
+    assert!(allows(&world, &request));
+    world.verifier = Verifier::new([(Kind::Sandbox, LIVE.jwk())]).unwrap();
+    assert_eq!(refused(&world, &request), Unauthorized::Token(Refusal::UnknownKey));
+    world.verifier = Verifier::new([(Kind::Live, SANDBOX.jwk())]).unwrap();
+    assert_eq!(refused(&world, &request), Unauthorized::Token(Refusal::KeyOfOtherKind));
+}
+
+#[test]
+fn cyb_7_a_call_from_elsewhere_is_403() {
+    let from = |address: Option<&str>| Request { source_ip: address.map(|text| text.parse().unwrap()), ..request(&token()) };
+    for address in ["8.8.8.0", "8.8.8.255", "::ffff:8.8.8.8"] {
+        assert!(allows(&World::new(), &from(Some(address))), "{address}");
+    }
+    for address in ["8.8.9.0", "8.8.7.255", "::8.8.8.8", "2001:4860:4860::8888"] {
+        assert_eq!(denied(&World::new(), &from(Some(address))), Cause::IpNotAllowed, "{address}");
+    }
+    assert_eq!(denied(&World::new(), &from(None)), Cause::IpUnknown);
+    let unrestricted = SANDBOX.token(&Claims { ip_allowlist: Allowlist::default(), ..claims() });
+    assert!(allows(&World::new(), &Request { source_ip: None, ..request(&unrestricted) }));
+}
+
+#[test]
+fn a_route_needs_one_of_its_scopes_and_an_unlisted_one_is_closed() {
+    let calling = |route: &str| Request { route: Route::Matched(route.into()), ..request(&token()) };
+    assert!(allows(&World::new(), &calling("GET /open")));
+    assert_eq!(denied(&World::new(), &calling("POST /banks")), Cause::InsufficientScope);
+    assert_eq!(denied(&World::new(), &calling("DELETE /banks")), Cause::Forbidden);
+    assert_eq!(denied(&World::new(), &calling("$default")), Cause::Forbidden);
+    let none = SANDBOX.token(&Claims { scope: "".parse().unwrap(), ..claims() });
+    assert_eq!(denied(&World::new(), &request(&none)), Cause::InsufficientScope);
+}
+
+#[test]
+fn a_refused_caller_learns_nothing_of_what_comes_later() {
+    let mut request = request(&token());
+    request.source_ip = None;
+    request.route = Route::Matched("DELETE /banks".into());
+    assert_eq!(denied(&World::new(), &request), Cause::IpUnknown, "the address before the route");
+    let revoked = World::with_feed(&[(Effect::Revoke, Subject::Secret(claims().sid.to_string()))]);
+    assert_eq!(refused(&revoked, &request), Unauthorized::Withdrawn(Withdrawn::Revoked(Fact::Secret)), "revocation before the address");
+}
+
+#[test]
+fn many_tokens_are_remembered_up_to_a_bound_and_all_of_them_stay_right() {
+    let world = World::new();
+    let good = token();
+    for seconds in 0..2_100 {
+        let claims = Claims { exp: NOW + Duration::from_secs(60 + seconds), ..claims() };
+        assert!(allows(&world, &request(&SANDBOX.token(&claims))));
+    }
+    assert!(allows(&world, &request(&good)));
+    assert!(format!("{:?}", world.tokens).matches("kid").count() <= 2_000);
+}
+
+#[test]
+fn the_vocabulary_is_safe_to_substitute_into_json() {
+    for cause in Cause::ALL {
+        for text in [cause.message_code(), cause.message()] {
+            assert_eq!(serde_json::to_string(text).unwrap(), format!("\"{text}\""));
+            assert!(text.is_ascii() && !text.contains(['$', '#', '\'', '<']), "{text}");
+        }
+    }
+    assert_eq!(Cause::IpNotAllowed.message(), "IP address not in allowlist");
+}

@@ -1,0 +1,44 @@
+//! A guard whose table does not answer lets nobody through, and says so without long thought. (A guard over a table that
+//! does answer is tested over HTTP, with the whole stack.)
+
+use std::{sync::Arc, time::Duration};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use store::{Store, Tables};
+use tokio::time::timeout;
+
+use super::world::{NOW, SANDBOX, World, claims, request, rest_event};
+use crate::{
+    answer::Refused,
+    bearer::NoBearer,
+    decide::{Decision, Unauthorized, Unavailable},
+    guard::Guard,
+    handle,
+    request::Request,
+};
+
+/// Port 1 of this machine, where nothing listens.
+fn guard() -> Guard {
+    let aws = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).region(Region::from_static("eu-west-1"));
+    let tables = Tables { core: "core".into(), feed: "feed".into(), audit: String::new() };
+    let clock: domain::time::Clock = Arc::new(|| NOW);
+    let store = Store::new(&aws.endpoint_url("http://127.0.0.1:1").build(), tables, clock.clone(), || claims().jti);
+    Guard::new(World::new().settings, store, clock)
+}
+
+#[tokio::test]
+async fn cbm_4_nobody_passes_while_the_tables_do_not_answer() {
+    let guard = guard();
+    timeout(Duration::from_secs(5), guard.warm()).await.unwrap();
+    let token = SANDBOX.token(&claims());
+    for _ in 0..2 {
+        assert_eq!(guard.authorize(request(&token)).await, Decision::Unavailable(Unavailable::Keys));
+    }
+    assert_eq!(handle(&guard, rest_event(&token)).await, Err(Refused::Unavailable("keys_stale")));
+}
+
+#[tokio::test]
+async fn a_request_without_a_token_needs_no_table_to_be_refused() {
+    let without = Request::new(None, None, "GET /open", None);
+    assert_eq!(guard().authorize(without).await, Decision::Unauthorized(Unauthorized::NoBearer(NoBearer::Absent)));
+}

@@ -1,0 +1,180 @@
+//! API Gateway's REST API on a laptop: genuine events in, genuine responses out, so that a function or a template that
+//! works here works there. What still differs is in `infra/local/DEVIATIONS.md`.
+
+mod authorize;
+mod call;
+mod event;
+mod gateway_response;
+mod headers;
+mod integration;
+mod invoke;
+mod policy;
+mod reply;
+mod route;
+#[cfg(test)]
+mod tests;
+
+pub use invoke::{FunctionError, Invocation, Invoke};
+
+use crate::template::{Description, ResponseType, TemplateError};
+use authorize::Authorizers;
+use axum::Router;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::response::Response;
+use call::Call;
+use gateway_response::Refusal;
+use reply::Reply;
+use route::Matched;
+use serde_json::Value;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// Milliseconds since 1970.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// How the gateway runs.
+#[derive(Clone)]
+pub struct Options {
+    /// The time of requests and of the authorizers' cache.
+    pub clock: Clock,
+    /// How long a function may take to answer; API Gateway's default is 29 seconds.
+    pub integration_timeout: Duration,
+}
+
+impl Options {
+    /// AWS's limits, by a clock.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, integration_timeout: Duration::from_secs(29) }
+    }
+}
+
+/// The gateway of one template.
+#[derive(Clone)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    description: Description,
+    invoker: Arc<dyn Invoke>,
+    options: Options,
+    router: route::Router,
+    authorizers: Authorizers,
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Gateway").field("api", &self.shared.description.api.id).finish_non_exhaustive()
+    }
+}
+
+impl Gateway {
+    /// Prepares the gateway.
+    ///
+    /// # Errors
+    /// Resource paths that API Gateway would refuse.
+    pub fn new(description: Description, invoker: Arc<dyn Invoke>, options: Options) -> Result<Self, TemplateError> {
+        let router = route::Router::new(&description.api.routes)?;
+        let authorizers = Authorizers::new(&description.api.authorizers)?;
+        Ok(Self { shared: Arc::new(Shared { description, invoker, options, router, authorizers }) })
+    }
+
+    /// Serves HTTP/1.1 until `shutdown` is ready, then finishes what it has begun.
+    ///
+    /// # Errors
+    /// Those of the listener.
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let port = listener.local_addr()?.port();
+        let service = Router::new().fallback(handle).with_state((self, port));
+        axum::serve(listener, service.into_make_service_with_connect_info::<SocketAddr>()).with_graceful_shutdown(shutdown).await
+    }
+}
+
+async fn handle(
+    State((gateway, port)): State<(Gateway, u16)>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    gateway.shared.answer(peer, port, request).await
+}
+
+impl Shared {
+    async fn answer(&self, peer: SocketAddr, port: u16, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        let mut call = Call::new((self.options.clock)(), peer);
+        let mut reply = match call.read(&parts, body, port).await {
+            Err(plain) => {
+                self.log(&call, plain.status, "", &plain.text, "");
+                plain.into()
+            }
+            Ok(()) => self.serve_call(&call).await,
+        };
+        reply.headers.push(("x-amzn-requestid".into(), call.request_id));
+        reply.headers.push(("x-amz-apigw-id".into(), call.extended_request_id));
+        reply.into()
+    }
+
+    async fn serve_call(&self, call: &Call) -> Reply {
+        let matched = self.router.find(&call.method, &call.path);
+        let resource = matched.as_ref().map(|matched| matched.resource);
+        let outcome = match &matched {
+            Some(matched) => self.integrate(call, matched).await,
+            None => Err(Refusal::new(ResponseType::MissingAuthenticationToken, "Missing Authentication Token")),
+        };
+        match outcome {
+            Ok(reply) => {
+                self.log(call, reply.status, resource.unwrap_or_default(), "", "");
+                reply
+            }
+            Err(refusal) => {
+                let context = event::request_context(&self.description, call, resource);
+                let reply = refusal.reply(&self.description.api, call, context);
+                let reply = if reply.is_sendable() { reply } else { Reply::unsendable() };
+                self.log(call, reply.status, resource.unwrap_or_default(), refusal.kind.name(), &refusal.reason);
+                reply
+            }
+        }
+    }
+
+    async fn integrate(&self, call: &Call, matched: &Matched<'_>) -> Result<Reply, Refusal> {
+        let unknown = || Refusal::new(ResponseType::Default5xx, "Internal server error").because("no such function");
+        let mut authorizer = None;
+        if let Some(name) = &matched.route.authorizer {
+            let known = self.description.api.authorizers.get(name).ok_or_else(unknown)?;
+            let admit = self.authorizers.admit(&self.description, &self.invoker, known, call, matched);
+            let mut context = admit.await?;
+            let latency = (self.options.clock)() - call.received;
+            context.insert("integrationLatency".into(), Value::from(latency));
+            authorizer = Some(context);
+        }
+        let function = self.description.functions.get(&matched.route.function).ok_or_else(unknown)?;
+        let event = event::proxy(&self.description, call, matched, authorizer);
+        let answer = invoke::call(&self.invoker, function, event, Some(self.options.integration_timeout)).await;
+        let answer = answer.map_err(|failure| integration::refusal(&failure))?;
+        integration::reply(&self.description, call, &answer)
+    }
+
+    /// One line a request, without headers, bodies, queries or the values of path parameters.
+    fn log(&self, call: &Call, status: u16, resource: &str, refusal: &str, reason: &str) {
+        let latency = (self.options.clock)() - call.received;
+        let authorizer_error = if refusal.starts_with("AUTHORIZER_") || refusal == "UNAUTHORIZED" { reason } else { "" };
+        tracing::info!(
+            target: "latchkey::access",
+            request_id = %call.request_id,
+            method = %call.method,
+            resource_path = resource,
+            status,
+            source_ip = %call.source_ip,
+            latency_ms = latency,
+            gateway_response = refusal,
+            reason,
+            authorizer_error,
+        );
+    }
+}

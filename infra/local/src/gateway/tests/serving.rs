@@ -1,0 +1,70 @@
+//! What surrounds a request: the access log and the end of serving.
+
+use super::*;
+use tokio::sync::oneshot;
+
+/// Collects what is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn each_request_logs_one_line_without_headers_bodies_queries_or_values() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let denial = policy("Deny", &json!({"message": "hidden-context"}));
+    let stack = Stack::start(TEMPLATE, &[("Authorizer", answer(&denial))]).await;
+    let request = stack.request(Method::POST, "/open?q=hidden-query").header("authorization", "hidden-token");
+    let response = request.body("hidden-body").send().await.unwrap();
+    let request_id = header(&response, "x-amzn-requestid").unwrap().to_owned();
+    stack.get("/banks/hidden-parameter").await;
+    stack.get("/hidden-path").await;
+    let failing = Stack::start(TEMPLATE, &[("Authorizer", fail("hidden-message"))]).await;
+    failing.get("/banks").await;
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(!text.contains("hidden"), "{text}");
+    let line = |line: &str| serde_json::from_str::<Value>(line).unwrap();
+    let lines: Vec<Value> = text.lines().map(line).filter(|line| line["target"] == "latchkey::access").collect();
+    let shown = |line: &Value| {
+        let fields = &line["fields"];
+        ["method", "resource_path", "status", "gateway_response", "authorizer_error"].map(|name| fields[name].clone())
+    };
+    let expected = [
+        json!(["POST", "/open", 200, "", ""]),
+        json!(["GET", "/banks/{guid}", 403, "ACCESS_DENIED", ""]),
+        json!(["GET", "", 403, "MISSING_AUTHENTICATION_TOKEN", ""]),
+        json!(["GET", "/banks", 500, "AUTHORIZER_FAILURE", "SomeError"]),
+    ];
+    assert_eq!(lines.iter().map(|line| json!(shown(line))).collect::<Vec<_>>(), expected);
+    assert_eq!(lines[0]["fields"]["request_id"], request_id);
+    assert_eq!(lines[0]["fields"]["source_ip"], "127.0.0.1");
+}
+
+#[tokio::test]
+async fn shutting_down_finishes_what_has_begun() {
+    let description = Template::parse(TEMPLATE, Settings::default()).unwrap().resolve(&Physical::new()).unwrap();
+    let handlers = BTreeMap::from([("Open".to_owned(), sleep(Duration::from_millis(300)))]);
+    let script = Script { handlers, seen: Arc::default() };
+    let gateway = Gateway::new(description, Arc::new(script), Options::new(Arc::new(|| NOW))).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/open", listener.local_addr().unwrap());
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn(gateway.serve(listener, async { drop(stopped.await) }));
+    let request = tokio::spawn(reqwest::get(url.clone()));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    stop.send(()).unwrap();
+    assert_eq!(request.await.unwrap().unwrap().status(), 200);
+    serving.await.unwrap().unwrap();
+    assert!(reqwest::get(url).await.is_err());
+}

@@ -71,9 +71,20 @@ mod tests {
     fn anything_else_is_refused() {
         assert_eq!(read(&[]), Err(NoBearer::Absent));
         assert_eq!(read(&["Bearer abc", "Bearer abc"]), Err(NoBearer::Repeated));
-        for header in
-            ["", "Bearer", "Bearer ", "Basic abc", "abc", "Bearer a b", "Bearer a,Bearer b", "Bearer a, b", "Bearer\ta", "Bearer é", " Bearer a", "Bearer a\n"]
-        {
+        for header in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "Basic abc",
+            "abc",
+            "Bearer a b",
+            "Bearer a,Bearer b",
+            "Bearer a, b",
+            "Bearer\ta",
+            "Bearer é",
+            " Bearer a",
+            "Bearer a\n",
+        ] {
             assert_eq!(read(&[header]), Err(NoBearer::Malformed), "{header:?}");
         }
     }

@@ -81,7 +81,11 @@ impl Context {
     /// # Errors
     /// The name of the first that is missing or wrong.
     pub fn read(fields: &BTreeMap<String, String>) -> Result<Self, BadContext> {
-        fn member<T>(fields: &BTreeMap<String, String>, name: &'static str, read: impl Fn(&str) -> Option<T>) -> Result<T, BadContext> {
+        fn member<T>(
+            fields: &BTreeMap<String, String>,
+            name: &'static str,
+            read: impl Fn(&str) -> Option<T>,
+        ) -> Result<T, BadContext> {
             fields.get(name).and_then(|text| read(text)).ok_or(BadContext(name))
         }
         let list = fields.get("ip_allowlist").map(|list| list.split(',').collect::<Vec<_>>()).unwrap_or_default();

@@ -136,7 +136,13 @@ impl Unavailable {
 /// Only the token's own faults come before the feed, and only what a genuine caller may know comes after it: a revoked
 /// key learns nothing of routes and addresses.
 #[must_use]
-pub fn decide(settings: &Settings, presented: Result<&Verified, Unauthorized>, request: &Request, feed: &Feed, now: Timestamp) -> Decision {
+pub fn decide(
+    settings: &Settings,
+    presented: Result<&Verified, Unauthorized>,
+    request: &Request,
+    feed: &Feed,
+    now: Timestamp,
+) -> Decision {
     let verified = match presented {
         Ok(verified) => verified,
         Err(reason) => return Decision::Unauthorized(reason),

@@ -110,7 +110,8 @@ impl Keys {
 
     async fn read(&self, patience: Duration) {
         let sent = (self.clock)();
-        let read = tokio::time::timeout(patience, self.published()).await.unwrap_or_else(|_| Err("the read took too long".into()));
+        let read =
+            tokio::time::timeout(patience, self.published()).await.unwrap_or_else(|_| Err("the read took too long".into()));
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.tried_at = Some(sent);
         known.failed = read.is_err();

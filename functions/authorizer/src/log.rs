@@ -84,7 +84,8 @@ mod tests {
     fn a_refusal_is_one_line_that_says_who_where_and_why() {
         let request = request("x").with_id(Some("7f1b2a3c".into()));
         let denial = Denial { cause: Cause::IpNotAllowed, client_id: claims().client_id };
-        let line: serde_json::Value = serde_json::from_str(&logged(&Decision::Deny(denial), Some(denial.client_id), &request)).unwrap();
+        let line: serde_json::Value =
+            serde_json::from_str(&logged(&Decision::Deny(denial), Some(denial.client_id), &request)).unwrap();
         for (member, value) in [
             ("outcome", "denied"),
             ("reason", "ip_not_allowed"),

@@ -39,7 +39,12 @@ impl Request {
     /// A request that came without an authorizer event: the value of its one `Authorization` header, the address that the
     /// gateway's request context gives, and the route as `METHOD /resource/{template}`.
     #[must_use]
-    pub fn new(authorization: Option<&str>, source_ip: Option<IpAddr>, route: impl Into<String>, time: Option<Timestamp>) -> Self {
+    pub fn new(
+        authorization: Option<&str>,
+        source_ip: Option<IpAddr>,
+        route: impl Into<String>,
+        time: Option<Timestamp>,
+    ) -> Self {
         Self { credential: Bearer::of(authorization.into_iter()), source_ip, route: Route::Matched(route.into()), time, id: None }
     }
 

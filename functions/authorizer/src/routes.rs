@@ -41,10 +41,12 @@ impl Routes {
     /// # Errors
     /// One sentence that names the route or scope at fault.
     pub fn parse(json: &str) -> Result<Self, String> {
-        let Unique(rules) = serde_json::from_str(json).map_err(|error| format!("is not a JSON object of route to list of scopes: {error}"))?;
+        let Unique(rules) =
+            serde_json::from_str(json).map_err(|error| format!("is not a JSON object of route to list of scopes: {error}"))?;
         let mut routes = Self::default();
         for (route, scopes) in rules {
-            let scope = |name: &String| name.parse().map_err(|reason| format!("has a wrong scope for '{route}': '{name}' {reason}"));
+            let scope =
+                |name: &String| name.parse().map_err(|reason| format!("has a wrong scope for '{route}': '{name}' {reason}"));
             let rule = Rule(scopes.iter().map(scope).collect::<Result<_, _>>()?);
             routes.list_template(&route)?;
             routes.rules.insert(route, rule);
@@ -79,7 +81,9 @@ impl Routes {
         };
         let template = Template::parse(path).filter(|_| METHODS.contains(&method)).ok_or_else(wrong)?;
         match self.templates.iter().find(|other| other.segments == template.segments) {
-            Some(other) if other.path != template.path => Err(format!("has two names for one resource: '{}' and '{path}'", other.path)),
+            Some(other) if other.path != template.path => {
+                Err(format!("has two names for one resource: '{}' and '{path}'", other.path))
+            }
             Some(_) => Ok(()),
             None => {
                 self.templates.push(template);
@@ -115,7 +119,8 @@ impl Template {
     /// segments) fits nothing.
     fn fits(&self, path: &str) -> bool {
         let Some(concrete) = split(path).map(Iterator::collect::<Vec<_>>) else { return false };
-        let ambiguous = |segment: &&str| segment.is_empty() || matches!(*segment, "." | "..") || segment.contains(['%', '\\', '{', '}']);
+        let ambiguous =
+            |segment: &&str| segment.is_empty() || matches!(*segment, "." | "..") || segment.contains(['%', '\\', '{', '}']);
         if concrete.iter().any(ambiguous) {
             return false;
         }
@@ -136,7 +141,8 @@ fn split(path: &str) -> Option<impl Iterator<Item = &str>> {
 
 impl Segment {
     fn parse(text: &str) -> Option<Self> {
-        let plain = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && !b"{}%\\+".contains(&byte));
+        let plain =
+            |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && !b"{}%\\+".contains(&byte));
         match text.strip_prefix('{').map(|text| text.strip_suffix('}')) {
             None => plain(text).then(|| Self::Literal(text.to_owned())),
             Some(None) => None,
@@ -193,7 +199,8 @@ mod tests {
 
     #[test]
     fn a_route_that_is_not_listed_is_closed() {
-        let routes = Routes::parse(r#"{"GET /a": ["banks:read"], "ANY /b": [], "POST /b": ["banks:write"], "$connect": []}"#).unwrap();
+        let routes =
+            Routes::parse(r#"{"GET /a": ["banks:read"], "ANY /b": [], "POST /b": ["banks:write"], "$connect": []}"#).unwrap();
         let matched = |route: &str| name(&routes, &Route::Matched(route.into()));
         assert_eq!(matched("GET /a"), Some("GET /a"));
         assert_eq!(matched("POST /b"), Some("POST /b"));
@@ -207,7 +214,8 @@ mod tests {
     #[test]
     fn any_one_of_the_listed_scopes_opens_a_route_and_an_empty_list_opens_it_to_all() {
         let routes = Routes::parse(r#"{"GET /a": ["banks:read", "accounts:read"], "GET /b": []}"#).unwrap();
-        let admits = |route: &str, held: &str| routes.rule(&Route::Matched(route.into())).unwrap().1.admits(|scope| scope == held);
+        let admits =
+            |route: &str, held: &str| routes.rule(&Route::Matched(route.into())).unwrap().1.admits(|scope| scope == held);
         assert!(admits("GET /a", "accounts:read") && admits("GET /a", "banks:read") && admits("GET /b", ""));
         assert!(!admits("GET /a", "banks:write") && !admits("GET /a", ""));
     }

@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn kinds_that_are_not_named_are_not_accepted() {
-        let audience = |kinds, kind| Settings::read(&env(&[(ACCEPTED_KINDS, kinds)])).unwrap().expected.audience(kind).map(str::to_owned);
+        let audience =
+            |kinds, kind| Settings::read(&env(&[(ACCEPTED_KINDS, kinds)])).unwrap().expected.audience(kind).map(str::to_owned);
         assert_eq!(audience("sandbox", Kind::Sandbox).as_deref(), Some("https://sandbox.example"));
         assert_eq!(audience("sandbox", Kind::Live), None);
         assert_eq!(audience("sandbox,live", Kind::Live).as_deref(), Some("https://live.example"));

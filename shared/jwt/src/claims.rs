@@ -89,7 +89,24 @@ impl From<Claims> for Wire {
     fn from(claims: Claims) -> Self {
         let bank = claims.bank();
         let Claims { iss, aud, jti, client_id, sid, org, owner, env, key_created, scope, ip_allowlist, iat, nbf, exp } = claims;
-        Self { iss, aud, sub: client_id, jti, client_id, sid, org, owner, bank, env, key_created, scope, ip_allowlist, iat, nbf, exp }
+        Self {
+            iss,
+            aud,
+            sub: client_id,
+            jti,
+            client_id,
+            sid,
+            org,
+            owner,
+            bank,
+            env,
+            key_created,
+            scope,
+            ip_allowlist,
+            iat,
+            nbf,
+            exp,
+        }
     }
 }
 
@@ -97,7 +114,8 @@ impl TryFrom<Wire> for Claims {
     type Error = &'static str;
 
     fn try_from(wire: Wire) -> Result<Self, Self::Error> {
-        let Wire { iss, aud, sub, jti, client_id, sid, org, owner, bank, env, key_created, scope, ip_allowlist, iat, nbf, exp } = wire;
+        let Wire { iss, aud, sub, jti, client_id, sid, org, owner, bank, env, key_created, scope, ip_allowlist, iat, nbf, exp } =
+            wire;
         if sub != client_id {
             return Err("sub is not client_id");
         }

@@ -1,88 +1,15 @@
 //! The whole way of a token: claims, a signature as KMS makes it, the published key, the verifier. Most of it is about
 //! tokens that must not be believed.
 
-use std::sync::LazyLock;
+mod mint;
 
-use aws_lc_rs::{
-    rand::SystemRandom,
-    signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair},
-};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::{
-    allowlist::Allowlist,
-    ids::{ClientId, Guid, SecretId},
-    key::Owner,
-    kind::Kind,
-    time::Timestamp,
-};
+use domain::{allowlist::Allowlist, ids::Guid, key::Owner, kind::Kind, time::Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use self::mint::{KmsKey, LIVE, NOW, SANDBOX, VERIFIER, claims, header};
 use super::*;
-
-/// A KMS key: it signs in DER and shows its public half as `SubjectPublicKeyInfo`.
-struct KmsKey(EcdsaKeyPair);
-
-impl KmsKey {
-    fn new() -> Self {
-        Self(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap())
-    }
-
-    fn jwk(&self) -> Jwk {
-        // The fixed DER before an uncompressed P-256 point (RFC 5480 §2).
-        let mut spki = vec![0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
-        spki.extend([0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00]);
-        spki.extend(self.0.public_key().as_ref());
-        Jwk::from_spki(&spki).unwrap()
-    }
-
-    fn sign(&self, unsigned: String) -> String {
-        #[expect(clippy::disallowed_methods, reason = "a signature's nonce, in a test")]
-        let random = SystemRandom::new();
-        let der = self.0.sign(&random, unsigned.as_bytes()).unwrap();
-        finish(unsigned, der.as_ref()).unwrap()
-    }
-
-    fn token(&self, claims: &Claims) -> String {
-        self.sign(unsigned(self.jwk().kid(), claims).unwrap())
-    }
-
-    /// A token whose signature holds, whatever its header and claims say.
-    fn forged(&self, header: &Value, claims: &Value) -> String {
-        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        self.sign(format!("{}.{}", part(header), part(claims)))
-    }
-}
-
-static SANDBOX: LazyLock<KmsKey> = LazyLock::new(KmsKey::new);
-static LIVE: LazyLock<KmsKey> = LazyLock::new(KmsKey::new);
-static VERIFIER: LazyLock<Verifier> =
-    LazyLock::new(|| Verifier::new([(Kind::Sandbox, SANDBOX.jwk()), (Kind::Live, LIVE.jwk())]).unwrap());
-
-const NOW: Timestamp = Timestamp::from_seconds(1_900_000_000);
-
-fn claims() -> Claims {
-    Claims {
-        iss: "https://issuer.example".into(),
-        aud: "https://sandbox.example".into(),
-        jti: Guid::from_bytes([1; 16]),
-        client_id: ClientId::of(Guid::from_bytes([2; 16])),
-        sid: SecretId::from_bytes([3; 16]),
-        org: Guid::from_bytes([4; 16]),
-        owner: Owner::Bank(Guid::from_bytes([5; 16])),
-        env: Kind::Sandbox,
-        key_created: Timestamp::from_millis(1_700_000_000_123),
-        scope: "banks:read accounts:write".parse().unwrap(),
-        ip_allowlist: Allowlist::parse(&["8.8.8.0/24"]).unwrap(),
-        iat: NOW,
-        nbf: NOW,
-        exp: Timestamp::from_seconds(NOW.seconds() + 1800),
-    }
-}
-
-fn header() -> Value {
-    json!({"typ": "at+jwt", "alg": "ES256", "kid": SANDBOX.jwk().kid()})
-}
 
 fn expected() -> Expected {
     Expected::of_issuer("https://issuer.example").accepting(Kind::Sandbox, "https://sandbox.example")
@@ -118,7 +45,8 @@ fn the_wire_has_the_contracts_header_and_claims() {
         "ip_allowlist": ["8.8.8.0/24"], "iat": 1_900_000_000, "nbf": 1_900_000_000, "exp": 1_900_001_800,
     });
     assert_eq!(serde_json::to_value(claims()).unwrap(), expected);
-    let organization = Claims { owner: Owner::Organization(Guid::from_bytes([4; 16])), ip_allowlist: Allowlist::default(), ..claims() };
+    let organization =
+        Claims { owner: Owner::Organization(Guid::from_bytes([4; 16])), ip_allowlist: Allowlist::default(), ..claims() };
     let wire = serde_json::to_value(organization).unwrap();
     assert!(wire.get("bank").is_none() && wire.get("ip_allowlist").is_none(), "absent, not null or empty");
 }
@@ -127,7 +55,10 @@ fn the_wire_has_the_contracts_header_and_claims() {
 fn tokens_over_4096_bytes_are_neither_issued_nor_parsed() {
     let scopes = |count: usize| (0..count).map(|n| format!("{n:0>50}:read")).collect::<Vec<_>>().join(" ").parse().unwrap();
     assert_eq!(unsigned("kid", &Claims { scope: scopes(100), ..claims() }), Err(SigningError::TooLong));
-    let longest = (1..100).map_while(|count| unsigned(SANDBOX.jwk().kid(), &Claims { scope: scopes(count), ..claims() }).ok()).last().unwrap();
+    let longest = (1..100)
+        .map_while(|count| unsigned(SANDBOX.jwk().kid(), &Claims { scope: scopes(count), ..claims() }).ok())
+        .last()
+        .unwrap();
     assert!(SANDBOX.sign(longest).len() <= MAX_TOKEN);
     assert_eq!(refused(&"x".repeat(MAX_TOKEN + 1)), Refusal::TooLong);
     assert_eq!(refused(&"x".repeat(MAX_TOKEN)), Refusal::Malformed);
@@ -152,7 +83,7 @@ fn another_algorithm_is_refused() {
         format!("{}.{}", part(&with(header(), "alg", alg.into())), part(&claims))
     };
     assert_eq!(refused(&format!("{}.", unsigned("none"))), Refusal::WrongAlgorithm);
-    let public = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, SANDBOX.0.public_key().as_ref());
+    let public = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &SANDBOX.public_point());
     let tag = aws_lc_rs::hmac::sign(&public, unsigned("HS256").as_bytes());
     assert_eq!(refused(&format!("{}.{}", unsigned("HS256"), URL_SAFE_NO_PAD.encode(tag))), Refusal::WrongAlgorithm);
 }
@@ -161,7 +92,8 @@ fn another_algorithm_is_refused() {
 fn a_header_that_is_not_an_access_tokens_is_refused() {
     let claims = serde_json::to_value(claims()).unwrap();
     let refused_with = |header: &Value| refused(&SANDBOX.forged(header, &claims));
-    for typ in ["JWT", "jwt", "", "at+jwt ", "application/jwt", "application/application/at+jwt", "xpplication/at+jwt", "at+jwté"] {
+    for typ in ["JWT", "jwt", "", "at+jwt ", "application/jwt", "application/application/at+jwt", "xpplication/at+jwt", "at+jwté"]
+    {
         assert_eq!(refused_with(&with(header(), "typ", typ.into())), Refusal::WrongType, "{typ}");
     }
     for typ in ["at+jwt", "AT+JWT", "application/at+jwt", "Application/At+Jwt"] {
@@ -206,7 +138,14 @@ fn a_key_in_the_header_is_not_trusted() {
 #[test]
 fn other_shapes_are_malformed() {
     let token = SANDBOX.token(&claims());
-    for shape in [format!("{token}."), format!(".{token}"), token.replacen('.', "..", 1), token.replace('.', ""), String::new(), "..".into()] {
+    for shape in [
+        format!("{token}."),
+        format!(".{token}"),
+        token.replacen('.', "..", 1),
+        token.replace('.', ""),
+        String::new(),
+        "..".into(),
+    ] {
         assert_eq!(refused(&shape), Refusal::Malformed);
     }
     assert!([format!("{token}="), format!(" {token}")].iter().all(|shape| VERIFIER.verify_signature(shape).is_err()));
@@ -235,14 +174,21 @@ fn claims_that_are_signed_and_wrong_are_refused() {
         ("exp", json!(i64::MAX)),
         ("nbf", json!(-1)),
     ] {
-        assert_eq!(refused(&SANDBOX.forged(&header(), &with(good.clone(), member, value.clone()))), Refusal::BadClaims, "{member} {value}");
+        assert_eq!(
+            refused(&SANDBOX.forged(&header(), &with(good.clone(), member, value.clone()))),
+            Refusal::BadClaims,
+            "{member} {value}"
+        );
     }
     for member in good.as_object().unwrap().keys().filter(|member| *member != "ip_allowlist") {
         let mut claims = good.clone();
         claims.as_object_mut().unwrap().remove(member);
         assert_eq!(refused(&SANDBOX.forged(&header(), &claims)), Refusal::BadClaims, "without {member}");
     }
-    assert!(VERIFIER.verify_signature(&SANDBOX.forged(&header(), &with(good, "act", json!({"sub": "x"})))).is_ok(), "RFC 7519 §4");
+    assert!(
+        VERIFIER.verify_signature(&SANDBOX.forged(&header(), &with(good, "act", json!({"sub": "x"})))).is_ok(),
+        "RFC 7519 §4"
+    );
 }
 
 #[test]

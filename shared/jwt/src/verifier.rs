@@ -273,7 +273,10 @@ impl Header {
     fn check(&self) -> Result<&str, Refusal> {
         let typ = self.typ.as_deref().unwrap_or_default();
         // RFC 9068 §4 and RFC 7515 §4.1.9: media types compare without case, and `application/` may be left out.
-        let subtype = typ.get(.."application/".len()).filter(|prefix| prefix.eq_ignore_ascii_case("application/")).map_or(typ, |prefix| &typ[prefix.len()..]);
+        let subtype = typ
+            .get(.."application/".len())
+            .filter(|prefix| prefix.eq_ignore_ascii_case("application/"))
+            .map_or(typ, |prefix| &typ[prefix.len()..]);
         if !subtype.eq_ignore_ascii_case(TYPE) {
             return Err(Refusal::WrongType);
         }

@@ -54,7 +54,10 @@ mod tests {
             assert!(credential(json!({"headers": {name: "Bearer a"}})).is_ok());
             assert!(credential(json!({"headers": {name: "Bearer a"}, "multiValueHeaders": {name: ["Bearer a"]}})).is_ok());
         }
-        assert_eq!(credential(json!({"headers": {"X-Authorization": "Bearer a", "Proxy-Authorization": "Bearer a"}})), Err(NoBearer::Absent));
+        assert_eq!(
+            credential(json!({"headers": {"X-Authorization": "Bearer a", "Proxy-Authorization": "Bearer a"}})),
+            Err(NoBearer::Absent)
+        );
         assert_eq!(credential(json!({"headers": null, "multiValueHeaders": null})), Err(NoBearer::Absent));
         assert_eq!(credential(json!({})), Err(NoBearer::Absent));
     }
@@ -71,6 +74,10 @@ mod tests {
         ] {
             assert_eq!(credential(headers.clone()), Err(NoBearer::Repeated), "{headers}");
         }
-        assert_eq!(credential(json!({"headers": {"authorization": "Bearer a,Bearer b"}})), Err(NoBearer::Malformed), "as HTTP APIs join them");
+        assert_eq!(
+            credential(json!({"headers": {"authorization": "Bearer a,Bearer b"}})),
+            Err(NoBearer::Malformed),
+            "as HTTP APIs join them"
+        );
     }
 }

@@ -53,14 +53,32 @@ fn subjects() -> [Subject; 5] {
 
 fn faults() -> Vec<Fault> {
     use Fault::{
-        AddressNotListed, AddressUnknown, EventUnknown, Expired, FeedFromTheFuture, FeedNeverRead, FeedOld, KeyWithdrawn, KindNotAccepted,
-        NoHeader, NotYetValid, OtherAudience, OtherIssuer, OtherScheme, RepeatedHeader, RequestAheadOfFeed, Revoked, RouteUnlisted, ScopeMissing,
-        SignedByOtherKind, SignedByStranger, Suspended, TamperedToken,
+        AddressNotListed, AddressUnknown, EventUnknown, Expired, FeedFromTheFuture, FeedNeverRead, FeedOld, KeyWithdrawn,
+        KindNotAccepted, NoHeader, NotYetValid, OtherAudience, OtherIssuer, OtherScheme, RepeatedHeader, RequestAheadOfFeed,
+        Revoked, RouteUnlisted, ScopeMissing, SignedByOtherKind, SignedByStranger, Suspended, TamperedToken,
     };
     let plain = [
-        NoHeader, RepeatedHeader, OtherScheme, TamperedToken, SignedByStranger, SignedByOtherKind, OtherIssuer, OtherAudience, KindNotAccepted,
-        Expired, NotYetValid, KeyWithdrawn, FeedNeverRead, FeedOld, FeedFromTheFuture, RequestAheadOfFeed, AddressNotListed, AddressUnknown,
-        RouteUnlisted, ScopeMissing, EventUnknown,
+        NoHeader,
+        RepeatedHeader,
+        OtherScheme,
+        TamperedToken,
+        SignedByStranger,
+        SignedByOtherKind,
+        OtherIssuer,
+        OtherAudience,
+        KindNotAccepted,
+        Expired,
+        NotYetValid,
+        KeyWithdrawn,
+        FeedNeverRead,
+        FeedOld,
+        FeedFromTheFuture,
+        RequestAheadOfFeed,
+        AddressNotListed,
+        AddressUnknown,
+        RouteUnlisted,
+        ScopeMissing,
+        EventUnknown,
     ];
     let withdrawn = (0..subjects().len()).flat_map(|subject| [Revoked(subject), Suspended(subject)]);
     plain.into_iter().chain(withdrawn).collect()

@@ -95,10 +95,20 @@ fn no_one_bearer_token_is_401() {
 #[test]
 fn a_token_of_another_issuer_audience_or_kind_is_401() {
     let refusal = |world: &World, claims: &Claims| refused(world, &request(&SANDBOX.token(claims)));
-    assert_eq!(refusal(&World::new(), &Claims { iss: "https://other.example".into(), ..claims() }), Unauthorized::Token(Refusal::WrongIssuer));
-    assert_eq!(refusal(&World::new(), &Claims { aud: "https://live.example".into(), ..claims() }), Unauthorized::Token(Refusal::WrongAudience));
+    assert_eq!(
+        refusal(&World::new(), &Claims { iss: "https://other.example".into(), ..claims() }),
+        Unauthorized::Token(Refusal::WrongIssuer)
+    );
+    assert_eq!(
+        refusal(&World::new(), &Claims { aud: "https://live.example".into(), ..claims() }),
+        Unauthorized::Token(Refusal::WrongAudience)
+    );
     let live = Claims { aud: "https://live.example".into(), env: Kind::Live, ..claims() };
-    assert_eq!(refused(&World::new(), &request(&LIVE.token(&live))), Unauthorized::Token(Refusal::WrongKind), "a sandbox API takes no live token");
+    assert_eq!(
+        refused(&World::new(), &request(&LIVE.token(&live))),
+        Unauthorized::Token(Refusal::WrongKind),
+        "a sandbox API takes no live token"
+    );
     let mut world = World::new();
     world.settings.expected = Expected::of_issuer(ISSUER).accepting(Kind::Live, "https://live.example");
     assert_eq!(refusal(&world, &claims()), Unauthorized::Token(Refusal::WrongKind), "nor a live API a sandbox token");
@@ -126,7 +136,11 @@ fn the_gateways_clock_counts_where_it_is_ahead() {
     frozen.time = Some(later(30 * 60 * 1000));
     assert_eq!(refused(&World::new(), &frozen), Unauthorized::Token(Refusal::Expired));
     frozen.time = Some(later(5_000));
-    assert_eq!(World::new().decide(&frozen), Decision::Unavailable(Unavailable::Feed), "an instance that woke with its clock behind");
+    assert_eq!(
+        World::new().decide(&frozen),
+        Decision::Unavailable(Unavailable::Feed),
+        "an instance that woke with its clock behind"
+    );
     frozen.time = Some(later(-60_000));
     assert!(allows(&World::new(), &frozen), "a request that waited is judged by our clock");
 }
@@ -164,7 +178,8 @@ fn x_1_every_fact_of_a_token_can_be_revoked() {
         assert_eq!(refused(&world, &request), Unauthorized::Withdrawn(Withdrawn::Revoked(fact)), "{subject:?}");
         let world = World::with_feed(&[(Effect::Suspend { version: 2 }, subject.clone())]);
         assert_eq!(refused(&world, &request), Unauthorized::Withdrawn(Withdrawn::Suspended(fact)), "{subject:?}");
-        let world = World::with_feed(&[(Effect::Suspend { version: 2 }, subject.clone()), (Effect::Resume { version: 3 }, subject)]);
+        let world =
+            World::with_feed(&[(Effect::Suspend { version: 2 }, subject.clone()), (Effect::Resume { version: 3 }, subject)]);
         assert!(allows(&world, &request));
     }
     for others in [
@@ -226,7 +241,11 @@ fn a_refused_caller_learns_nothing_of_what_comes_later() {
     request.route = Route::Matched("DELETE /banks".into());
     assert_eq!(denied(&World::new(), &request), Cause::IpUnknown, "the address before the route");
     let revoked = World::with_feed(&[(Effect::Revoke, Subject::Secret(claims().sid.to_string()))]);
-    assert_eq!(refused(&revoked, &request), Unauthorized::Withdrawn(Withdrawn::Revoked(Fact::Secret)), "revocation before the address");
+    assert_eq!(
+        refused(&revoked, &request),
+        Unauthorized::Withdrawn(Withdrawn::Revoked(Fact::Secret)),
+        "revocation before the address"
+    );
 }
 
 #[test]

@@ -111,7 +111,11 @@ fn a_rest_api_token_event() {
     assert_eq!(answer(&token_event(&unrestricted_token(), arn)), Ok(policy("Allow", STAGE, &context)));
     for unlisted in ["GET/banks/05/06", "GET/banks", "GET/banks/..", "GET/banks/%2e%2e", "GET/", "GET", "get/open"] {
         let arn = format!("arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/v1/{unlisted}");
-        assert_eq!(answer(&token_event(&unrestricted_token(), &arn)).unwrap()["context"]["message_code"], "forbidden", "{unlisted}");
+        assert_eq!(
+            answer(&token_event(&unrestricted_token(), &arn)).unwrap()["context"]["message_code"],
+            "forbidden",
+            "{unlisted}"
+        );
     }
     let absent = json!({"type": "TOKEN", "methodArn": arn});
     assert_eq!(answer(&absent), Err(Refused::Unauthorized));
@@ -124,11 +128,15 @@ fn an_http_api_event_of_payload_2_0() {
     let mut iam = World::new();
     iam.settings.http_api_response = HttpApiResponse::Iam;
     assert_eq!(iam.answer(event.clone()), Ok(policy("Allow", STAGE, &context())));
-    let denial = json!({"isAuthorized": false, "context": {"message_code": "ip_not_allowed", "message": "IP address not in allowlist"}});
+    let denial =
+        json!({"isAuthorized": false, "context": {"message_code": "ip_not_allowed", "message": "IP address not in allowlist"}});
     assert_eq!(answer(&with(&event, "/requestContext/http/sourceIp", "1.1.1.1".into())), Ok(denial));
     let repeated = format!("Bearer {},Bearer {}", token(), token());
     assert_eq!(answer(&with(&event, "/headers/authorization", repeated.into())), Err(Refused::Unauthorized));
-    assert_eq!(answer(&with(&event, "/requestContext/timeEpoch", (NOW.millis() + 5_000).into())), Err(Refused::Unavailable("feed_stale")));
+    assert_eq!(
+        answer(&with(&event, "/requestContext/timeEpoch", (NOW.millis() + 5_000).into())),
+        Err(Refused::Unavailable("feed_stale"))
+    );
 }
 
 #[test]
@@ -143,7 +151,10 @@ fn a_websocket_connect_event() {
     let in_query = with(&with(&event, "/headers/Authorization", Value::Null), "/multiValueHeaders/Authorization", Value::Null);
     let in_query = with(&in_query, "/queryStringParameters", json!({"access_token": token(), "Authorization": token()}));
     assert_eq!(answer(&in_query), Err(Refused::Unauthorized), "never from the query string");
-    assert_eq!(answer(&with(&event, "/requestContext/identity/sourceIp", "1.1.1.1".into())).unwrap()["context"]["message_code"], "ip_not_allowed");
+    assert_eq!(
+        answer(&with(&event, "/requestContext/identity/sourceIp", "1.1.1.1".into())).unwrap()["context"]["message_code"],
+        "ip_not_allowed"
+    );
 }
 
 #[test]

@@ -112,9 +112,10 @@ impl World {
 
     /// What the guard does, over these values.
     pub(crate) fn decide(&self, request: &Request) -> Decision {
-        let verified = request.credential.as_ref().map_err(|why| Unauthorized::NoBearer(*why)).and_then(|token| {
-            self.tokens.verify(token, &self.verifier, request.moment(self.now)).map_err(Unauthorized::Token)
-        });
+        let verified =
+            request.credential.as_ref().map_err(|why| Unauthorized::NoBearer(*why)).and_then(|token| {
+                self.tokens.verify(token, &self.verifier, request.moment(self.now)).map_err(Unauthorized::Token)
+            });
         decide(&self.settings, verified.as_deref().map_err(|why| *why), request, &self.feed, self.now)
     }
 
@@ -129,7 +130,8 @@ impl World {
 pub(crate) fn feed(at: Timestamp, entries: &[(Effect, Subject)]) -> Feed {
     let mut feed = Feed::default();
     let date = Timestamp::from_seconds(at.seconds());
-    let entry = |(effect, subject): &(Effect, Subject)| Entry { time: date, id: "1".into(), effect: *effect, subject: subject.clone() };
+    let entry =
+        |(effect, subject): &(Effect, Subject)| Entry { time: date, id: "1".into(), effect: *effect, subject: subject.clone() };
     feed.absorb(entries.iter().map(entry), &Exchange { sent: at, answered: at, date }).unwrap();
     feed
 }

@@ -1,0 +1,308 @@
+//! Revocation (CBM-4, X-1): the key and its live tokens die together, on every instance, within five seconds.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use latchkey::{
+    cloud::{Ports, Storage},
+    seed::Credentials,
+    stack::Options,
+};
+use serde_json::{Value, json};
+use tests::{
+    Platform,
+    lambda::{FunctionProcess, Outcome},
+    proxy::{Mode, Proxy},
+};
+use tokio::time::sleep;
+
+/// From the answer of the revoke to the last allow (CBM-4).
+const BOUND: Duration = Duration::from_secs(5);
+
+#[tokio::test]
+async fn cbm_4_401_for_key_and_live_tokens_within_five_seconds() {
+    let platform = Platform::start().await;
+    let key = platform.bank_key(json!({})).await;
+    let caller = platform.bearer(&platform.token(&key).await);
+    assert_eq!(caller.get("/v1/whoami").await.status, 200);
+    let path = format!("/api/bank_applications/{}", key.client_id);
+    assert_eq!(platform.organization().await.delete(&path).await.status, 204);
+    let refused_token = platform.request_token(&key, platform.anonymous()).await;
+    refused_token.assert_oauth_error(401, "invalid_client");
+    let answered = now();
+    loop {
+        let answer = caller.get("/v1/whoami").await;
+        if answer.status != 200 {
+            answer.assert_error(401, "authentication_failed");
+            break;
+        }
+        assert!(answered.elapsed() < BOUND, "still admitted {:?} after the revoke", answered.elapsed());
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Three instances that share only the tables, each of which has the token in its cache of verified ones.
+#[tokio::test]
+async fn cbm_4_three_authorizer_processes_refuse_within_five_seconds() {
+    let platform = Platform::start().await;
+    let processes = Processes::start(&platform, &BTreeMap::new()).await;
+    let key = platform.bank_key(json!({})).await;
+    let token = platform.token(&key).await;
+    for outcome in processes.ask(&token).await {
+        assert_eq!(effect(&outcome), "Allow");
+    }
+    let answer = platform.organization().await.post(&format!("/api/keys/{}/revoke", key.client_id), &Value::Null).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let answered = now();
+    let mut last_allow = None;
+    while answered.elapsed() < BOUND + Duration::from_secs(1) {
+        let asked = answered.elapsed();
+        let effects: Vec<_> = processes.ask(&token).await.iter().map(effect).collect();
+        if effects.iter().any(|effect| effect == "Allow") {
+            last_allow = Some(asked);
+        } else {
+            assert_eq!(effects, ["Unauthorized"; 3]);
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert!(last_allow.is_none_or(|last| last < BOUND), "the last allow came {last_allow:?} after the revoke");
+    eprintln!("the last allow came {last_allow:?} after the answer of the revoke");
+}
+
+/// Fail closed, and recover without help.
+#[tokio::test]
+async fn cbm_4_503_while_the_feed_is_out_of_reach() {
+    for mode in [Mode::Cut, Mode::Hold] {
+        let platform = Platform::start().await;
+        let proxy = Proxy::to(platform.stack.services().cloud().dynamodb_address()).await;
+        let endpoints = BTreeMap::from([("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), proxy.url())]);
+        let processes = Processes::start(&platform, &endpoints).await;
+        let token = platform.token(&platform.seed.bank.key).await;
+        for outcome in processes.ask(&token).await {
+            assert_eq!(effect(&outcome), "Allow");
+        }
+        proxy.set(mode);
+        let cut = now();
+        let mut first_all_refused = None;
+        while cut.elapsed() < BOUND + Duration::from_secs(3) {
+            let asked = cut.elapsed();
+            let effects: Vec<_> = processes.ask(&token).await.iter().map(effect).collect();
+            let refused = effects.iter().all(|effect| effect.starts_with("Unavailable"));
+            assert!(refused || asked < BOUND, "{mode:?}: {effects:?} {asked:?} after the feed was lost");
+            if refused {
+                first_all_refused = first_all_refused.or(Some(asked));
+            } else {
+                assert!(first_all_refused.is_none(), "{mode:?}: {effects:?} after a refusal, with the feed still lost");
+            }
+            sleep(Duration::from_millis(200)).await;
+        }
+        proxy.set(Mode::Pass);
+        let restored = now();
+        loop {
+            let effects: Vec<_> = processes.ask(&token).await.iter().map(effect).collect();
+            if effects == ["Allow"; 3] {
+                break;
+            }
+            assert!(restored.elapsed() < BOUND, "{mode:?}: {effects:?} {:?} after the feed came back", restored.elapsed());
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+}
+
+/// At the gateway the same is a 503 with its body and `Retry-After`.
+#[tokio::test]
+async fn cbm_4_503_at_the_gateway_while_the_tables_are_out_of_reach() {
+    let port = free_port();
+    let proxy = Proxy::to(([127, 0, 0, 1], port).into()).await;
+    let platform = Platform::with(Options {
+        service_ports: Ports { dynamodb: port, api: 0 },
+        endpoints: BTreeMap::from([("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), proxy.url())]),
+        ..Options::default()
+    })
+    .await;
+    let organization = platform.organization().await;
+    assert_eq!(organization.get("/v1/whoami").await.status, 200);
+    proxy.set(Mode::Cut);
+    sleep(BOUND).await;
+    let refused = organization.get("/v1/whoami").await;
+    refused.assert_error(503, "temporarily_unavailable");
+    assert_eq!(refused.header("retry-after"), "1");
+    let token = platform.request_token(&platform.seed.bank.key, platform.anonymous()).await;
+    token.assert_oauth_error(503, "temporarily_unavailable");
+    proxy.set(Mode::Pass);
+    let restored = now();
+    while organization.get("/v1/whoami").await.status != 200 {
+        assert!(restored.elapsed() < BOUND, "not recovered {:?} after the tables came back", restored.elapsed());
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// A token request that read the key before the revoke and signed after it yields a token that is refused: issue time is
+/// never compared.
+#[tokio::test]
+async fn x_1_401_for_a_token_signed_after_the_revoke_from_a_read_before_it() {
+    let port = free_port();
+    let kms = Proxy::to(([127, 0, 0, 1], port).into()).await;
+    let platform = Platform::with(Options {
+        service_ports: Ports { dynamodb: 0, api: port },
+        endpoints: BTreeMap::from([("AWS_ENDPOINT_URL_KMS".to_owned(), kms.url())]),
+        ..Options::default()
+    })
+    .await;
+    let organization = platform.organization().await;
+    let key = platform.bank_key(json!({})).await;
+    kms.set(Mode::Hold);
+    let (body, anonymous) = (body(&key), platform.anonymous());
+    let request = tokio::spawn(async move { anonymous.post("/oauth/token", &body).await });
+    sleep(Duration::from_millis(700)).await;
+    assert!(!request.is_finished(), "the request waits for KMS, after it has read the key");
+    assert_eq!(organization.delete(&format!("/api/bank_applications/{}", key.client_id)).await.status, 204);
+    kms.set(Mode::Pass);
+    let answer = request.await.expect("the request ends");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let token = answer.body["access_token"].as_str().expect("a token").to_owned();
+    sleep(BOUND).await;
+    platform.bearer(&token).get("/v1/whoami").await.assert_error(401, "authentication_failed");
+}
+
+/// A revoke succeeds whatever else happens to the key at the same moment, and nothing brings the key back.
+#[tokio::test]
+async fn cbm_4_a_revoke_among_concurrent_edits_wins() {
+    let platform = Platform::start().await;
+    let organization = platform.organization().await;
+    for round in 0..5 {
+        let key = platform.bank_key(json!({})).await;
+        let path = format!("/api/bank_applications/{}", key.client_id);
+        let edits: Vec<_> = (0..6)
+            .map(|edit| {
+                let (organization, path) = (organization.clone(), path.clone());
+                tokio::spawn(async move { organization.patch(&path, &json!({"name": format!("edit {round}.{edit}")})).await.status })
+            })
+            .collect();
+        let revokes: Vec<_> = (0..3)
+            .map(|_| {
+                let (organization, path) = (organization.clone(), path.clone());
+                tokio::spawn(async move { organization.delete(&path).await.status })
+            })
+            .collect();
+        for revoke in revokes {
+            assert_eq!(revoke.await.expect("the revoke ends"), 204);
+        }
+        for edit in edits {
+            let status = edit.await.expect("the edit ends");
+            assert!([200, 404, 409].contains(&status), "{status}");
+        }
+        assert_eq!(organization.get(&path).await.status, 404);
+        platform.request_token(&key, platform.anonymous()).await.assert_oauth_error(401, "invalid_client");
+    }
+}
+
+/// KYB withdrawn puts live keys back to sleep and kills their tokens; approved again, they work again.
+#[tokio::test]
+async fn arz_3_kyb_withdrawn_stops_live_tokens_and_approved_wakes_them() {
+    use domain::{gate::Kyb, kind::Kind};
+    let platform = Platform::with(Options {
+        parameters: BTreeMap::from([("SampleEnvironment".to_owned(), "live".to_owned())]),
+        ..Options::default()
+    })
+    .await;
+    let founder = platform.founder();
+    let (guid, key) = founder.organization("Live one", Kind::Live).await.unwrap();
+    platform.request_token(&key, platform.anonymous()).await.assert_oauth_error(401, "invalid_client");
+    founder.kyb(guid, Kyb::Approved).await.unwrap();
+    let caller = platform.bearer(&platform.token(&key).await);
+    assert_eq!(caller.get("/v1/whoami").await.status, 200);
+    founder.kyb(guid, Kyb::Rejected).await.unwrap();
+    platform.request_token(&key, platform.anonymous()).await.assert_oauth_error(401, "invalid_client");
+    sleep(BOUND).await;
+    caller.get("/v1/whoami").await.assert_error(401, "authentication_failed");
+    founder.kyb(guid, Kyb::Approved).await.unwrap();
+    sleep(BOUND).await;
+    assert_eq!(caller.get("/v1/whoami").await.status, 200);
+}
+
+/// What was written is there after a restart, the signing keys too: a token outlives the process that issued it.
+#[tokio::test]
+async fn a_restart_keeps_keys_tokens_and_revocations() {
+    let directory = tempfile::tempdir().unwrap();
+    let start = async |port| {
+        let storage = Storage::Directory(directory.path().to_owned());
+        Platform::with(Options { storage, port, ..Options::default() }).await
+    };
+    let port = free_port();
+    let first = start(port).await;
+    let (kept, revoked) = (first.bank_key(json!({})).await, first.bank_key(json!({})).await);
+    let (kept_token, revoked_token) = (first.token(&kept).await, first.token(&revoked).await);
+    let organization = first.organization().await;
+    assert_eq!(organization.delete(&format!("/api/bank_applications/{}", revoked.client_id)).await.status, 204);
+    first.stack.stop().await.unwrap();
+    let second = start(port).await;
+    assert_eq!(second.bearer(&kept_token).get("/v1/whoami").await.status, 200);
+    second.bearer(&revoked_token).get("/v1/whoami").await.assert_error(401, "authentication_failed");
+    assert_eq!(second.request_token(&kept, second.anonymous()).await.status, 200);
+}
+
+/// Authorizers as processes of their own over a platform's tables.
+struct Processes(Vec<FunctionProcess>);
+
+impl Processes {
+    async fn start(platform: &Platform, endpoints: &BTreeMap<String, String>) -> Self {
+        let services = platform.stack.services();
+        let mut environment = services.cloud().environment();
+        environment.extend(services.description().functions["SampleAuthorizerFunction"].environment.clone());
+        environment.extend(endpoints.clone());
+        let mut processes = Vec::new();
+        for _ in 0..3 {
+            processes.push(FunctionProcess::start(env!("CARGO_BIN_EXE_authorizer-process"), &environment).await);
+        }
+        Self(processes)
+    }
+
+    /// Asks all at once about a call with this token, as API Gateway would.
+    async fn ask(&self, token: &str) -> Vec<Outcome> {
+        let event = json!({
+            "type": "REQUEST",
+            "methodArn": "arn:aws:execute-api:eu-west-1:000000000000:api/main/GET/v1/whoami",
+            "resource": "/v1/whoami",
+            "path": "/v1/whoami",
+            "httpMethod": "GET",
+            "headers": {"Authorization": format!("Bearer {token}")},
+            "multiValueHeaders": {"Authorization": [format!("Bearer {token}")]},
+            "requestContext": {
+                "identity": {"sourceIp": "8.8.8.8"},
+                "requestId": "1",
+                "resourcePath": "/v1/whoami",
+                "httpMethod": "GET",
+                "stage": "main",
+            },
+        });
+        let [first, second, third] = &self.0[..] else { panic!("three processes") };
+        let (first, second, third) = tokio::join!(first.invoke(event.clone()), second.invoke(event.clone()), third.invoke(event));
+        vec![first, second, third]
+    }
+}
+
+/// `Allow`, `Deny`, or the error's text.
+fn effect(outcome: &Outcome) -> String {
+    match outcome {
+        Ok(answer) => answer["policyDocument"]["Statement"][0]["Effect"].as_str().expect("an effect").to_owned(),
+        Err(error) => error.clone(),
+    }
+}
+
+fn body(key: &Credentials) -> Value {
+    json!({"grant_type": "client_credentials", "client_id": key.client_id, "client_secret": key.client_secret})
+}
+
+/// The machine's clock: these bounds are about real time.
+#[expect(clippy::disallowed_methods, reason = "the test measures real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// A port that was free a moment ago: the address must be known before its server starts.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}

@@ -176,22 +176,27 @@ async fn interrupted() -> Result<(), StartError> {
     Ok(())
 }
 
+/// The README's tour, over this data directory.
 fn tour(seed: &Seed, directory: &Path) -> String {
-    let Seed { base_url, .. } = seed;
-    let file = directory.join("seed.json");
-    let file = file.display();
+    let seed_file = directory.join("seed.json");
+    let block = include_str!("../../../README.md").split_once("<!-- tour -->\n```sh\n").and_then(|(_, rest)| rest.split_once("```"));
+    let commands = block.map_or("", |(block, _)| block).replace(".latchkey/seed.json", &format!("'{}'", seed_file.display()));
     format!(
-        r#"Latchkey answers at {base_url}. Demo credentials are in {file}. Ctrl-C stops it.
-
-A tour to paste into another shell (it needs curl and python3; the README explains each step):
-
-  seed() {{ python3 -c "import json;d=json.load(open('{file}'));print(d$1)"; }}
-  json() {{ python3 -c "import json,sys;print(json.load(sys.stdin)$1)"; }}
-  TOKEN=$(curl -s {base_url}/oauth/token -d grant_type=client_credentials -d client_id=$(seed "['organization']['key']['client_id']") \
-    -d client_secret=$(seed "['organization']['key']['client_secret']") | json "['access_token']")
-  curl -s {base_url}/v1/whoami -H "Authorization: Bearer $TOKEN"
-  curl -s {base_url}/api/bank_applications -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
-    -d "{{\"name\":\"my key\",\"bank_guid\":\"$(seed "['bank']['guid']")\",\"ip_allowlist\":[\"8.8.8.8\"]}}"
-"#
+        "Latchkey answers at {}. Demo credentials are in {}. Ctrl-C stops it.\n\nA tour to paste into another shell; it needs curl:\n\n{commands}",
+        seed.base_url,
+        seed_file.display(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tour_is_the_readme_s_over_the_data_directory() {
+        let credentials = || seed::Credentials { client_id: String::new(), client_secret: String::new() };
+        let seeded = || seed::Seeded { guid: String::new(), key: credentials() };
+        let printed = tour(&Seed { base_url: "http://127.0.0.1:1".into(), organization: seeded(), bank: seeded() }, Path::new("/a b"));
+        assert!(printed.contains("http://127.0.0.1:1") && printed.contains("< '/a b/seed.json'") && printed.contains("# => 204"));
+    }
 }

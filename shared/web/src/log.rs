@@ -22,7 +22,7 @@ pub fn redact(text: &[u8]) -> Cow<'_, [u8]> {
     SENSITIVE.replace_all(text, b"[redacted]".as_slice())
 }
 
-/// Logs to standard output, where Lambda collects it, at the levels of `RUST_LOG` (default `info`). A second call changes
+/// Logs to standard output, where Lambda collects it, at the levels of `RUST_LOG` (default `info`; of the embedded tables only errors). A second call changes
 /// nothing.
 pub fn to_stdout() {
     to(io::stdout);
@@ -34,7 +34,7 @@ pub fn to_stderr() {
 }
 
 fn to<M: for<'a> MakeWriter<'a> + Send + Sync + 'static>(writer: M) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,dynoxide=error"));
     let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(Redacting(writer)).finish();
     // A second one is refused, and the first goes on.
     drop(tracing::subscriber::set_global_default(subscriber));

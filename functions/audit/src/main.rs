@@ -6,5 +6,6 @@ use lambda_runtime::{LambdaEvent, service_fn};
 async fn main() -> Result<(), web::StartError> {
     web::log::to_stdout();
     let audit = audit::start(&web::Env::process(), &web::Edge::ambient().await)?;
-    lambda_runtime::run(service_fn(async |event: LambdaEvent<serde_json::Value>| audit::handle(&audit, event.payload).await)).await
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<serde_json::Value>| audit::handle(&audit, event.payload).await))
+        .await
 }

@@ -76,7 +76,8 @@ impl Api {
         let facts = Facts::of(&parts.extensions);
         let mut headers = parts.headers.get_all(AUTHORIZATION).iter();
         let authorization = headers.next().filter(|_| headers.next().is_none()).and_then(|value| value.to_str().ok());
-        let request = Request::new(authorization, facts.source_ip, ANY_ROUTE, facts.request_time).with_id(facts.request_id.clone());
+        let request =
+            Request::new(authorization, facts.source_ip, ANY_ROUTE, facts.request_time).with_id(facts.request_id.clone());
         match self.guard.authorize(request).await {
             Decision::Allow(context) => web::caller::Caller::read(&context.fields(), facts),
             Decision::Deny(denial) => Err(match denial.cause {

@@ -21,7 +21,12 @@ pub(crate) struct Authenticated {
 
 impl Tokens {
     /// The key of a presented secret, if both work now and the key's list, as it stands now, admits the caller (CYB-6).
-    pub(crate) async fn authenticate(&self, client_id: Option<&str>, secret: &str, facts: &Facts) -> Result<Authenticated, Error> {
+    pub(crate) async fn authenticate(
+        &self,
+        client_id: Option<&str>,
+        secret: &str,
+        facts: &Facts,
+    ) -> Result<Authenticated, Error> {
         let presented = PlainSecret::parse(&self.settings.brand, secret).map_err(|_| refused("not a secret", None, facts))?;
         let names = presented.client_id();
         if client_id.is_some_and(|client_id| client_id != names.to_string()) {
@@ -30,7 +35,8 @@ impl Tokens {
         let client_id = Some(names.to_string());
         let refused = |reason| refused(reason, client_id.as_deref(), facts);
         let now = (self.clock)();
-        let (key, secrets) = self.store.key_with_secrets(names).await?.map_or((None, Vec::new()), |(key, secrets)| (Some(key), secrets));
+        let (key, secrets) =
+            self.store.key_with_secrets(names).await?.map_or((None, Vec::new()), |(key, secrets)| (Some(key), secrets));
         let secret = self.matching(&presented, secrets, now).await?;
         let (Some(key), Some(secret)) = (key, secret) else { return Err(refused("unknown client or wrong secret")) };
         if key.kind != presented.kind() {

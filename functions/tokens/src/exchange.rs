@@ -26,6 +26,7 @@ pub(crate) async fn create(State(tokens): Shared, request: Request) -> Result<im
     let authenticated = tokens.authenticate(parameters.client_id.as_deref(), secret, &facts).await?;
     let issued = tokens.issue(&authenticated, parameters.scope.as_deref()).await?;
     let environment = authenticated.key.kind;
-    let response = Response { access_token: issued.access_token, token_type: "Bearer", expires_in: issued.expires_in, environment };
+    let response =
+        Response { access_token: issued.access_token, token_type: "Bearer", expires_in: issued.expires_in, environment };
     Ok(([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(response)))
 }

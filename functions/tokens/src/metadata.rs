@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::Shared;
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are RFC 8414's")]
 struct Response {
     issuer: String,
     token_endpoint: String,

@@ -67,7 +67,12 @@ impl Parameters {
             }
         }
         let mut take = |name| known.remove(name).flatten();
-        Ok(Self { grant_type: take("grant_type"), client_id: take("client_id"), client_secret: take("client_secret"), scope: take("scope") })
+        Ok(Self {
+            grant_type: take("grant_type"),
+            client_id: take("client_id"),
+            client_secret: take("client_secret"),
+            scope: take("scope"),
+        })
     }
 
     /// Refuses any other grant.
@@ -85,7 +90,8 @@ fn malformed(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
 }
 
 fn form(body: &[u8]) -> Result<Vec<(String, Value)>, Error> {
-    let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(body).map_err(|_| malformed("The body is not form-encoded"))?;
+    let pairs: Vec<(String, String)> =
+        serde_urlencoded::from_bytes(body).map_err(|_| malformed("The body is not form-encoded"))?;
     Ok(pairs.into_iter().map(|(name, value)| (name, Value::String(value))).collect())
 }
 
@@ -101,10 +107,12 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>, Error> {
     if !scheme.eq_ignore_ascii_case("basic") {
         return Ok(None);
     }
-    let decoded = STANDARD.decode(credentials.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(unreadable)?;
+    let decoded =
+        STANDARD.decode(credentials.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(unreadable)?;
     let (client_id, secret) = decoded.split_once(':').ok_or_else(unreadable)?;
     let decode = |text: &str| -> Result<String, Error> {
-        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(&format!("v={}", text.replace('&', "%26"))).map_err(|_| unreadable())?;
+        let pairs: Vec<(String, String)> =
+            serde_urlencoded::from_str(&format!("v={}", text.replace('&', "%26"))).map_err(|_| unreadable())?;
         pairs.into_iter().next().map(|(_, value)| value).ok_or_else(unreadable)
     };
     Ok(Some((decode(client_id)?, decode(secret)?)))

@@ -5,12 +5,11 @@ use std::time::Duration;
 use aws_sdk_kms::{
     Client,
     config::{retry::RetryConfig, timeout::TimeoutConfig},
-    error::{DisplayErrorContext, ProvideErrorMetadata},
     primitives::Blob,
     types::{MessageType, SigningAlgorithmSpec},
 };
 use domain::{
-    error::{Error, Kind as ErrorKind},
+    error::{Error, Kind as ErrorKind, causes},
     kind::Kind,
     time::Timestamp,
 };
@@ -30,7 +29,12 @@ pub(crate) struct Signer {
 pub(crate) fn client(aws: &web::edge::SdkConfig) -> Client {
     let config = aws_sdk_kms::config::Builder::from(aws)
         .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50)))
-        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(3)).operation_timeout(Duration::from_secs(8)).build())
+        .timeout_config(
+            TimeoutConfig::builder()
+                .operation_attempt_timeout(Duration::from_secs(3))
+                .operation_timeout(Duration::from_secs(8))
+                .build(),
+        )
         .build();
     Client::from_conf(config)
 }
@@ -45,7 +49,8 @@ impl Signer {
         let publish = || async {
             let answer = self.kms.get_public_key().key_id(&self.key_id).send().await.map_err(unavailable)?;
             let jwk = Jwk::from_spki(answer.public_key().map(Blob::as_ref).unwrap_or_default()).map_err(broken)?;
-            let key = PublishedKey { kid: jwk.kid().to_owned(), jwk: serde_json::to_value(&jwk).map_err(broken)?, published_at: now };
+            let key =
+                PublishedKey { kid: jwk.kid().to_owned(), jwk: serde_json::to_value(&jwk).map_err(broken)?, published_at: now };
             store.publish_signing_key(self.kind, &key).await?;
             Ok(jwk)
         };
@@ -70,7 +75,10 @@ fn aws_lc_digest(message: &str) -> Vec<u8> {
 /// A key that holds more scopes than a token can carry asks for some of them.
 fn unsignable(error: SigningError) -> Error {
     match error {
-        SigningError::TooLong => Error::new(ErrorKind::InvalidScope, "A token with all these scopes would be longer than 4096 bytes; ask for fewer by scope"),
+        SigningError::TooLong => Error::new(
+            ErrorKind::InvalidScope,
+            "A token with all these scopes would be longer than 4096 bytes; ask for fewer by scope",
+        ),
         other => broken(other),
     }
 }
@@ -80,7 +88,7 @@ fn broken(error: impl std::fmt::Display) -> Error {
     Error::internal()
 }
 
-fn unavailable<E: std::error::Error + ProvideErrorMetadata>(error: E) -> Error {
-    tracing::error!(cause = %DisplayErrorContext(&error), "KMS is unavailable");
+fn unavailable(error: impl std::error::Error) -> Error {
+    tracing::error!(cause = causes(&error), "KMS is unavailable");
     Error::temporarily_unavailable()
 }

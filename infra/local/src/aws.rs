@@ -77,7 +77,8 @@ impl HttpConnector for ShiftedDates<SharedHttpConnector> {
             if let Some(date) = date {
                 let shift = shown().since(machine());
                 let moved = Timestamp::from_millis(date.saturating_add(shift));
-                let text = aws_smithy_types::DateTime::from_millis(moved.millis()).fmt(aws_smithy_types::date_time::Format::HttpDate);
+                let text =
+                    aws_smithy_types::DateTime::from_millis(moved.millis()).fmt(aws_smithy_types::date_time::Format::HttpDate);
                 answer.headers_mut().insert("date", text.unwrap_or_default());
             }
             Ok(answer)

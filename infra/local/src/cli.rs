@@ -116,7 +116,12 @@ impl Data {
 
 async fn serve(data: Data, serve: Serve) -> Result<(), StartError> {
     web::log::to_stderr();
-    let mut options = Options { storage: data.storage()?, port: serve.port, parameters: serve.parameters.into_iter().collect(), ..Options::default() };
+    let mut options = Options {
+        storage: data.storage()?,
+        port: serve.port,
+        parameters: serve.parameters.into_iter().collect(),
+        ..Options::default()
+    };
     if let Some(file) = serve.template {
         options.template = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     }
@@ -179,7 +184,8 @@ async fn interrupted() -> Result<(), StartError> {
 /// The README's tour, over this data directory.
 fn tour(seed: &Seed, directory: &Path) -> String {
     let seed_file = directory.join("seed.json");
-    let block = include_str!("../../../README.md").split_once("<!-- tour -->\n```sh\n").and_then(|(_, rest)| rest.split_once("```"));
+    let block =
+        include_str!("../../../README.md").split_once("<!-- tour -->\n```sh\n").and_then(|(_, rest)| rest.split_once("```"));
     let commands = block.map_or("", |(block, _)| block).replace(".latchkey/seed.json", &format!("'{}'", seed_file.display()));
     format!(
         "Latchkey answers at {}. Demo credentials are in {}. Ctrl-C stops it.\n\nA tour to paste into another shell; it needs curl:\n\n{commands}",
@@ -196,7 +202,8 @@ mod tests {
     fn the_tour_is_the_readme_s_over_the_data_directory() {
         let credentials = || seed::Credentials { client_id: String::new(), client_secret: String::new() };
         let seeded = || seed::Seeded { guid: String::new(), key: credentials() };
-        let printed = tour(&Seed { base_url: "http://127.0.0.1:1".into(), organization: seeded(), bank: seeded() }, Path::new("/a b"));
+        let printed =
+            tour(&Seed { base_url: "http://127.0.0.1:1".into(), organization: seeded(), bank: seeded() }, Path::new("/a b"));
         assert!(printed.contains("http://127.0.0.1:1") && printed.contains("< '/a b/seed.json'") && printed.contains("# => 204"));
     }
 }

@@ -129,10 +129,16 @@ impl<'a> Founder<'a> {
     ///
     /// # Errors
     /// What keeps it from being made.
-    pub async fn bank(&self, organization: Guid, name: &str, environment: BankEnvironment) -> Result<(Guid, Credentials), StartError> {
+    pub async fn bank(
+        &self,
+        organization: Guid,
+        name: &str,
+        environment: BankEnvironment,
+    ) -> Result<(Guid, Credentials), StartError> {
         let now = (self.services.edge().clock)();
         let guid = self.services.edge().entropy.guid();
-        let bank = Bank { guid, organization, name: Name::parse(name)?, environment, created_at: now, updated_at: now, version: 0 };
+        let bank =
+            Bank { guid, organization, name: Name::parse(name)?, environment, created_at: now, updated_at: now, version: 0 };
         self.store.create_bank(&bank, &operator()).await?;
         Ok((guid, self.key(organization, Owner::Bank(guid), environment.kind(), &format!("{name} key")).await?))
     }

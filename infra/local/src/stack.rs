@@ -9,7 +9,11 @@ use web::{Edge, Entropy, Env, StartError, edge::system_clock, pepper::PepperSour
 
 use crate::{
     aws,
-    cloud::{Cloud, Ports, Storage, provision::provision, streams::{EventSource, Mapping}},
+    cloud::{
+        Cloud, Ports, Storage,
+        provision::provision,
+        streams::{EventSource, Mapping},
+    },
     functions::Functions,
     gateway::{Gateway, Invoke, Options as GatewayOptions},
     template::{Description, Settings, Template},
@@ -19,7 +23,7 @@ use crate::{
 pub const TEMPLATE: &str = include_str!("../../template.yaml");
 
 /// How often ended secrets, feed entries and the like are swept from the tables.
-const SWEEP: Duration = Duration::from_secs(60);
+const SWEEP: Duration = Duration::from_mins(1);
 
 /// How a stack runs. The defaults are those of `cargo run -- --ephemeral --port 0`.
 pub struct Options {
@@ -113,8 +117,8 @@ impl Services {
     /// The variables of the function that runs this binary; of several, those of the one whose logical id comes last.
     #[must_use]
     pub fn variables(&self, binary: &str) -> BTreeMap<String, String> {
-        let functions = self.description.functions.values().filter(|function| function.binary == binary);
-        functions.last().map(|function| function.environment.clone()).unwrap_or_default()
+        let mut functions = self.description.functions.values().rev().filter(|function| function.binary == binary);
+        functions.next().map(|function| function.environment.clone()).unwrap_or_default()
     }
 
     /// The platform's state, opened as the management function opens it.
@@ -234,4 +238,3 @@ fn event_sources(services: &Services, functions: &Arc<dyn Invoke>) -> Result<Vec
     }
     Ok(sources)
 }
-

@@ -130,7 +130,8 @@ impl Entry {
         if text.contains(':') {
             return Err("is IPv6; only IPv4 addresses and CIDR ranges are supported".into());
         }
-        if text.split(['.', '/']).any(|part| part.len() > 1 && part.starts_with('0') && part.bytes().all(|b| b.is_ascii_digit())) {
+        if text.split(['.', '/']).any(|part| part.len() > 1 && part.starts_with('0') && part.bytes().all(|b| b.is_ascii_digit()))
+        {
             return Err("has a number with leading zeros".into());
         }
         let is_address = !text.contains('/');

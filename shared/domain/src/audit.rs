@@ -150,14 +150,23 @@ pub fn verify<'a>(links: impl IntoIterator<Item = (&'a Link, &'a str)>) -> Resul
         if head.link(link.event, body) == *link {
             Ok(Head::from(link))
         } else {
-            Err(format!("link {} does not follow from link {}: an event was altered, removed or put in between", link.sequence, head.sequence))
+            Err(format!(
+                "link {} does not follow from link {}: an event was altered, removed or put in between",
+                link.sequence, head.sequence
+            ))
         }
     })
 }
 
 fn sha256(parts: &[&[u8]]) -> Sha256 {
     let hash = digest(&SHA256, &parts.concat());
-    Sha256(hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+    let mut text = String::with_capacity(64);
+    for byte in hash.as_ref() {
+        for digit in [byte >> 4, byte & 0xf] {
+            text.extend(char::from_digit(u32::from(digit), 16));
+        }
+    }
+    Sha256(text)
 }
 
 #[cfg(test)]

@@ -27,7 +27,8 @@ impl Conferrer<'_> {
     /// that this caller cannot confer.
     pub fn scopes(&self, catalogue: &Catalogue, holder: Holder, requested: Option<&[String]>) -> Result<ScopeSet, Error> {
         let Some(requested) = requested else {
-            let conferred: ScopeSet = catalogue.defaults(holder).iter().filter(|scope| self.may_confer(holder, scope)).cloned().collect();
+            let conferred: ScopeSet =
+                catalogue.defaults(holder).iter().filter(|scope| self.may_confer(holder, scope)).cloned().collect();
             return Ok(conferred);
         };
         let mut refused = Vec::new();
@@ -44,7 +45,9 @@ impl Conferrer<'_> {
             return Err(Error::field("scopes", "must name at least one scope; leave it out for every default"));
         }
         if !refused.is_empty() {
-            let fields = refused.into_iter().map(|(index, reason)| FieldError { field: format!("scopes[{index}]"), reason: reason.into() });
+            let fields = refused
+                .into_iter()
+                .map(|(index, reason)| FieldError { field: format!("scopes[{index}]"), reason: reason.into() });
             return Err(Error::fields(fields.collect()));
         }
         for scope in &scopes {

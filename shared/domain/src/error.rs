@@ -119,7 +119,10 @@ impl Error {
     /// The one answer to every failed client authentication: says nothing of which part was wrong.
     #[must_use]
     pub fn invalid_client() -> Self {
-        Self::new(Kind::InvalidClient, "Client authentication failed: the client or its secret is unknown, inactive, expired or revoked")
+        Self::new(
+            Kind::InvalidClient,
+            "Client authentication failed: the client or its secret is unknown, inactive, expired or revoked",
+        )
     }
 
     /// Something we depend on did not answer in time.
@@ -133,6 +136,20 @@ impl Error {
     pub fn internal() -> Self {
         Self::new(Kind::Internal, "The service failed; the failure is logged under the request id of this answer")
     }
+}
+
+/// What an error and its causes say of themselves, for the log. Their `Debug` forms are left out on purpose: those of the AWS
+/// SDK hold whole requests and answers.
+#[must_use]
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 impl fmt::Display for Error {

@@ -18,7 +18,8 @@ impl Peppers {
     pub fn parse(value: &str) -> Result<Self, &'static str> {
         const EXPECTED: &str = "the pepper secret is not a JSON object of versions 1, 2, … to texts of at least 32 bytes";
         let read: BTreeMap<u32, String> = serde_json::from_str(value).map_err(|_| EXPECTED)?;
-        let peppers: BTreeMap<_, _> = read.into_iter().map(|(version, text)| (version, Zeroizing::new(text.into_bytes()))).collect();
+        let peppers: BTreeMap<_, _> =
+            read.into_iter().map(|(version, text)| (version, Zeroizing::new(text.into_bytes()))).collect();
         let gapless = peppers.keys().copied().eq(1..=u32::try_from(peppers.len()).map_err(|_| EXPECTED)?);
         if peppers.is_empty() || !gapless || peppers.values().any(|pepper| pepper.len() < 32) {
             return Err(EXPECTED);
@@ -59,7 +60,9 @@ mod tests {
     #[test]
     fn a_wrong_value_is_refused_and_never_shown() {
         let long = "p".repeat(32);
-        for value in ["", "{}", "[]", &format!(r#"{{"2":"{long}"}}"#), r#"{"1":"short"}"#, &format!(r#"{{"1":"{long}","3":"{long}"}}"#)] {
+        for value in
+            ["", "{}", "[]", &format!(r#"{{"2":"{long}"}}"#), r#"{"1":"short"}"#, &format!(r#"{{"1":"{long}","3":"{long}"}}"#)]
+        {
             assert!(Peppers::parse(value).is_err(), "{value}");
         }
         let peppers = Peppers::parse(&format!(r#"{{"1":"{long}"}}"#)).unwrap();

@@ -87,7 +87,9 @@ impl FromStr for ScopeSet {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.split_ascii_whitespace()
-            .map(|name| name.parse().map_err(|reason| format!("'{}' {reason}", name.chars().take(64).collect::<String>().escape_debug())))
+            .map(|name| {
+                name.parse().map_err(|reason| format!("'{}' {reason}", name.chars().take(64).collect::<String>().escape_debug()))
+            })
             .collect()
     }
 }

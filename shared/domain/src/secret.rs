@@ -30,9 +30,9 @@ impl PlainSecret {
     #[must_use]
     pub fn mint(brand: &Brand, kind: Kind, client_id: ClientId, random: &Zeroizing<[u8; 32]>) -> Self {
         let mut text = Zeroizing::new(format!("{}_{}_{client_id}", brand.0, kind.secret_tag()));
-        push(&mut text, &base62::encode::<RANDOM>(random.as_slice()));
+        push(&mut text, base62::encode::<RANDOM>(random.as_slice()));
         let checksum = checksum(&text);
-        push(&mut text, &checksum);
+        push(&mut text, checksum);
         Self { text, client_id, kind }
     }
 
@@ -43,7 +43,12 @@ impl PlainSecret {
     pub fn parse(brand: &Brand, text: &str) -> Result<Self, NotASecret> {
         let (kind, rest) = Kind::ALL
             .into_iter()
-            .find_map(|kind| Some((kind, text.strip_prefix(brand.0.as_str())?.strip_prefix('_')?.strip_prefix(kind.secret_tag())?.strip_prefix('_')?)))
+            .find_map(|kind| {
+                Some((
+                    kind,
+                    text.strip_prefix(brand.0.as_str())?.strip_prefix('_')?.strip_prefix(kind.secret_tag())?.strip_prefix('_')?,
+                ))
+            })
             .ok_or(NotASecret)?;
         if rest.len() != ClientId::LENGTH + RANDOM + CHECKSUM || !rest.is_ascii() {
             return Err(NotASecret);
@@ -88,8 +93,8 @@ impl PlainSecret {
 
 /// The random digits and the checksum always fit their widths; were that ever wrong, the secret would come out short
 /// and match nothing.
-fn push<const WIDTH: usize>(text: &mut String, digits: &Option<[u8; WIDTH]>) {
-    text.extend(digits.iter().flatten().map(|digit| char::from(*digit)));
+fn push<const WIDTH: usize>(text: &mut String, digits: Option<[u8; WIDTH]>) {
+    text.extend(digits.into_iter().flatten().map(char::from));
 }
 
 fn checksum(body: &str) -> Option<[u8; CHECKSUM]> {
@@ -225,7 +230,12 @@ mod tests {
     }
 
     fn minted(seed: u8) -> PlainSecret {
-        PlainSecret::mint(&Brand::parse("lk").unwrap(), Kind::Live, ClientId::of(Guid::from_bytes([7; 16])), &Zeroizing::new([seed; 32]))
+        PlainSecret::mint(
+            &Brand::parse("lk").unwrap(),
+            Kind::Live,
+            ClientId::of(Guid::from_bytes([7; 16])),
+            &Zeroizing::new([seed; 32]),
+        )
     }
 
     #[test]

@@ -42,7 +42,8 @@ impl Transaction {
         origin: &Origin,
         changes: BTreeMap<String, Value>,
     ) -> Result<Self, StoreError> {
-        let event = Event { id: store.new_id(), at, organization, action, target: target.to_string(), origin: origin.clone(), changes };
+        let event =
+            Event { id: store.new_id(), at, organization, action, target: target.to_string(), origin: origin.clone(), changes };
         let body = serde_json::to_string(&event).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         let record = EventRecord { id: event.id, body };
         self.create(&store.tables.audit, record::write(positions::audit_event(organization, at, event.id), &record)?)

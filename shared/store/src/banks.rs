@@ -76,18 +76,23 @@ impl Store {
     ///
     /// # Errors
     /// What `decide` refuses; a conflict when it changed in between.
-    pub async fn change_bank(&self, guid: Guid, origin: &Origin, decide: impl Fn(Bank) -> Result<Bank, Error>) -> Result<Bank, Error> {
+    pub async fn change_bank(
+        &self,
+        guid: Guid,
+        origin: &Origin,
+        decide: impl Fn(Bank) -> Result<Bank, Error>,
+    ) -> Result<Bank, Error> {
         let bank = self.bank(guid).await?.ok_or_else(Error::not_found)?;
-        let changed = decide(bank.clone())?;
-        let changes = differences(&bank, &changed);
+        let next = decide(bank.clone())?;
+        let changes = differences(&bank, &next);
         if !changes.is_empty() {
             self.commit(|now| {
                 Transaction::default()
-                    .replace(&self.tables.core, record::write(positions::gate(guid), &changed)?, bank.version)?
+                    .replace(&self.tables.core, record::write(positions::gate(guid), &next)?, bank.version)?
                     .audit(self, now, bank.organization, Action::BankUpdate, &guid, origin, changes.clone())
             })
             .await?;
         }
-        Ok(changed)
+        Ok(next)
     }
 }

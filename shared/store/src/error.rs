@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata};
-use domain::error::{Error, Kind};
+use domain::error::{Error, Kind, causes};
 
 /// Why a read or change did not happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +26,8 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(crate) fn unavailable<E: std::error::Error + ProvideErrorMetadata>(error: E) -> Self {
-        Self::Unavailable(DisplayErrorContext(&error).to_string())
+    pub(crate) fn unavailable(error: impl std::error::Error) -> Self {
+        Self::Unavailable(causes(&error))
     }
 }
 
@@ -54,7 +53,9 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Self::not_found(),
-            StoreError::Changed | StoreError::Exists => Self::new(Kind::Conflict, "Somebody else changed this at the same moment; read it and try again"),
+            StoreError::Changed | StoreError::Exists => {
+                Self::new(Kind::Conflict, "Somebody else changed this at the same moment; read it and try again")
+            }
             StoreError::LimitReached => Self::new(Kind::LimitReached, "An organization has at most 10,000 of a kind"),
             StoreError::Revoked => Self::new(Kind::Conflict, "The key is revoked, which is final: make a new one"),
             StoreError::ClockSkewed | StoreError::Unavailable(_) => {

@@ -96,7 +96,8 @@ impl Store {
     /// [`StoreError::Corrupt`] when the key's organization is gone, and what any read can meet.
     pub async fn gates(&self, key: &Key) -> Result<Gates, StoreError> {
         let organization = self.read(positions::gate(key.organization)).await?;
-        let organization = organization.ok_or_else(|| StoreError::Corrupt(format!("the organization of key {} has no gate", key.client_id)))?;
+        let organization =
+            organization.ok_or_else(|| StoreError::Corrupt(format!("the organization of key {} has no gate", key.client_id)))?;
         Ok(Gates { organization })
     }
 
@@ -121,22 +122,27 @@ impl Store {
     ///
     /// # Errors
     /// What `decide` refuses; the 404 of a key that is not there.
-    pub async fn change_key(&self, client_id: ClientId, origin: &Origin, decide: impl Fn(Key) -> Result<Key, Error>) -> Result<Key, Error> {
+    pub async fn change_key(
+        &self,
+        client_id: ClientId,
+        origin: &Origin,
+        decide: impl Fn(Key) -> Result<Key, Error>,
+    ) -> Result<Key, Error> {
         for attempt in 0..DECISIONS {
             let key = self.key(client_id).await?.ok_or_else(Error::not_found)?;
-            let changed = decide(key.clone())?;
-            let changes = differences(&key, &changed);
+            let next = decide(key.clone())?;
+            let changes = differences(&key, &next);
             if changes.is_empty() {
                 return Ok(key);
             }
             let written = self.commit(|now| {
                 Transaction::default()
-                    .replace(&self.tables.core, record::write(positions::key(client_id), &changed)?, key.version)?
+                    .replace(&self.tables.core, record::write(positions::key(client_id), &next)?, key.version)?
                     .audit(self, now, key.organization, Action::KeyUpdate, &client_id, origin, changes.clone())
             });
             match written.await {
                 Err(StoreError::Changed) => self.pause(attempt).await,
-                result => return result.map(|()| changed).map_err(Error::from),
+                result => return result.map(|()| next).map_err(Error::from),
             }
         }
         Err(StoreError::Changed.into())

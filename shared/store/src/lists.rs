@@ -6,7 +6,12 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use domain::ids::Guid;
 use serde::de::DeserializeOwned;
 
-use crate::{Store, error::StoreError, positions::{self, Class, Position}, record};
+use crate::{
+    Store,
+    error::StoreError,
+    positions::{self, Class, Position},
+    record,
+};
 
 /// How many of one class an organization may have (product.md §1).
 pub const MAX_OF_A_KIND: usize = 10_000;
@@ -45,7 +50,13 @@ impl Store {
             for attempt in 0.. {
                 let keys = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true).build();
                 let keys = keys.map_err(|error| StoreError::Corrupt(error.to_string()))?;
-                let answer = self.client.batch_get_item().request_items(&self.tables.core, keys).send().await.map_err(StoreError::unavailable)?;
+                let answer = self
+                    .client
+                    .batch_get_item()
+                    .request_items(&self.tables.core, keys)
+                    .send()
+                    .await
+                    .map_err(StoreError::unavailable)?;
                 for item in answer.responses.into_iter().flat_map(HashMap::into_values).flatten() {
                     found.insert(Position::of(&item), item);
                 }

@@ -43,7 +43,8 @@ impl Store {
     /// # Errors
     /// What any read can meet.
     pub async fn organization(&self, guid: Guid) -> Result<Option<OrganizationStanding>, StoreError> {
-        let (organization, gate) = tokio::try_join!(self.read::<Organization>(positions::organization(guid)), self.read(positions::gate(guid)))?;
+        let (organization, gate) =
+            tokio::try_join!(self.read::<Organization>(positions::organization(guid)), self.read(positions::gate(guid)))?;
         Ok(organization.zip(gate).map(|(organization, gate)| OrganizationStanding { organization, gate }))
     }
 
@@ -58,17 +59,17 @@ impl Store {
         decide: impl Fn(Organization) -> Result<Organization, Error>,
     ) -> Result<Organization, Error> {
         let organization: Organization = self.read(positions::organization(guid)).await?.ok_or_else(Error::not_found)?;
-        let changed = decide(organization.clone())?;
-        let changes = differences(&organization, &changed);
+        let next = decide(organization.clone())?;
+        let changes = differences(&organization, &next);
         if !changes.is_empty() {
             self.commit(|now| {
                 Transaction::default()
-                    .replace(&self.tables.core, record::write(positions::organization(guid), &changed)?, organization.version)?
+                    .replace(&self.tables.core, record::write(positions::organization(guid), &next)?, organization.version)?
                     .audit(self, now, guid, Action::OrganizationUpdate, &guid, origin, changes.clone())
             })
             .await?;
         }
-        Ok(changed)
+        Ok(next)
     }
 
     /// Decides an organization's KYB: one write however many live keys it wakes or puts to sleep (ARZ-3), and answers only
@@ -84,9 +85,9 @@ impl Store {
         let subject = Subject::Organization { guid: guid.to_string(), cohort };
         let effect = if kyb == Kyb::Approved { Effect::Resume { version } } else { Effect::Suspend { version } };
         self.commit_reducing(subject, effect, |now, entry| {
-            let changed = GateRecord { gate, version };
+            let next = GateRecord { gate, version };
             Transaction::default()
-                .replace(&self.tables.core, record::write(positions::gate(guid), &changed)?, record.version)?
+                .replace(&self.tables.core, record::write(positions::gate(guid), &next)?, record.version)?
                 .entry(self, entry)?
                 .audit(self, now, guid, Action::OrganizationKyb, &guid, origin, differences(&record.gate, &gate))
         })

@@ -61,8 +61,8 @@ pub(crate) fn organization(guid: Guid) -> Position {
 }
 
 /// A published signing key.
-pub(crate) fn signing_key(kind: Kind, kid: &str) -> Position {
-    Position::new(signing_keys(kind), kid)
+pub(crate) fn signing_key(kind: Kind, thumbprint: &str) -> Position {
+    Position::new(signing_keys(kind), thumbprint)
 }
 
 pub(crate) fn signing_keys(kind: Kind) -> String {

@@ -1,6 +1,6 @@
 //! The published signing keys: what every verifier trusts.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::{operation::put_item::PutItemError, types::AttributeValue};
 use domain::{kind::Kind, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,7 @@ impl Store {
             .set_item(Some(record::write(positions::signing_key(kind, &key.kid), key)?))
             .condition_expression("attribute_not_exists(PK)");
         match put.send().await {
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => Ok(()),
             result => result.map(drop).map_err(StoreError::unavailable),
         }
     }

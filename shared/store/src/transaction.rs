@@ -4,11 +4,20 @@ use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_dynamodb::{
     operation::transact_write_items::TransactWriteItemsError,
-    types::{AttributeValue, CancellationReason, Put, TransactWriteItem, Update, builders::{PutBuilder, UpdateBuilder}},
+    types::{
+        AttributeValue, CancellationReason, Put, TransactWriteItem, Update,
+        builders::{PutBuilder, UpdateBuilder},
+    },
 };
 use domain::{feed::Rules, time::Timestamp};
 
-use crate::{Store, error::StoreError, positions::{self, Position}, record::Item, witness::Witness};
+use crate::{
+    Store,
+    error::StoreError,
+    positions::{self, Position},
+    record::Item,
+    witness::Witness,
+};
 
 /// A transaction under construction. Items of different tables may be in it.
 #[derive(Default)]
@@ -34,7 +43,13 @@ impl Transaction {
     }
 
     /// Updates an item under a condition whose failure means `failure`.
-    pub(crate) fn update(mut self, table: &str, at: Position, update: UpdateBuilder, failure: StoreError) -> Result<Self, StoreError> {
+    pub(crate) fn update(
+        mut self,
+        table: &str,
+        at: Position,
+        update: UpdateBuilder,
+        failure: StoreError,
+    ) -> Result<Self, StoreError> {
         let update: Update = update.table_name(table).set_key(Some(at.into_key())).build().map_err(corrupt)?;
         self.items.push(TransactWriteItem::builder().update(update).build());
         self.failures.push(Some(failure));
@@ -60,7 +75,11 @@ impl Transaction {
 
     /// What the first failed condition stands for; nothing when the cancellation has another cause.
     fn failure(&self, reasons: &[CancellationReason]) -> Option<StoreError> {
-        reasons.iter().zip(&self.failures).find(|(reason, _)| reason.code() == Some("ConditionalCheckFailed")).and_then(|(_, failure)| failure.clone())
+        reasons
+            .iter()
+            .zip(&self.failures)
+            .find(|(reason, _)| reason.code() == Some("ConditionalCheckFailed"))
+            .and_then(|(_, failure)| failure.clone())
     }
 }
 
@@ -90,10 +109,7 @@ impl Store {
             let transaction = build(now)?;
             let witness = Witness::new(self.clock.clone());
             let call = self.client.transact_write_items().set_transact_items(Some(transaction.items.clone()));
-            let error = match call.customize().interceptor(witness.clone()).send().await {
-                Ok(_) => return Ok((now, witness)),
-                Err(error) => error,
-            };
+            let Err(error) = call.customize().interceptor(witness.clone()).send().await else { return Ok((now, witness)) };
             let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
                 return Err(StoreError::unavailable(error));
             };

@@ -108,7 +108,9 @@ impl IntoResponse for OAuth {
         }
         let mut response = with_headers(status, error.kind, &Value::Object(body));
         if status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"token\", charset=\"UTF-8\""));
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"token\", charset=\"UTF-8\""));
         }
         response
     }
@@ -130,16 +132,19 @@ fn with_headers(status: StatusCode, kind: Kind, body: &Value) -> Response {
 }
 
 /// The 404 of a path that no route has.
+#[expect(clippy::unused_async, reason = "axum takes async handlers")]
 pub async fn no_such_path() -> Management {
     Management(Error::new(Kind::NotFound, "There is no such path"))
 }
 
 /// The 405 of a path that has other methods; they stand in `Allow`.
+#[expect(clippy::unused_async, reason = "axum takes async handlers")]
 pub async fn no_such_method() -> Management {
     Management(Error::new(Kind::MethodNotAllowed, "This path does not take this method; see the Allow header"))
 }
 
 /// As [`no_such_method`], at an OAuth endpoint.
+#[expect(clippy::unused_async, reason = "axum takes async handlers")]
 pub async fn no_such_oauth_method() -> OAuth {
     OAuth(Error::new(Kind::MethodNotAllowed, "This path does not take this method; see the Allow header"))
 }

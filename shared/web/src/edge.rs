@@ -24,7 +24,11 @@ pub struct Edge {
 impl Edge {
     /// The real clock, the operating system's randomness, and AWS as this process's environment has it.
     pub async fn ambient() -> Self {
-        Self { clock: system_clock(), entropy: Entropy::system(), aws: aws_config::load_defaults(BehaviorVersion::latest()).await }
+        Self {
+            clock: system_clock(),
+            entropy: Entropy::system(),
+            aws: aws_config::load_defaults(BehaviorVersion::latest()).await,
+        }
     }
 }
 
@@ -47,7 +51,10 @@ pub fn system_clock() -> Clock {
 
 /// A source of random bytes; seeded in tests that compare whole bodies.
 #[derive(Clone)]
-pub struct Entropy(Arc<dyn Fn(&mut [u8]) + Send + Sync>);
+pub struct Entropy(Fill);
+
+/// Overwrites every byte that it is given.
+type Fill = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
 
 impl Entropy {
     /// The operating system's, through the cryptographic library.
@@ -55,6 +62,7 @@ impl Entropy {
     pub fn system() -> Self {
         Self::from_fn(|bytes| {
             // A process without randomness must not go on to make guessable secrets.
+            #[expect(clippy::disallowed_methods, reason = "the edge is where randomness is drawn")]
             aws_lc_rs::rand::fill(bytes).unwrap_or_else(|_| unreachable!("the operating system gives no random bytes"));
         })
     }

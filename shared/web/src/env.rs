@@ -90,7 +90,9 @@ pub fn issuer(env: &Env) -> Result<String, SettingError> {
         let scheme = uri.scheme_str() == Some("https") || (uri.scheme_str() == Some("http") && loopback);
         scheme && uri.path() == "/" && uri.query().is_none() && !issuer.ends_with('/')
     });
-    origin.map(|_| issuer.to_owned()).ok_or_else(|| SettingError::new("LATCHKEY_ISSUER", "must be an https origin without a path, such as https://auth.example.com"))
+    origin.map(|_| issuer.to_owned()).ok_or_else(|| {
+        SettingError::new("LATCHKEY_ISSUER", "must be an https origin without a path, such as https://auth.example.com")
+    })
 }
 
 /// `LATCHKEY_BRAND`: the word that begins every secret; default `lk`.

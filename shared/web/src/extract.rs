@@ -207,7 +207,8 @@ mod tests {
     #[test]
     fn pages_count_from_zero_and_have_at_most_100() {
         assert_eq!(Page::parse(None, None), Ok(Page { page: 0, per_page: 10 }));
-        for (page, per_page) in [(Some("-1"), None), (Some("+1"), None), (None, Some("0")), (None, Some("101")), (Some(""), None)] {
+        for (page, per_page) in [(Some("-1"), None), (Some("+1"), None), (None, Some("0")), (None, Some("101")), (Some(""), None)]
+        {
             assert!(Page::parse(page, per_page).is_err());
         }
         let page = Page::parse(Some("1"), Some("2")).unwrap();

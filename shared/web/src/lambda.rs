@@ -47,7 +47,9 @@ fn without_stage(request: lambda_http::Request) -> Request<Body> {
 ///
 /// # Errors
 /// What keeps the function from starting, or the runtime from going on.
-pub async fn run<F: Future<Output = Result<Router, StartError>>>(start: impl FnOnce(Env, crate::Edge) -> F) -> Result<(), StartError> {
+pub async fn run<F: Future<Output = Result<Router, StartError>>>(
+    start: impl FnOnce(Env, crate::Edge) -> F,
+) -> Result<(), StartError> {
     log::to_stdout();
     let router = start(Env::process(), crate::Edge::ambient().await).await?;
     lambda_http::run(prepare(router)).await

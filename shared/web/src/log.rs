@@ -35,7 +35,8 @@ pub fn to_stderr() {
 
 fn to<M: for<'a> MakeWriter<'a> + Send + Sync + 'static>(writer: M) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,dynoxide=error"));
-    let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(Redacting(writer)).finish();
+    let subscriber =
+        tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(Redacting(writer)).finish();
     // A second one is refused, and the first goes on.
     drop(tracing::subscriber::set_global_default(subscriber));
 }

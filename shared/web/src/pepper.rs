@@ -3,8 +3,11 @@
 use std::{fmt, sync::Arc};
 
 use aws_config::SdkConfig;
-use aws_sdk_secretsmanager::{Client, error::DisplayErrorContext};
-use domain::{error::Error, pepper::Peppers};
+use aws_sdk_secretsmanager::Client;
+use domain::{
+    error::{Error, causes},
+    pepper::Peppers,
+};
 use tokio::sync::Mutex;
 
 /// Where the peppers come from.
@@ -51,7 +54,7 @@ impl PepperSource {
             Error::temporarily_unavailable()
         };
         let answer = self.client.get_secret_value().secret_id(&self.secret).send().await;
-        let answer = answer.map_err(|error| unavailable(DisplayErrorContext(&error).to_string()))?;
+        let answer = answer.map_err(|error| unavailable(causes(&error)))?;
         Peppers::parse(answer.secret_string().unwrap_or_default()).map_err(|problem| unavailable(problem.into()))
     }
 }

@@ -22,7 +22,9 @@ impl Facts {
     #[must_use]
     pub fn of(extensions: &Extensions) -> Self {
         let (source_ip, request_id, epoch) = match extensions.get::<RequestContext>() {
-            Some(RequestContext::ApiGatewayV1(context)) => (&context.identity.source_ip, &context.request_id, context.request_time_epoch),
+            Some(RequestContext::ApiGatewayV1(context)) => {
+                (&context.identity.source_ip, &context.request_id, context.request_time_epoch)
+            }
             Some(RequestContext::ApiGatewayV2(context)) => (&context.http.source_ip, &context.request_id, context.time_epoch),
             _ => return Self::default(),
         };

@@ -1,5 +1,7 @@
 //! Revocation (CBM-4, X-1): the key and its live tokens die together, on every instance, within five seconds.
 
+#![expect(clippy::disallowed_methods, reason = "these tests measure real time")]
+
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
@@ -31,7 +33,7 @@ async fn cbm_4_401_for_key_and_live_tokens_within_five_seconds() {
     assert_eq!(platform.organization().await.delete(&path).await.status, 204);
     let refused_token = platform.request_token(&key, platform.anonymous()).await;
     refused_token.assert_oauth_error(401, "invalid_client");
-    let answered = now();
+    let answered = Instant::now();
     loop {
         let answer = caller.get("/v1/whoami").await;
         if answer.status != 200 {
@@ -55,7 +57,7 @@ async fn cbm_4_three_authorizer_processes_refuse_within_five_seconds() {
     }
     let answer = platform.organization().await.post(&format!("/api/keys/{}/revoke", key.client_id), &Value::Null).await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    let answered = now();
+    let answered = Instant::now();
     let mut last_allow = None;
     while answered.elapsed() < BOUND + Duration::from_secs(1) {
         let asked = answered.elapsed();
@@ -84,7 +86,7 @@ async fn cbm_4_503_while_the_feed_is_out_of_reach() {
             assert_eq!(effect(&outcome), "Allow");
         }
         proxy.set(mode);
-        let cut = now();
+        let cut = Instant::now();
         let mut first_all_refused = None;
         while cut.elapsed() < BOUND + Duration::from_secs(3) {
             let asked = cut.elapsed();
@@ -99,7 +101,7 @@ async fn cbm_4_503_while_the_feed_is_out_of_reach() {
             sleep(Duration::from_millis(200)).await;
         }
         proxy.set(Mode::Pass);
-        let restored = now();
+        let restored = Instant::now();
         loop {
             let effects: Vec<_> = processes.ask(&token).await.iter().map(effect).collect();
             if effects == ["Allow"; 3] {
@@ -132,7 +134,7 @@ async fn cbm_4_503_at_the_gateway_while_the_tables_are_out_of_reach() {
     let token = platform.request_token(&platform.seed.bank.key, platform.anonymous()).await;
     token.assert_oauth_error(503, "temporarily_unavailable");
     proxy.set(Mode::Pass);
-    let restored = now();
+    let restored = Instant::now();
     while organization.get("/v1/whoami").await.status != 200 {
         assert!(restored.elapsed() < BOUND, "not recovered {:?} after the tables came back", restored.elapsed());
         sleep(Duration::from_millis(200)).await;
@@ -178,7 +180,9 @@ async fn cbm_4_a_revoke_among_concurrent_edits_wins() {
         let edits: Vec<_> = (0..6)
             .map(|edit| {
                 let (organization, path) = (organization.clone(), path.clone());
-                tokio::spawn(async move { organization.patch(&path, &json!({"name": format!("edit {round}.{edit}")})).await.status })
+                tokio::spawn(
+                    async move { organization.patch(&path, &json!({"name": format!("edit {round}.{edit}")})).await.status },
+                )
             })
             .collect();
         let revokes: Vec<_> = (0..3)
@@ -294,12 +298,6 @@ fn effect(outcome: &Outcome) -> String {
 
 fn body(key: &Credentials) -> Value {
     json!({"grant_type": "client_credentials", "client_id": key.client_id, "client_secret": key.client_secret})
-}
-
-/// The machine's clock: these bounds are about real time.
-#[expect(clippy::disallowed_methods, reason = "the test measures real time")]
-fn now() -> Instant {
-    Instant::now()
 }
 
 /// A port that was free a moment ago: the address must be known before its server starts.

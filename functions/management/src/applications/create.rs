@@ -42,7 +42,11 @@ struct Response<'a> {
     secret: &'a str,
 }
 
-pub(super) async fn create<F: Family>(State(api): State<Api>, caller: Caller, request: Request) -> Result<impl IntoResponse, Management> {
+pub(super) async fn create<F: Family>(
+    State(api): State<Api>,
+    caller: Caller,
+    request: Request,
+) -> Result<impl IntoResponse, Management> {
     caller.require(&[F::EXECUTE])?;
     let (parts, body) = request.into_parts();
     let body: Body = extract::json(&parts.headers, body).await?;
@@ -78,7 +82,8 @@ pub(super) async fn create<F: Family>(State(api): State<Api>, caller: Caller, re
 fn parse(body: &Body) -> Result<(Name, Allowlist, Option<Timestamp>), Error> {
     let mut refused = Vec::new();
     let name = Name::parse(&body.name).map_err(|reason| refused.push(FieldError { field: "name".into(), reason: reason.into() }));
-    let list = Allowlist::parse(body.ip_allowlist.as_deref().unwrap_or_default()).map_err(|mut entries| refused.append(&mut entries));
+    let list =
+        Allowlist::parse(body.ip_allowlist.as_deref().unwrap_or_default()).map_err(|mut entries| refused.append(&mut entries));
     let expiry = body.expires_at.as_deref().map(Timestamp::parse).transpose();
     let expiry = expiry.map_err(|reason| refused.push(FieldError { field: "expires_at".into(), reason: reason.into() }));
     match (name, list, expiry) {

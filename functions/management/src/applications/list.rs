@@ -19,7 +19,11 @@ struct Query {
     bank_guid: Option<String>,
 }
 
-pub(super) async fn list<F: Family>(State(api): State<Api>, caller: Caller, uri: Uri) -> Result<Json<List<Application>>, Management> {
+pub(super) async fn list<F: Family>(
+    State(api): State<Api>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Json<List<Application>>, Management> {
     caller.require(F::LIST)?;
     let query: Query = extract::query(uri.query())?;
     let page = Page::parse(query.page.as_deref(), query.per_page.as_deref())?;

@@ -69,7 +69,11 @@ impl Family for BankApplications {
         let none = || Error::field("bank_guid", format!("names no {} bank of this organization", caller.kind));
         let guid: Guid = named.parse().map_err(|_| none())?;
         let bank = api.store.bank(guid).await?.ok_or_else(none)?;
-        if bank.organization == caller.organization && bank.environment.kind() == caller.kind { Ok(Owner::Bank(guid)) } else { Err(none()) }
+        if bank.organization == caller.organization && bank.environment.kind() == caller.kind {
+            Ok(Owner::Bank(guid))
+        } else {
+            Err(none())
+        }
     }
 }
 
@@ -89,7 +93,9 @@ impl Family for OrganizationApplications {
         match (caller.owner, bank_guid) {
             (Owner::Organization(_), Some(_)) => Err(Error::field("bank_guid", "is not a member that this takes")),
             (Owner::Organization(own), None) => Ok(Owner::Organization(own)),
-            (Owner::Bank(_), _) => Err(Error::new(domain::error::Kind::Forbidden, "A bank's token makes no keys of its organization")),
+            (Owner::Bank(_), _) => {
+                Err(Error::new(domain::error::Kind::Forbidden, "A bank's token makes no keys of its organization"))
+            }
         }
     }
 }

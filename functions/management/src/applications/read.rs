@@ -10,7 +10,11 @@ use web::dialect::Management;
 use super::{Application, Family, find};
 use crate::api::{Api, Caller};
 
-pub(super) async fn read<F: Family>(State(api): State<Api>, caller: Caller, Path(text): Path<String>) -> Result<Json<Application>, Management> {
+pub(super) async fn read<F: Family>(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(text): Path<String>,
+) -> Result<Json<Application>, Management> {
     caller.require(&[F::READ])?;
     let key = find::<F>(&api, &caller, &text).await?;
     if key.is_revoked() {

@@ -9,7 +9,11 @@ use web::dialect::Management;
 use super::{Family, find};
 use crate::api::{Api, Caller};
 
-pub(super) async fn remove<F: Family>(State(api): State<Api>, caller: Caller, Path(text): Path<String>) -> Result<StatusCode, Management> {
+pub(super) async fn remove<F: Family>(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(text): Path<String>,
+) -> Result<StatusCode, Management> {
     caller.require(&[F::EXECUTE])?;
     let key = find::<F>(&api, &caller, &text).await?;
     api.store.revoke_key(&key, &caller.origin()).await?;

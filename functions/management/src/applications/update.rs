@@ -59,7 +59,10 @@ pub(super) async fn update<F: Family>(
 fn parse(caller: &Caller, body: &Body) -> Result<(Option<Name>, Option<Allowlist>), Error> {
     let mut refused = Vec::new();
     if body.bank_guid.is_some() && matches!(caller.owner, Owner::Organization(_)) {
-        refused.push(FieldError { field: "bank_guid".into(), reason: "cannot be changed: a key belongs to its bank for life".into() });
+        refused.push(FieldError {
+            field: "bank_guid".into(),
+            reason: "cannot be changed: a key belongs to its bank for life".into(),
+        });
     }
     let name = body.name.as_deref().map(Name::parse).transpose();
     let name = name.map_err(|reason| refused.push(FieldError { field: "name".into(), reason: reason.into() }));

@@ -24,7 +24,11 @@ struct Body {
     environment: BankEnvironment,
 }
 
-pub(crate) async fn create(State(api): State<Api>, caller: Caller, request: Request) -> Result<(StatusCode, Json<Response>), Management> {
+pub(crate) async fn create(
+    State(api): State<Api>,
+    caller: Caller,
+    request: Request,
+) -> Result<(StatusCode, Json<Response>), Management> {
     caller.require(&["banks:execute"])?;
     let (parts, body) = request.into_parts();
     let body: Body = extract::json(&parts.headers, body).await?;

@@ -32,7 +32,11 @@ pub(crate) struct Response {
     updated_at: Timestamp,
 }
 
-pub(crate) async fn revoke(State(api): State<Api>, caller: Caller, Path(text): Path<String>) -> Result<Json<Response>, Management> {
+pub(crate) async fn revoke(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(text): Path<String>,
+) -> Result<Json<Response>, Management> {
     let client_id = extract::client_id(&text)?;
     let key = api.store.key(client_id).await?.ok_or_else(Error::not_found)?;
     if !may_see(&caller, key.organization, key.kind, key.owner) {

@@ -23,6 +23,6 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, uri: Uri) -> Re
     let query: Query = extract::query(uri.query())?;
     let page = Page::parse(query.page.as_deref(), query.per_page.as_deref())?;
     let own = [api.store.organization(caller.organization).await?.ok_or_else(Error::not_found)?];
-    let shown = page.cut(&own).iter().map(|own| Response::new(&own.organization, &own.gate)).collect();
+    let shown = page.cut(&own).iter().map(|own| Response::new(&own.organization, own.gate)).collect();
     Ok(Json(page.envelope(own.len(), shown)))
 }

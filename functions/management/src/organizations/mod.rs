@@ -27,7 +27,7 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    fn new(organization: &Organization, gate: &OrganizationGate) -> Self {
+    fn new(organization: &Organization, gate: OrganizationGate) -> Self {
         Self {
             guid: organization.guid,
             name: organization.name.to_string(),

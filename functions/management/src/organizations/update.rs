@@ -37,5 +37,5 @@ pub(crate) async fn update(
         let name = name.clone().unwrap_or(organization.name);
         Ok(Organization { name, updated_at: api.now(), version: organization.version + 1, ..organization })
     });
-    Ok(Json(Response::new(&changed.await?, &standing.gate)))
+    Ok(Json(Response::new(&changed.await?, standing.gate)))
 }

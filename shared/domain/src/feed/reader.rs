@@ -39,9 +39,7 @@ pub struct ClockOutOfBound;
 
 impl fmt::Display for ClockOutOfBound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "the clock is not within its bound of the table's, so this read of the revocation feed does not count",
-        )
+        f.write_str("the clock is not within its bound of the table's, so this read of the revocation feed does not count")
     }
 }
 
@@ -124,9 +122,7 @@ impl Feed {
     pub fn verdict(&self, credential: &Credential<'_>) -> Option<Refusal> {
         let found = self.records(credential);
         let revoked = found.clone().find(|(_, record)| record.revoked).map(|(fact, _)| Refusal::Revoked(fact));
-        revoked.or_else(|| {
-            found.clone().find(|(_, record)| record.is_suspended()).map(|(fact, _)| Refusal::Suspended(fact))
-        })
+        revoked.or_else(|| found.clone().find(|(_, record)| record.is_suspended()).map(|(fact, _)| Refusal::Suspended(fact)))
     }
 
     /// What is known about the facts that the credential names.
@@ -154,17 +150,13 @@ impl Feed {
             Subject::Token(id) => self.tokens.entry(id).or_default(),
             Subject::User(id) => self.users.entry(id).or_default(),
             Subject::Owner(id) => self.owners.entry(id).or_default(),
-            Subject::Organization { guid, cohort } => {
-                self.organizations.entry(guid).or_default().entry(cohort).or_default()
-            }
+            Subject::Organization { guid, cohort } => self.organizations.entry(guid).or_default().entry(cohort).or_default(),
         }
     }
 
-    /// Drops what has ceased to matter. Measured from the newest entry: a reader's clock that once ran ahead must not cost it
-    /// entries that it will never ask for again. And by the clock too, in case an entry was stamped in the future.
+    /// Drops what has ceased to matter. The clock is proven by now, and what it may be ahead is part of the window's margin.
     fn prune(&mut self, now: Timestamp) {
-        let Some(newest) = self.newest else { return };
-        let edge = newest.min(now).earlier_by(self.rules.window());
+        let edge = now.earlier_by(self.rules.window());
         let matters = |record: &Record| record.latest >= Some(edge);
         for records in [&mut self.keys, &mut self.secrets, &mut self.tokens, &mut self.users, &mut self.owners] {
             records.retain(|_, record| matters(record));

@@ -28,6 +28,7 @@ impl World {
             tick: 5,
             end: 30,
             bound: 4,
+            // One more second behind and the whole-second `Date` proves nothing.
             writer_clocks: [-9, 10],
             reader_clocks: &[],
             issued_after: None,

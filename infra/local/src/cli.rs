@@ -83,6 +83,22 @@ enum Command {
         #[arg(long, value_parser = ["pending", "approved", "rejected"])]
         status: String,
     },
+    /// Stop all keys and tokens of an organization; the platform must not be running on this data
+    Suspend {
+        #[command(flatten)]
+        data: Data,
+        /// The organization's guid
+        #[arg(long)]
+        organization: String,
+    },
+    /// Let a suspended organization work again; the platform must not be running on this data
+    Resume {
+        #[command(flatten)]
+        data: Data,
+        /// The organization's guid
+        #[arg(long)]
+        organization: String,
+    },
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {
@@ -97,6 +113,8 @@ pub async fn run() -> ExitCode {
         Some(Command::Services { data, base_url }) => services(data, &base_url).await,
         Some(Command::Onboard { data, name, environment }) => onboard(data, &name, environment).await,
         Some(Command::Kyb { data, organization, status }) => kyb(data, &organization, &status).await,
+        Some(Command::Suspend { data, organization }) => suspension(data, &organization, true).await,
+        Some(Command::Resume { data, organization }) => suspension(data, &organization, false).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -155,20 +173,37 @@ fn environment(services: &Services) -> BTreeMap<String, String> {
 }
 
 async fn onboard(data: Data, name: &str, environment: Kind) -> Result<(), StartError> {
-    let services = Services::start(Options { storage: data.storage()?, ..Options::default() }, "http://127.0.0.1:8787").await?;
-    let (guid, key) = Founder::new(&services)?.organization(name, environment).await?;
+    let services = operate(&data).await?;
+    let made = Founder::new(&services)?.organization(name, environment).await;
     services.stop().await;
+    let (guid, key) = made?;
     println!("{}", serde_json::to_string_pretty(&serde_json::json!({"guid": guid, "key": key}))?);
     Ok(())
 }
 
 async fn kyb(data: Data, organization: &str, status: &str) -> Result<(), StartError> {
-    let organization: Guid = organization.parse().map_err(|problem| format!("--organization {problem}"))?;
-    let kyb: Kyb = serde_json::from_value(status.into())?;
-    let services = Services::start(Options { storage: data.storage()?, ..Options::default() }, "http://127.0.0.1:8787").await?;
+    let (organization, kyb) = (guid(organization)?, serde_json::from_value::<Kyb>(status.into())?);
+    let services = operate(&data).await?;
     let decided = Founder::new(&services)?.kyb(organization, kyb).await;
     services.stop().await;
     decided
+}
+
+async fn suspension(data: Data, organization: &str, suspended: bool) -> Result<(), StartError> {
+    let organization = guid(organization)?;
+    let services = operate(&data).await?;
+    let decided = Founder::new(&services)?.suspension(organization, suspended).await;
+    services.stop().await;
+    decided
+}
+
+/// The embedded services over this data, for the operator's commands; where they will answer does not matter to those.
+async fn operate(data: &Data) -> Result<Services, StartError> {
+    Services::start(Options { storage: data.storage()?, ..Options::default() }, "http://127.0.0.1:8787").await
+}
+
+fn guid(text: &str) -> Result<Guid, StartError> {
+    text.parse().map_err(|problem| format!("--organization {problem}").into())
 }
 
 /// Waits for Ctrl-C, or for the signal by which a supervisor ends a process.

@@ -151,6 +151,14 @@ impl<'a> Founder<'a> {
         Ok(self.store.set_kyb(organization, kyb, &operator()).await?)
     }
 
+    /// Suspends an organization, or lets it work again.
+    ///
+    /// # Errors
+    /// What keeps it from being written.
+    pub async fn suspension(&self, organization: Guid, suspended: bool) -> Result<(), StartError> {
+        Ok(self.store.set_suspension(organization, suspended, &operator()).await?)
+    }
+
     async fn key(&self, organization: Guid, owner: Owner, kind: Kind, name: &str) -> Result<Credentials, StartError> {
         let edge = self.services.edge();
         let now = (edge.clock)();

@@ -20,6 +20,9 @@ pub enum Action {
     /// Staff decided, or withdrew, an organization's KYB.
     #[serde(rename = "organization.kyb")]
     OrganizationKyb,
+    /// Staff stopped an organization, or let it work again.
+    #[serde(rename = "organization.suspension")]
+    OrganizationSuspension,
     /// A bank was made.
     #[serde(rename = "bank.create")]
     BankCreate,
@@ -32,6 +35,12 @@ pub enum Action {
     /// A key changed.
     #[serde(rename = "key.update")]
     KeyUpdate,
+    /// A key was stopped for now.
+    #[serde(rename = "key.deactivate")]
+    KeyDeactivate,
+    /// A key works again.
+    #[serde(rename = "key.restore")]
+    KeyRestore,
     /// A key was revoked.
     #[serde(rename = "key.revoke")]
     KeyRevoke,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
     allowlist::Allowlist,
+    error::{Error, Kind as ErrorKind},
     feed::Subject,
     gate::{Gates, Kyb},
     ids::{ClientId, Guid},
@@ -83,6 +84,8 @@ impl<'de> Deserialize<'de> for Owner {
 pub enum State {
     /// Works, if its gates are open.
     Active,
+    /// Stopped for now.
+    Deactivated,
     /// Final.
     Revoked {
         /// When.
@@ -98,7 +101,7 @@ pub enum Effective {
     Inactive,
     /// Gets tokens and passes.
     Active,
-    /// Stopped for now, by its organization's suspension.
+    /// Stopped for now, by itself or by its organization's suspension.
     Deactivated,
     /// Past its expiry.
     Expired,
@@ -142,7 +145,8 @@ impl Key {
     pub fn effective(&self, gates: &Gates, now: Timestamp) -> Effective {
         match self.state {
             State::Revoked { .. } => Effective::Revoked,
-            State::Active if self.expires_at.is_some_and(|end| end <= now) => Effective::Expired,
+            State::Active | State::Deactivated if self.is_expired(now) => Effective::Expired,
+            State::Deactivated => Effective::Deactivated,
             State::Active if gates.organization.suspended => Effective::Deactivated,
             State::Active if self.kind == Kind::Live && gates.organization.kyb != Kyb::Approved => Effective::Inactive,
             State::Active => Effective::Active,
@@ -161,13 +165,44 @@ impl Key {
         }
     }
 
-    /// The key revoked; revoking it again changes nothing.
-    #[must_use]
-    pub fn revoke(self, now: Timestamp) -> Self {
+    /// The key stopped for now.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] that names both states, when it is not active.
+    pub fn deactivate(self, now: Timestamp) -> Result<Self, Error> {
         match self.state {
-            State::Revoked { .. } => self,
-            State::Active => Self { state: State::Revoked { at: now }, updated_at: now, version: self.version + 1, ..self },
+            State::Active if !self.is_expired(now) => Ok(self.switch(State::Deactivated, now)),
+            _ => Err(self.illegal("deactivated", now)),
         }
+    }
+
+    /// The key working again.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] that names both states, when it is not deactivated.
+    pub fn restore(self, now: Timestamp) -> Result<Self, Error> {
+        match self.state {
+            State::Deactivated if !self.is_expired(now) => Ok(self.switch(State::Active, now)),
+            _ => Err(self.illegal("active", now)),
+        }
+    }
+
+    fn switch(self, state: State, now: Timestamp) -> Self {
+        Self { state, updated_at: now, version: self.version + 1, ..self }
+    }
+
+    fn illegal(&self, wanted: &str, now: Timestamp) -> Error {
+        let state = match self.state {
+            State::Revoked { .. } => "revoked",
+            _ if self.is_expired(now) => "expired",
+            State::Active => "active",
+            State::Deactivated => "deactivated",
+        };
+        Error::new(ErrorKind::Conflict, format!("The key is {state} and cannot become {wanted}"))
+    }
+
+    fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
     }
 
     /// What the revocation feed calls it.
@@ -180,5 +215,73 @@ impl Key {
     #[must_use]
     pub const fn is_revoked(&self) -> bool {
         matches!(self.state, State::Revoked { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::OrganizationGate;
+
+    fn key(kind: Kind, state: State, expires_at: Option<i64>) -> Key {
+        let guid = Guid::from_bytes([1; 16]);
+        let at = Timestamp::from_seconds(100);
+        Key {
+            client_id: ClientId::of(guid),
+            owner: Owner::Bank(guid),
+            organization: guid,
+            kind,
+            name: Name::parse("key").unwrap(),
+            scopes: ScopeSet::default(),
+            ip_allowlist: Allowlist::default(),
+            state,
+            expires_at: expires_at.map(Timestamp::from_seconds),
+            created_at: at,
+            updated_at: at,
+            version: 0,
+        }
+    }
+
+    const NOW: Timestamp = Timestamp::from_seconds(200);
+    const REVOKED: State = State::Revoked { at: NOW };
+
+    #[test]
+    fn only_an_open_gate_and_an_active_state_make_a_key_active() {
+        let gate = |kyb, suspended| Gates { organization: OrganizationGate { kyb, suspended, ..OrganizationGate::NEW } };
+        let (open, pending, rejected) = (gate(Kyb::Approved, false), gate(Kyb::Pending, false), gate(Kyb::Rejected, false));
+        let suspended = gate(Kyb::Approved, true);
+        for (key, gates, expected) in [
+            (key(Kind::Live, State::Active, None), open, Effective::Active),
+            (key(Kind::Live, State::Active, None), pending, Effective::Inactive),
+            (key(Kind::Live, State::Active, None), rejected, Effective::Inactive),
+            (key(Kind::Sandbox, State::Active, None), pending, Effective::Active),
+            (key(Kind::Sandbox, State::Active, None), suspended, Effective::Deactivated),
+            (key(Kind::Sandbox, State::Deactivated, None), open, Effective::Deactivated),
+            (key(Kind::Sandbox, State::Active, Some(201)), open, Effective::Active),
+            (key(Kind::Sandbox, State::Active, Some(200)), open, Effective::Expired),
+            (key(Kind::Sandbox, State::Deactivated, Some(200)), open, Effective::Expired),
+            (key(Kind::Sandbox, REVOKED, Some(200)), open, Effective::Revoked),
+            (key(Kind::Live, REVOKED, None), suspended, Effective::Revoked),
+        ] {
+            assert_eq!(key.effective(&gates, NOW), expected, "{key:?} behind {gates:?}");
+        }
+    }
+
+    #[test]
+    fn illegal_transitions_name_both_states() {
+        let refused = |result: Result<Key, Error>| result.unwrap_err().message.into_owned();
+        let sandbox = |state, expires_at| key(Kind::Sandbox, state, expires_at);
+        assert_eq!(sandbox(State::Active, None).deactivate(NOW).unwrap().state, State::Deactivated);
+        assert_eq!(sandbox(State::Deactivated, None).restore(NOW).unwrap().state, State::Active);
+        for (message, expected) in [
+            (refused(sandbox(State::Deactivated, None).deactivate(NOW)), "The key is deactivated and cannot become deactivated"),
+            (refused(sandbox(State::Active, None).restore(NOW)), "The key is active and cannot become active"),
+            (refused(sandbox(REVOKED, None).deactivate(NOW)), "The key is revoked and cannot become deactivated"),
+            (refused(sandbox(REVOKED, None).restore(NOW)), "The key is revoked and cannot become active"),
+            (refused(sandbox(State::Active, Some(1)).deactivate(NOW)), "The key is expired and cannot become deactivated"),
+            (refused(sandbox(State::Deactivated, Some(1)).restore(NOW)), "The key is expired and cannot become active"),
+        ] {
+            assert_eq!(message, expected);
+        }
     }
 }

@@ -148,6 +148,44 @@ impl Store {
         Err(StoreError::Changed.into())
     }
 
+    /// Stops a key for now, or lets it work again, as `decide` says, and answers only once every reader of the feed will learn
+    /// of it. A refused repetition makes sure again that readers learn of a stopped key: the first try may have become visible
+    /// too late for that.
+    ///
+    /// # Errors
+    /// What `decide` refuses; the 404 of a key that is not there.
+    pub async fn switch_key(
+        &self,
+        client_id: ClientId,
+        action: Action,
+        origin: &Origin,
+        decide: impl Fn(Key) -> Result<Key, Error>,
+    ) -> Result<Key, Error> {
+        for attempt in 0..DECISIONS {
+            let key = self.key(client_id).await?.ok_or_else(Error::not_found)?;
+            let next = match decide(key.clone()) {
+                Ok(next) => next,
+                Err(refused) => {
+                    if key.state == State::Deactivated {
+                        self.publish(key.subject(), effect(&key)).await?;
+                    }
+                    return Err(refused);
+                }
+            };
+            let written = self.commit_reducing(key.subject(), effect(&next), |now, entry| {
+                Transaction::default()
+                    .replace(&self.tables.core, record::write(positions::key(client_id), &next)?, key.version)?
+                    .entry(self, entry)?
+                    .audit(self, now, key.organization, action, &client_id, origin, differences(&key, &next))
+            });
+            match written.await {
+                Err(StoreError::Changed) => self.pause(attempt).await,
+                result => return result.map(|()| next).map_err(Error::from),
+            }
+        }
+        Err(StoreError::Changed.into())
+    }
+
     /// Revokes a key, whatever else happens to it at the same moment, and answers only once every reader of the feed will
     /// learn of it. Repeating it changes nothing, and makes sure again that readers learn of it: the first try may have
     /// become visible too late for that.
@@ -159,11 +197,11 @@ impl Store {
             let state = |state| serde_dynamo::to_attribute_value(state).map_err(|error| StoreError::Corrupt(error.to_string()));
             let update = Update::builder()
                 .update_expression("SET #state = :revoked, updated_at = :now ADD version :one")
-                .condition_expression("#state.#name = :active")
+                .condition_expression("attribute_exists(PK) AND #state.#name <> :final")
                 .expression_attribute_names("#state", "state")
                 .expression_attribute_names("#name", "name")
                 .expression_attribute_values(":revoked", state(State::Revoked { at: now })?)
-                .expression_attribute_values(":active", AttributeValue::S("active".into()))
+                .expression_attribute_values(":final", AttributeValue::S("revoked".into()))
                 .expression_attribute_values(":now", AttributeValue::S(now.to_string()))
                 .expression_attribute_values(":one", AttributeValue::N("1".into()));
             let row = Update::builder()
@@ -182,5 +220,14 @@ impl Store {
             Err(StoreError::Revoked) => self.publish(key.subject(), Effect::Revoke).await,
             result => result,
         }
+    }
+}
+
+/// What the feed says of a key that is in this state since this version.
+const fn effect(key: &Key) -> Effect {
+    match key.state {
+        State::Active => Effect::Resume { version: key.version },
+        State::Deactivated => Effect::Suspend { version: key.version },
+        State::Revoked { .. } => Effect::Revoke,
     }
 }

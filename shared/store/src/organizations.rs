@@ -78,18 +78,42 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Changed`], and what any change can meet.
     pub async fn set_kyb(&self, guid: Guid, kyb: Kyb, origin: &Origin) -> Result<(), StoreError> {
+        let live = Cohort { environment: Some(Kind::Live), ..Cohort::default() };
+        let open = kyb == Kyb::Approved;
+        self.change_gate(guid, live, open, Action::OrganizationKyb, origin, |gate| OrganizationGate { kyb, ..gate }).await
+    }
+
+    /// Suspends an organization, or lets it work again: all its keys and tokens, by one write.
+    ///
+    /// # Errors
+    /// As [`Store::set_kyb`].
+    pub async fn set_suspension(&self, guid: Guid, suspended: bool, origin: &Origin) -> Result<(), StoreError> {
+        let everything = Cohort::default();
+        let change = |gate| OrganizationGate { suspended, ..gate };
+        self.change_gate(guid, everything, !suspended, Action::OrganizationSuspension, origin, change).await
+    }
+
+    /// Changes a gate and tells the readers of the feed that it is now open, or shut, for a cohort of keys.
+    async fn change_gate(
+        &self,
+        guid: Guid,
+        cohort: Cohort,
+        open: bool,
+        action: Action,
+        origin: &Origin,
+        change: impl Fn(OrganizationGate) -> OrganizationGate,
+    ) -> Result<(), StoreError> {
         let record: GateRecord = self.read(positions::gate(guid)).await?.ok_or(StoreError::NotFound)?;
-        let gate = OrganizationGate { kyb, ..record.gate };
+        let gate = change(record.gate);
         let version = record.version + 1;
-        let cohort = Cohort { environment: Some(Kind::Live), ..Cohort::default() };
         let subject = Subject::Organization { guid: guid.to_string(), cohort };
-        let effect = if kyb == Kyb::Approved { Effect::Resume { version } } else { Effect::Suspend { version } };
+        let effect = if open { Effect::Resume { version } } else { Effect::Suspend { version } };
         self.commit_reducing(subject, effect, |now, entry| {
             let next = GateRecord { gate, version };
             Transaction::default()
                 .replace(&self.tables.core, record::write(positions::gate(guid), &next)?, record.version)?
                 .entry(self, entry)?
-                .audit(self, now, guid, Action::OrganizationKyb, &guid, origin, differences(&record.gate, &gate))
+                .audit(self, now, guid, action, &guid, origin, differences(&record.gate, &gate))
         })
         .await
     }

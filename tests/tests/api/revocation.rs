@@ -227,6 +227,39 @@ async fn arz_3_kyb_withdrawn_stops_live_tokens_and_approved_wakes_them() {
     assert_eq!(caller.get("/v1/whoami").await.status, 200);
 }
 
+/// A deactivated key and its tokens stop, and work again when it is restored; illegal transitions name both states.
+#[tokio::test]
+async fn deactivated_keys_and_suspended_organizations_stop_and_work_again() {
+    let platform = Platform::start().await;
+    let organization = platform.organization().await;
+    let key = platform.bank_key(json!({})).await;
+    let caller = platform.bearer(&platform.token(&key).await);
+    let act = async |verb: &str| organization.post(&format!("/api/keys/{}/{verb}", key.client_id), &Value::Null).await;
+    let stopped = act("deactivate").await;
+    assert_eq!((stopped.status, stopped.body["state"].as_str()), (200, Some("deactivated")), "{stopped:?}");
+    platform.request_token(&key, platform.anonymous()).await.assert_oauth_error(401, "invalid_client");
+    sleep(BOUND).await;
+    caller.get("/v1/whoami").await.assert_error(401, "authentication_failed");
+    let again = act("deactivate").await;
+    again.assert_error(409, "conflict");
+    assert_eq!(again.body["message"], "The key is deactivated and cannot become deactivated");
+    assert_eq!(act("restore").await.body["state"], "active");
+    sleep(BOUND).await;
+    assert_eq!(caller.get("/v1/whoami").await.status, 200);
+    act("restore").await.assert_error(409, "conflict");
+
+    let guid = platform.seed.organization.guid.parse().unwrap();
+    platform.founder().suspension(guid, true).await.unwrap();
+    platform.request_token(&key, platform.anonymous()).await.assert_oauth_error(401, "invalid_client");
+    sleep(BOUND).await;
+    caller.get("/v1/whoami").await.assert_error(401, "authentication_failed");
+    platform.founder().suspension(guid, false).await.unwrap();
+    sleep(BOUND).await;
+    assert_eq!(caller.get("/v1/whoami").await.status, 200);
+    assert_eq!(act("revoke").await.body["state"], "revoked");
+    act("restore").await.assert_error(409, "conflict");
+}
+
 /// What was written is there after a restart, the signing keys too: a token outlives the process that issued it.
 #[tokio::test]
 async fn a_restart_keeps_keys_tokens_and_revocations() {

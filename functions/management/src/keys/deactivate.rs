@@ -1,0 +1,23 @@
+//! Stops a key for now: it gets no token, and its live tokens are refused within five seconds, until it is restored.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use domain::{audit::Action, key::Key};
+use web::dialect::Management;
+
+use super::{Response, find, write};
+use crate::api::{Api, Caller};
+
+pub(crate) async fn deactivate(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(text): Path<String>,
+) -> Result<Json<Response>, Management> {
+    let key = find(&api, &caller, &text).await?;
+    caller.require(&[write(key.owner)])?;
+    let origin = caller.origin();
+    let key = api.store.switch_key(key.client_id, Action::KeyDeactivate, &origin, |key: Key| key.deactivate(api.now())).await?;
+    Ok(Json(Response::new(&api, &key).await?))
+}

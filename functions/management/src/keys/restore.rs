@@ -1,0 +1,23 @@
+//! Lets a deactivated key, and those of its tokens that still live, work again.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use domain::{audit::Action, key::Key};
+use web::dialect::Management;
+
+use super::{Response, find, write};
+use crate::api::{Api, Caller};
+
+pub(crate) async fn restore(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(text): Path<String>,
+) -> Result<Json<Response>, Management> {
+    let key = find(&api, &caller, &text).await?;
+    caller.require(&[write(key.owner)])?;
+    let origin = caller.origin();
+    let key = api.store.switch_key(key.client_id, Action::KeyRestore, &origin, |key: Key| key.restore(api.now())).await?;
+    Ok(Json(Response::new(&api, &key).await?))
+}

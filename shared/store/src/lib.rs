@@ -13,6 +13,9 @@ mod signing_keys;
 mod transaction;
 mod witness;
 
+#[cfg(test)]
+mod tests;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};

@@ -6,8 +6,10 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use domain::error::{Error, Kind};
+use domain::error::{Error, FieldError, Kind};
 use serde_json::{Map, Value, json};
+
+use crate::log;
 
 /// An error of the management API: `{"status", "error", "message_code", "message", "error_message"}`.
 #[derive(Debug)]
@@ -77,7 +79,7 @@ pub const fn oauth(kind: Kind) -> (StatusCode, &'static str) {
 
 impl IntoResponse for Management {
     fn into_response(self) -> Response {
-        let Self(error) = self;
+        let error = redacted(&self.0);
         let (status, name, code) = management(error.kind);
         let mut body = json!({
             "status": status.as_u16(),
@@ -95,7 +97,7 @@ impl IntoResponse for Management {
 
 impl IntoResponse for OAuth {
     fn into_response(self) -> Response {
-        let Self(error) = self;
+        let error = redacted(&self.0);
         let (status, name) = oauth(error.kind);
         let mut body = Map::new();
         body.insert("error".into(), name.into());
@@ -114,6 +116,13 @@ impl IntoResponse for OAuth {
         }
         response
     }
+}
+
+/// LEAK-1: a message names what it refuses, and a confused client sends a secret where a name or a scope belongs.
+fn redacted(error: &Error) -> Error {
+    let redact = |text: &str| String::from_utf8_lossy(&log::redact(text.as_bytes())).into_owned();
+    let field = |refused: &FieldError| FieldError { field: redact(&refused.field), reason: redact(&refused.reason) };
+    Error { kind: error.kind, message: redact(&error.message).into(), fields: error.fields.iter().map(field).collect() }
 }
 
 /// RFC 6749 §5.2 allows %x20-21, %x23-5B and %x5D-7E in a description.

@@ -1,0 +1,274 @@
+//! `POST /oauth/token`: client credentials (CYB-10, RFC 6749 §4.4).
+
+mod issued;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use domain::scope::{Catalogue, Holder};
+use latchkey::seed::Credentials;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::{Answer, Caller, Platform, platform::ELSEWHERE};
+
+use crate::credentials::{self, claims};
+
+const PATH: &str = "/oauth/token";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The parameters of a good request, as JSON, with these more or instead.
+fn parameters(key: &Credentials, more: &Value) -> Value {
+    let mut body = json!({"grant_type": "client_credentials", "client_id": key.client_id, "client_secret": key.client_secret});
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    body
+}
+
+async fn send(caller: &Caller, content_type: &str, body: impl Into<reqwest::Body>) -> Answer {
+    Answer::of(caller.request(Method::POST, PATH).header("content-type", content_type).body(body)).await
+}
+
+async fn with_basic(caller: &Caller, credentials: &str, form: &str) -> Answer {
+    let basic = format!("Basic {}", STANDARD.encode(credentials));
+    let request = caller.request(Method::POST, PATH).header("authorization", basic);
+    Answer::of(request.header("content-type", FORM).body(form.to_owned())).await
+}
+
+/// RFC 6749 §5.1, to the member.
+#[track_caller]
+fn assert_token(answer: &Answer) -> &str {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.header("content-type"), "application/json", "{answer:?}");
+    assert_eq!((answer.header("cache-control"), answer.header("pragma")), ("no-store", "no-cache"), "{answer:?}");
+    let members: Vec<&String> = answer.body.as_object().unwrap().keys().collect();
+    assert_eq!(members, ["access_token", "expires_in", "scope", "token_type"], "{answer:?}");
+    assert_eq!(answer.body["token_type"], "Bearer");
+    assert!(answer.body["expires_in"].is_u64(), "{answer:?}");
+    assert!(answer.body["scope"].is_string(), "{answer:?}");
+    answer.body["access_token"].as_str().unwrap()
+}
+
+/// CYB-10: a form, JSON, and HTTP Basic with form-encoded halves (RFC 6749 §2.3.1) all get RFC 6749 §5.1's answer.
+#[tokio::test]
+async fn cyb_10_200_to_form_json_and_basic() {
+    let platform = Platform::start().await;
+    let (anonymous, key) = (platform.anonymous(), &platform.seed.bank.key);
+    let Credentials { client_id, client_secret } = key;
+    let form = [("grant_type", "client_credentials"), ("client_id", client_id), ("client_secret", client_secret)];
+    let basic = format!("{client_id}:{client_secret}");
+    let encoded = format!("{}:{}", client_id.replace(char::is_alphabetic, "%41"), client_secret.replace('_', "%5F"));
+    assert_eq!(with_basic(&anonymous, &encoded, "grant_type=client_credentials").await.status, 401, "another client's name");
+    let encoded = format!("%{:02x}{}:{}", client_id.as_bytes()[0], &client_id[1..], client_secret.replace('_', "%5F"));
+    for answer in [
+        anonymous.post_form(PATH, &form).await,
+        anonymous.post(PATH, &parameters(key, &json!({}))).await,
+        send(&anonymous, "application/json; charset=utf-8", parameters(key, &json!({})).to_string()).await,
+        send(&anonymous, "Application/X-WWW-Form-URLEncoded;charset=UTF-8", form.map(|(n, v)| format!("{n}={v}")).join("&"))
+            .await,
+        with_basic(&anonymous, &basic, "grant_type=client_credentials").await,
+        with_basic(&anonymous, &encoded, "grant_type=client_credentials").await,
+        // The same name twice is no second authentication.
+        with_basic(&anonymous, &basic, &format!("grant_type=client_credentials&client_id={client_id}")).await,
+    ] {
+        let token = assert_token(&answer);
+        assert_eq!(answer.body["expires_in"], 1800);
+        assert_eq!(claims(token)["scope"], answer.body["scope"]);
+        let whoami = platform.bearer(token).get("/v1/whoami").await;
+        assert_eq!((whoami.status, whoami.body["client_id"].as_str()), (200, Some(client_id.as_str())), "{whoami:?}");
+    }
+    // Every token is one of its own.
+    assert_ne!(platform.token(key).await, platform.token(key).await);
+}
+
+/// CYB-10: without `scope`, or with an empty one (RFC 6749 §3.2), the token has all that the key has.
+#[tokio::test]
+async fn cyb_10_200_without_scope_has_every_scope_of_the_key() {
+    let platform = Platform::start().await;
+    let (anonymous, key) = (platform.anonymous(), &platform.seed.bank.key);
+    let all = Catalogue::default().defaults(Holder::Bank).to_string();
+    for more in [json!({}), json!({"scope": ""}), json!({"scope": null})] {
+        let answer = anonymous.post(PATH, &parameters(key, &more)).await;
+        assert_token(&answer);
+        assert_eq!(answer.body["scope"], all, "{more}");
+    }
+    let form = format!("grant_type=client_credentials&client_id={}&client_secret={}&scope=", key.client_id, key.client_secret);
+    assert_eq!(send(&anonymous, FORM, form).await.body["scope"], all);
+}
+
+/// CYB-10: unknown parameters are ignored, whatever they hold.
+#[tokio::test]
+async fn cyb_10_200_ignores_unknown_parameters() {
+    let platform = Platform::start().await;
+    let (anonymous, key) = (platform.anonymous(), &platform.seed.bank.key);
+    let unknown = json!({"audience": "x", "resource": ["a", 1], "n": 1e300, "none": null, "": {}, "Client_Secret": "another"});
+    assert_token(&anonymous.post(PATH, &parameters(key, &unknown)).await);
+    let form = format!(
+        "x=1&grant_type=client_credentials&client_id={}&client_secret={}&&=&y&GRANT_TYPE=password",
+        key.client_id, key.client_secret
+    );
+    assert_token(&send(&anonymous, FORM, form).await);
+}
+
+/// CYB-10, RFC 6749 §3.2: a repeated parameter is refused, in a form and in JSON, even the same value twice.
+#[tokio::test]
+async fn cyb_10_400_to_repeated_parameters() {
+    let platform = Platform::start().await;
+    let (anonymous, key) = (platform.anonymous(), &platform.seed.bank.key);
+    let form = format!("grant_type=client_credentials&client_id={}&client_secret={}", key.client_id, key.client_secret);
+    let object = parameters(key, &json!({"scope": "accounts:read"})).to_string();
+    let object = object.strip_suffix('}').unwrap();
+    for (name, value) in [
+        ("grant_type", "client_credentials"),
+        ("client_id", key.client_id.as_str()),
+        ("client_secret", key.client_secret.as_str()),
+        ("scope", "accounts:write"),
+    ] {
+        let repeated = send(&anonymous, FORM, format!("{form}&scope=accounts%3Aread&{name}={value}")).await;
+        repeated.assert_oauth_error(400, "invalid_request");
+        // Escapes do not hide it.
+        let escaped = format!("%{:02X}{}", name.as_bytes()[0], &name[1..]);
+        send(&anonymous, FORM, format!("{form}&scope=&{escaped}={value}")).await.assert_oauth_error(400, "invalid_request");
+        let repeated = send(&anonymous, "application/json", format!(r#"{object},"{name}":"{value}"}}"#)).await;
+        repeated.assert_oauth_error(400, "invalid_request");
+        let escaped = format!(r"\u00{:02x}{}", name.as_bytes()[0], &name[1..]);
+        let repeated = send(&anonymous, "application/json", format!(r#"{object},"{escaped}":"{value}"}}"#)).await;
+        repeated.assert_oauth_error(400, "invalid_request");
+    }
+}
+
+/// RFC 6749 §2.3: one authentication method, and the parameters nowhere but in the body.
+#[tokio::test]
+async fn cyb_10_400_to_two_authentications() {
+    let platform = Platform::start().await;
+    let (anonymous, key) = (platform.anonymous(), &platform.seed.bank.key);
+    let basic = format!("{}:{}", key.client_id, key.client_secret);
+    let form = format!("grant_type=client_credentials&client_secret={}", key.client_secret);
+    with_basic(&anonymous, &basic, &form).await.assert_oauth_error(400, "invalid_request");
+    let other = format!("grant_type=client_credentials&client_id={}", platform.seed.organization.key.client_id);
+    with_basic(&anonymous, &basic, &other).await.assert_oauth_error(400, "invalid_request");
+    // Behind a REST API `lambda_http` shows the last of repeated headers alone: whichever stands first opens nothing.
+    let (good, bad) = (STANDARD.encode(&basic), STANDARD.encode(format!("{}:wrong", key.client_id)));
+    let request = anonymous.request(Method::POST, PATH).header("authorization", format!("Basic {good}"));
+    let request = request.header("authorization", format!("Basic {bad}")).header("content-type", FORM);
+    assert_ne!(Answer::of(request.body("grant_type=client_credentials")).await.status, 200);
+    for wrong in ["Basic", "Basic !", "Basic bm9jb2xvbg==", "Basic /////w=="] {
+        let request = anonymous.request(Method::POST, PATH).header("authorization", wrong).header("content-type", FORM);
+        let answer = Answer::of(request.body("grant_type=client_credentials")).await;
+        assert!([400, 401].contains(&answer.status), "{wrong}: {answer:?}");
+    }
+    let query = format!("{PATH}?{form}&client_id={}", key.client_id);
+    let request = anonymous.request(Method::POST, &query).header("content-type", FORM);
+    Answer::of(request).await.assert_oauth_error(400, "invalid_request");
+    let request = anonymous.request(Method::POST, &query).header("content-type", FORM);
+    Answer::of(request.body("grant_type=client_credentials")).await.assert_oauth_error(401, "invalid_client");
+}
+
+/// RFC 6749 §5.2: what is missing, and grants that are not offered.
+#[tokio::test]
+async fn cyb_10_400_to_missing_parameters_and_other_grants() {
+    let platform = Platform::start().await;
+    let (anonymous, key) = (platform.anonymous(), &platform.seed.bank.key);
+    for empty in [json!(""), Value::Null] {
+        let missing = anonymous.post(PATH, &parameters(key, &json!({"grant_type": empty}))).await;
+        missing.assert_oauth_error(400, "invalid_request");
+        let missing = anonymous.post(PATH, &parameters(key, &json!({"client_id": empty}))).await;
+        missing.assert_oauth_error(400, "invalid_request");
+        assert!(missing.body["error_description"].as_str().unwrap().contains("client_id"), "{missing:?}");
+        let missing = anonymous.post(PATH, &parameters(key, &json!({"client_secret": empty}))).await;
+        missing.assert_oauth_error(401, "invalid_client");
+    }
+    for other in ["password", "authorization_code", "refresh_token", "CLIENT_CREDENTIALS", "client_credentials "] {
+        let answer = anonymous.post(PATH, &parameters(key, &json!({"grant_type": other}))).await;
+        answer.assert_oauth_error(400, "unsupported_grant_type");
+    }
+}
+
+/// Product.md §4: bad input is never a 5xx and says what to do. Each of these would be a token were it read leniently.
+#[tokio::test]
+async fn cyb_10_4xx_to_malformed_bodies() {
+    let platform = Platform::start().await;
+    let (anonymous, key) = (platform.anonymous(), &platform.seed.bank.key);
+    let good = parameters(key, &json!({})).to_string();
+    let cut = &good[..good.len() - 1];
+    for body in
+        ["", "{", "[]", "null", "7", "\"text\"", cut, &format!("{good}{good}"), &format!("[{good}]"), &format!("{cut},}}")]
+    {
+        send(&anonymous, "application/json", body.to_owned()).await.assert_oauth_error(400, "invalid_request");
+    }
+    let deep = format!("{cut},\"x\":{}1{}}}", "[".repeat(20_000), "]".repeat(20_000));
+    send(&anonymous, "application/json", deep).await.assert_oauth_error(400, "invalid_request");
+    send(&anonymous, "application/json", vec![b'{', 0xff, b'}']).await.assert_oauth_error(400, "invalid_request");
+    for name in ["grant_type", "client_id", "client_secret", "scope"] {
+        for value in [json!(1), json!(true), json!(["accounts:read"]), json!({"a": "b"})] {
+            let answer = anonymous.post(PATH, &parameters(key, &json!({name: value}))).await;
+            answer.assert_oauth_error(400, "invalid_request");
+            assert!(answer.body["error_description"].as_str().unwrap().contains(name), "{answer:?}");
+        }
+    }
+    for form in ["", "&&&", "grant_type", "%zz=%zz&=", &good] {
+        send(&anonymous, FORM, form.to_owned()).await.assert_oauth_error(400, "invalid_request");
+    }
+    for content_type in
+        ["text/plain", "text/json", "application/xml", "multipart/form-data; boundary=x", "application/jsonp", ";"]
+    {
+        send(&anonymous, content_type, good.clone()).await.assert_oauth_error(415, "invalid_request");
+    }
+    Answer::of(anonymous.request(Method::POST, PATH).body(good)).await.assert_oauth_error(415, "invalid_request");
+}
+
+/// Product.md §4: a body of 64 KiB is read, one byte more is refused.
+#[tokio::test]
+async fn cyb_10_413_to_an_oversized_body() {
+    let platform = Platform::start().await;
+    let (anonymous, key) = (platform.anonymous(), &platform.seed.bank.key);
+    let start = format!("grant_type=client_credentials&client_id={}&client_secret={}&pad=", key.client_id, key.client_secret);
+    let of_size = |size: usize| format!("{start}{}", "a".repeat(size - start.len()));
+    assert_token(&send(&anonymous, FORM, of_size(64 * 1024)).await);
+    send(&anonymous, FORM, of_size(64 * 1024 + 1)).await.assert_oauth_error(413, "invalid_request");
+    let json = parameters(key, &json!({"pad": "a".repeat(64 * 1024)})).to_string();
+    send(&anonymous, "application/json", json).await.assert_oauth_error(413, "invalid_request");
+}
+
+/// RFC 9110 §15.5.6: other methods are a 405 that names the one there is.
+#[tokio::test]
+async fn cyb_10_405_to_other_methods() {
+    let platform = Platform::start().await;
+    let anonymous = platform.anonymous();
+    for method in [Method::GET, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS] {
+        let answer = Answer::of(anonymous.request(method.clone(), PATH)).await;
+        answer.assert_oauth_error(405, "invalid_request");
+        assert_eq!(answer.header("allow"), "POST", "{method}");
+    }
+    let head = Answer::of(anonymous.request(Method::HEAD, PATH)).await;
+    assert_eq!((head.status, head.header("allow")), (405, "POST"));
+}
+
+/// RFC 6749 §5.2: whatever is wrong with the credentials, the answer is the same to the byte; API Gateway renames
+/// `WWW-Authenticate` (product.md §4).
+#[tokio::test]
+async fn cyb_10_401_is_the_same_whatever_is_wrong() {
+    let platform = Platform::start().await;
+    let anonymous = platform.anonymous();
+    let mut first = None;
+    for (what, key) in credentials::refused(&platform).await {
+        let decoded = Credentials { client_secret: key.client_secret.replace("%20", " "), ..key.clone() };
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", key.client_id.as_str()),
+            ("client_secret", key.client_secret.as_str()),
+        ];
+        let basic = format!("{}:{}", key.client_id, key.client_secret);
+        for answer in [
+            anonymous.post_form(PATH, &form).await,
+            anonymous.post(PATH, &parameters(&decoded, &json!({"scope": "no:such"}))).await,
+            anonymous.from(ELSEWHERE).post(PATH, &parameters(&decoded, &json!({}))).await,
+            with_basic(&anonymous, &basic, "grant_type=client_credentials").await,
+        ] {
+            answer.assert_oauth_error(401, "invalid_client");
+            assert_eq!(answer.header("x-amzn-remapped-www-authenticate"), "Basic realm=\"token\", charset=\"UTF-8\"", "{what}");
+            assert!(answer.headers.get("www-authenticate").is_none(), "{what}");
+            let names: Vec<String> = answer.headers.keys().map(ToString::to_string).collect();
+            let expected = first.get_or_insert_with(|| (answer.text.clone(), names.clone()));
+            assert_eq!((&answer.text, &names), (&expected.0, &expected.1), "{what}");
+        }
+    }
+    // The seed's key still works: the clock and the platform are not what refused.
+    assert_token(&anonymous.post(PATH, &parameters(&platform.seed.bank.key, &json!({}))).await);
+}

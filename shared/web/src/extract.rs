@@ -1,13 +1,21 @@
 //! Strict readers of bodies, queries and paths. Whatever they refuse is refused before anything is looked up or changed.
 
-use axum::body::{Body, to_bytes};
+use axum::{
+    body::{Body, to_bytes},
+    extract::{FromRequestParts, Path},
+};
 use domain::{
     error::{Error, FieldError, Kind},
     ids::ClientId,
 };
-use http::{HeaderMap, header};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use http::{HeaderMap, header, request::Parts};
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, IgnoredAny, IntoDeserializer},
+};
 use serde_json::error::Category;
+
+use crate::dialect::Management;
 
 /// Bytes that a body may have (product.md §4).
 pub const MAX_BODY: usize = 64 * 1024;
@@ -34,17 +42,52 @@ pub fn media_type(headers: &HeaderMap) -> String {
 /// [`Kind::UnsupportedMediaType`], [`Kind::PayloadTooLarge`], [`Kind::MalformedRequest`] for what is no JSON,
 /// [`Kind::InvalidParameter`] for a member that is unknown, missing, repeated or of the wrong type.
 pub async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Error> {
-    if media_type(headers) != "application/json" {
-        return Err(Error::new(Kind::UnsupportedMediaType, "Send the body as JSON with Content-Type: application/json"));
-    }
+    require_json(headers)?;
     parse_json(&bytes(body).await?)
 }
 
-/// Reads JSON, as [`json`] does.
+fn require_json(headers: &HeaderMap) -> Result<(), Error> {
+    if media_type(headers) == "application/json" {
+        Ok(())
+    } else {
+        Err(Error::new(Kind::UnsupportedMediaType, "Send the body as JSON with Content-Type: application/json"))
+    }
+}
+
+/// U+FFFD in UTF-8, which is what API Gateway makes of every byte of a body that is no text.
+const SPOILED: &[u8] = "\u{fffd}".as_bytes();
+
+/// Refuses a body with anything in it, for an operation that takes none: what was meant by a member would be lost. `{}` and
+/// `null` say nothing, and some clients send no request without one of them.
+///
+/// # Errors
+/// As [`json`].
+pub async fn no_members(headers: &HeaderMap, body: Body) -> Result<(), Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct None {}
+
+    let bytes = bytes(body).await?;
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    require_json(headers)?;
+    if bytes.trim_ascii() == b"null" { Ok(()) } else { parse_json::<None>(&bytes).map(drop) }
+}
+
+/// Reads a JSON object, as [`json`] does.
 ///
 /// # Errors
 /// As [`json`], without those of header and size.
 pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    if bytes.windows(SPOILED.len()).any(|part| part == SPOILED) {
+        return Err(Error::new(Kind::MalformedRequest, "The body is not UTF-8; write U+FFFD as an escape if it is meant"));
+    }
+    // serde would read an array as the members in the order of their declaration.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| malformed(&error))?;
+        return Err(Error::field("body", "must be an object"));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value: T = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
@@ -111,6 +154,19 @@ pub fn client_id(text: &str) -> Result<ClientId, Error> {
     ClientId::parse_either(text).map_err(|_| Error::not_found())
 }
 
+/// The variable of a path. One that is no text, once decoded, names nothing: the same 404 as what does not exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Id(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Management;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Management> {
+        let Path(text) = Path::from_request_parts(parts, state).await.map_err(|_| Management(Error::not_found()))?;
+        Ok(Self(text))
+    }
+}
+
 /// Which page of a bounded list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
@@ -172,6 +228,15 @@ pub fn not_null<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(deseriali
     T::deserialize(deserializer).map(Some)
 }
 
+/// For a member that is one of a few words: `#[serde(deserialize_with = "extract::word")]`. Where an enum is expected,
+/// `serde_json` takes a number or a list for a fault of syntax.
+///
+/// # Errors
+/// What is no string, and what `T` refuses.
+pub fn word<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    T::deserialize(String::deserialize(deserializer)?.into_deserializer())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,7 +260,11 @@ mod tests {
             (r#"{"name":"a","name":"b"}"#, Kind::InvalidParameter, "name", "twice"),
             (r#"{"name":7}"#, Kind::InvalidParameter, "name", "must be a string"),
             (r#"{"name":"a","list":["b",7]}"#, Kind::InvalidParameter, "list[1]", "must be a string"),
-            ("[]", Kind::InvalidParameter, "body", ""),
+            ("[]", Kind::InvalidParameter, "body", "an object"),
+            (r#"["a"]"#, Kind::InvalidParameter, "body", "an object"),
+            ("null", Kind::InvalidParameter, "body", "an object"),
+            ("[", Kind::MalformedRequest, "", "not JSON"),
+            ("{\"name\":\"\u{fffd}\"}", Kind::MalformedRequest, "", "not UTF-8"),
         ] {
             let error = parse_json::<Body>(body.as_bytes()).unwrap_err();
             assert_eq!(error.kind, kind, "{body}: {error}");

@@ -3,7 +3,7 @@
 
 use axum::{
     Json,
-    extract::{Path, Request, State},
+    extract::{Request, State},
 };
 use domain::{
     allowlist::Allowlist,
@@ -13,7 +13,10 @@ use domain::{
 };
 use serde::Deserialize;
 use serde_json::Value;
-use web::{dialect::Management, extract};
+use web::{
+    dialect::Management,
+    extract::{self, Id},
+};
 
 use super::{Application, Family, require_visible};
 use crate::api::{Api, Caller};
@@ -33,7 +36,7 @@ struct Body {
 pub(super) async fn update<F: Family>(
     State(api): State<Api>,
     caller: Caller,
-    Path(text): Path<String>,
+    Id(text): Id,
     request: Request,
 ) -> Result<Json<Application>, Management> {
     caller.require(&[F::WRITE])?;

@@ -21,6 +21,7 @@ use crate::api::{Api, Caller};
 #[serde(deny_unknown_fields)]
 struct Body {
     name: String,
+    #[serde(deserialize_with = "extract::word")]
     environment: BankEnvironment,
 }
 
@@ -49,6 +50,7 @@ pub(crate) async fn create(
         updated_at: now,
         version: 0,
     };
-    api.store.create_bank(&bank, &caller.origin()).await?;
+    let conferring = api.conferring_key(&caller).await?;
+    api.store.on_behalf_of(&conferring).create_bank(&bank, &caller.origin()).await?;
     Ok((StatusCode::CREATED, Json(Response::from(&bank))))
 }

@@ -2,10 +2,13 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Request, State},
 };
 use domain::{audit::Action, key::Key};
-use web::dialect::Management;
+use web::{
+    dialect::Management,
+    extract::{self, Id},
+};
 
 use super::{Response, find, write};
 use crate::api::{Api, Caller};
@@ -13,8 +16,11 @@ use crate::api::{Api, Caller};
 pub(crate) async fn deactivate(
     State(api): State<Api>,
     caller: Caller,
-    Path(text): Path<String>,
+    Id(text): Id,
+    request: Request,
 ) -> Result<Json<Response>, Management> {
+    let (parts, body) = request.into_parts();
+    extract::no_members(&parts.headers, body).await?;
     let key = find(&api, &caller, &text).await?;
     caller.require(&[write(key.owner)])?;
     let origin = caller.origin();

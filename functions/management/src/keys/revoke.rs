@@ -3,10 +3,13 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Request, State},
 };
 use domain::error::Error;
-use web::dialect::Management;
+use web::{
+    dialect::Management,
+    extract::{self, Id},
+};
 
 use super::{Response, execute, find};
 use crate::api::{Api, Caller};
@@ -14,8 +17,11 @@ use crate::api::{Api, Caller};
 pub(crate) async fn revoke(
     State(api): State<Api>,
     caller: Caller,
-    Path(text): Path<String>,
+    Id(text): Id,
+    request: Request,
 ) -> Result<Json<Response>, Management> {
+    let (parts, body) = request.into_parts();
+    extract::no_members(&parts.headers, body).await?;
     let key = find(&api, &caller, &text).await?;
     caller.require(&[execute(key.owner)])?;
     api.store.revoke_key(&key, &caller.origin()).await?;

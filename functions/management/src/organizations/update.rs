@@ -2,14 +2,17 @@
 
 use axum::{
     Json,
-    extract::{Path, Request, State},
+    extract::{Request, State},
 };
 use domain::{
     error::Error,
     organization::{Name, Organization},
 };
 use serde::Deserialize;
-use web::{dialect::Management, extract};
+use web::{
+    dialect::Management,
+    extract::{self, Id},
+};
 
 use super::{Response, own};
 use crate::api::{Api, Caller};
@@ -24,7 +27,7 @@ struct Body {
 pub(crate) async fn update(
     State(api): State<Api>,
     caller: Caller,
-    Path(text): Path<String>,
+    Id(text): Id,
     request: Request,
 ) -> Result<Json<Response>, Management> {
     caller.require(&["organizations:write"])?;
@@ -34,8 +37,12 @@ pub(crate) async fn update(
     let standing = own(&api, &caller, &text).await?;
     let origin = caller.origin();
     let changed = api.store.change_organization(standing.organization.guid, &origin, |organization| {
-        let name = name.clone().unwrap_or(organization.name);
-        Ok(Organization { name, updated_at: api.now(), version: organization.version + 1, ..organization })
+        Ok(match name.clone() {
+            Some(name) if name != organization.name => {
+                Organization { name, updated_at: api.now(), version: organization.version + 1, ..organization }
+            }
+            _ => organization,
+        })
     });
     Ok(Json(Response::new(&changed.await?, standing.gate)))
 }

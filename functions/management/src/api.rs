@@ -16,7 +16,7 @@ use domain::{
     time::{Clock, Timestamp},
 };
 use store::Store;
-use web::{Edge, Entropy, Env, StartError, caller, dialect::Management, pepper::PepperSource, request::Facts};
+use web::{Edge, Entropy, Env, StartError, dialect::Management, pepper::PepperSource, request::Facts};
 
 /// The state of the function; cheap to clone.
 #[derive(Clone)]
@@ -84,7 +84,7 @@ impl Api {
                 Cause::IpNotAllowed => Error::ip_not_allowed(),
                 cause => Error::new(Kind::Forbidden, cause.message()),
             }),
-            Decision::Unauthorized(_) => Err(caller::unauthenticated()),
+            Decision::Unauthorized(_) => Err(Error::unauthenticated()),
             Decision::Unavailable(_) => Err(Error::temporarily_unavailable()),
         }
     }
@@ -93,12 +93,13 @@ impl Api {
         (self.clock)()
     }
 
-    /// The caller's own key as it is now: what it may confer depends on it, and a key that stopped confers nothing.
+    /// The caller's own key as it is now: what it may confer depends on it, and a key that stopped confers nothing. Changes that
+    /// confer are made through [`Store::on_behalf_of`] it, so that it still works when they happen.
     pub(crate) async fn conferring_key(&self, caller: &Caller) -> Result<Key, Error> {
-        let key = self.store.key(caller.client_id).await?.ok_or_else(caller::unauthenticated)?;
+        let key = self.store.key(caller.client_id).await?.ok_or_else(Error::unauthenticated)?;
         match key.effective(&self.store.gates(&key).await?, self.now()) {
             Effective::Active => Ok(key),
-            _ => Err(caller::unauthenticated()),
+            _ => Err(Error::unauthenticated()),
         }
     }
 }

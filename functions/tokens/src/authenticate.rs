@@ -37,6 +37,7 @@ impl Tokens {
         let now = (self.clock)();
         let (key, secrets) =
             self.store.key_with_secrets(names).await?.map_or((None, Vec::new()), |(key, secrets)| (Some(key), secrets));
+        self.store.require_a_true_clock().await?;
         let secret = self.matching(&presented, secrets, now).await?;
         let (Some(key), Some(secret)) = (key, secret) else { return Err(refused("unknown client or wrong secret")) };
         if key.kind != presented.kind() {

@@ -1,26 +1,44 @@
 //! `GET /.well-known/jwks.json`: the published signing keys of both kinds (RFC 7517 §5).
 
 use axum::{Json, extract::State, http::header, response::IntoResponse};
-use domain::kind::Kind;
+use domain::{error::Error, kind::Kind, time::Timestamp};
 use serde::Serialize;
 use serde_json::Value;
+use tokio::sync::Mutex;
 use web::dialect::Management;
 
-use crate::Shared;
+use crate::{Shared, Tokens};
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Response {
     keys: Vec<Value>,
 }
 
-/// How long a verifier may keep the document. A new key is published for at least this long before it signs.
+/// How long a verifier may keep the document.
 const CACHING: &str = "public, max-age=300";
+/// How long an instance keeps it, in milliseconds: anybody may ask for it, and the authorizers read the same items.
+const KEPT: i64 = 60_000;
+
+/// The document as this instance last read it.
+#[derive(Default)]
+pub(crate) struct Kept(Mutex<Option<(Timestamp, Response)>>);
 
 pub(crate) async fn read(State(tokens): Shared) -> Result<impl IntoResponse, Management> {
+    Ok(([(header::CACHE_CONTROL, CACHING)], Json(document(&tokens).await?)))
+}
+
+async fn document(tokens: &Tokens) -> Result<Response, Error> {
+    let now = (tokens.clock)();
+    let mut kept = tokens.jwks.0.lock().await;
+    if let Some((_, document)) = kept.as_ref().filter(|(at, _)| (0..KEPT).contains(&now.since(*at))) {
+        return Ok(document.clone());
+    }
     let mut keys = Vec::new();
     for kind in Kind::ALL {
-        tokens.signer(kind).publish(&tokens.store, (tokens.clock)()).await?;
+        tokens.signer(kind).publish(&tokens.store, now).await?;
         keys.extend(tokens.store.signing_keys(kind).await?.into_iter().map(|key| key.jwk));
     }
-    Ok(([(header::CACHE_CONTROL, CACHING)], Json(Response { keys })))
+    let document = Response { keys };
+    *kept = Some((now, document.clone()));
+    Ok(document)
 }

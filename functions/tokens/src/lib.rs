@@ -31,6 +31,7 @@ struct Tokens {
     peppers: PepperSource,
     sandbox: Signer,
     live: Signer,
+    jwks: jwks::Kept,
     clock: Clock,
     entropy: Entropy,
 }
@@ -60,6 +61,7 @@ pub fn start(env: &Env, edge: &Edge) -> Result<Router, StartError> {
         peppers: PepperSource::new(&edge.aws, env.required("LATCHKEY_PEPPER_SECRET")?),
         sandbox: Signer::new(kms.clone(), Kind::Sandbox, &settings.sandbox_signing_key),
         live: Signer::new(kms, Kind::Live, &settings.live_signing_key),
+        jwks: jwks::Kept::default(),
         clock: edge.clock.clone(),
         entropy: edge.entropy.clone(),
         settings,

@@ -2,11 +2,9 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use lambda_http::{Adapter, request::LambdaRequest};
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::Value;
-use tower::{Service, ServiceExt};
-use web::{Edge, Env, StartError, lambda::Prepared};
+use web::{Edge, Env, StartError, lambda::HttpFunction};
 
 use crate::{
     gateway::{FunctionError, Invocation, Invoke},
@@ -20,7 +18,7 @@ pub struct Functions(BTreeMap<String, Running>);
 #[derive(Clone)]
 enum Running {
     /// API Gateway requests.
-    Http(Prepared),
+    Http(HttpFunction),
     /// API Gateway authorizer events.
     Authorizer(Arc<authorizer::Guard>),
     /// Records of the audit table's stream.
@@ -45,9 +43,9 @@ impl Functions {
 
 async fn start(binary: &str, env: &Env, edge: &Edge) -> Result<Running, StartError> {
     Ok(match binary {
-        "management" => Running::Http(web::lambda::prepare(management::start(env, edge)?)),
-        "tokens" => Running::Http(web::lambda::prepare(tokens::start(env, edge)?)),
-        "sample-api" => Running::Http(web::lambda::prepare(sample_api::start(env, edge)?)),
+        "management" => Running::Http(HttpFunction::new(management::start(env, edge)?)),
+        "tokens" => Running::Http(HttpFunction::new(tokens::start(env, edge)?)),
+        "sample-api" => Running::Http(HttpFunction::new(sample_api::start(env, edge)?)),
         "authorizer" => Running::Authorizer(Arc::new(authorizer::start(env, edge).await?)),
         "audit" => Running::Audit(Arc::new(audit::start(env, edge)?)),
         other => return Err(format!("there is no binary {other}").into()),
@@ -68,7 +66,7 @@ impl Invoke for Functions {
         };
         Box::pin(async move {
             match running {
-                Running::Http(router) => answer_request(router, event).await,
+                Running::Http(function) => answer_request(function, event).await,
                 Running::Authorizer(guard) => authorizer::handle(&guard, event).await.map_err(|error| failed("Refused", &error)),
                 Running::Audit(audit) => audit::handle(&audit, event).await.map_err(|error| failed("Audit", &error)),
             }
@@ -76,21 +74,12 @@ impl Invoke for Functions {
     }
 }
 
-/// What `lambda_http::run` does with an event, without the Runtime API.
-async fn answer_request(router: Prepared, event: Value) -> Result<Value, FunctionError> {
-    let request: LambdaRequest = serde_json::from_value(event).map_err(|error| failed("Event", &error))?;
-    // The adapter's future is not Send: it is driven on a thread of its own, as an instance on Lambda has one.
+async fn answer_request(function: HttpFunction, event: Value) -> Result<Value, FunctionError> {
+    // Its future is not Send: it is driven on a thread of its own, as an instance on Lambda has one.
     let runtime = tokio::runtime::Handle::current();
-    let answer = tokio::task::spawn_blocking(move || {
-        runtime.block_on(async move {
-            let mut adapter = Adapter::from(router);
-            let adapter = ServiceExt::<LambdaEvent<LambdaRequest>>::ready(&mut adapter).await?;
-            adapter.call(LambdaEvent::new(request, Context::default())).await
-        })
-    });
-    let answer = answer.await.map_err(|error| failed("Panic", &error))?;
-    let answer = answer.map_err(|error| failed("Handler", &error))?;
-    serde_json::to_value(answer).map_err(|error| failed("Answer", &error))
+    let answer =
+        tokio::task::spawn_blocking(move || runtime.block_on(function.answer(LambdaEvent::new(event, Context::default()))));
+    answer.await.map_err(|error| failed("Panic", &error))?.map_err(|error| failed("Handler", &error))
 }
 
 fn failed(error_type: &str, error: &dyn fmt::Display) -> FunctionError {

@@ -82,6 +82,20 @@ impl Conferrer<'_> {
         }
     }
 
+    /// The allowlist of an edited key: within the one that the caller's token carries, and within the key's own, since such a
+    /// token widens none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`] when it is wider than either.
+    pub fn edited_allowlist(&self, own: &Allowlist, requested: &Allowlist) -> Result<(), Error> {
+        self.allowlist(requested)?;
+        if self.ip_allowlist.is_empty() || requested.is_within(own) {
+            Ok(())
+        } else {
+            Err(Error::new(ErrorKind::Forbidden, "This token carries an IP allowlist: it widens no key's list"))
+        }
+    }
+
     /// The allowlist of a new or edited key: within the one that the caller's token carries.
     ///
     /// # Errors

@@ -84,6 +84,10 @@ pub struct Error {
     pub fields: Vec<FieldError>,
 }
 
+/// The one text of every 401 of the management API and the gateway.
+pub const UNAUTHENTICATED: &str =
+    "Access token is missing, invalid or revoked, or Signature has expired: request a new token; expiry needs no rotation";
+
 impl Error {
     /// A failure of this kind.
     #[must_use]
@@ -108,6 +112,12 @@ impl Error {
     #[must_use]
     pub fn not_found() -> Self {
         Self::new(Kind::NotFound, "There is no such resource")
+    }
+
+    /// The refusal of a call that nobody vouches for: one static text (product.md §4; CYB-9).
+    #[must_use]
+    pub fn unauthenticated() -> Self {
+        Self::new(Kind::AuthenticationFailed, UNAUTHENTICATED)
     }
 
     /// The refusal of an address outside the allowlist, with CYB-7's words.

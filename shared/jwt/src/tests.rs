@@ -199,6 +199,10 @@ fn cyb_9_a_token_dies_at_exp_to_the_millisecond_and_the_start_has_five_seconds()
     assert_eq!(at(1_800_000), Err(Refusal::Expired));
     assert_eq!(at(-5000), Ok(()));
     assert_eq!(at(-5001), Err(Refusal::NotYetValid));
+    let hour = Claims { exp: Timestamp::from_seconds(NOW.seconds() + 3600), ..claims() };
+    assert_eq!(VERIFIER.verify_signature(&SANDBOX.token(&hour)).unwrap().check(&expected(), NOW), Ok(()));
+    let longer = Claims { exp: Timestamp::from_seconds(NOW.seconds() + 3601), ..claims() };
+    assert_eq!(VERIFIER.verify_signature(&SANDBOX.token(&longer)).unwrap().check(&expected(), NOW), Err(Refusal::TooLongLived));
     let later = Claims { nbf: Timestamp::from_seconds(NOW.seconds() + 60), ..claims() };
     assert_eq!(VERIFIER.verify_signature(&SANDBOX.token(&later)).unwrap().check(&expected(), NOW), Err(Refusal::NotYetValid));
 }

@@ -4,7 +4,7 @@
 use std::{collections::HashMap, fmt, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::{kind::Kind, time::Timestamp};
+use domain::{feed::Rules, kind::Kind, time::Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 
@@ -45,6 +45,8 @@ pub enum Refusal {
     WrongAudience,
     /// At or past `exp`.
     Expired,
+    /// Lives longer than any token may.
+    TooLongLived,
     /// Before `nbf` or `iat`, by more than [`SKEW`].
     NotYetValid,
 }
@@ -68,6 +70,7 @@ impl Refusal {
             Self::WrongKind => "token_wrong_kind",
             Self::WrongAudience => "token_wrong_audience",
             Self::Expired => "token_expired",
+            Self::TooLongLived => "token_too_long_lived",
             Self::NotYetValid => "token_not_yet_valid",
         }
     }
@@ -149,6 +152,10 @@ impl Verified {
         }
         if now >= claims.exp {
             return Err(Refusal::Expired);
+        }
+        // What the revocation feed forgets rests on this (domain::feed::Rules): a longer token could outlive its revocation.
+        if claims.exp > claims.iat + Rules::STANDARD.longest_token {
+            return Err(Refusal::TooLongLived);
         }
         if now + SKEW < claims.nbf.max(claims.iat) {
             return Err(Refusal::NotYetValid);

@@ -17,6 +17,8 @@ pub enum StoreError {
     LimitReached,
     /// The key is revoked, which is final.
     Revoked,
+    /// The key on whose behalf the change was made no longer works.
+    CallerStopped,
     /// This instance's clock is too far from `DynamoDB`'s: it makes no changes.
     ClockSkewed,
     /// `DynamoDB` did not answer, or throttled, within the call's time. The text is for the log.
@@ -39,6 +41,7 @@ impl fmt::Display for StoreError {
             Self::Exists => f.write_str("an item of that position exists"),
             Self::LimitReached => f.write_str("as many of a kind as an organization may have"),
             Self::Revoked => f.write_str("the key is revoked"),
+            Self::CallerStopped => f.write_str("the caller's key no longer works"),
             Self::ClockSkewed => f.write_str("the clock of this instance is more than ten seconds from DynamoDB's"),
             Self::Unavailable(cause) => write!(f, "DynamoDB is unavailable: {cause}"),
             Self::Corrupt(cause) => write!(f, "an item is corrupt: {cause}"),
@@ -58,6 +61,7 @@ impl From<StoreError> for Error {
             }
             StoreError::LimitReached => Self::new(Kind::LimitReached, "An organization has at most 10,000 of a kind"),
             StoreError::Revoked => Self::new(Kind::Conflict, "The key is revoked, which is final: make a new one"),
+            StoreError::CallerStopped => Self::unauthenticated(),
             StoreError::ClockSkewed | StoreError::Unavailable(_) => {
                 tracing::error!(cause = %error, "store unavailable");
                 Self::temporarily_unavailable()

@@ -95,14 +95,16 @@ impl Store {
                 .send()
                 .await
                 .map_err(StoreError::unavailable)?;
-            first = first.or(witness.exchange());
+            // The read's age is its first page's: a later page's time in its place would understate it.
+            let exchange =
+                witness.exchange().ok_or_else(|| StoreError::Unavailable("an answer of DynamoDB has no Date".into()))?;
+            let first = *first.get_or_insert(exchange);
             for item in page.items.unwrap_or_default() {
                 entries.push(record::read(item)?);
             }
             start = page.last_evaluated_key;
             if start.is_none() {
-                let exchange = first.ok_or_else(|| StoreError::Unavailable("an answer of DynamoDB has no Date".into()))?;
-                return Ok((entries, exchange));
+                return Ok((entries, first));
             }
         }
     }

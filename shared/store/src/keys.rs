@@ -1,15 +1,12 @@
 //! Keys and their secrets.
 
-use std::collections::BTreeMap;
-
-use aws_sdk_dynamodb::types::{AttributeValue, Update};
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     audit::{Action, Origin},
     error::Error,
-    feed::Effect,
     gate::Gates,
     ids::{ClientId, Guid},
-    key::{Key, Owner, State},
+    key::{Key, Owner},
     kind::Kind,
     secret::Secret,
 };
@@ -37,8 +34,19 @@ pub struct KeyRow {
     pub revoked: bool,
 }
 
+/// A key as it is stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct KeyRecord {
+    #[serde(flatten)]
+    pub(crate) key: Key,
+    /// Whether the newest change of state may not have reached every reader of the feed yet: then repeating it writes its entry
+    /// again. Else repeating it writes nothing, so that nobody floods the feed with entries that say nothing new.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) unannounced: bool,
+}
+
 /// Times that a change is decided anew because the key changed in between.
-const DECISIONS: u32 = 8;
+pub(crate) const DECISIONS: u32 = 8;
 
 impl Store {
     /// Stores a new key with its first secret.
@@ -66,6 +74,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     pub async fn key(&self, client_id: ClientId) -> Result<Option<Key>, StoreError> {
+        self.read(positions::key(client_id)).await
+    }
+
+    pub(crate) async fn key_record(&self, client_id: ClientId) -> Result<Option<KeyRecord>, StoreError> {
         self.read(positions::key(client_id)).await
     }
 
@@ -129,7 +141,7 @@ impl Store {
         decide: impl Fn(Key) -> Result<Key, Error>,
     ) -> Result<Key, Error> {
         for attempt in 0..DECISIONS {
-            let key = self.key(client_id).await?.ok_or_else(Error::not_found)?;
+            let KeyRecord { key, unannounced } = self.key_record(client_id).await?.ok_or_else(Error::not_found)?;
             let next = decide(key.clone())?;
             let changes = differences(&key, &next);
             if changes.is_empty() {
@@ -137,7 +149,11 @@ impl Store {
             }
             let written = self.commit(|now| {
                 Transaction::default()
-                    .replace(&self.tables.core, record::write(positions::key(client_id), &next)?, key.version)?
+                    .replace(
+                        &self.tables.core,
+                        record::write(positions::key(client_id), &KeyRecord { key: next.clone(), unannounced })?,
+                        key.version,
+                    )?
                     .audit(self, now, key.organization, Action::KeyUpdate, &client_id, origin, changes.clone())
             });
             match written.await {
@@ -146,88 +162,5 @@ impl Store {
             }
         }
         Err(StoreError::Changed.into())
-    }
-
-    /// Stops a key for now, or lets it work again, as `decide` says, and answers only once every reader of the feed will learn
-    /// of it. A refused repetition makes sure again that readers learn of a stopped key: the first try may have become visible
-    /// too late for that.
-    ///
-    /// # Errors
-    /// What `decide` refuses; the 404 of a key that is not there.
-    pub async fn switch_key(
-        &self,
-        client_id: ClientId,
-        action: Action,
-        origin: &Origin,
-        decide: impl Fn(Key) -> Result<Key, Error>,
-    ) -> Result<Key, Error> {
-        for attempt in 0..DECISIONS {
-            let key = self.key(client_id).await?.ok_or_else(Error::not_found)?;
-            let next = match decide(key.clone()) {
-                Ok(next) => next,
-                Err(refused) => {
-                    if key.state == State::Deactivated {
-                        self.publish(key.subject(), effect(&key)).await?;
-                    }
-                    return Err(refused);
-                }
-            };
-            let written = self.commit_reducing(key.subject(), effect(&next), |now, entry| {
-                Transaction::default()
-                    .replace(&self.tables.core, record::write(positions::key(client_id), &next)?, key.version)?
-                    .entry(self, entry)?
-                    .audit(self, now, key.organization, action, &client_id, origin, differences(&key, &next))
-            });
-            match written.await {
-                Err(StoreError::Changed) => self.pause(attempt).await,
-                result => return result.map(|()| next).map_err(Error::from),
-            }
-        }
-        Err(StoreError::Changed.into())
-    }
-
-    /// Revokes a key, whatever else happens to it at the same moment, and answers only once every reader of the feed will
-    /// learn of it. Repeating it changes nothing, and makes sure again that readers learn of it: the first try may have
-    /// become visible too late for that.
-    ///
-    /// # Errors
-    /// What any change can meet; then it may or may not have happened, and repeating it is safe.
-    pub async fn revoke_key(&self, key: &Key, origin: &Origin) -> Result<(), StoreError> {
-        let revoked = self.commit_reducing(key.subject(), Effect::Revoke, |now, entry| {
-            let state = |state| serde_dynamo::to_attribute_value(state).map_err(|error| StoreError::Corrupt(error.to_string()));
-            let update = Update::builder()
-                .update_expression("SET #state = :revoked, updated_at = :now ADD version :one")
-                .condition_expression("attribute_exists(PK) AND #state.#name <> :final")
-                .expression_attribute_names("#state", "state")
-                .expression_attribute_names("#name", "name")
-                .expression_attribute_values(":revoked", state(State::Revoked { at: now })?)
-                .expression_attribute_values(":final", AttributeValue::S("revoked".into()))
-                .expression_attribute_values(":now", AttributeValue::S(now.to_string()))
-                .expression_attribute_values(":one", AttributeValue::N("1".into()));
-            let row = Update::builder()
-                .update_expression("SET revoked = :true")
-                .condition_expression("attribute_exists(PK)")
-                .expression_attribute_values(":true", AttributeValue::Bool(true));
-            let row_at = positions::list_row(key.organization, Class::Key, key.created_at, key.client_id);
-            let changes = BTreeMap::from([("state".into(), serde_json::json!({"name": "revoked", "at": now}))]);
-            Transaction::default()
-                .update(&self.tables.core, positions::key(key.client_id), update, StoreError::Revoked)?
-                .update(&self.tables.core, row_at, row, StoreError::NotFound)?
-                .entry(self, entry)?
-                .audit(self, now, key.organization, Action::KeyRevoke, &key.client_id, origin, changes)
-        });
-        match revoked.await {
-            Err(StoreError::Revoked) => self.publish(key.subject(), Effect::Revoke).await,
-            result => result,
-        }
-    }
-}
-
-/// What the feed says of a key that is in this state since this version.
-const fn effect(key: &Key) -> Effect {
-    match key.state {
-        State::Active => Effect::Resume { version: key.version },
-        State::Deactivated => Effect::Suspend { version: key.version },
-        State::Revoked { .. } => Effect::Revoke,
     }
 }

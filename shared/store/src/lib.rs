@@ -4,6 +4,7 @@ mod audit;
 mod banks;
 mod error;
 mod feed;
+mod key_states;
 mod keys;
 mod lists;
 mod organizations;
@@ -22,6 +23,7 @@ use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::Client;
 use domain::{
     ids::Guid,
+    key::Key,
     time::{Clock, Timestamp},
 };
 
@@ -47,13 +49,15 @@ pub struct Store {
     clock: Clock,
     new_id: Arc<dyn Fn() -> Guid + Send + Sync>,
     witness: Witness,
+    /// The key whose authority this store's changes rest on; nothing when they are the operator's.
+    behalf: Option<Arc<Key>>,
 }
 
 /// One try of one call. A healthy `DynamoDB` answers in milliseconds; a try that hangs is given up so that the next one
 /// still fits into the gateway's patience.
 const TRY: Duration = Duration::from_millis(1500);
 /// All tries of one call.
-const CALL: Duration = Duration::from_secs(5);
+const CALL: Duration = Duration::from_secs(4);
 
 impl Store {
     /// A store over the real client. `new_id` draws random identifiers for feed entries and audit events.
@@ -64,7 +68,20 @@ impl Store {
             .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(TRY).operation_timeout(CALL).build())
             .interceptor(witness.clone())
             .build();
-        Self { client: Client::from_conf(config), tables: Arc::new(tables), clock, new_id: Arc::new(new_id), witness }
+        Self {
+            client: Client::from_conf(config),
+            tables: Arc::new(tables),
+            clock,
+            new_id: Arc::new(new_id),
+            witness,
+            behalf: None,
+        }
+    }
+
+    /// This store, its changes holding only while `key` works.
+    #[must_use]
+    pub fn on_behalf_of(&self, key: &Key) -> Self {
+        Self { behalf: Some(Arc::new(key.clone())), ..self.clone() }
     }
 
     fn now(&self) -> Timestamp {

@@ -5,11 +5,16 @@ use std::{collections::HashMap, time::Duration};
 use aws_sdk_dynamodb::{
     operation::transact_write_items::TransactWriteItemsError,
     types::{
-        AttributeValue, CancellationReason, Put, TransactWriteItem, Update,
-        builders::{PutBuilder, UpdateBuilder},
+        AttributeValue, CancellationReason, ConditionCheck, Put, TransactWriteItem, Update,
+        builders::{ConditionCheckBuilder, PutBuilder, UpdateBuilder},
     },
 };
-use domain::{feed::Rules, time::Timestamp};
+use domain::{
+    feed::{Exchange, Rules},
+    key::Key,
+    kind::Kind,
+    time::Timestamp,
+};
 
 use crate::{
     Store,
@@ -24,43 +29,79 @@ use crate::{
 pub(crate) struct Transaction {
     items: Vec<TransactWriteItem>,
     /// For each item, what it means that its condition failed.
-    failures: Vec<Option<StoreError>>,
+    failures: Vec<StoreError>,
+    /// Where each item of `core` stands: a transaction may name an item once.
+    touched: Vec<Position>,
 }
 
 impl Transaction {
     /// Puts an item where none may be yet.
     pub(crate) fn create(self, table: &str, item: Item) -> Result<Self, StoreError> {
         let put = Put::builder().condition_expression("attribute_not_exists(PK)");
-        self.push_put(put, table, item, Some(StoreError::Exists))
+        self.put(put, table, item, StoreError::Exists)
     }
 
-    /// Puts an item over the one that has `expected` as its version, and to which `and` applies.
+    /// Puts an item over the one that has `expected` as its version.
     pub(crate) fn replace(self, table: &str, item: Item, expected: u64) -> Result<Self, StoreError> {
         let put = Put::builder()
             .condition_expression("version = :expected")
             .expression_attribute_values(":expected", AttributeValue::N(expected.to_string()));
-        self.push_put(put, table, item, Some(StoreError::Changed))
+        self.put(put, table, item, StoreError::Changed)
+    }
+
+    fn put(self, put: PutBuilder, table: &str, item: Item, failure: StoreError) -> Result<Self, StoreError> {
+        let at = Position::of(&item);
+        let put = put.table_name(table).set_item(Some(item)).build().map_err(corrupt)?;
+        Ok(self.push(TransactWriteItem::builder().put(put).build(), at, failure))
     }
 
     /// Updates an item under a condition whose failure means `failure`.
     pub(crate) fn update(
-        mut self,
+        self,
         table: &str,
         at: Position,
         update: UpdateBuilder,
         failure: StoreError,
     ) -> Result<Self, StoreError> {
-        let update: Update = update.table_name(table).set_key(Some(at.into_key())).build().map_err(corrupt)?;
-        self.items.push(TransactWriteItem::builder().update(update).build());
-        self.failures.push(Some(failure));
-        Ok(self)
+        let update = update.table_name(table).set_key(Some(at.clone().into_key())).build().map_err(corrupt)?;
+        Ok(self.push(TransactWriteItem::builder().update(update).build(), at, failure))
     }
 
-    fn push_put(mut self, put: PutBuilder, table: &str, item: Item, failure: Option<StoreError>) -> Result<Self, StoreError> {
-        let put = put.table_name(table).set_item(Some(item)).build().map_err(corrupt)?;
-        self.items.push(TransactWriteItem::builder().put(put).build());
+    fn check(self, table: &str, at: Position, check: ConditionCheckBuilder, failure: StoreError) -> Result<Self, StoreError> {
+        let check = check.table_name(table).set_key(Some(at.clone().into_key())).build().map_err(corrupt)?;
+        Ok(self.push(TransactWriteItem::builder().condition_check(check).build(), at, failure))
+    }
+
+    fn push(mut self, item: TransactWriteItem, at: Position, failure: StoreError) -> Self {
+        self.items.push(item);
         self.failures.push(failure);
-        Ok(self)
+        self.touched.push(at);
+        self
+    }
+
+    /// Holds only while the key that it is made on behalf of works: what a key confers must not outlive the moment at which
+    /// the key was stopped, however the two race. A change of that very key is decided on its state and guarded by its version.
+    fn on_behalf_of(mut self, table: &str, key: &Key) -> Result<Self, StoreError> {
+        if !self.touched.contains(&positions::key(key.client_id)) {
+            let active = ConditionCheck::builder()
+                .condition_expression("#state.#name = :active")
+                .expression_attribute_names("#state", "state")
+                .expression_attribute_names("#name", "name")
+                .expression_attribute_values(":active", AttributeValue::S("active".into()));
+            self = self.check(table, positions::key(key.client_id), active, StoreError::CallerStopped)?;
+        }
+        let open = ConditionCheck::builder()
+            .condition_expression(if key.kind == Kind::Live {
+                "suspended = :false AND kyb = :approved"
+            } else {
+                "suspended = :false"
+            })
+            .expression_attribute_values(":false", AttributeValue::Bool(false));
+        let open = match key.kind {
+            Kind::Live => open.expression_attribute_values(":approved", AttributeValue::S("approved".into())),
+            Kind::Sandbox => open,
+        };
+        self.check(table, positions::gate(key.organization), open, StoreError::CallerStopped)
     }
 
     /// Counts one more of a class, up to `max`.
@@ -79,7 +120,7 @@ impl Transaction {
             .iter()
             .zip(&self.failures)
             .find(|(reason, _)| reason.code() == Some("ConditionalCheckFailed"))
-            .and_then(|(_, failure)| failure.clone())
+            .map(|(_, failure)| failure.clone())
     }
 }
 
@@ -87,6 +128,8 @@ fn corrupt(error: impl std::error::Error) -> StoreError {
     StoreError::Corrupt(error.to_string())
 }
 
+/// How old an exchange may be that proves a clock, in milliseconds.
+const RECENT: u64 = 5000;
 /// Times that a change is tried when it meets another transaction on the same item, or throttling.
 const TRIES: u32 = 8;
 
@@ -106,7 +149,10 @@ impl Store {
         self.require_a_true_clock().await?;
         for attempt in 0..TRIES {
             let now = self.now();
-            let transaction = build(now)?;
+            let transaction = match &self.behalf {
+                Some(key) => build(now)?.on_behalf_of(&self.tables.core, key)?,
+                None => build(now)?,
+            };
             let witness = Witness::new(self.clock.clone());
             let call = self.client.transact_write_items().set_transact_items(Some(transaction.items.clone()));
             let Err(error) = call.customize().interceptor(witness.clone()).send().await else { return Ok((now, witness)) };
@@ -129,9 +175,15 @@ impl Store {
     }
 
     /// A clock that is far off makes no changes (architecture.md, Revocation feed): unless the newest exchange proves it
-    /// true, `DynamoDB` is asked for the time.
-    pub(crate) async fn require_a_true_clock(&self) -> Result<(), StoreError> {
-        let holds = || self.witness.exchange().is_some_and(|exchange| Rules::STANDARD.clock_within_bound(&exchange));
+    /// true, `DynamoDB` is asked for the time. Nor does it issue tokens: by a clock that is ahead they would come to life when
+    /// the entry that revoked them has left the feed.
+    ///
+    /// # Errors
+    /// [`StoreError::ClockSkewed`], and what any read can meet.
+    pub async fn require_a_true_clock(&self) -> Result<(), StoreError> {
+        let recent = |exchange: &Exchange| self.now().since(exchange.answered).unsigned_abs() <= RECENT;
+        let holds =
+            || self.witness.exchange().is_some_and(|exchange| recent(&exchange) && Rules::STANDARD.clock_within_bound(&exchange));
         if holds() {
             return Ok(());
         }

@@ -62,17 +62,17 @@ impl Caller {
     /// # Errors
     /// [`ErrorKind::AuthenticationFailed`] when one is missing or malformed.
     pub fn read(fields: &BTreeMap<String, String>, facts: Facts) -> Result<Self, Error> {
-        let member = |name: &str| fields.get(name).map(String::as_str).ok_or_else(unauthenticated);
+        let member = |name: &str| fields.get(name).map(String::as_str).ok_or_else(Error::unauthenticated);
         let list: Vec<&str> = fields.get("ip_allowlist").map(|list| list.split(',').collect()).unwrap_or_default();
         Ok(Self {
-            client_id: member("client_id")?.parse().map_err(|_| unauthenticated())?,
-            owner: member("owner")?.parse().map_err(|_| unauthenticated())?,
-            organization: member("organization")?.parse().map_err(|_| unauthenticated())?,
-            kind: member("environment")?.parse().map_err(|_| unauthenticated())?,
-            scopes: member("scopes")?.parse().map_err(|_| unauthenticated())?,
+            client_id: member("client_id")?.parse().map_err(|_| Error::unauthenticated())?,
+            owner: member("owner")?.parse().map_err(|_| Error::unauthenticated())?,
+            organization: member("organization")?.parse().map_err(|_| Error::unauthenticated())?,
+            kind: member("environment")?.parse().map_err(|_| Error::unauthenticated())?,
+            scopes: member("scopes")?.parse().map_err(|_| Error::unauthenticated())?,
             jti: member("jti")?.to_owned(),
             sid: member("sid")?.to_owned(),
-            ip_allowlist: Allowlist::parse(&list).map_err(|_| unauthenticated())?,
+            ip_allowlist: Allowlist::parse(&list).map_err(|_| Error::unauthenticated())?,
             source_ip: facts.source_ip,
             request_id: facts.request_id,
         })
@@ -100,12 +100,5 @@ impl Caller {
     }
 }
 
-/// The refusal of a call that nobody vouches for.
-#[must_use]
-pub fn unauthenticated() -> Error {
-    Error::new(ErrorKind::AuthenticationFailed, UNAUTHENTICATED)
-}
-
-/// The one text of every 401 (product.md §4; CYB-9).
-pub const UNAUTHENTICATED: &str =
-    "Access token is missing, invalid or revoked, or Signature has expired: request a new token; expiry needs no rotation";
+/// The one text of every 401.
+pub use domain::error::UNAUTHENTICATED;

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use domain::{scope::Catalogue, secret::Brand};
 
 /// The environment variables of one function.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Env(BTreeMap<String, String>);
 
 /// A setting is missing or wrong. The sentence names the variable; it shows no value.
@@ -15,6 +15,13 @@ pub struct SettingError(String);
 
 /// A function cannot start. The sentence names the setting or service at fault.
 pub type StartError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The names alone: among the values of a process are its AWS credentials.
+impl fmt::Debug for Env {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl Env {
     /// The variables of this process.

@@ -1,10 +1,20 @@
-//! Start-up on Lambda. Nothing but this module knows of it: the local stack prepares the same routers and calls them with
-//! the same events.
+//! HTTP functions as Lambda calls them: an event in, an answer out. Nothing but this module knows of it: the local stack gives
+//! the same functions the same events.
 
-use axum::{Router, body::Body, response::IntoResponse, response::Response};
+use std::time::Duration;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::Request as RouterRequest,
+    middleware::{Next, from_fn},
+    response::{IntoResponse, Response},
+};
 use domain::error::Error;
-use http::{Request, Uri, uri::PathAndQuery};
-use lambda_http::{RequestExt, tower::ServiceExt};
+use http::{HeaderValue, Request, Uri, uri::PathAndQuery};
+use lambda_http::{Adapter, RequestExt, request::LambdaRequest, tower::ServiceExt};
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde_json::Value;
 use tower::{Service, util::MapRequest};
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -14,18 +24,73 @@ use crate::{
     log,
 };
 
-/// A function's router behind what every function has in front of it.
-pub type Prepared = MapRequest<Router, fn(lambda_http::Request) -> Request<Body>>;
+/// A function's router behind what every function has in front of it; cheap to clone.
+#[derive(Clone)]
+pub struct HttpFunction(Prepared);
 
-/// Puts in front of a router that requests are routed by the path without the stage, and behind it that a panic is a 500
-/// in the log and on the wire, not a lost invocation.
-#[must_use]
-pub fn prepare(router: Router) -> Prepared {
-    let router = router.layer(CatchPanicLayer::custom(|_| -> Response {
-        tracing::error!("a handler panicked");
-        Management(Error::internal()).into_response()
-    }));
-    router.map_request(without_stage as fn(lambda_http::Request) -> Request<Body>)
+type Prepared = MapRequest<Router, fn(lambda_http::Request) -> Request<Body>>;
+
+/// How long a request may take: less than the 29 seconds of the gateway and the functions' own timeouts, so that it ends in an
+/// answer of ours, not in a killed instance.
+const PATIENCE: Duration = Duration::from_secs(26);
+
+impl HttpFunction {
+    /// Puts around a router that requests are routed by the path without the stage, that a panic is a 500 and a request that
+    /// takes too long a 503, on the wire and in the log.
+    #[must_use]
+    pub fn new(router: Router) -> Self {
+        let router = router.layer(from_fn(within_patience)).layer(CatchPanicLayer::custom(|_| -> Response {
+            tracing::error!("a handler panicked");
+            Management(Error::internal()).into_response()
+        }));
+        Self(router.map_request(without_stage as fn(lambda_http::Request) -> Request<Body>))
+    }
+
+    /// Answers an API Gateway event.
+    ///
+    /// # Errors
+    /// When it is no such event.
+    pub async fn answer(&self, event: LambdaEvent<Value>) -> Result<Value, StartError> {
+        let LambdaEvent { mut payload, context } = event;
+        make_readable(&mut payload);
+        let request: LambdaRequest = serde_json::from_value(payload)?;
+        let mut adapter = Adapter::from(self.0.clone());
+        let adapter = ServiceExt::<LambdaEvent<LambdaRequest>>::ready(&mut adapter).await?;
+        Ok(serde_json::to_value(adapter.call(LambdaEvent::new(request, context)).await?)?)
+    }
+}
+
+impl std::fmt::Debug for HttpFunction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HttpFunction")
+    }
+}
+
+/// Makes an event one that `lambda_http` reads, and reads right. It refuses whole events for one header value that HTTP allows
+/// and its type does not; such a header is left out. And of a header that was sent twice it shows the last value alone, unless
+/// it stands among the multi-value headers alone: who checks for repetition must see it.
+fn make_readable(event: &mut Value) {
+    let legible = |value: &Value| value.as_str().is_some_and(|text| HeaderValue::from_str(text).is_ok());
+    let mut repeated = Vec::new();
+    if let Some(headers) = event.get_mut("multiValueHeaders").and_then(Value::as_object_mut) {
+        headers.retain(|_, values| values.as_array().is_some_and(|values| values.iter().all(legible)));
+        repeated.extend(
+            headers
+                .iter()
+                .filter(|(_, values)| values.as_array().is_some_and(|values| values.len() > 1))
+                .map(|(name, _)| name.clone()),
+        );
+    }
+    if let Some(headers) = event.get_mut("headers").and_then(Value::as_object_mut) {
+        headers.retain(|name, value| legible(value) && !repeated.iter().any(|other| other.eq_ignore_ascii_case(name)));
+    }
+}
+
+async fn within_patience(request: RouterRequest, next: Next) -> Response {
+    tokio::time::timeout(PATIENCE, next.run(request)).await.unwrap_or_else(|_| {
+        tracing::error!("a request took longer than the gateway waits");
+        Management(Error::temporarily_unavailable()).into_response()
+    })
 }
 
 fn without_stage(request: lambda_http::Request) -> Request<Body> {
@@ -51,12 +116,26 @@ pub async fn run<F: Future<Output = Result<Router, StartError>>>(
     start: impl FnOnce(Env, crate::Edge) -> F,
 ) -> Result<(), StartError> {
     log::to_stdout();
-    let router = start(Env::process(), crate::Edge::ambient().await).await?;
-    lambda_http::run(prepare(router)).await
+    let function = HttpFunction::new(start(Env::process(), crate::Edge::ambient().await).await?);
+    lambda_runtime::run(service_fn(async |event| function.answer(event).await)).await
 }
 
-/// Proves that a prepared router is a service of Lambda requests.
-const _: fn() = || {
-    fn is_service<S: Service<lambda_http::Request>>() {}
-    is_service::<Prepared>();
-};
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn illegible_headers_are_left_out_and_repeated_ones_stay_repeated() {
+        let mut event = json!({
+            "headers": {"user-agent": "caf\u{e9}\u{7f}", "Authorization": "b", "accept": "*/*", "x": "line\nfeed"},
+            "multiValueHeaders": {"user-agent": ["caf\u{e9}\u{7f}"], "authorization": ["a", "b"], "accept": ["*/*"], "x": ["line\nfeed"]},
+        });
+        make_readable(&mut event);
+        assert_eq!(
+            event,
+            json!({"headers": {"accept": "*/*"}, "multiValueHeaders": {"authorization": ["a", "b"], "accept": ["*/*"]}})
+        );
+    }
+}

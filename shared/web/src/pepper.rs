@@ -1,14 +1,18 @@
 //! The peppers, read from Secrets Manager when a secret is first hashed or checked, and kept.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
-use aws_config::SdkConfig;
-use aws_sdk_secretsmanager::Client;
+use aws_config::{SdkConfig, timeout::TimeoutConfig};
+use aws_sdk_secretsmanager::{Client, config::Builder};
 use domain::{
     error::{Error, causes},
     pepper::Peppers,
 };
 use tokio::sync::Mutex;
+
+/// One try of one call to Secrets Manager, and all of them.
+const TRY: Duration = Duration::from_millis(1500);
+const CALL: Duration = Duration::from_secs(4);
 
 /// Where the peppers come from.
 pub struct PepperSource {
@@ -21,7 +25,9 @@ impl PepperSource {
     /// Reads the Secrets Manager secret of this name or ARN, later.
     #[must_use]
     pub fn new(aws: &SdkConfig, secret: &str) -> Self {
-        Self { client: Client::new(aws), secret: secret.to_owned(), peppers: Mutex::default() }
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(TRY).operation_timeout(CALL).build();
+        let client = Client::from_conf(Builder::from(aws).timeout_config(timeouts).build());
+        Self { client, secret: secret.to_owned(), peppers: Mutex::default() }
     }
 
     /// The peppers, read once.

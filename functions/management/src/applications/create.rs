@@ -73,7 +73,7 @@ pub(super) async fn create<F: Family>(
     let plain = PlainSecret::mint(&api.brand, key.kind, key.client_id, &api.entropy.secret());
     let hash = plain.hash(&*api.peppers.peppers().await?).map_err(|_| Error::internal())?;
     let secret = Secret { id: api.entropy.secret_id(), hash, created_at: now, expires_at: None };
-    api.store.create_key(&key, &secret, &caller.origin()).await?;
+    api.store.on_behalf_of(&conferring).create_key(&key, &secret, &caller.origin()).await?;
     let response = Json(Response { application: Application::from(&key), secret: &plain.expose() }).into_response();
     Ok((StatusCode::CREATED, [("cache-control", "no-store")], response))
 }

@@ -45,14 +45,14 @@ pub(super) async fn update<F: Family>(
     let (name, ip_allowlist) = parse(&caller, &body)?;
     let client_id = extract::client_id(&text)?;
     let conferring = api.conferring_key(&caller).await?;
-    let origin = caller.origin();
-    let key = api.store.change_key(client_id, &origin, |key| {
+    let (origin, store) = (caller.origin(), api.store.on_behalf_of(&conferring));
+    let key = store.change_key(client_id, &origin, |key| {
         require_visible::<F>(&caller, &key)?;
         if key.is_revoked() {
             return Err(Error::not_found());
         }
         if let Some(list) = &ip_allowlist {
-            caller.conferrer(&conferring).allowlist(list)?;
+            caller.conferrer(&conferring).edited_allowlist(&key.ip_allowlist, list)?;
         }
         Ok(key.edit(name.clone(), ip_allowlist.clone(), api.now()))
     });

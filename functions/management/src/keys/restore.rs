@@ -4,7 +4,11 @@ use axum::{
     Json,
     extract::{Request, State},
 };
-use domain::{audit::Action, key::Key};
+use domain::{
+    audit::Action,
+    error::{Error, Kind},
+    key::Key,
+};
 use web::{
     dialect::Management,
     extract::{self, Id},
@@ -23,7 +27,13 @@ pub(crate) async fn restore(
     extract::no_members(&parts.headers, body).await?;
     let key = find(&api, &caller, &text).await?;
     caller.require(&[write(key.owner)])?;
-    let origin = caller.origin();
-    let key = api.store.switch_key(key.client_id, Action::KeyRestore, &origin, |key: Key| key.restore(api.now())).await?;
+    if key.client_id == caller.client_id {
+        return Err(Error::new(Kind::Forbidden, "A key does not restore itself").into());
+    }
+    // A token of a stopped key passes the authorizer for some seconds yet: it must bring neither itself nor a sibling back.
+    let conferring = api.conferring_key(&caller).await?;
+    caller.conferrer(&conferring).allowlist(&key.ip_allowlist)?;
+    let store = api.store.on_behalf_of(&conferring);
+    let key = store.switch_key(key.client_id, Action::KeyRestore, &caller.origin(), |key: Key| key.restore(api.now())).await?;
     Ok(Json(Response::new(&api, &key).await?))
 }

@@ -1,0 +1,145 @@
+//! What a token of a stopped key can still do in the seconds before every authorizer knows: nothing that lasts.
+//!
+//! These go to the management function with the authorizer's context as it was a moment before the stop.
+
+use std::sync::Arc;
+
+use domain::kind::Kind;
+use latchkey::{functions::Functions, gateway::Invoke, seed::Credentials};
+use serde_json::{Value, json};
+use tests::Platform;
+
+use crate::minted::seed_organization_key;
+
+/// The scopes of an administrator's key.
+const ADMINISTRATION: &str = "bank_applications:execute bank_applications:read bank_applications:write banks:execute banks:read banks:write accounts:read organization_applications:write";
+
+/// The management function, called by a gateway whose authorizer has let this key's token in.
+struct Admitted {
+    functions: Arc<Functions>,
+    context: Value,
+}
+
+impl Admitted {
+    async fn new(platform: &Platform, key: &Credentials) -> Self {
+        let services = platform.stack.services();
+        let functions = Functions::start(services.description(), services.edge()).await.unwrap();
+        let context = platform.bearer(&platform.token(key).await).get("/v1/whoami").await.body;
+        Self { functions: Arc::new(functions), context }
+    }
+
+    /// Status and body of a request that the authorizer let in.
+    async fn send(&self, method: &str, resource: &str, path: &str, body: &Value) -> (u64, Value) {
+        let event = json!({
+            "resource": resource,
+            "path": path,
+            "httpMethod": method,
+            "headers": {"content-type": "application/json", "host": "localhost"},
+            "multiValueHeaders": {"content-type": ["application/json"], "host": ["localhost"]},
+            "body": body.to_string(),
+            "isBase64Encoded": false,
+            "requestContext": {
+                "authorizer": self.context,
+                "identity": {"sourceIp": "8.8.8.8"},
+                "httpMethod": method,
+                "path": path,
+                "resourcePath": resource,
+                "stage": "main",
+                "requestId": "1",
+                "requestTimeEpoch": 0,
+            },
+        });
+        let answer = self.functions.invoke("ManagementFunction", event).await.unwrap();
+        let body = serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or_default();
+        (answer["statusCode"].as_u64().unwrap(), body)
+    }
+}
+
+#[tokio::test]
+async fn a_stopped_key_confers_nothing_restores_nothing_and_a_key_never_restores_itself() {
+    let platform = Platform::start().await;
+    let (stopped, sibling) = (administrator_key(&platform).await, platform.bank_key(json!({})).await);
+    let admitted = Admitted::new(&platform, &stopped).await;
+    let create = json!({"name": "made", "bank_guid": platform.seed.bank.guid});
+    let (status, made) = admitted.send("POST", "/api/bank_applications", "/api/bank_applications", &create).await;
+    assert_eq!(status, 201, "{made}");
+
+    let administrator = platform.organization().await;
+    let act = async |key: &Credentials, verb: &str| {
+        administrator.post(&format!("/api/keys/{}/{verb}", key.client_id), &Value::Null).await.status
+    };
+    assert_eq!(act(&sibling, "deactivate").await, 200);
+    let own_path = format!("/api/keys/{}/restore", administrator_id(&platform));
+    administrator.post(&own_path, &Value::Null).await.assert_error(403, "forbidden");
+    assert_eq!(act(&stopped, "deactivate").await, 200);
+
+    let restore = |key: &Credentials| format!("/api/keys/{}/restore", key.client_id);
+    let edit = format!("/api/bank_applications/{}", made["client_id"].as_str().unwrap());
+    for (method, resource, path, body) in [
+        ("POST", "/api/keys/{client_id}/restore", restore(&sibling), Value::Null),
+        ("POST", "/api/bank_applications", "/api/bank_applications".to_owned(), create.clone()),
+        ("PATCH", "/api/bank_applications/{client_id}", edit, json!({"ip_allowlist": ["8.8.8.8"]})),
+        ("POST", "/api/banks", "/api/banks".to_owned(), json!({"name": "made", "environment": "sandbox"})),
+    ] {
+        let (status, body) = admitted.send(method, resource, &path, &body).await;
+        assert_eq!((status, body["message_code"].as_str()), (401, Some("authentication_failed")), "{method} {path}: {body}");
+    }
+    let (status, body) = admitted.send("POST", "/api/keys/{client_id}/restore", &restore(&stopped), &Value::Null).await;
+    assert_eq!((status, body["message_code"].as_str()), (403, Some("forbidden")), "{body}");
+    assert_eq!(act(&sibling, "restore").await, 200, "it was still deactivated");
+}
+
+async fn administrator_key(platform: &Platform) -> Credentials {
+    seed_organization_key(platform, Kind::Sandbox, ADMINISTRATION).await
+}
+
+fn administrator_id(platform: &Platform) -> &str {
+    &platform.seed.organization.key.client_id
+}
+
+/// However a creation and the revocation of its creator race, no key is born after the revocation was answered.
+#[tokio::test]
+async fn no_key_is_born_of_a_revoked_one() {
+    let platform = Platform::start().await;
+    let key = administrator_key(&platform).await;
+    let admitted = Arc::new(Admitted::new(&platform, &key).await);
+    let body = json!({"name": "made", "bank_guid": platform.seed.bank.guid});
+    let makers: Vec<_> = (0..8)
+        .map(|_| {
+            let (admitted, body) = (admitted.clone(), body.clone());
+            tokio::spawn(async move {
+                let mut made = 0;
+                while admitted.send("POST", "/api/bank_applications", "/api/bank_applications", &body).await.0 == 201 {
+                    made += 1;
+                }
+                made
+            })
+        })
+        .collect();
+    tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+    let administrator = platform.organization().await;
+    let revoked = administrator.post(&format!("/api/keys/{}/revoke", key.client_id), &Value::Null).await;
+    assert_eq!(revoked.status, 200, "{revoked:?}");
+    let total = async || administrator.get("/api/bank_applications").await.body["total"].as_u64().unwrap();
+    let at_the_answer = total().await;
+    let mut made = 0;
+    for maker in makers {
+        made += maker.await.unwrap();
+    }
+    assert!(made > 0, "the race took place");
+    assert_eq!(total().await, at_the_answer);
+    assert_eq!(at_the_answer, made + 1, "those made, and the seed's");
+}
+
+/// HTTP allows what `http::HeaderValue` does not: no such header makes a 5xx of a request.
+#[tokio::test]
+async fn headers_beyond_ascii_are_no_5xx() {
+    use reqwest::Method;
+    let platform = Platform::start().await;
+    let caller = platform.organization().await;
+    for path in ["/api/banks", "/v1/whoami", "/.well-known/jwks.json"] {
+        let value = reqwest::header::HeaderValue::from_bytes("café".as_bytes()).unwrap();
+        let answer = tests::Answer::of(caller.request(Method::GET, path).header("user-agent", value)).await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+    }
+}

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use crate::{gate::OrganizationGate, ids::Guid, kind::BankEnvironment, time::Timestamp};
+use crate::{gate::OrganizationGate, ids::Guid, kind::BankEnvironment, secret::looks_like_one, time::Timestamp};
 
 /// What people call an organization, a bank or a key: 1 to 128 characters, no control characters, not only white space.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,6 +20,9 @@ impl Name {
         }
         if text.trim().is_empty() || text.chars().any(char::is_control) {
             return Err("must have a visible character and no control characters");
+        }
+        if looks_like_one(text) {
+            return Err("holds a secret; a name is shown to everybody");
         }
         Ok(Self(text.to_owned()))
     }
@@ -88,7 +91,7 @@ mod tests {
     fn names_have_1_to_128_characters() {
         assert!(Name::parse("web-checkout prod").is_ok());
         assert!(Name::parse(&"é".repeat(128)).is_ok());
-        for text in ["", "   ", "a\nb", "\u{0}", &"x".repeat(129)] {
+        for text in ["", "   ", "a\nb", "\u{0}", &"x".repeat(129), &format!("my lk_test_{}", "a1".repeat(35))] {
             assert!(Name::parse(text).is_err(), "{text:?}");
         }
     }

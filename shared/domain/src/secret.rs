@@ -101,6 +101,16 @@ fn checksum(body: &str) -> Option<[u8; CHECKSUM]> {
     base62::encode(&crc32fast::hash(body.as_bytes()).to_be_bytes())
 }
 
+/// Whether a secret of any deployment may stand in `text`: what is kept or shown must not hold one (LEAK-1).
+#[must_use]
+pub fn looks_like_one(text: &str) -> bool {
+    Kind::ALL.into_iter().any(|kind| {
+        text.split(&format!("_{}_", kind.secret_tag()))
+            .skip(1)
+            .any(|rest| rest.bytes().take_while(u8::is_ascii_alphanumeric).count() >= RANDOM)
+    })
+}
+
 /// A presented text is not a secret of this deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotASecret;

@@ -167,7 +167,8 @@ impl Shared {
         tracing::info!(
             target: "latchkey::access",
             request_id = %call.request_id,
-            method = %call.method,
+            // The caller may have sent anything at all as a method.
+            method = METHODS.into_iter().find(|known| *known == call.method).unwrap_or("other"),
             resource_path = resource,
             status,
             source_ip = %call.source_ip,

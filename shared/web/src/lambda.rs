@@ -68,8 +68,17 @@ impl std::fmt::Debug for HttpFunction {
 
 /// Makes an event one that `lambda_http` reads, and reads right. It refuses whole events for one header value that HTTP allows
 /// and its type does not; such a header is left out. And of a header that was sent twice it shows the last value alone, unless
-/// it stands among the multi-value headers alone: who checks for repetition must see it.
+/// it stands among the multi-value headers alone: who checks for repetition must see it. Of the host it makes a URL, and
+/// panics when it cannot; no function asks for the host, since the issuer is a setting.
 fn make_readable(event: &mut Value) {
+    for mapping in ["headers", "multiValueHeaders"] {
+        if let Some(headers) = event.get_mut(mapping).and_then(Value::as_object_mut) {
+            headers.retain(|name, _| !name.eq_ignore_ascii_case("host"));
+        }
+    }
+    if let Some(domain) = event.pointer_mut("/requestContext/domainName") {
+        *domain = Value::Null;
+    }
     let legible = |value: &Value| value.as_str().is_some_and(|text| HeaderValue::from_str(text).is_ok());
     let mut repeated = Vec::new();
     if let Some(headers) = event.get_mut("multiValueHeaders").and_then(Value::as_object_mut) {
@@ -129,13 +138,15 @@ mod tests {
     #[test]
     fn illegible_headers_are_left_out_and_repeated_ones_stay_repeated() {
         let mut event = json!({
-            "headers": {"user-agent": "caf\u{e9}\u{7f}", "Authorization": "b", "accept": "*/*", "x": "line\nfeed"},
-            "multiValueHeaders": {"user-agent": ["caf\u{e9}\u{7f}"], "authorization": ["a", "b"], "accept": ["*/*"], "x": ["line\nfeed"]},
+            "requestContext": {"domainName": "["},
+            "headers": {"Host": "[", "user-agent": "caf\u{e9}\u{7f}", "Authorization": "b", "accept": "*/*", "x": "line\nfeed"},
+            "multiValueHeaders": {"host": ["["], "user-agent": ["caf\u{e9}\u{7f}"], "authorization": ["a", "b"], "accept": ["*/*"], "x": ["line\nfeed"]},
         });
         make_readable(&mut event);
         assert_eq!(
             event,
-            json!({"headers": {"accept": "*/*"}, "multiValueHeaders": {"authorization": ["a", "b"], "accept": ["*/*"]}})
+            json!({"requestContext": {"domainName": null}, "headers": {"accept": "*/*"},
+                "multiValueHeaders": {"authorization": ["a", "b"], "accept": ["*/*"]}})
         );
     }
 }

@@ -113,6 +113,16 @@ impl Answer {
         self
     }
 
+    /// Asserts a 422 that refuses this member for a reason with these words in it.
+    #[track_caller]
+    pub fn assert_field(&self, field: &str, words: &str) -> &Self {
+        self.assert_error(422, "invalid_parameter");
+        let errors = self.body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let reason = errors.iter().find(|error| error["field"] == field).and_then(|error| error["reason"].as_str());
+        assert!(reason.is_some_and(|reason| reason.contains(words)), "no {field} that {words}: {self:?}");
+        self
+    }
+
     /// Asserts status and `error` of an OAuth endpoint.
     #[track_caller]
     pub fn assert_oauth_error(&self, status: u16, error: &str) -> &Self {

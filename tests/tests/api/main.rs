@@ -1,11 +1,21 @@
 //! Black-box tests over HTTP, by route. One binary: every further one costs seconds and megabytes.
 
+mod applications;
 mod auth_token;
+mod bad_input;
+mod bank_applications;
+mod banks;
 mod credentials;
+mod estate;
+mod keys_revoke;
 mod leak;
+mod minted;
 mod oauth_token;
+mod organization_applications;
+mod organizations;
 mod revocation;
 mod template;
+mod tenancy;
 mod well_known;
 mod whoami;
 mod whoami_authorizer;

@@ -1,0 +1,212 @@
+//! Who one is, and what is another's: no credential is the static 401, and another tenant's thing is exactly the 404 of
+//! nothing at all, on every route (product.md §4).
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::{Answer, Caller, Platform};
+
+use crate::{
+    estate::{appearance, estate},
+    minted::seed_organization,
+};
+
+/// A route of the management API, as the template has it.
+pub struct Guarded {
+    pub method: Method,
+    pub path: String,
+}
+
+impl Guarded {
+    /// Every route of the template behind the management API's authorizer.
+    pub fn all(platform: &Platform) -> Vec<Self> {
+        let routes = &platform.stack.services().description().api.routes;
+        let guarded = routes.iter().filter(|route| route.authorizer.as_deref() == Some("ManagementAuthorizer"));
+        guarded.map(|route| Self { method: route.method.parse().unwrap(), path: route.path.clone() }).collect()
+    }
+
+    /// The path with `id` for its variable.
+    pub fn path_of(&self, id: &str) -> String {
+        self.path.replace("{guid}", id).replace("{client_id}", id)
+    }
+
+    /// A body that the route takes, where it takes one. A bank's or key's owner is named by `bank_guid`.
+    pub fn body(&self, bank_guid: &str) -> Option<Value> {
+        match (self.method.as_str(), self.path.as_str()) {
+            ("GET" | "DELETE", _) => None,
+            ("POST", "/api/banks") => Some(json!({"name": "n", "environment": "sandbox"})),
+            ("POST", "/api/bank_applications") => Some(json!({"name": "n", "bank_guid": bank_guid})),
+            ("POST", path) if path.starts_with("/api/keys/") => Some(json!({})),
+            _ => Some(json!({"name": "n"})),
+        }
+    }
+
+    /// Calls it.
+    pub async fn call(&self, caller: &Caller, id: &str, bank_guid: &str) -> Answer {
+        let request = caller.request(self.method.clone(), &self.path_of(id));
+        Answer::of(match self.body(bank_guid) {
+            Some(body) => request.json(&body),
+            None => request,
+        })
+        .await
+    }
+}
+
+#[tokio::test]
+async fn not_found_when_it_is_anothers_on_every_route() {
+    let platform = Platform::start().await;
+    let (neighbour, neighbour_key, neighbour_bank, neighbour_bank_key) = platform.neighbour().await;
+    let ours = platform.organization().await;
+    let theirs = platform.bearer(&platform.token(&neighbour_key).await);
+    let our_estate = estate(&platform, &ours, seed_organization(&platform)).await;
+    let their_estate = estate(&platform, &theirs, neighbour).await;
+    let guid_of = |client_id: &str| client_id.parse::<domain::ids::ClientId>().unwrap().guid().to_string();
+    let our_ids = [
+        platform.seed.organization.guid.clone(),
+        platform.seed.bank.guid.clone(),
+        platform.seed.organization.key.client_id.clone(),
+        platform.seed.bank.key.client_id.clone(),
+        guid_of(&platform.seed.organization.key.client_id),
+        guid_of(&platform.seed.bank.key.client_id),
+    ];
+    let their_ids = [
+        neighbour.to_string(),
+        neighbour_bank.to_string(),
+        neighbour_key.client_id.clone(),
+        neighbour_bank_key.client_id.clone(),
+        guid_of(&neighbour_key.client_id),
+        guid_of(&neighbour_bank_key.client_id),
+    ];
+    let unknown = "0123456789abcdef0123456789abcdef";
+    let items: Vec<_> = Guarded::all(&platform).into_iter().filter(|route| route.path.contains('{')).collect();
+    assert!(items.len() >= 13, "every route that names one thing");
+    for (caller, foreign) in [(&ours, &their_ids), (&theirs, &our_ids)] {
+        for route in &items {
+            let nothing = route.call(caller, unknown, unknown).await;
+            nothing.assert_error(404, "not_found");
+            assert_eq!(nothing.body["message"], "There is no such resource");
+            for id in foreign {
+                let answer = route.call(caller, id, unknown).await;
+                assert_eq!(appearance(&answer), appearance(&nothing), "{} {} {id}", route.method, route.path);
+            }
+        }
+        for id in foreign {
+            let nothing = caller.post("/api/bank_applications", &json!({"name": "n", "bank_guid": unknown})).await;
+            let answer = caller.post("/api/bank_applications", &json!({"name": "n", "bank_guid": id})).await;
+            nothing.assert_error(422, "invalid_parameter");
+            assert_eq!(appearance(&answer), appearance(&nothing), "{id}");
+        }
+    }
+    assert_eq!(estate(&platform, &ours, seed_organization(&platform)).await, our_estate);
+    assert_eq!(estate(&platform, &theirs, neighbour).await, their_estate);
+    for key in [&neighbour_key, &neighbour_bank_key, &platform.seed.organization.key, &platform.seed.bank.key] {
+        platform.token(key).await;
+    }
+}
+
+/// What each does shows in its own lists alone.
+#[tokio::test]
+async fn one_tenants_changes_do_not_show_in_anothers_lists() {
+    let platform = Platform::start().await;
+    let (neighbour, neighbour_key, ..) = platform.neighbour().await;
+    let ours = platform.organization().await;
+    let theirs = platform.bearer(&platform.token(&neighbour_key).await);
+    let their_estate = estate(&platform, &theirs, neighbour).await;
+    let bank = ours.post("/api/banks", &json!({"name": "Ours", "environment": "sandbox"})).await;
+    for (path, body) in [
+        ("/api/bank_applications", json!({"name": "ours", "bank_guid": bank.body["guid"]})),
+        ("/api/organization_applications", json!({"name": "ours"})),
+    ] {
+        let made = ours.post(path, &body).await;
+        assert_eq!(made.status, 201, "{made:?}");
+        assert_eq!(ours.get(path).await.body["total"], 2);
+    }
+    assert_eq!(estate(&platform, &theirs, neighbour).await, their_estate);
+}
+
+/// The one static 401, on every route, whatever is wrong with the credential.
+#[tokio::test]
+async fn authentication_failed_when_the_token_is_missing_or_not_one() {
+    let platform = Platform::start().await;
+    let all = platform.organization().await;
+    let before = estate(&platform, &all, seed_organization(&platform)).await;
+    let token = all.token().to_owned();
+    let key = &platform.seed.bank.key;
+    let tampered = format!("{}A{}", &token[..token.len() - 2], &token[token.len() - 1..]);
+    let (unsigned, _) = token.rsplit_once('.').unwrap();
+    let basic = {
+        use base64::{Engine, engine::general_purpose::STANDARD};
+        format!("Basic {}", STANDARD.encode(format!("{}:{}", key.client_id, key.client_secret)))
+    };
+    let headers: Vec<Option<String>> = vec![
+        None,
+        Some(String::new()),
+        Some("Bearer".into()),
+        Some("Bearer garbage".into()),
+        Some("Bearer a.b.c".into()),
+        Some(token.clone()),
+        Some(format!("Token {token}")),
+        Some(basic),
+        Some(format!("Bearer {}", key.client_secret)),
+        Some(format!("Bearer {token} {token}")),
+        Some(format!("Bearer {token}, Bearer {token}")),
+        Some(format!("Bearer {unsigned}.")),
+        Some(format!("Bearer {tampered}")),
+    ];
+    let message =
+        "Access token is missing, invalid or revoked, or Signature has expired: request a new token; expiry needs no rotation";
+    let expected = json!({"status": 401, "error": "unauthorized", "message_code": "authentication_failed",
+        "message": message, "error_message": message});
+    for route in Guarded::all(&platform) {
+        for id in [&platform.seed.bank.guid, &platform.seed.bank.key.client_id] {
+            for header in &headers {
+                let mut request = platform.anonymous().request(route.method.clone(), &route.path_of(id));
+                if let Some(header) = header {
+                    request = request.header("authorization", header);
+                }
+                if let Some(body) = route.body(&platform.seed.bank.guid) {
+                    request = request.json(&body);
+                }
+                let answer = Answer::of(request).await;
+                assert_eq!((answer.status, &answer.body), (401, &expected), "{} {} {header:?}", route.method, route.path);
+                assert_eq!((answer.header("www-authenticate"), answer.header("cache-control")), ("Bearer", "no-store"));
+            }
+        }
+    }
+    let twice = all.request(Method::GET, "/api/banks").header("authorization", format!("Bearer {token}"));
+    assert_eq!(Answer::of(twice).await.body, expected, "two headers are none");
+    platform.advance(std::time::Duration::from_secs(1801));
+    assert_eq!(all.get("/api/banks").await.body, expected, "CYB-9: an expired token");
+    let all = platform.organization().await;
+    assert_eq!(estate(&platform, &all, seed_organization(&platform)).await, before);
+}
+
+/// HEAD has no route and no authorizer of its own: the function itself decides as the authorizer would.
+#[tokio::test]
+async fn head_is_guarded_as_get_is() {
+    let platform = Platform::start().await;
+    let (_, foreign_key, foreign_bank, _) = platform.neighbour().await;
+    let ours = platform.organization().await;
+    let revoked = platform.bank_key(json!({})).await;
+    let revoked_caller = platform.bearer(&platform.token(&revoked).await);
+    let bound = platform.bank_key(json!({"ip_allowlist": ["8.8.8.8"]})).await;
+    let bound = platform.request_token(&bound, platform.anonymous().from("8.8.8.8")).await;
+    let bound = platform.bearer(bound.body["access_token"].as_str().unwrap());
+    let head = async |caller: &Caller, path: &str| {
+        let answer = Answer::of(caller.request(Method::HEAD, path)).await;
+        assert_eq!(answer.text, "", "{answer:?}");
+        answer.status
+    };
+    let bank = format!("/api/banks/{}", platform.seed.bank.guid);
+    assert_eq!(head(&ours, &bank).await, 200);
+    assert_eq!(head(&ours, &format!("/api/banks/{foreign_bank}")).await, 404);
+    assert_eq!(head(&ours, &format!("/api/organization_applications/{}", foreign_key.client_id)).await, 404);
+    assert_eq!(head(&platform.anonymous(), &bank).await, 401);
+    assert_eq!(head(&platform.bearer("garbage"), &bank).await, 401);
+    assert_eq!(head(&platform.bank().await, "/api/organizations").await, 403);
+    assert_eq!(head(&bound.from("8.8.8.8"), &bank).await, 200);
+    assert_eq!(head(&bound.from("9.9.9.9"), &bank).await, 403);
+    assert_eq!(head(&revoked_caller, &bank).await, 200);
+    assert_eq!(ours.delete(&format!("/api/bank_applications/{}", revoked.client_id)).await.status, 204);
+    platform.advance(std::time::Duration::from_secs(5));
+    assert_eq!(head(&revoked_caller, &bank).await, 401);
+}

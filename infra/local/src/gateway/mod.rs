@@ -37,6 +37,9 @@ use tokio::net::TcpListener;
 /// Milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
+/// The methods that an API can have.
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
 /// How the gateway runs.
 #[derive(Clone)]
 pub struct Options {

@@ -42,6 +42,8 @@ impl Tokens {
             nbf: iat,
             exp: Timestamp::from_seconds(exp.seconds()),
         };
+        // Of both kinds, since an authorizer that has just read the published keys does not look for another one at once.
+        tokio::try_join!(self.sandbox.publish(&self.store, *now), self.live.publish(&self.store, *now))?;
         let access_token = self.signer(key.kind).sign(&self.store, &claims, *now).await?;
         Ok(Issued { access_token, expires_in, scopes })
     }

@@ -29,7 +29,11 @@ impl Conferrer<'_> {
         let Some(requested) = requested else {
             let conferred: ScopeSet =
                 catalogue.defaults(holder).iter().filter(|scope| self.may_confer(holder, scope)).cloned().collect();
-            return Ok(conferred);
+            return if conferred.is_empty() {
+                Err(insufficient("This token holds no scope that it could confer on such a key".into()))
+            } else {
+                Ok(conferred)
+            };
         };
         let mut refused = Vec::new();
         let mut scopes = Vec::new();

@@ -85,14 +85,21 @@ impl Store {
         let bank = self.bank(guid).await?.ok_or_else(Error::not_found)?;
         let next = decide(bank.clone())?;
         let changes = differences(&bank, &next);
-        if !changes.is_empty() {
-            self.commit(|now| {
-                Transaction::default()
-                    .replace(&self.tables.core, record::write(positions::gate(guid), &next)?, bank.version)?
-                    .audit(self, now, bank.organization, Action::BankUpdate, &guid, origin, changes.clone())
-            })
-            .await?;
+        if changes.is_empty() {
+            return Ok(bank);
         }
+        self.commit(|now| {
+            Transaction::default().replace(&self.tables.core, record::write(positions::gate(guid), &next)?, bank.version)?.audit(
+                self,
+                now,
+                bank.organization,
+                Action::BankUpdate,
+                &guid,
+                origin,
+                changes.clone(),
+            )
+        })
+        .await?;
         Ok(next)
     }
 }

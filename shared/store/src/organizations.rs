@@ -61,14 +61,15 @@ impl Store {
         let organization: Organization = self.read(positions::organization(guid)).await?.ok_or_else(Error::not_found)?;
         let next = decide(organization.clone())?;
         let changes = differences(&organization, &next);
-        if !changes.is_empty() {
-            self.commit(|now| {
-                Transaction::default()
-                    .replace(&self.tables.core, record::write(positions::organization(guid), &next)?, organization.version)?
-                    .audit(self, now, guid, Action::OrganizationUpdate, &guid, origin, changes.clone())
-            })
-            .await?;
+        if changes.is_empty() {
+            return Ok(organization);
         }
+        self.commit(|now| {
+            Transaction::default()
+                .replace(&self.tables.core, record::write(positions::organization(guid), &next)?, organization.version)?
+                .audit(self, now, guid, Action::OrganizationUpdate, &guid, origin, changes.clone())
+        })
+        .await?;
         Ok(next)
     }
 

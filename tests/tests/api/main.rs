@@ -14,6 +14,7 @@ mod oauth_token;
 mod organization_applications;
 mod organizations;
 mod revocation;
+mod stopped_keys;
 mod template;
 mod tenancy;
 mod well_known;

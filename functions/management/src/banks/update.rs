@@ -41,10 +41,7 @@ pub(crate) async fn update(
     let origin = caller.origin();
     let bank = api.store.change_bank(guid(&text)?, &origin, |bank| {
         require_visible(&caller, &bank)?;
-        Ok(match name.clone() {
-            Some(name) if name != bank.name => Bank { name, updated_at: api.now(), version: bank.version + 1, ..bank },
-            _ => bank,
-        })
+        Ok(Bank { name: name.clone().unwrap_or(bank.name), updated_at: api.now(), version: bank.version + 1, ..bank })
     });
     Ok(Json(Response::from(&bank.await?)))
 }

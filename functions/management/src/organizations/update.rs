@@ -37,12 +37,8 @@ pub(crate) async fn update(
     let standing = own(&api, &caller, &text).await?;
     let origin = caller.origin();
     let changed = api.store.change_organization(standing.organization.guid, &origin, |organization| {
-        Ok(match name.clone() {
-            Some(name) if name != organization.name => {
-                Organization { name, updated_at: api.now(), version: organization.version + 1, ..organization }
-            }
-            _ => organization,
-        })
+        let name = name.clone().unwrap_or(organization.name);
+        Ok(Organization { name, updated_at: api.now(), version: organization.version + 1, ..organization })
     });
     Ok(Json(Response::new(&changed.await?, standing.gate)))
 }

@@ -28,6 +28,7 @@ pub enum Mode {
 pub struct Proxy {
     address: SocketAddr,
     mode: watch::Sender<Mode>,
+    held: watch::Receiver<usize>,
     task: JoinHandle<()>,
 }
 
@@ -37,12 +38,13 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let (mode, watched) = watch::channel(Mode::Pass);
+        let (count, held) = watch::channel(0);
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(relay(client, service, watched.clone()));
+                tokio::spawn(relay(client, service, watched.clone(), count.clone()));
             }
         });
-        Self { address, mode, task }
+        Self { address, mode, held, task }
     }
 
     /// Where it listens.
@@ -55,6 +57,11 @@ impl Proxy {
     pub fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
     }
+
+    /// Waits until something has been held.
+    pub async fn holds(&self) {
+        self.held.clone().wait_for(|held| *held > 0).await.expect("the proxy runs");
+    }
 }
 
 impl Drop for Proxy {
@@ -63,7 +70,7 @@ impl Drop for Proxy {
     }
 }
 
-async fn relay(client: TcpStream, service: SocketAddr, mode: watch::Receiver<Mode>) {
+async fn relay(client: TcpStream, service: SocketAddr, mode: watch::Receiver<Mode>, held: watch::Sender<usize>) {
     if *mode.borrow() == Mode::Cut {
         return;
     }
@@ -71,8 +78,8 @@ async fn relay(client: TcpStream, service: SocketAddr, mode: watch::Receiver<Mod
     let (from_client, to_client) = client.into_split();
     let (from_service, to_service) = service.into_split();
     tokio::select! {
-        () = copy(from_client, to_service, mode.clone()) => {}
-        () = copy(from_service, to_client, mode.clone()) => {}
+        () = copy(from_client, to_service, mode.clone(), &held) => {}
+        () = copy(from_service, to_client, mode.clone(), &held) => {}
         () = cut(mode) => {}
     }
 }
@@ -81,9 +88,12 @@ async fn cut(mut mode: watch::Receiver<Mode>) {
     let _: Result<_, _> = mode.wait_for(|mode| *mode == Mode::Cut).await;
 }
 
-async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut mode: watch::Receiver<Mode>) {
+async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut mode: watch::Receiver<Mode>, held: &watch::Sender<usize>) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length) = from.read(&mut buffer).await {
+        if length > 0 && *mode.borrow() == Mode::Hold {
+            held.send_modify(|held| *held += 1);
+        }
         let passes = mode.wait_for(|mode| *mode != Mode::Hold).await.is_ok();
         if length == 0 || !passes || to.write_all(&buffer[..length]).await.is_err() {
             return;

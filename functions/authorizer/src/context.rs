@@ -36,10 +36,6 @@ pub struct Context {
     pub expires_at: Timestamp,
 }
 
-/// A context lacks a member, or one cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadContext(pub &'static str);
-
 impl From<&Claims> for Context {
     fn from(claims: &Claims) -> Self {
         Self {
@@ -57,7 +53,7 @@ impl From<&Claims> for Context {
 }
 
 impl Context {
-    /// The members as the gateway carries them; what is absent is left out.
+    /// The members as the gateway carries them, and `web::caller::Caller` reads them; what is absent is left out.
     #[must_use]
     pub fn fields(&self) -> BTreeMap<String, String> {
         let always = [
@@ -74,33 +70,5 @@ impl Context {
         let bank = self.owner.bank().map(|bank| ("bank", bank.to_string()));
         let list = (!list.is_empty()).then(|| ("ip_allowlist", list.join(",")));
         always.into_iter().chain(bank).chain(list).map(|(name, value)| (name.to_owned(), value)).collect()
-    }
-
-    /// Reads the members back.
-    ///
-    /// # Errors
-    /// The name of the first that is missing or wrong.
-    pub fn read(fields: &BTreeMap<String, String>) -> Result<Self, BadContext> {
-        fn member<T>(
-            fields: &BTreeMap<String, String>,
-            name: &'static str,
-            read: impl Fn(&str) -> Option<T>,
-        ) -> Result<T, BadContext> {
-            fields.get(name).and_then(|text| read(text)).ok_or(BadContext(name))
-        }
-        let list = fields.get("ip_allowlist").map(|list| list.split(',').collect::<Vec<_>>()).unwrap_or_default();
-        let context = Self {
-            organization: member(fields, "organization", |text| text.parse().ok())?,
-            client_id: member(fields, "client_id", |text| text.parse().ok())?,
-            owner: member(fields, "owner", |text| text.parse().ok())?,
-            scopes: member(fields, "scopes", |text| text.parse().ok())?,
-            environment: member(fields, "environment", |text| text.parse().ok())?,
-            jti: member(fields, "jti", |text| text.parse().ok())?,
-            sid: member(fields, "sid", |text| text.parse().ok())?,
-            ip_allowlist: Allowlist::parse(&list).map_err(|_| BadContext("ip_allowlist"))?,
-            expires_at: member(fields, "expires_at", |text| Timestamp::parse(text).ok())?,
-        };
-        let bank = context.owner.bank().map(|bank| bank.to_string());
-        if fields.get("bank") == bank.as_ref() { Ok(context) } else { Err(BadContext("bank")) }
     }
 }

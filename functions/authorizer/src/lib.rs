@@ -28,7 +28,7 @@ use store::{Store, Tables};
 
 pub use answer::Refused;
 pub use bearer::{Bearer, NoBearer};
-pub use context::{BadContext, Context};
+pub use context::Context;
 pub use decide::{Cause, Decision, Denial, Unauthorized, Unavailable, decide};
 pub use guard::Guard;
 pub use request::{Request, Route};

@@ -18,7 +18,7 @@ impl Tokens {
     /// happened to the key since reaches the token through the revocation feed, which names the key, not the time.
     pub(crate) async fn issue(&self, authenticated: &Authenticated, requested: Option<&str>) -> Result<Issued, Error> {
         let Authenticated { key, secret, now } = authenticated;
-        let scopes = self.catalogue.issue(key.owner.holder(), &key.scopes, requested)?;
+        let scopes = self.catalogue.issue(&key.scopes, requested)?;
         let iat = Timestamp::from_seconds(now.seconds());
         let ends = [Some(iat + self.settings.lifetime), key.expires_at, secret.expires_at];
         let exp = ends.into_iter().flatten().min().unwrap_or(iat);

@@ -2,6 +2,8 @@
 
 use std::{
     collections::BTreeMap,
+    fs::DirBuilder,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -127,7 +129,12 @@ pub async fn run() -> ExitCode {
 
 impl Data {
     fn storage(&self) -> Result<Storage, StartError> {
-        std::fs::create_dir_all(&self.data_dir).map_err(|error| format!("{}: {error}", self.data_dir.display()))?;
+        // seed.json is in it, whatever the storage: for its owner alone.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.data_dir)
+            .map_err(|error| format!("{}: {error}", self.data_dir.display()))?;
         Ok(if self.ephemeral { Storage::Memory } else { Storage::Directory(self.data_dir.clone()) })
     }
 }

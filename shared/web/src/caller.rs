@@ -1,12 +1,12 @@
 //! Who calls, as the authorizer found out. The authorizer writes this context, the gateway carries it, functions read it.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, str::FromStr};
 
 use domain::{
     allowlist::Allowlist,
     audit::{Actor, Origin},
     error::{Error, Kind as ErrorKind},
-    ids::{ClientId, Guid},
+    ids::{ClientId, Guid, SecretId},
     key::Owner,
     kind::Kind,
     scope::ScopeSet,
@@ -30,9 +30,9 @@ pub struct Caller {
     /// What the token may do.
     pub scopes: ScopeSet,
     /// The token.
-    pub jti: String,
+    pub jti: Guid,
     /// The secret that obtained it.
-    pub sid: String,
+    pub sid: SecretId,
     /// The allowlist sealed into the token.
     pub ip_allowlist: Allowlist,
     /// From where this call comes.
@@ -62,20 +62,24 @@ impl Caller {
     /// # Errors
     /// [`ErrorKind::AuthenticationFailed`] when one is missing or malformed.
     pub fn read(fields: &BTreeMap<String, String>, facts: Facts) -> Result<Self, Error> {
-        let member = |name: &str| fields.get(name).map(String::as_str).ok_or_else(Error::unauthenticated);
+        fn member<T: FromStr>(fields: &BTreeMap<String, String>, name: &str) -> Result<T, Error> {
+            fields.get(name).and_then(|text| text.parse().ok()).ok_or_else(Error::unauthenticated)
+        }
         let list: Vec<&str> = fields.get("ip_allowlist").map(|list| list.split(',').collect()).unwrap_or_default();
-        Ok(Self {
-            client_id: member("client_id")?.parse().map_err(|_| Error::unauthenticated())?,
-            owner: member("owner")?.parse().map_err(|_| Error::unauthenticated())?,
-            organization: member("organization")?.parse().map_err(|_| Error::unauthenticated())?,
-            kind: member("environment")?.parse().map_err(|_| Error::unauthenticated())?,
-            scopes: member("scopes")?.parse().map_err(|_| Error::unauthenticated())?,
-            jti: member("jti")?.to_owned(),
-            sid: member("sid")?.to_owned(),
+        let caller = Self {
+            client_id: member(fields, "client_id")?,
+            owner: member(fields, "owner")?,
+            organization: member(fields, "organization")?,
+            kind: member(fields, "environment")?,
+            scopes: member(fields, "scopes")?,
+            jti: member(fields, "jti")?,
+            sid: member(fields, "sid")?,
             ip_allowlist: Allowlist::parse(&list).map_err(|_| Error::unauthenticated())?,
             source_ip: facts.source_ip,
             request_id: facts.request_id,
-        })
+        };
+        let bank = caller.owner.bank().map(|bank| bank.to_string());
+        if fields.get("bank") == bank.as_ref() { Ok(caller) } else { Err(Error::unauthenticated()) }
     }
 
     /// Refuses a caller whose token has none of these scopes.
@@ -93,7 +97,7 @@ impl Caller {
     #[must_use]
     pub fn origin(&self) -> Origin {
         Origin {
-            actor: Actor::Key { client_id: self.client_id.to_string(), jti: self.jti.clone() },
+            actor: Actor::Key { client_id: self.client_id.to_string(), jti: self.jti.to_string() },
             source_ip: self.source_ip,
             request_id: self.request_id.clone(),
         }

@@ -158,8 +158,8 @@ async fn x_1_401_for_a_token_signed_after_the_revoke_from_a_read_before_it() {
     kms.set(Mode::Hold);
     let (body, anonymous) = (body(&key), platform.anonymous());
     let request = tokio::spawn(async move { anonymous.post("/oauth/token", &body).await });
-    sleep(Duration::from_millis(700)).await;
-    assert!(!request.is_finished(), "the request waits for KMS, after it has read the key");
+    // The request waits for KMS, after it has read the key.
+    kms.holds().await;
     assert_eq!(organization.delete(&format!("/api/bank_applications/{}", key.client_id)).await.status, 204);
     kms.set(Mode::Pass);
     let answer = request.await.expect("the request ends");

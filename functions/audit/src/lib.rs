@@ -29,8 +29,9 @@ pub fn start(env: &Env, edge: &Edge) -> Result<Audit, StartError> {
 
 #[derive(Deserialize)]
 struct Batch {
+    /// Each is read by itself: one that cannot be read is a failure of its own.
     #[serde(rename = "Records")]
-    records: Vec<Record>,
+    records: Vec<Value>,
 }
 
 #[derive(Deserialize)]
@@ -44,8 +45,6 @@ struct Record {
 struct Change {
     #[serde(rename = "NewImage", default)]
     new_image: Option<serde_dynamo::Item>,
-    #[serde(rename = "SequenceNumber")]
-    sequence_number: String,
 }
 
 /// An audit event's item.
@@ -67,7 +66,7 @@ const TRIES: usize = 5;
 pub async fn handle(audit: &Audit, batch: Value) -> Result<Value, StartError> {
     let batch: Batch = serde_json::from_value(batch)?;
     for record in batch.records {
-        let number = record.dynamodb.sequence_number.clone();
+        let number = record["dynamodb"]["SequenceNumber"].as_str().ok_or("a stream record has no sequence number")?.to_owned();
         if let Err(error) = link(audit, record).await {
             tracing::error!(%error, sequence_number = number, "an audit event could not be linked");
             return Ok(json!({"batchItemFailures": [{"itemIdentifier": number}]}));
@@ -76,7 +75,8 @@ pub async fn handle(audit: &Audit, batch: Value) -> Result<Value, StartError> {
     Ok(json!({"batchItemFailures": []}))
 }
 
-async fn link(audit: &Audit, record: Record) -> Result<(), StartError> {
+async fn link(audit: &Audit, record: Value) -> Result<(), StartError> {
+    let record: Record = serde_json::from_value(record)?;
     // The chain's own items stand in the same table.
     let Some(image) = record.dynamodb.new_image.filter(|_| record.name == "INSERT") else { return Ok(()) };
     let is_event = image.get("PK").is_some_and(|pk| matches!(pk, serde_dynamo::AttributeValue::S(pk) if pk.starts_with("A#")));

@@ -15,7 +15,7 @@ use domain::{
     secret::Brand,
     time::{Clock, Timestamp},
 };
-use store::Store;
+use store::{Store, Tables};
 use web::{Edge, Entropy, Env, StartError, dialect::Management, pepper::PepperSource, request::Facts};
 
 /// The state of the function; cheap to clone.
@@ -53,11 +53,7 @@ impl Deref for Api {
 
 impl Api {
     pub(crate) fn open(env: &Env, edge: &Edge) -> Result<Self, StartError> {
-        let tables = store::Tables {
-            core: env.required("LATCHKEY_CORE_TABLE")?.into(),
-            feed: env.required("LATCHKEY_FEED_TABLE")?.into(),
-            audit: env.required("LATCHKEY_AUDIT_TABLE")?.into(),
-        };
+        let tables = Tables::of(|name| env.required(name))?;
         let entropy = edge.entropy.clone();
         let store = Store::new(&edge.aws, tables, edge.clock.clone(), move || entropy.guid());
         Ok(Self(Arc::new(Inner {
@@ -80,10 +76,15 @@ impl Api {
             Request::new(authorization, facts.source_ip, ANY_ROUTE, facts.request_time).with_id(facts.request_id.clone());
         match self.guard.authorize(request).await {
             Decision::Allow(context) => web::caller::Caller::read(&context.fields(), facts),
-            Decision::Deny(denial) => Err(match denial.cause {
-                Cause::IpNotAllowed => Error::ip_not_allowed(),
-                cause => Error::new(Kind::Forbidden, cause.message()),
-            }),
+            Decision::Deny(denial) => Err(Error::new(
+                match denial.cause {
+                    Cause::IpNotAllowed => Kind::IpNotAllowed,
+                    Cause::IpUnknown => Kind::IpUnknown,
+                    Cause::InsufficientScope => Kind::InsufficientScope,
+                    Cause::Forbidden => Kind::Forbidden,
+                },
+                denial.cause.message(),
+            )),
             Decision::Unauthorized(_) => Err(Error::unauthenticated()),
             Decision::Unavailable(_) => Err(Error::temporarily_unavailable()),
         }
@@ -122,6 +123,11 @@ impl Deref for Caller {
 }
 
 impl Caller {
+    /// Refuses a `bank_guid` where it means nothing, but from a bank's token, which may send it with anything (CYB-4).
+    pub(crate) fn require_no_bank(&self, named: bool, reason: &str) -> Result<(), Error> {
+        if named && self.owner.bank().is_none() { Err(Error::field("bank_guid", reason)) } else { Ok(()) }
+    }
+
     /// What this caller may confer, given its key as it is now.
     pub(crate) fn conferrer<'a>(&'a self, key: &'a Key) -> Conferrer<'a> {
         Conferrer { key, scopes: &self.scopes, ip_allowlist: &self.ip_allowlist }

@@ -11,7 +11,11 @@ use axum::{
     Router,
     routing::{get, post},
 };
-use web::{Edge, Env, StartError, dialect};
+use web::{
+    Edge, Env, StartError,
+    dialect::{self, Management},
+    lambda::backstop,
+};
 
 use self::{
     api::Api,
@@ -27,7 +31,7 @@ pub fn start(env: &Env, edge: &Edge) -> Result<Router, StartError> {
 }
 
 fn router(api: Api) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/api/organizations", get(organizations::list::list))
         .route("/api/organizations/{guid}", get(organizations::read::read).patch(organizations::update::update))
         .route("/api/banks", get(banks::list::list).post(banks::create::create))
@@ -38,6 +42,6 @@ fn router(api: Api) -> Router {
         .route("/api/keys/{client_id}/restore", post(keys::restore::restore))
         .route("/api/keys/{client_id}/revoke", post(keys::revoke::revoke))
         .fallback(dialect::no_such_path)
-        .method_not_allowed_fallback(dialect::no_such_method)
-        .with_state(api)
+        .method_not_allowed_fallback(dialect::no_such_method);
+    backstop::<Management, _>(routes).with_state(api)
 }

@@ -1,20 +1,22 @@
 //! The smallest API to guard: it answers with what the authorizer found out about the caller (CYB-4).
 
 use axum::{Json, Router, extract::Request, routing::get};
-use domain::error::{Error, Kind};
+use domain::error::Error;
 use lambda_http::request::RequestContext;
 use serde_json::{Map, Value};
-use web::{Edge, Env, StartError, dialect, dialect::Management};
+use web::{
+    Edge, Env, StartError,
+    dialect::{self, Management},
+    lambda::backstop,
+};
 
 /// The function's router. It has no settings.
 ///
 /// # Errors
 /// None; every function starts alike.
 pub fn start(_env: &Env, _edge: &Edge) -> Result<Router, StartError> {
-    Ok(Router::new()
-        .route("/v1/whoami", get(whoami))
-        .fallback(dialect::no_such_path)
-        .method_not_allowed_fallback(dialect::no_such_method))
+    let routes = Router::new().route("/v1/whoami", get(whoami)).fallback(dialect::no_such_path);
+    Ok(backstop::<Management, _>(routes.method_not_allowed_fallback(dialect::no_such_method)))
 }
 
 /// `GET /v1/whoami`: the authorizer's context, member by member. A call that no authorizer vouched for learns nothing.
@@ -22,7 +24,7 @@ async fn whoami(request: Request) -> Result<Json<Map<String, Value>>, Management
     let context = request.extensions().get::<RequestContext>().and_then(RequestContext::authorizer);
     let fields: Map<String, Value> = context.into_iter().flat_map(|context| context.fields.clone()).collect();
     if fields.is_empty() {
-        return Err(Error::new(Kind::AuthenticationFailed, web::caller::UNAUTHENTICATED).into());
+        return Err(Error::unauthenticated().into());
     }
     Ok(Json(fields))
 }

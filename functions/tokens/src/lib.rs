@@ -18,8 +18,13 @@ use axum::{
     routing::{get, post},
 };
 use domain::{kind::Kind, scope::Catalogue, time::Clock};
-use store::Store;
-use web::{Edge, Entropy, Env, StartError, dialect, pepper::PepperSource};
+use store::{Store, Tables};
+use web::{
+    Edge, Entropy, Env, StartError,
+    dialect::{self, Management, OAuth},
+    lambda::backstop,
+    pepper::PepperSource,
+};
 
 use self::{settings::Settings, signer::Signer};
 
@@ -57,7 +62,7 @@ pub fn start(env: &Env, edge: &Edge) -> Result<Router, StartError> {
     let entropy = edge.entropy.clone();
     let tokens = Tokens {
         catalogue: web::env::catalogue(env)?,
-        store: Store::new(&edge.aws, store_tables(env)?, edge.clock.clone(), move || entropy.guid()),
+        store: Store::new(&edge.aws, Tables::of(|name| env.required(name))?, edge.clock.clone(), move || entropy.guid()),
         peppers: PepperSource::new(&edge.aws, env.required("LATCHKEY_PEPPER_SECRET")?),
         sandbox: Signer::new(kms.clone(), Kind::Sandbox, &settings.sandbox_signing_key),
         live: Signer::new(kms, Kind::Live, &settings.live_signing_key),
@@ -69,14 +74,6 @@ pub fn start(env: &Env, edge: &Edge) -> Result<Router, StartError> {
     Ok(router(tokens))
 }
 
-fn store_tables(env: &Env) -> Result<store::Tables, StartError> {
-    Ok(store::Tables {
-        core: env.required("LATCHKEY_CORE_TABLE")?.into(),
-        feed: env.required("LATCHKEY_FEED_TABLE")?.into(),
-        audit: env.required("LATCHKEY_AUDIT_TABLE")?.into(),
-    })
-}
-
 fn router(tokens: Tokens) -> Router {
     let oauth = Router::new()
         .route("/oauth/token", post(oauth_token::create))
@@ -86,5 +83,6 @@ fn router(tokens: Tokens) -> Router {
         .route("/.well-known/jwks.json", get(jwks::read))
         .route("/.well-known/oauth-authorization-server", get(metadata::read))
         .method_not_allowed_fallback(dialect::no_such_method);
+    let (oauth, documents) = (backstop::<OAuth, _>(oauth), backstop::<Management, _>(documents));
     oauth.merge(documents).fallback(dialect::no_such_path).with_state(Arc::new(tokens))
 }

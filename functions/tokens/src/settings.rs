@@ -17,7 +17,7 @@ pub(crate) struct Settings {
     pub(crate) sandbox_signing_key: String,
     /// `LATCHKEY_LIVE_SIGNING_KEY`: the id or ARN of the KMS key that signs live tokens; never the same.
     pub(crate) live_signing_key: String,
-    /// `LATCHKEY_TOKEN_LIFETIME_SECONDS`: 1 to 3600, default 1800.
+    /// `LATCHKEY_TOKEN_LIFETIME_SECONDS`: 60 to 3600, default 1800.
     pub(crate) lifetime: Duration,
     /// `LATCHKEY_BRAND`: the word that begins every secret, default `lk`.
     pub(crate) brand: Brand,
@@ -35,8 +35,8 @@ impl Settings {
             lifetime: Duration::from_secs(env.parsed("LATCHKEY_TOKEN_LIFETIME_SECONDS", 1800)?),
             brand: web::env::brand(env)?,
         };
-        if settings.lifetime.is_zero() || settings.lifetime > Rules::STANDARD.longest_token {
-            return Err(SettingError::new("LATCHKEY_TOKEN_LIFETIME_SECONDS", "must be 1 to 3600"));
+        if settings.lifetime < Duration::from_mins(1) || settings.lifetime > Rules::STANDARD.longest_token {
+            return Err(SettingError::new("LATCHKEY_TOKEN_LIFETIME_SECONDS", "must be 60 to 3600"));
         }
         if settings.sandbox_audience == settings.live_audience {
             return Err(SettingError::new("LATCHKEY_LIVE_AUDIENCE", "must differ from LATCHKEY_SANDBOX_AUDIENCE"));

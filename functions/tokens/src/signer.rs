@@ -61,14 +61,14 @@ impl Signer {
     pub(crate) async fn sign(&self, store: &Store, claims: &Claims, now: Timestamp) -> Result<String, Error> {
         let jwk = self.publish(store, now).await?;
         let unsigned = jwt::unsigned(jwk.kid(), claims).map_err(unsignable)?;
-        let digest = aws_lc_digest(&unsigned);
+        let digest = sha256(&unsigned);
         let call = self.kms.sign().key_id(&self.key_id).message(Blob::new(digest)).message_type(MessageType::Digest);
         let answer = call.signing_algorithm(SigningAlgorithmSpec::EcdsaSha256).send().await.map_err(unavailable)?;
         jwt::finish(unsigned, answer.signature().map(Blob::as_ref).unwrap_or_default()).map_err(unsignable)
     }
 }
 
-fn aws_lc_digest(message: &str) -> Vec<u8> {
+fn sha256(message: &str) -> Vec<u8> {
     aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, message.as_bytes()).as_ref().to_vec()
 }
 

@@ -127,11 +127,7 @@ impl Services {
     /// A variable that the template does not give that function.
     pub fn store(&self) -> Result<Store, StartError> {
         let env = Env::from_map(self.variables("management"));
-        let tables = Tables {
-            core: env.required("LATCHKEY_CORE_TABLE")?.into(),
-            feed: env.required("LATCHKEY_FEED_TABLE")?.into(),
-            audit: env.required("LATCHKEY_AUDIT_TABLE")?.into(),
-        };
+        let tables = Tables::of(|name| env.required(name))?;
         let entropy = self.edge.entropy.clone();
         Ok(Store::new(&self.edge.aws, tables, self.edge.clock.clone(), move || entropy.guid()))
     }

@@ -1,4 +1,5 @@
-//! The one error type. Its three spellings on the wire are made in `web::dialect`, each in one exhaustive `match`.
+//! The one error type. Two of its spellings on the wire are made in `web::dialect`, each in one exhaustive `match`; the third, the
+//! gateway's, stands in `infra/template.yaml`.
 
 use std::{borrow::Cow, fmt};
 
@@ -17,6 +18,8 @@ pub enum Kind {
     AuthenticationFailed,
     /// The call comes from an address outside the allowlist (CYB-7).
     IpNotAllowed,
+    /// The credential has an allowlist and nobody knows where the call comes from.
+    IpUnknown,
     /// The credential lacks a scope that the operation needs.
     InsufficientScope,
     /// The caller may not do this, whatever its scopes.
@@ -43,13 +46,14 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, for the error reference.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::MalformedRequest,
         Self::InvalidClient,
         Self::InvalidScope,
         Self::UnsupportedGrantType,
         Self::AuthenticationFailed,
         Self::IpNotAllowed,
+        Self::IpUnknown,
         Self::InsufficientScope,
         Self::Forbidden,
         Self::NotFound,

@@ -19,13 +19,6 @@ pub struct Jwk {
     kid: String,
 }
 
-/// The document at `/.well-known/jwks.json`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Jwks {
-    /// The published keys.
-    pub keys: Vec<Jwk>,
-}
-
 /// Something is no P-256 signing key. Says which part is wrong, never what it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotAKey(&'static str);

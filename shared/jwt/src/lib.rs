@@ -1,7 +1,7 @@
 //! Access tokens (RFC 9068): what they say, how a KMS signature becomes part of one, and who believes them.
 //!
 //! Three parts, so that each function takes only what it needs: [`unsigned`] and [`finish`] around a KMS `Sign` (the
-//! `tokens` function alone can make that call), [`Jwk`] and [`Jwks`] for what is published, [`Verifier`] for what is
+//! `tokens` function alone can make that call), [`Jwk`] for what is published, [`Verifier`] for what is
 //! presented. Nothing here knows AWS, waits, or reads a clock.
 
 mod claims;
@@ -13,7 +13,7 @@ mod verifier;
 mod tests;
 
 pub use claims::Claims;
-pub use jwk::{Jwk, Jwks, NotAKey};
+pub use jwk::{Jwk, NotAKey};
 pub use signing::{SigningError, finish, unsigned};
 pub use verifier::{Expected, Refusal, SKEW, Verified, Verifier};
 

@@ -72,34 +72,33 @@ impl Store {
         self.read_all(guids.into_iter().map(positions::gate).collect()).await
     }
 
-    /// Changes a bank to what `decide` makes of it.
+    /// Changes a bank to what `decide` makes of it, as [`Store::change_key`] does.
     ///
     /// # Errors
-    /// What `decide` refuses; a conflict when it changed in between.
+    /// What `decide` refuses; the 404 of a bank that is not there.
     pub async fn change_bank(
         &self,
         guid: Guid,
         origin: &Origin,
         decide: impl Fn(Bank) -> Result<Bank, Error>,
     ) -> Result<Bank, Error> {
-        let bank = self.bank(guid).await?.ok_or_else(Error::not_found)?;
-        let next = decide(bank.clone())?;
-        let changes = differences(&bank, &next);
-        if changes.is_empty() {
-            return Ok(bank);
+        let mut attempt = 0;
+        loop {
+            let bank = self.bank(guid).await?.ok_or_else(Error::not_found)?;
+            let next = decide(bank.clone())?;
+            let changes = differences(&bank, &next);
+            if changes.is_empty() {
+                return Ok(bank);
+            }
+            let written = self.commit(|now| {
+                Transaction::default()
+                    .replace(&self.tables.core, record::write(positions::gate(guid), &next)?, bank.version)?
+                    .audit(self, now, bank.organization, Action::BankUpdate, &guid, origin, changes.clone())
+            });
+            let written = written.await;
+            if !self.decides_anew(&written, &mut attempt).await {
+                return written.map(|()| next).map_err(Error::from);
+            }
         }
-        self.commit(|now| {
-            Transaction::default().replace(&self.tables.core, record::write(positions::gate(guid), &next)?, bank.version)?.audit(
-                self,
-                now,
-                bank.organization,
-                Action::BankUpdate,
-                &guid,
-                origin,
-                changes.clone(),
-            )
-        })
-        .await?;
-        Ok(next)
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     Store,
     audit::differences,
     error::StoreError,
-    keys::{DECISIONS, KeyRecord},
+    keys::KeyRecord,
     positions::{self, Class},
     record,
     transaction::Transaction,
@@ -34,7 +34,8 @@ impl Store {
         origin: &Origin,
         decide: impl Fn(Key) -> Result<Key, Error>,
     ) -> Result<Key, Error> {
-        for attempt in 0..DECISIONS {
+        let mut attempt = 0;
+        loop {
             let KeyRecord { key, unannounced } = self.key_record(client_id).await?.ok_or_else(Error::not_found)?;
             let next = match decide(key.clone()) {
                 Ok(next) => next,
@@ -45,23 +46,21 @@ impl Store {
                     return Err(refused);
                 }
             };
+            let record = KeyRecord { key: next.clone(), unannounced: true };
             let written = self.commit_reducing(key.subject(), effect(&next), |now, entry| {
-                let record = KeyRecord { key: next.clone(), unannounced: true };
                 Transaction::default()
                     .replace(&self.tables.core, record::write(positions::key(client_id), &record)?, key.version)?
                     .entry(self, entry)?
                     .audit(self, now, key.organization, action, &client_id, origin, differences(&key, &next))
             });
-            match written.await {
-                Ok(()) => {
-                    self.mark_announced(&next).await;
-                    return Ok(next);
-                }
-                Err(StoreError::Changed) => self.pause(attempt).await,
-                Err(error) => return Err(error.into()),
+            let written = written.await;
+            if written.is_ok() {
+                self.mark_announced(&next).await;
+            }
+            if !self.decides_anew(&written, &mut attempt).await {
+                return written.map(|()| next).map_err(Error::from);
             }
         }
-        Err(StoreError::Changed.into())
     }
 
     /// Revokes a key, whatever else happens to it at the same moment. Repeating it changes nothing, and makes sure that readers

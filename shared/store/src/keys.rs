@@ -45,9 +45,6 @@ pub(crate) struct KeyRecord {
     pub(crate) unannounced: bool,
 }
 
-/// Times that a change is decided anew because the key changed in between.
-pub(crate) const DECISIONS: u32 = 8;
-
 impl Store {
     /// Stores a new key with its first secret.
     ///
@@ -140,27 +137,24 @@ impl Store {
         origin: &Origin,
         decide: impl Fn(Key) -> Result<Key, Error>,
     ) -> Result<Key, Error> {
-        for attempt in 0..DECISIONS {
+        let mut attempt = 0;
+        loop {
             let KeyRecord { key, unannounced } = self.key_record(client_id).await?.ok_or_else(Error::not_found)?;
             let next = decide(key.clone())?;
             let changes = differences(&key, &next);
             if changes.is_empty() {
                 return Ok(key);
             }
+            let record = KeyRecord { key: next.clone(), unannounced };
             let written = self.commit(|now| {
                 Transaction::default()
-                    .replace(
-                        &self.tables.core,
-                        record::write(positions::key(client_id), &KeyRecord { key: next.clone(), unannounced })?,
-                        key.version,
-                    )?
+                    .replace(&self.tables.core, record::write(positions::key(client_id), &record)?, key.version)?
                     .audit(self, now, key.organization, Action::KeyUpdate, &client_id, origin, changes.clone())
             });
-            match written.await {
-                Err(StoreError::Changed) => self.pause(attempt).await,
-                result => return result.map(|()| next).map_err(Error::from),
+            let written = written.await;
+            if !self.decides_anew(&written, &mut attempt).await {
+                return written.map(|()| next).map_err(Error::from);
             }
         }
-        Err(StoreError::Changed.into())
     }
 }

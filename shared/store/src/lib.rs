@@ -41,6 +41,20 @@ pub struct Tables {
     pub audit: String,
 }
 
+impl Tables {
+    /// The tables that these variables name: `LATCHKEY_CORE_TABLE`, `LATCHKEY_FEED_TABLE`, `LATCHKEY_AUDIT_TABLE`.
+    ///
+    /// # Errors
+    /// What `variable` says of one that is missing.
+    pub fn of<'a, E>(variable: impl Fn(&'static str) -> Result<&'a str, E>) -> Result<Self, E> {
+        Ok(Self {
+            core: variable("LATCHKEY_CORE_TABLE")?.to_owned(),
+            feed: variable("LATCHKEY_FEED_TABLE")?.to_owned(),
+            audit: variable("LATCHKEY_AUDIT_TABLE")?.to_owned(),
+        })
+    }
+}
+
 /// The platform's state in `DynamoDB`. Methods are named after access patterns; cheap to clone.
 #[derive(Clone)]
 pub struct Store {

@@ -48,29 +48,34 @@ impl Store {
         Ok(organization.zip(gate).map(|(organization, gate)| OrganizationStanding { organization, gate }))
     }
 
-    /// Changes an organization's profile to what `decide` makes of it.
+    /// Changes an organization's profile to what `decide` makes of it, as [`Store::change_key`] does.
     ///
     /// # Errors
-    /// What `decide` refuses; a conflict when it changed in between.
+    /// What `decide` refuses; the 404 of an organization that is not there.
     pub async fn change_organization(
         &self,
         guid: Guid,
         origin: &Origin,
         decide: impl Fn(Organization) -> Result<Organization, Error>,
     ) -> Result<Organization, Error> {
-        let organization: Organization = self.read(positions::organization(guid)).await?.ok_or_else(Error::not_found)?;
-        let next = decide(organization.clone())?;
-        let changes = differences(&organization, &next);
-        if changes.is_empty() {
-            return Ok(organization);
+        let mut attempt = 0;
+        loop {
+            let organization: Organization = self.read(positions::organization(guid)).await?.ok_or_else(Error::not_found)?;
+            let next = decide(organization.clone())?;
+            let changes = differences(&organization, &next);
+            if changes.is_empty() {
+                return Ok(organization);
+            }
+            let written = self.commit(|now| {
+                Transaction::default()
+                    .replace(&self.tables.core, record::write(positions::organization(guid), &next)?, organization.version)?
+                    .audit(self, now, guid, Action::OrganizationUpdate, &guid, origin, changes.clone())
+            });
+            let written = written.await;
+            if !self.decides_anew(&written, &mut attempt).await {
+                return written.map(|()| next).map_err(Error::from);
+            }
         }
-        self.commit(|now| {
-            Transaction::default()
-                .replace(&self.tables.core, record::write(positions::organization(guid), &next)?, organization.version)?
-                .audit(self, now, guid, Action::OrganizationUpdate, &guid, origin, changes.clone())
-        })
-        .await?;
-        Ok(next)
     }
 
     /// Decides an organization's KYB: one write however many live keys it wakes or puts to sleep (ARZ-3), and answers only

@@ -168,6 +168,17 @@ impl Store {
         Err(StoreError::Unavailable(format!("a transaction met others {TRIES} times")))
     }
 
+    /// Whether somebody else changed the item between the read and the commit, so that it is to be read and decided anew; after
+    /// a wait, and a bounded number of times.
+    pub(crate) async fn decides_anew(&self, written: &Result<(), StoreError>, attempt: &mut u32) -> bool {
+        let anew = *written == Err(StoreError::Changed) && *attempt < TRIES;
+        if anew {
+            self.pause(*attempt).await;
+            *attempt += 1;
+        }
+        anew
+    }
+
     /// Waits a random part of a time that doubles with each attempt from 20 ms.
     pub(crate) async fn pause(&self, attempt: u32) {
         let random = u64::from(self.new_id().to_string().bytes().map(u32::from).sum::<u32>() % 64);

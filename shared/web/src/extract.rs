@@ -57,22 +57,17 @@ fn require_json(headers: &HeaderMap) -> Result<(), Error> {
 /// U+FFFD in UTF-8, which is what API Gateway makes of every byte of a body that is no text.
 const SPOILED: &[u8] = "\u{fffd}".as_bytes();
 
-/// Refuses a body with anything in it, for an operation that takes none: what was meant by a member would be lost. `{}` and
-/// `null` say nothing, and some clients send no request without one of them.
+/// Reads a body that may be left out: nothing at all and `null` are `T`'s default.
 ///
 /// # Errors
 /// As [`json`].
-pub async fn no_members(headers: &HeaderMap, body: Body) -> Result<(), Error> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct None {}
-
+pub async fn optional_json<T: DeserializeOwned + Default>(headers: &HeaderMap, body: Body) -> Result<T, Error> {
     let bytes = bytes(body).await?;
     if bytes.is_empty() {
-        return Ok(());
+        return Ok(T::default());
     }
     require_json(headers)?;
-    if bytes.trim_ascii() == b"null" { Ok(()) } else { parse_json::<None>(&bytes).map(drop) }
+    if bytes.trim_ascii() == b"null" { Ok(T::default()) } else { parse_json(&bytes) }
 }
 
 /// Reads a JSON object, as [`json`] does.

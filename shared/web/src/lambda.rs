@@ -1,4 +1,4 @@
-//! HTTP functions as Lambda calls them: an event in, an answer out. Nothing but this module knows of it: the local stack gives
+//! HTTP functions as Lambda calls them: an event in, an answer out, whatever happens in between. Nothing but this module knows of it: the local stack gives
 //! the same functions the same events.
 
 use std::time::Duration;
@@ -19,7 +19,6 @@ use tower::{Service, util::MapRequest};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    dialect::Management,
     env::{Env, StartError},
     log,
 };
@@ -35,14 +34,9 @@ type Prepared = MapRequest<Router, fn(lambda_http::Request) -> Request<Body>>;
 const PATIENCE: Duration = Duration::from_secs(26);
 
 impl HttpFunction {
-    /// Puts around a router that requests are routed by the path without the stage, that a panic is a 500 and a request that
-    /// takes too long a 503, on the wire and in the log.
+    /// Puts in front of a router that requests are routed by the path without the stage.
     #[must_use]
     pub fn new(router: Router) -> Self {
-        let router = router.layer(from_fn(within_patience)).layer(CatchPanicLayer::custom(|_| -> Response {
-            tracing::error!("a handler panicked");
-            Management(Error::internal()).into_response()
-        }));
         Self(router.map_request(without_stage as fn(lambda_http::Request) -> Request<Body>))
     }
 
@@ -95,11 +89,24 @@ fn make_readable(event: &mut Value) {
     }
 }
 
-async fn within_patience(request: RouterRequest, next: Next) -> Response {
-    tokio::time::timeout(PATIENCE, next.run(request)).await.unwrap_or_else(|_| {
-        tracing::error!("a request took longer than the gateway waits");
-        Management(Error::temporarily_unavailable()).into_response()
-    })
+/// Puts behind the routes that a panic is a 500 and a request that takes too long a 503, in the dialect `D`.
+pub fn backstop<D: From<Error> + IntoResponse + 'static, S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    backstop_after::<D, S>(router, PATIENCE)
+}
+
+fn backstop_after<D: From<Error> + IntoResponse + 'static, S: Clone + Send + Sync + 'static>(
+    router: Router<S>,
+    patience: Duration,
+) -> Router<S> {
+    let within_patience = move |request: RouterRequest, next: Next| async move {
+        tokio::time::timeout(patience, next.run(request)).await.unwrap_or_else(|_| {
+            tracing::error!("a request took longer than the gateway waits");
+            D::from(Error::temporarily_unavailable()).into_response()
+        })
+    };
+    // What it said is in the log already, without its words (see `log`).
+    let panicked = |_| -> Response { D::from(Error::internal()).into_response() };
+    router.layer(from_fn(within_patience)).layer(CatchPanicLayer::custom(panicked))
 }
 
 fn without_stage(request: lambda_http::Request) -> Request<Body> {
@@ -131,9 +138,38 @@ pub async fn run<F: Future<Output = Result<Router, StartError>>>(
 
 #[cfg(test)]
 mod tests {
+    use axum::routing::get;
     use serde_json::json;
 
     use super::*;
+    use crate::dialect::{Management, OAuth};
+
+    /// The body and status of `GET path` in this dialect, from handlers that panic and that never end.
+    async fn answered<D: From<Error> + IntoResponse + 'static>(path: &str) -> (u16, Value) {
+        #[expect(clippy::panic, reason = "the test is about one")]
+        async fn panics() {
+            panic!("boom");
+        }
+        let routes = Router::new().route("/panics", get(panics)).route("/hangs", get(std::future::pending::<()>));
+        let service = backstop_after::<D, ()>(routes, Duration::from_millis(50));
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        let answer = tower::ServiceExt::oneshot(service, request).await.unwrap();
+        let status = answer.status().as_u16();
+        (status, serde_json::from_slice(&axum::body::to_bytes(answer.into_body(), 4096).await.unwrap()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_and_a_hang_a_503_in_the_dialect_of_the_route() {
+        for (path, status, code, error) in [
+            ("/panics", 500, "internal_error", "server_error"),
+            ("/hangs", 503, "temporarily_unavailable", "temporarily_unavailable"),
+        ] {
+            let (answered_status, body) = answered::<Management>(path).await;
+            assert_eq!((answered_status, &body["message_code"]), (status, &json!(code)), "{body}");
+            let (answered_status, body) = answered::<OAuth>(path).await;
+            assert_eq!((answered_status, &body["error"]), (status, &json!(error)), "{body}");
+        }
+    }
 
     #[test]
     fn illegible_headers_are_left_out_and_repeated_ones_stay_repeated() {

@@ -4,6 +4,7 @@
 use std::{
     borrow::Cow,
     io::{self, Write},
+    panic::PanicHookInfo,
     sync::LazyLock,
 };
 
@@ -23,8 +24,8 @@ pub fn redact(text: &[u8]) -> Cow<'_, [u8]> {
     SENSITIVE.replace_all(text, b"[redacted]".as_slice())
 }
 
-/// Logs to standard output, where Lambda collects it, at the levels of `RUST_LOG` (default `info`; of the embedded tables only errors). A second call changes
-/// nothing.
+/// Logs to standard output, where Lambda collects it, at the levels of `RUST_LOG` (default `info`; of the embedded tables only
+/// errors). A second call changes nothing.
 pub fn to_stdout() {
     to(io::stdout);
 }
@@ -40,6 +41,14 @@ fn to<M: for<'a> MakeWriter<'a> + Send + Sync + 'static>(writer: M) {
         tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(Redacting(writer)).finish();
     // A second one is refused, and the first goes on.
     drop(tracing::subscriber::set_global_default(subscriber));
+    std::panic::set_hook(Box::new(log_panic));
+}
+
+/// Where it happened, and not what it says: the words of a panic may hold anything, and Rust's own hook writes them past the
+/// redaction.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let location = panic.location().map(ToString::to_string);
+    tracing::error!(location, "panicked");
 }
 
 /// Makes writers that redact each line before it goes to a writer of `M`.

@@ -15,6 +15,7 @@ use domain::{
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use web::{dialect::Management, extract};
 
 use super::{Application, Family};
@@ -25,7 +26,7 @@ use crate::api::{Api, Caller};
 struct Body {
     name: String,
     #[serde(default)]
-    bank_guid: Option<String>,
+    bank_guid: Option<Value>,
     #[serde(default)]
     scopes: Option<Vec<String>>,
     #[serde(default)]
@@ -51,7 +52,7 @@ pub(super) async fn create<F: Family>(
     let (parts, body) = request.into_parts();
     let body: Body = extract::json(&parts.headers, body).await?;
     let (name, ip_allowlist, expires_at) = parse(&body)?;
-    let owner = F::owner(&api, &caller, body.bank_guid.as_deref()).await?;
+    let owner = F::owner(&api, &caller, body.bank_guid.as_ref()).await?;
     let conferring = api.conferring_key(&caller).await?;
     let conferrer = caller.conferrer(&conferring);
     let now = api.now();

@@ -2,9 +2,9 @@
 //! and of organizations.
 
 mod create;
+mod delete;
 mod list;
 mod read;
-mod remove;
 mod update;
 
 use axum::{Router, routing::get};
@@ -16,6 +16,7 @@ use domain::{
     time::Timestamp,
 };
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::api::{Api, Caller};
 
@@ -38,7 +39,7 @@ pub(crate) trait Family: Send + Sync + 'static {
     fn has(owner: Owner) -> bool;
 
     /// Whose key a creation makes, from the caller and the `bank_guid` that it names.
-    fn owner(api: &Api, caller: &Caller, bank_guid: Option<&str>) -> impl Future<Output = Result<Owner, Error>> + Send;
+    fn owner(api: &Api, caller: &Caller, bank_guid: Option<&Value>) -> impl Future<Output = Result<Owner, Error>> + Send;
 }
 
 /// Keys of banks.
@@ -61,12 +62,13 @@ impl Family for BankApplications {
 
     /// CYB-4: a bank token makes keys of its bank, whatever it names; an organization token must name a bank of its
     /// organization and kind. A bank of somebody else is refused with the words for no bank at all.
-    async fn owner(api: &Api, caller: &Caller, bank_guid: Option<&str>) -> Result<Owner, Error> {
+    async fn owner(api: &Api, caller: &Caller, bank_guid: Option<&Value>) -> Result<Owner, Error> {
         if let Owner::Bank(own) = caller.owner {
             return Ok(Owner::Bank(own));
         }
         let named = bank_guid.ok_or_else(|| Error::field("bank_guid", "is required: name the bank that the key is for"))?;
         let none = || Error::field("bank_guid", format!("names no {} bank of this organization", caller.kind));
+        let named = named.as_str().ok_or_else(|| Error::field("bank_guid", "must be a string"))?;
         let guid: Guid = named.parse().map_err(|_| none())?;
         let bank = api.store.bank(guid).await?.ok_or_else(none)?;
         if bank.organization == caller.organization && bank.environment.kind() == caller.kind {
@@ -89,7 +91,7 @@ impl Family for OrganizationApplications {
         matches!(owner, Owner::Organization(_))
     }
 
-    async fn owner(_api: &Api, caller: &Caller, bank_guid: Option<&str>) -> Result<Owner, Error> {
+    async fn owner(_api: &Api, caller: &Caller, bank_guid: Option<&Value>) -> Result<Owner, Error> {
         match (caller.owner, bank_guid) {
             (Owner::Organization(_), Some(_)) => Err(Error::field("bank_guid", "is not a member that this takes")),
             (Owner::Organization(own), None) => Ok(Owner::Organization(own)),
@@ -104,7 +106,7 @@ impl Family for OrganizationApplications {
 pub(crate) fn routes<F: Family>() -> Router<Api> {
     Router::new()
         .route(F::PATH, get(list::list::<F>).post(create::create::<F>))
-        .route(F::ITEM_PATH, get(read::read::<F>).patch(update::update::<F>).delete(remove::remove::<F>))
+        .route(F::ITEM_PATH, get(read::read::<F>).patch(update::update::<F>).delete(delete::delete::<F>))
 }
 
 /// Whether the caller may know of a key: of its organization and kind, and a bank's token only of its bank's.

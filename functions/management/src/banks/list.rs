@@ -7,7 +7,7 @@ use web::{
     extract::{self, List, Page},
 };
 
-use super::{Response, require_no_bank};
+use super::Response;
 use crate::api::{Api, Caller};
 
 #[derive(Deserialize)]
@@ -22,7 +22,7 @@ struct Query {
 pub(crate) async fn list(State(api): State<Api>, caller: Caller, uri: Uri) -> Result<Json<List<Response>>, Management> {
     caller.require(&["banks:read"])?;
     let query: Query = extract::query(uri.query())?;
-    require_no_bank(&caller, query.bank_guid.is_some(), "is not a parameter that this takes")?;
+    caller.require_no_bank(query.bank_guid.is_some(), "is not a parameter that this takes")?;
     let page = Page::parse(query.page.as_deref(), query.per_page.as_deref())?;
     let mut guids = api.store.banks_of(caller.organization, caller.kind).await?;
     guids.retain(|guid| caller.owner.bank().is_none_or(|own| own == *guid));

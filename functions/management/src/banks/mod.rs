@@ -41,11 +41,6 @@ fn require_visible(caller: &Caller, bank: &Bank) -> Result<(), Error> {
     if visible { Ok(()) } else { Err(Error::not_found()) }
 }
 
-/// Refuses a `bank_guid` where it means nothing, but from a bank's token, which may send it with anything (CYB-4).
-fn require_no_bank(caller: &Caller, named: bool, reason: &str) -> Result<(), Error> {
-    if named && caller.owner.bank().is_none() { Err(Error::field("bank_guid", reason)) } else { Ok(()) }
-}
-
 fn guid(text: &str) -> Result<Guid, Error> {
     text.parse().map_err(|_| Error::not_found())
 }

@@ -14,7 +14,7 @@ use web::{
     extract::{self, Id},
 };
 
-use super::{Response, guid, require_no_bank, require_visible};
+use super::{Response, guid, require_visible};
 use crate::api::{Api, Caller};
 
 #[derive(Deserialize)]
@@ -36,7 +36,7 @@ pub(crate) async fn update(
     caller.require(&["banks:write"])?;
     let (parts, body) = request.into_parts();
     let body: Body = extract::json(&parts.headers, body).await?;
-    require_no_bank(&caller, body.bank_guid.is_some(), "is not a member that this takes")?;
+    caller.require_no_bank(body.bank_guid.is_some(), "is not a member that this takes")?;
     let name = body.name.as_deref().map(Name::parse).transpose().map_err(|reason| Error::field("name", reason))?;
     let origin = caller.origin();
     let bank = api.store.change_bank(guid(&text)?, &origin, |bank| {

@@ -5,12 +5,9 @@ use axum::{
     extract::{Request, State},
 };
 use domain::{audit::Action, key::Key};
-use web::{
-    dialect::Management,
-    extract::{self, Id},
-};
+use web::{dialect::Management, extract::Id};
 
-use super::{Response, find, write};
+use super::{Response, find, require_nothing, write};
 use crate::api::{Api, Caller};
 
 pub(crate) async fn deactivate(
@@ -19,8 +16,7 @@ pub(crate) async fn deactivate(
     Id(text): Id,
     request: Request,
 ) -> Result<Json<Response>, Management> {
-    let (parts, body) = request.into_parts();
-    extract::no_members(&parts.headers, body).await?;
+    require_nothing(&caller, request).await?;
     let key = find(&api, &caller, &text).await?;
     caller.require(&[write(key.owner)])?;
     let origin = caller.origin();

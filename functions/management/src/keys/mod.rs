@@ -4,6 +4,7 @@ pub(crate) mod deactivate;
 pub(crate) mod restore;
 pub(crate) mod revoke;
 
+use axum::extract::Request;
 use domain::{
     error::Error,
     ids::{ClientId, Guid},
@@ -11,7 +12,7 @@ use domain::{
     kind::Kind,
     time::Timestamp,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use crate::{
     api::{Api, Caller},
@@ -42,6 +43,22 @@ impl Response {
             updated_at: key.updated_at,
         })
     }
+}
+
+/// The body of an operation that takes no members: what was meant by one would be lost.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {
+    /// Accepted from a bank's token, and ignored (CYB-4).
+    #[serde(default)]
+    bank_guid: Option<IgnoredAny>,
+}
+
+/// Refuses a body that says anything.
+async fn require_nothing(caller: &Caller, request: Request) -> Result<(), Error> {
+    let (parts, body) = request.into_parts();
+    let nothing: Nothing = web::extract::optional_json(&parts.headers, body).await?;
+    caller.require_no_bank(nothing.bank_guid.is_some(), "is not a member that this takes")
 }
 
 /// The key that the path names, if the caller may know of it.

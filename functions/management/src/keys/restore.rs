@@ -9,12 +9,9 @@ use domain::{
     error::{Error, Kind},
     key::Key,
 };
-use web::{
-    dialect::Management,
-    extract::{self, Id},
-};
+use web::{dialect::Management, extract::Id};
 
-use super::{Response, find, write};
+use super::{Response, find, require_nothing, write};
 use crate::api::{Api, Caller};
 
 pub(crate) async fn restore(
@@ -23,8 +20,7 @@ pub(crate) async fn restore(
     Id(text): Id,
     request: Request,
 ) -> Result<Json<Response>, Management> {
-    let (parts, body) = request.into_parts();
-    extract::no_members(&parts.headers, body).await?;
+    require_nothing(&caller, request).await?;
     let key = find(&api, &caller, &text).await?;
     caller.require(&[write(key.owner)])?;
     if key.client_id == caller.client_id {

@@ -6,12 +6,9 @@ use axum::{
     extract::{Request, State},
 };
 use domain::error::Error;
-use web::{
-    dialect::Management,
-    extract::{self, Id},
-};
+use web::{dialect::Management, extract::Id};
 
-use super::{Response, execute, find};
+use super::{Response, execute, find, require_nothing};
 use crate::api::{Api, Caller};
 
 pub(crate) async fn revoke(
@@ -20,8 +17,7 @@ pub(crate) async fn revoke(
     Id(text): Id,
     request: Request,
 ) -> Result<Json<Response>, Management> {
-    let (parts, body) = request.into_parts();
-    extract::no_members(&parts.headers, body).await?;
+    require_nothing(&caller, request).await?;
     let key = find(&api, &caller, &text).await?;
     caller.require(&[execute(key.owner)])?;
     api.store.revoke_key(&key, &caller.origin()).await?;

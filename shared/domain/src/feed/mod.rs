@@ -10,7 +10,8 @@
 //! 1. reads what it changes, and stops with an alarm unless [`Rules::clock_within_bound`] holds of an exchange at hand;
 //! 2. stamps the entry with its own clock, anew on each attempt, and commits it with its change;
 //! 3. answers once [`Rules::publication`] says so, and until then writes the entry again (the entry alone, the change
-//!    stands). Repeating a revoke writes its entry again too: whoever began it may have died before step 3.
+//!    stands). Repeating a revoke writes its entry again too, unless it is
+//!    remembered that step 3 was reached: whoever began it may have died before.
 //!
 //! A reader, on each call
 //! 1. asks [`Feed::standing`]; anything but fresh, it reads strongly consistent from [`Feed::query_start`], all pages,

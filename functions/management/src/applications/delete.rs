@@ -6,7 +6,7 @@ use web::{dialect::Management, extract::Id};
 use super::{Family, find};
 use crate::api::{Api, Caller};
 
-pub(super) async fn remove<F: Family>(State(api): State<Api>, caller: Caller, Id(text): Id) -> Result<StatusCode, Management> {
+pub(super) async fn delete<F: Family>(State(api): State<Api>, caller: Caller, Id(text): Id) -> Result<StatusCode, Management> {
     caller.require(&[F::EXECUTE])?;
     let key = find::<F>(&api, &caller, &text).await?;
     api.store.revoke_key(&key, &caller.origin()).await?;

@@ -172,8 +172,16 @@ async fn authentication_failed_when_the_token_is_missing_or_not_one() {
             }
         }
     }
-    let twice = all.request(Method::GET, "/api/banks").header("authorization", format!("Bearer {token}"));
-    assert_eq!(Answer::of(twice).await.body, expected, "two headers are none");
+    for (first, second) in [(&*token, &*token), (&token, "wrong"), ("wrong", &token)] {
+        for method in [Method::GET, Method::HEAD, Method::POST] {
+            let twice = platform.bearer(first).request(method.clone(), "/api/banks");
+            let twice =
+                twice.header("authorization", format!("Bearer {second}")).json(&json!({"name": "b", "environment": "sandbox"}));
+            let answer = Answer::of(twice).await;
+            assert_eq!(answer.status, 401, "{method}: two headers are none: {answer:?}");
+            assert!(method == Method::HEAD || answer.body == expected, "{method}: {answer:?}");
+        }
+    }
     platform.advance(std::time::Duration::from_secs(1801));
     assert_eq!(all.get("/api/banks").await.body, expected, "CYB-9: an expired token");
     let all = platform.organization().await;

@@ -118,8 +118,9 @@ async fn a_401_without_exactly_one_bearer_token() {
     }
     assert_static_401(&with_header(&platform, b"Bearer \xff\xfe").await, "not ASCII");
     let other = platform.token(&platform.seed.bank.key).await;
-    for second in [&token, &other, &"x".to_owned()] {
-        let twice = platform.bearer(&token).request(Method::GET, PATH).header("authorization", format!("Bearer {second}"));
+    let wrong = "x".to_owned();
+    for (first, second) in [(&token, &token), (&token, &other), (&token, &wrong), (&wrong, &token)] {
+        let twice = platform.bearer(first).request(Method::GET, PATH).header("authorization", format!("Bearer {second}"));
         assert_static_401(&Answer::of(twice).await, "two headers");
     }
     // In no other place.

@@ -64,6 +64,15 @@ async fn cyb_10_management_scopes_are_dropped() {
     assert_eq!(answer.body["scope"], "accounts:read");
     let alone = anonymous.post(PATH, &parameters(bank, &json!({"scope": "bank_applications:execute"}))).await;
     alone.assert_oauth_error(400, "invalid_scope");
+    // Those too that no bank key can hold, and that only keys of another owner hold.
+    let asked = json!({"scope": "accounts:read organization_applications:execute users:write"});
+    let answer = anonymous.post(PATH, &parameters(bank, &asked)).await;
+    assert_eq!(claims(assert_token(&answer))["scope"], "accounts:read");
+    assert_eq!(answer.body["scope"], "accounts:read");
+    for scope in ["organization_applications:execute users:write", "organization_applications:execute", "users:write"] {
+        let alone = anonymous.post(PATH, &parameters(bank, &json!({"scope": scope}))).await;
+        alone.assert_oauth_error(400, "invalid_scope");
+    }
     // Dropping forgives nothing else.
     let wrong = json!({"scope": "accounts:read bank_applications:execute no_such:read"});
     anonymous.post(PATH, &parameters(bank, &wrong)).await.assert_oauth_error(400, "invalid_scope");

@@ -1,6 +1,7 @@
 //! Black-box tests over HTTP, by route. One binary: every further one costs seconds and megabytes.
 
 mod applications;
+mod audit;
 mod auth_token;
 mod bad_input;
 mod bank_applications;

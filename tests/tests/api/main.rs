@@ -16,6 +16,7 @@ mod organization_applications;
 mod organizations;
 mod revocation;
 mod stopped_keys;
+mod tables;
 mod template;
 mod tenancy;
 mod well_known;

@@ -149,12 +149,13 @@ type Corrupt = fn(&mut Value);
 /// skipped and none is linked out of its order.
 #[tokio::test]
 async fn leak_6_a_corrupt_record_ends_its_batch_and_is_named() {
-    let corruptions: [(&str, Corrupt); 6] = [
+    let corruptions: [(&str, Corrupt); 7] = [
         ("no body", |image| drop(image.as_object_mut().unwrap().remove("body"))),
         ("a body that is no text", |image| image["body"] = json!({"N": "1"})),
         ("no id", |image| drop(image.as_object_mut().unwrap().remove("id"))),
         ("an id that is no guid", |image| image["id"] = json!({"S": "first"})),
         ("an organization that is no guid", |image| image["PK"] = json!({"S": "A#somebody"})),
+        ("an item that DynamoDB cannot have", |image| image["body"] = json!({"S": 1})),
         ("no organization", |image| image["PK"] = json!({"S": "A#"})),
     ];
     let (platform, records) = with_events(corruptions.len() + 2).await;
@@ -173,9 +174,7 @@ async fn leak_6_a_corrupt_record_ends_its_batch_and_is_named() {
     assert_eq!(linked(&platform).await, events(&records));
 
     // What is no batch is an error, which Lambda tries again; an empty answer would say that all was well.
-    let mut unreadable = records[..2].to_vec();
-    unreadable[1]["dynamodb"]["NewImage"]["body"] = json!({"S": 1});
-    for nonsense in [json!({}), json!([]), json!({"Records": {}}), json!({"Records": [{}]}), json!({"Records": unreadable})] {
+    for nonsense in [json!({}), json!({"Records": {}}), json!({"Records": [{}]}), json!([])] {
         assert!(consumer.0.invoke("AuditFunction", nonsense.clone()).await.is_err(), "{nonsense}");
     }
     assert_eq!(linked(&platform).await, events(&records));

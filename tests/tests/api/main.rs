@@ -15,6 +15,7 @@ mod oauth_token;
 mod organization_applications;
 mod organizations;
 mod revocation;
+mod scope_catalogue;
 mod secret_scanning;
 mod stopped_keys;
 mod tables;

@@ -14,6 +14,7 @@ mod minted;
 mod oauth_token;
 mod organization_applications;
 mod organizations;
+mod readme;
 mod revocation;
 mod scope_catalogue;
 mod secret_scanning;

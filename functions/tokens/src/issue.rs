@@ -1,6 +1,6 @@
 //! Issues an access token to a key that proved itself.
 
-use domain::{error::Error, scope::ScopeSet, time::Timestamp};
+use domain::{error::Error, kind::Kind, scope::ScopeSet, time::Timestamp};
 use jwt::Claims;
 
 use crate::{Tokens, authenticate::Authenticated};
@@ -43,7 +43,12 @@ impl Tokens {
             exp: Timestamp::from_seconds(exp.seconds()),
         };
         // Of both kinds, since an authorizer that has just read the published keys does not look for another one at once.
-        tokio::try_join!(self.sandbox.publish(&self.store, *now), self.live.publish(&self.store, *now))?;
+        // Only its own kind's must be published; what goes wrong with the other is in the log.
+        let (sandbox, live) = tokio::join!(self.sandbox.publish(&self.store, *now), self.live.publish(&self.store, *now));
+        match key.kind {
+            Kind::Sandbox => sandbox?,
+            Kind::Live => live?,
+        };
         let access_token = self.signer(key.kind).sign(&self.store, &claims, *now).await?;
         Ok(Issued { access_token, expires_in, scopes })
     }

@@ -15,16 +15,20 @@ impl Name {
     /// # Errors
     /// One sentence that says what is expected.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
+        if looks_like_one(text) {
+            return Err("holds a secret; a name is shown to everybody");
+        }
+        Self::readable(text.to_owned())
+    }
+
+    fn readable(text: String) -> Result<Self, &'static str> {
         if !(1..=128).contains(&text.chars().count()) {
             return Err("must have 1 to 128 characters");
         }
         if text.trim().is_empty() || text.chars().any(char::is_control) {
             return Err("must have a visible character and no control characters");
         }
-        if looks_like_one(text) {
-            return Err("holds a secret; a name is shown to everybody");
-        }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text))
     }
 }
 
@@ -36,7 +40,8 @@ impl fmt::Display for Name {
 
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+        // What is stored was accepted when it was written; a rule that came later must not make it unreadable, and so unrevocable.
+        Self::readable(String::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 
@@ -94,5 +99,7 @@ mod tests {
         for text in ["", "   ", "a\nb", "\u{0}", &"x".repeat(129), &format!("my lk_test_{}", "a1".repeat(35))] {
             assert!(Name::parse(text).is_err(), "{text:?}");
         }
+        let stored = format!("\"lk_test_{}\"", "a1".repeat(35));
+        assert!(serde_json::from_str::<Name>(&stored).is_ok(), "what is stored stays readable, and its key revocable");
     }
 }

@@ -9,7 +9,13 @@ use domain::{
     time::Timestamp,
 };
 
-use crate::{Store, error::StoreError, positions, record, transaction::Transaction, witness::Witness};
+use crate::{
+    Store,
+    error::StoreError,
+    positions, record,
+    transaction::{REDUCING_TRIES, Transaction},
+    witness::Witness,
+};
 
 const RULES: Rules = Rules::STANDARD;
 
@@ -39,7 +45,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let id = self.new_id().to_string();
         let entry = |time| Entry { time, id: id.clone(), effect, subject: subject.clone() };
-        let (time, witness) = self.commit_witnessed(|now| build(now, &entry(now))).await?;
+        let (time, witness) = self.commit_witnessed(REDUCING_TRIES, |now| build(now, &entry(now))).await?;
         if is_published(&witness, time) {
             return Ok(());
         }

@@ -276,6 +276,19 @@ async fn a_conflicting_or_throttled_revoke_is_tried_again_with_a_fresh_time() {
     }
 }
 
+/// A key cannot hold off its own revocation by changes that check it: a revoke is tried longer than any other change.
+#[tokio::test]
+async fn a_revoke_outlasts_the_changes_that_it_meets() {
+    let attempts = AtomicI64::new(0);
+    let scene = scene(0, move |sent, _| {
+        if sent.operation == "TransactWriteItems" && attempts.fetch_add(1, Ordering::SeqCst) < 12 {
+            return cancelled(["TransactionConflict", "None", "None", "None"]);
+        }
+        (200, json!({}))
+    });
+    scene.store.revoke_key(&key(), &operator()).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_clock_that_is_far_off_changes_nothing() {
     for date_ahead in [-12_000, 12_000] {

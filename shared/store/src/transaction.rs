@@ -132,22 +132,26 @@ fn corrupt(error: impl std::error::Error) -> StoreError {
 const RECENT: u64 = 5000;
 /// Times that a change is tried when it meets another transaction on the same item, or throttling.
 const TRIES: u32 = 8;
+/// Times that a change which reduces authority is tried: the key that it stops must not hold it off by changes of its own, each
+/// of which checks that key. With the waits between them that is some ten seconds.
+pub(crate) const REDUCING_TRIES: u32 = 64;
 
 impl Store {
     /// Commits what `build` makes for the moment of each attempt. A conflict with another transaction is tried again
     /// after a jittered wait; a failed condition is not.
     pub(crate) async fn commit(&self, build: impl Fn(Timestamp) -> Result<Transaction, StoreError>) -> Result<(), StoreError> {
-        self.commit_witnessed(build).await.map(drop)
+        self.commit_witnessed(TRIES, build).await.map(drop)
     }
 
-    /// As [`Store::commit`]; gives the moment for which the committed transaction was made, and the witness of the exchange
+    /// As [`Store::commit`], tried this many times; gives the moment for which the committed transaction was made, and the witness of the exchange
     /// that committed it.
     pub(crate) async fn commit_witnessed(
         &self,
+        tries: u32,
         build: impl Fn(Timestamp) -> Result<Transaction, StoreError>,
     ) -> Result<(Timestamp, Witness), StoreError> {
         self.require_a_true_clock().await?;
-        for attempt in 0..TRIES {
+        for attempt in 0..tries {
             let now = self.now();
             let transaction = match &self.behalf {
                 Some(key) => build(now)?.on_behalf_of(&self.tables.core, key)?,
@@ -165,7 +169,7 @@ impl Store {
             tracing::debug!(attempt, "a transaction met another one");
             self.pause(attempt).await;
         }
-        Err(StoreError::Unavailable(format!("a transaction met others {TRIES} times")))
+        Err(StoreError::Unavailable(format!("a transaction met others {tries} times")))
     }
 
     /// Whether somebody else changed the item between the read and the commit, so that it is to be read and decided anew; after
@@ -179,10 +183,10 @@ impl Store {
         anew
     }
 
-    /// Waits a random part of a time that doubles with each attempt from 20 ms.
+    /// Waits a random part of a time that doubles with each attempt from 20 ms to 320 ms.
     pub(crate) async fn pause(&self, attempt: u32) {
         let random = u64::from(self.new_id().to_string().bytes().map(u32::from).sum::<u32>() % 64);
-        tokio::time::sleep(Duration::from_millis((20_u64 << attempt.min(5)) * random / 64)).await;
+        tokio::time::sleep(Duration::from_millis((20_u64 << attempt.min(4)) * random / 64)).await;
     }
 
     /// A clock that is far off makes no changes (architecture.md, Revocation feed): unless the newest exchange proves it

@@ -14,13 +14,15 @@ use domain::error::Error;
 use http::{HeaderValue, Request, Uri, uri::PathAndQuery};
 use lambda_http::{Adapter, RequestExt, request::LambdaRequest, tower::ServiceExt};
 use lambda_runtime::{LambdaEvent, service_fn};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tower::{Service, util::MapRequest};
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
 
 use crate::{
     env::{Env, StartError},
     log,
+    request::Facts,
 };
 
 /// A function's router behind what every function has in front of it; cheap to clone.
@@ -62,7 +64,7 @@ impl std::fmt::Debug for HttpFunction {
 
 /// Makes an event one that `lambda_http` reads, and reads right. It refuses whole events for one header value that HTTP allows
 /// and its type does not; such a header is left out. And of a header that was sent twice it shows the last value alone, unless
-/// it stands among the multi-value headers alone: who checks for repetition must see it. Of the host it makes a URL, and
+/// it stands among the multi-value headers alone: who checks for repetition must see it, and those have all that `headers` has. Of the host it makes a URL, and
 /// panics when it cannot; no function asks for the host, since the issuer is a setting.
 fn make_readable(event: &mut Value) {
     for mapping in ["headers", "multiValueHeaders"] {
@@ -74,18 +76,12 @@ fn make_readable(event: &mut Value) {
         *domain = Value::Null;
     }
     let legible = |value: &Value| value.as_str().is_some_and(|text| HeaderValue::from_str(text).is_ok());
-    let mut repeated = Vec::new();
-    if let Some(headers) = event.get_mut("multiValueHeaders").and_then(Value::as_object_mut) {
+    if let Some(headers) = event.get_mut("multiValueHeaders").and_then(Value::as_object_mut).filter(|headers| !headers.is_empty())
+    {
         headers.retain(|_, values| values.as_array().is_some_and(|values| values.iter().all(legible)));
-        repeated.extend(
-            headers
-                .iter()
-                .filter(|(_, values)| values.as_array().is_some_and(|values| values.len() > 1))
-                .map(|(name, _)| name.clone()),
-        );
-    }
-    if let Some(headers) = event.get_mut("headers").and_then(Value::as_object_mut) {
-        headers.retain(|name, value| legible(value) && !repeated.iter().any(|other| other.eq_ignore_ascii_case(name)));
+        event["headers"] = Value::Object(Map::new());
+    } else if let Some(headers) = event.get_mut("headers").and_then(Value::as_object_mut) {
+        headers.retain(|_, value| legible(value));
     }
 }
 
@@ -99,12 +95,13 @@ fn backstop_after<D: From<Error> + IntoResponse + 'static, S: Clone + Send + Syn
     patience: Duration,
 ) -> Router<S> {
     let within_patience = move |request: RouterRequest, next: Next| async move {
-        tokio::time::timeout(patience, next.run(request)).await.unwrap_or_else(|_| {
+        let span = tracing::error_span!("request", request_id = Facts::of(request.extensions()).request_id);
+        tokio::time::timeout(patience, next.run(request).instrument(span)).await.unwrap_or_else(|_| {
             tracing::error!("a request took longer than the gateway waits");
             D::from(Error::temporarily_unavailable()).into_response()
         })
     };
-    // What it said is in the log already, without its words (see `log`).
+    // Where it happened is in the log already (see `log`).
     let panicked = |_| -> Response { D::from(Error::internal()).into_response() };
     router.layer(from_fn(within_patience)).layer(CatchPanicLayer::custom(panicked))
 }
@@ -175,14 +172,16 @@ mod tests {
     fn illegible_headers_are_left_out_and_repeated_ones_stay_repeated() {
         let mut event = json!({
             "requestContext": {"domainName": "["},
-            "headers": {"Host": "[", "user-agent": "caf\u{e9}\u{7f}", "Authorization": "b", "accept": "*/*", "x": "line\nfeed"},
-            "multiValueHeaders": {"host": ["["], "user-agent": ["caf\u{e9}\u{7f}"], "authorization": ["a", "b"], "accept": ["*/*"], "x": ["line\nfeed"]},
+            "headers": {"Host": "[", "Authorization": "b", "accept": "*/*"},
+            "multiValueHeaders": {"host": ["["], "user-agent": ["caf\u{e9}\u{7f}"], "authorization": ["a", "b"],
+                "x": ["line\nfeed", "fine"], "accept": ["*/*"], "Accept": ["text/html"]},
         });
         make_readable(&mut event);
-        assert_eq!(
-            event,
-            json!({"requestContext": {"domainName": null}, "headers": {"accept": "*/*"},
-                "multiValueHeaders": {"authorization": ["a", "b"], "accept": ["*/*"]}})
-        );
+        let expected = json!({"authorization": ["a", "b"], "accept": ["*/*"], "Accept": ["text/html"]});
+        assert_eq!(event, json!({"requestContext": {"domainName": null}, "headers": {}, "multiValueHeaders": expected}));
+
+        let mut event = json!({"headers": {"user-agent": "caf\u{e9}\u{7f}", "accept": "*/*"}});
+        make_readable(&mut event);
+        assert_eq!(event, json!({"headers": {"accept": "*/*"}}), "HTTP APIs have no multi-value headers");
     }
 }

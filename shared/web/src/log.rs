@@ -44,11 +44,13 @@ fn to<M: for<'a> MakeWriter<'a> + Send + Sync + 'static>(writer: M) {
     std::panic::set_hook(Box::new(log_panic));
 }
 
-/// Where it happened, and not what it says: the words of a panic may hold anything, and Rust's own hook writes them past the
-/// redaction.
+/// Where it happened, and not what it says: the words of a panic may hold anything, unless they are a literal, and Rust's own hook
+/// writes them past the redaction.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let location = panic.location().map(ToString::to_string);
-    tracing::error!(location, "panicked");
+    // A literal of the source has no data in it.
+    let words = panic.payload().downcast_ref::<&'static str>();
+    tracing::error!(location, words, "panicked");
 }
 
 /// Makes writers that redact each line before it goes to a writer of `M`.

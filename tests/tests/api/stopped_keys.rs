@@ -84,6 +84,10 @@ async fn a_stopped_key_confers_nothing_restores_nothing_and_a_key_never_restores
         let (status, body) = admitted.send(method, resource, &path, &body).await;
         assert_eq!((status, body["message_code"].as_str()), (401, Some("authentication_failed")), "{method} {path}: {body}");
     }
+    let own = format!("/api/organization_applications/{}", stopped.client_id);
+    let widen = json!({"ip_allowlist": []});
+    let (status, body) = admitted.send("PATCH", "/api/organization_applications/{client_id}", &own, &widen).await;
+    assert_eq!((status, body["message_code"].as_str()), (401, Some("authentication_failed")), "{body}");
     let (status, body) = admitted.send("POST", "/api/keys/{client_id}/restore", &restore(&stopped), &Value::Null).await;
     assert_eq!((status, body["message_code"].as_str()), (403, Some("forbidden")), "{body}");
     assert_eq!(act(&sibling, "restore").await, 200, "it was still deactivated");

@@ -8,7 +8,7 @@ use axum::{
 use domain::{
     allowlist::Allowlist,
     error::{Error, FieldError},
-    key::Owner,
+    key::{Owner, State as KeyState},
     organization::Name,
 };
 use serde::Deserialize;
@@ -50,6 +50,10 @@ pub(super) async fn update<F: Family>(
         require_visible::<F>(&caller, &key)?;
         if key.is_revoked() {
             return Err(Error::not_found());
+        }
+        // Its own key is not checked beside the change, being what changes: its state is decided on, and its version guards it.
+        if key.client_id == caller.client_id && key.state != KeyState::Active {
+            return Err(Error::unauthenticated());
         }
         if let Some(list) = &ip_allowlist {
             caller.conferrer(&conferring).edited_allowlist(&key.ip_allowlist, list)?;

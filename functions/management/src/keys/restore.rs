@@ -28,8 +28,11 @@ pub(crate) async fn restore(
     }
     // A token of a stopped key passes the authorizer for some seconds yet: it must bring neither itself nor a sibling back.
     let conferring = api.conferring_key(&caller).await?;
-    caller.conferrer(&conferring).allowlist(&key.ip_allowlist)?;
     let store = api.store.on_behalf_of(&conferring);
-    let key = store.switch_key(key.client_id, Action::KeyRestore, &caller.origin(), |key: Key| key.restore(api.now())).await?;
+    let restore = |key: Key| {
+        caller.conferrer(&conferring).allowlist(&key.ip_allowlist)?;
+        key.restore(api.now())
+    };
+    let key = store.switch_key(key.client_id, Action::KeyRestore, &caller.origin(), restore).await?;
     Ok(Json(Response::new(&api, &key).await?))
 }

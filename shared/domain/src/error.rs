@@ -89,7 +89,7 @@ pub struct Error {
 }
 
 /// The one text of every 401 of the management API and the gateway.
-pub const UNAUTHENTICATED: &str =
+const UNAUTHENTICATED: &str =
     "Access token is missing, invalid or revoked, or Signature has expired: request a new token; expiry needs no rotation";
 
 impl Error {

@@ -103,6 +103,3 @@ impl Caller {
         }
     }
 }
-
-/// The one text of every 401.
-pub use domain::error::UNAUTHENTICATED;

@@ -14,6 +14,7 @@ use serde::{
     de::{DeserializeOwned, IgnoredAny, IntoDeserializer},
 };
 use serde_json::error::Category;
+use utoipa::ToSchema;
 
 use crate::dialect::Management;
 
@@ -202,7 +203,7 @@ impl Page {
 }
 
 /// A bounded list (product.md §1).
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct List<T> {
     /// How many there are on all pages; exact.
     pub total: usize,

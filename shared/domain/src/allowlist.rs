@@ -41,8 +41,20 @@ impl Allowlist {
     /// # Errors
     /// Every entry that is refused, each by the name `ip_allowlist[i]`, with the entry and the reason.
     pub fn parse<S: AsRef<str>>(entries: &[S]) -> Result<Self, Vec<FieldError>> {
-        if entries.len() > Self::MAX_ENTRIES {
-            let reason = format!("has {} entries; at most {} are allowed", entries.len(), Self::MAX_ENTRIES);
+        Self::parse_up_to(Self::MAX_ENTRIES, entries)
+    }
+
+    /// Reads a list that a token carries: of two united lists, at most (CYB-8).
+    ///
+    /// # Errors
+    /// As [`Allowlist::parse`].
+    pub fn parse_sealed<S: AsRef<str>>(entries: &[S]) -> Result<Self, Vec<FieldError>> {
+        Self::parse_up_to(2 * Self::MAX_ENTRIES, entries)
+    }
+
+    fn parse_up_to<S: AsRef<str>>(max: usize, entries: &[S]) -> Result<Self, Vec<FieldError>> {
+        if entries.len() > max {
+            let reason = format!("has {} entries; at most {max} are allowed", entries.len());
             return Err(vec![FieldError { field: "ip_allowlist".into(), reason }]);
         }
         let mut accepted: Vec<Entry> = Vec::new();
@@ -89,6 +101,14 @@ impl Allowlist {
     pub fn is_within(&self, other: &Self) -> bool {
         let wide = Ipv4Net::aggregate(&other.0.iter().map(|entry| entry.range).collect());
         other.is_empty() || (!self.is_empty() && self.0.iter().all(|entry| wide.iter().any(|net| net.contains(&entry.range))))
+    }
+
+    /// Everybody whom either list names; one that is empty names nobody here (CYB-8: inherited and own lists unite). May have
+    /// more entries than one key's list.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        let more = other.0.iter().filter(|entry| self.0.iter().all(|own| own.range != entry.range));
+        Self(self.0.iter().chain(more).copied().collect())
     }
 
     /// The entries, spelled as they were given.
@@ -141,16 +161,19 @@ impl Entry {
         if canonical != range {
             return Err(format!("has host bits set; the range is written {canonical}"));
         }
-        for (special, what) in NOT_PUBLIC {
-            if special.contains(&range) {
-                return Err(format!("is not public: {special} is {what}"));
-            }
-            if range.contains(&special) {
-                return Err(format!("is not public: it overlaps {special}, which is {what}"));
-            }
-        }
-        Ok(Self { range, is_address })
+        why_not_public(range).map_or(Ok(Self { range, is_address }), Err)
     }
+}
+
+/// Why a range is not wholly public; nothing when it is.
+pub(crate) fn why_not_public(range: Ipv4Net) -> Option<String> {
+    NOT_PUBLIC.into_iter().find_map(|(special, what)| {
+        if special.contains(&range) {
+            Some(format!("is not public: {special} is {what}"))
+        } else {
+            range.contains(&special).then(|| format!("is not public: it overlaps {special}, which is {what}"))
+        }
+    })
 }
 
 impl fmt::Display for Entry {
@@ -169,7 +192,7 @@ impl Serialize for Allowlist {
 /// never taken for an empty one.
 impl<'de> Deserialize<'de> for Allowlist {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse(&Vec::<String>::deserialize(deserializer)?).map_err(|refused| D::Error::custom(&refused[0].reason))
+        Self::parse_sealed(&Vec::<String>::deserialize(deserializer)?).map_err(|refused| D::Error::custom(&refused[0].reason))
     }
 }
 

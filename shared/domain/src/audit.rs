@@ -44,6 +44,33 @@ pub enum Action {
     /// A key was revoked.
     #[serde(rename = "key.revoke")]
     KeyRevoke,
+    /// A key got another secret.
+    #[serde(rename = "key.rotate")]
+    KeyRotate,
+    /// The first use of a key's new secret started the grace of the previous one.
+    #[serde(rename = "key.grace")]
+    KeyGrace,
+    /// A key's previous secret was ended.
+    #[serde(rename = "key.finish_rotation")]
+    KeyFinishRotation,
+    /// An organization's plan changed, or will.
+    #[serde(rename = "organization.plan")]
+    OrganizationPlan,
+    /// A user was made.
+    #[serde(rename = "user.create")]
+    UserCreate,
+    /// A user changed.
+    #[serde(rename = "user.update")]
+    UserUpdate,
+    /// A user was disabled.
+    #[serde(rename = "user.disable")]
+    UserDisable,
+    /// Many keys were revoked in one call (LEAK-8).
+    #[serde(rename = "incident.revoke")]
+    IncidentRevoke,
+    /// One token was revoked (RFC 7009).
+    #[serde(rename = "token.revoke")]
+    TokenRevoke,
 }
 
 /// Who did it.
@@ -57,6 +84,15 @@ pub enum Actor {
         /// The token.
         jti: String,
     },
+    /// A person, by a personal key (CBM-1).
+    User {
+        /// The person.
+        guid: Guid,
+        /// The key.
+        client_id: String,
+    },
+    /// Latchkey itself: what follows from an earlier change.
+    System,
     /// The person at the command line of the deployment, with AWS credentials of their own.
     Operator,
 }
@@ -72,6 +108,17 @@ pub struct Origin {
     /// The gateway's id of the request, which the logs share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// Why, where that was said: of staff, the customer's recorded request or the incident.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Origin {
+    /// What follows from an earlier change, on the platform's own account.
+    #[must_use]
+    pub const fn of(actor: Actor) -> Self {
+        Self { actor, source_ip: None, request_id: None, reason: None }
+    }
 }
 
 /// One control-plane act, written in the transaction of its change.

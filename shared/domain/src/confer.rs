@@ -4,18 +4,22 @@ use crate::{
     allowlist::Allowlist,
     error::{Error, FieldError, Kind as ErrorKind},
     key::{Key, Owner},
+    role::Role,
     scope::{Catalogue, Grant, Holder, Scope, ScopeSet},
     time::Timestamp,
+    user::User,
 };
 
-/// What a token may confer on the keys that it creates and edits.
+/// What a caller may confer on the keys and users that it creates and edits.
 #[derive(Clone, Debug)]
 pub struct Conferrer<'a> {
     /// The caller's key as it is now.
     pub key: &'a Key,
-    /// The scopes of the caller's token.
+    /// The caller's role, of a person as it is now.
+    pub role: Option<Role>,
+    /// The scopes of the caller's token; of a person those that they hold now.
     pub scopes: &'a ScopeSet,
-    /// The allowlist sealed into the caller's token.
+    /// The allowlist sealed into the caller's token; of a personal key its own.
     pub ip_allowlist: &'a Allowlist,
 }
 
@@ -55,14 +59,23 @@ impl Conferrer<'_> {
             return Err(Error::fields(fields.collect()));
         }
         for scope in &scopes {
-            if catalogue.grant(holder, scope) == Some(Grant::Granted) {
-                return Err(insufficient(format!("Only owners, administrators and platform staff confer {scope}")));
-            }
-            if !self.may_confer(holder, scope) {
-                return Err(insufficient(format!("A token confers only scopes that it holds, and it does not hold {scope}")));
-            }
+            self.require_conferrable(catalogue, holder, scope)?;
         }
         Ok(scopes.into_iter().collect())
+    }
+
+    fn require_conferrable(&self, catalogue: &Catalogue, holder: Holder, scope: &Scope) -> Result<(), Error> {
+        let granted = catalogue.grant(holder, scope) == Some(Grant::Granted);
+        if granted && !self.role.is_some_and(Role::confers_granted) {
+            return Err(insufficient(format!("Only owners, administrators and platform staff confer {scope}")));
+        }
+        // An organization's machine confers on its banks what they have of themselves, and nothing that is granted (product.md §1).
+        let for_its_banks = !granted && self.may_confer(holder, scope);
+        if for_its_banks || self.scopes.has(scope.as_str()) {
+            Ok(())
+        } else {
+            Err(insufficient(format!("A caller confers only scopes that it holds, and this one does not hold {scope}")))
+        }
     }
 
     fn may_confer(&self, holder: Holder, scope: &Scope) -> bool {
@@ -70,19 +83,86 @@ impl Conferrer<'_> {
         for_its_banks || self.scopes.has(scope.as_str())
     }
 
-    /// The expiry of a new key: no later than the caller's own.
+    /// Whether this caller may be handed another secret of `target`: a credential with everything that the key holds, for as long
+    /// as it lives. Its own key's secret confers nothing new on a token that holds all of the key.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidParameter`] when it is past, or later than the caller's.
-    pub fn expiry(&self, requested: Option<Timestamp>, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+    /// [`ErrorKind::InsufficientScope`] or [`ErrorKind::Forbidden`] when it holds less.
+    pub fn rotation(&self, catalogue: &Catalogue, target: &Key) -> Result<(), Error> {
+        let own = target.client_id == self.key.client_id;
+        if let Some(holder) = target.owner.holder() {
+            for scope in target.scopes.iter().filter(|scope| !(own && self.scopes.has(scope.as_str()))) {
+                if own {
+                    return Err(insufficient(format!(
+                        "A token rotates its own key only with all its scopes, and it lacks {scope}"
+                    )));
+                }
+                self.require_conferrable(catalogue, holder, scope)?;
+            }
+        }
+        self.allowlist(&target.ip_allowlist)?;
+        if !own && self.outlives(target.expires_at) {
+            return Err(Error::new(
+                ErrorKind::Forbidden,
+                "This key would outlive the caller's own, which cannot get a secret of it",
+            ));
+        }
+        Ok(())
+    }
+
+    fn outlives(&self, end: Option<Timestamp>) -> bool {
+        self.key.expires_at.is_some_and(|own| end.is_none_or(|end| end > own))
+    }
+
+    /// Whether this caller may make or change a user into `user`, or get a credential that acts as this user: nobody confers a
+    /// higher role or more scopes than their own, in either environment. A machine makes viewers and developers at most.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`] for the role, [`ErrorKind::InsufficientScope`] for a scope.
+    pub fn user(&self, catalogue: &Catalogue, user: &User) -> Result<(), Error> {
+        let covered = match self.role {
+            Some(role) => role.covers(user.role),
+            None => Role::Developer.covers(user.role),
+        };
+        if !covered {
+            return Err(Error::new(ErrorKind::Forbidden, format!("This caller confers no role as high as {}", user.role)));
+        }
+        let holds = |scope: &Scope| {
+            let of_banks = catalogue.grant(Holder::Bank, scope) == Some(Grant::Yes) && self.may_confer(Holder::Bank, scope);
+            of_banks || self.scopes.has(scope.as_str())
+        };
+        match user.scopes(catalogue, self.key.kind).iter().find(|scope| !holds(scope)) {
+            None => Ok(()),
+            Some(scope) => Err(insufficient(format!(
+                "A caller confers only scopes that it holds, and this one does not hold {scope}; name fewer in allowed_scopes"
+            ))),
+        }
+    }
+
+    /// The end of a new or changed key: no later than the caller's own and, where the organization has a policy for how old its
+    /// keys grow (LEAK-10), no later than `latest`, which is also the end of a key that names none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidParameter`] when it is past, or later than either.
+    pub fn expiry(
+        &self,
+        requested: Option<Timestamp>,
+        latest: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, Error> {
         if requested.is_some_and(|end| end <= now) {
             return Err(Error::field("expires_at", "is not in the future"));
         }
+        if let Some((end, latest)) = requested.zip(latest).filter(|(end, latest)| end > latest) {
+            let reason = format!("must be {latest} or earlier by the organization's policy for the age of keys, not {end}");
+            return Err(Error::field("expires_at", reason));
+        }
+        let end = requested.or(latest);
         match self.key.expires_at {
-            Some(own) if requested.is_none_or(|end| end > own) => {
+            Some(own) if self.outlives(end) => {
                 Err(Error::field("expires_at", format!("must be {own} or earlier: a key creates none that outlives it")))
             }
-            _ => Ok(requested),
+            _ => Ok(end),
         }
     }
 
@@ -96,7 +176,7 @@ impl Conferrer<'_> {
         if self.ip_allowlist.is_empty() || requested.is_within(own) {
             Ok(())
         } else {
-            Err(Error::new(ErrorKind::Forbidden, "This token carries an IP allowlist: it widens no key's list"))
+            Err(Error::new(ErrorKind::Forbidden, "The caller has an IP allowlist: it widens no key's list"))
         }
     }
 
@@ -108,7 +188,7 @@ impl Conferrer<'_> {
         if requested.is_within(self.ip_allowlist) {
             Ok(())
         } else {
-            let message = "This token carries an IP allowlist: it creates and edits keys only with a list within its own";
+            let message = "The caller has an IP allowlist: it creates, edits and rotates keys only with a list within its own";
             Err(Error::new(ErrorKind::Forbidden, message))
         }
     }

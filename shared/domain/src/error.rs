@@ -14,6 +14,10 @@ pub enum Kind {
     InvalidScope,
     /// A grant type this server does not have (RFC 6749 §5.2 `unsupported_grant_type`).
     UnsupportedGrantType,
+    /// The client is known and may not use this grant (RFC 6749 §5.2 `unauthorized_client`): a personal key gets no tokens.
+    UnauthorizedClient,
+    /// What was to be revoked is no access token (RFC 7009 §2.2.1 `unsupported_token_type`).
+    UnsupportedTokenType,
     /// The access token is missing, invalid, expired or revoked.
     AuthenticationFailed,
     /// The call comes from an address outside the allowlist (CYB-7).
@@ -24,6 +28,8 @@ pub enum Kind {
     InsufficientScope,
     /// The caller may not do this, whatever its scopes.
     Forbidden,
+    /// The organization's plan does not have this (CBM-2).
+    PlanUpgradeRequired,
     /// No such thing, or none the caller may know of.
     NotFound,
     /// The path exists, the method does not.
@@ -38,6 +44,8 @@ pub enum Kind {
     UnsupportedMediaType,
     /// The request is well-formed and a value in it is not acceptable.
     InvalidParameter,
+    /// An `Idempotency-Key` came again with another request.
+    IdempotencyKeyReused,
     /// Something we depend on is slow, throttled or absent; the same request may succeed later.
     TemporarilyUnavailable,
     /// A defect of ours.
@@ -46,16 +54,19 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, for the error reference.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 22] = [
         Self::MalformedRequest,
         Self::InvalidClient,
         Self::InvalidScope,
         Self::UnsupportedGrantType,
+        Self::UnauthorizedClient,
+        Self::UnsupportedTokenType,
         Self::AuthenticationFailed,
         Self::IpNotAllowed,
         Self::IpUnknown,
         Self::InsufficientScope,
         Self::Forbidden,
+        Self::PlanUpgradeRequired,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::Conflict,
@@ -63,6 +74,7 @@ impl Kind {
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::InvalidParameter,
+        Self::IdempotencyKeyReused,
         Self::TemporarilyUnavailable,
         Self::Internal,
     ];
@@ -91,6 +103,10 @@ pub struct Error {
 /// The one text of every 401 of the management API and the gateway.
 const UNAUTHENTICATED: &str =
     "Access token is missing, invalid or revoked, or Signature has expired: request a new token; expiry needs no rotation";
+
+/// What a `starter` organization is told of personal keys (CBM-2). The gateway substitutes it into JSON without escaping.
+pub const PLAN_UPGRADE_REQUIRED: &str =
+    "Personal keys need the plan pro or enterprise: upgrade by PUT /api/organizations/{guid}/plan, or ask platform staff";
 
 impl Error {
     /// A failure of this kind.
@@ -137,6 +153,12 @@ impl Error {
             Kind::InvalidClient,
             "Client authentication failed: the client or its secret is unknown, inactive, expired or revoked",
         )
+    }
+
+    /// CBM-2, with where to upgrade.
+    #[must_use]
+    pub fn plan_upgrade_required() -> Self {
+        Self::new(Kind::PlanUpgradeRequired, PLAN_UPGRADE_REQUIRED)
     }
 
     /// Something we depend on did not answer in time.

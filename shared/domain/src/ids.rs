@@ -11,6 +11,9 @@ use crate::base62;
 pub struct Guid([u8; 16]);
 
 impl Guid {
+    /// The platform's own organization, whose users are its staff. No random identifier is all zeros.
+    pub const PLATFORM: Self = Self([0; 16]);
+
     /// From 128 random bits.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {

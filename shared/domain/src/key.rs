@@ -7,13 +7,26 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use crate::{
     allowlist::Allowlist,
     error::{Error, Kind as ErrorKind},
-    feed::Subject,
+    feed::{Effect, Subject},
     gate::{Gates, Kyb},
-    ids::{ClientId, Guid},
+    ids::{ClientId, Guid, SecretId},
     kind::Kind,
     organization::Name,
     scope::{Holder, ScopeSet},
+    text::Note,
     time::Timestamp,
+    user::User,
+    webhook_url::WebhookUrl,
+};
+
+mod edit;
+mod rotation;
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    edit::Edit,
+    rotation::{Current, Grace, Previous, Rotated, Rotation, Secrets, Term, Until},
 };
 
 /// Whose a key is; exactly one owner, for life.
@@ -23,15 +36,45 @@ pub enum Owner {
     Organization(Guid),
     /// A bank key reaches its bank alone (CYB-4).
     Bank(Guid),
+    /// A personal key: sent as a bearer credential, with its user's role and scopes as they are (CBM-1).
+    User(Guid),
 }
 
 impl Owner {
-    /// The column of the scope catalogue that governs it.
+    /// The column of the scope catalogue that governs it; a personal key has its user's scopes instead.
     #[must_use]
-    pub const fn holder(self) -> Holder {
+    pub const fn holder(self) -> Option<Holder> {
         match self {
-            Self::Organization(_) => Holder::Organization,
-            Self::Bank(_) => Holder::Bank,
+            Self::Organization(_) => Some(Holder::Organization),
+            Self::Bank(_) => Some(Holder::Bank),
+            Self::User(_) => None,
+        }
+    }
+
+    /// The owner's identifier.
+    #[must_use]
+    pub const fn guid(self) -> Guid {
+        match self {
+            Self::Organization(guid) | Self::Bank(guid) | Self::User(guid) => guid,
+        }
+    }
+
+    /// The name of its type on the wire.
+    #[must_use]
+    pub const fn kind_name(self) -> &'static str {
+        match self {
+            Self::Organization(_) => "organization",
+            Self::Bank(_) => "bank",
+            Self::User(_) => "user",
+        }
+    }
+
+    /// The user, of a personal key.
+    #[must_use]
+    pub const fn user(self) -> Option<Guid> {
+        match self {
+            Self::User(guid) => Some(guid),
+            Self::Organization(_) | Self::Bank(_) => None,
         }
     }
 
@@ -39,18 +82,15 @@ impl Owner {
     #[must_use]
     pub const fn bank(self) -> Option<Guid> {
         match self {
-            Self::Organization(_) => None,
             Self::Bank(guid) => Some(guid),
+            Self::Organization(_) | Self::User(_) => None,
         }
     }
 }
 
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Organization(guid) => write!(f, "organization:{guid}"),
-            Self::Bank(guid) => write!(f, "bank:{guid}"),
-        }
+        write!(f, "{}:{}", self.kind_name(), self.guid())
     }
 }
 
@@ -61,6 +101,7 @@ impl FromStr for Owner {
         match text.split_once(':') {
             Some(("organization", guid)) => guid.parse().map(Self::Organization),
             Some(("bank", guid)) => guid.parse().map(Self::Bank),
+            Some(("user", guid)) => guid.parse().map(Self::User),
             _ => Err("is not an owner such as bank:<guid>"),
         }
     }
@@ -97,16 +138,41 @@ pub enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Effective {
-    /// Waits for the organization's KYB (ARZ-3).
+    /// Waits: for the organization's KYB (ARZ-3), or as a personal key for a plan that has those (CBM-2).
     Inactive,
     /// Gets tokens and passes.
     Active,
-    /// Stopped for now, by itself or by its organization's suspension.
+    /// Stopped, by itself, its user or its organization's suspension.
     Deactivated,
     /// Past its expiry.
     Expired,
     /// Stopped for good.
     Revoked,
+}
+
+/// What a key is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// Whose it will be.
+    pub owner: Owner,
+    /// The tenant.
+    pub organization: Guid,
+    /// Sandbox or live.
+    pub kind: Kind,
+    /// What people call it.
+    pub name: Name,
+    /// What people note about it.
+    pub description: Option<Note>,
+    /// What its tokens may carry; nothing for a personal key, which has its user's.
+    pub scopes: ScopeSet,
+    /// From where it may be used.
+    pub ip_allowlist: Allowlist,
+    /// When it stops for good.
+    pub expires_at: Option<Timestamp>,
+    /// Where payments made with it arrive (ARZ-1).
+    pub destination: Option<Name>,
+    /// Where its webhooks go (ARZ-1).
+    pub webhook_url: Option<WebhookUrl>,
 }
 
 /// The credential.
@@ -122,15 +188,26 @@ pub struct Key {
     pub kind: Kind,
     /// What people call it.
     pub name: Name,
-    /// What its tokens may carry.
+    /// What people note about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<Note>,
+    /// What its tokens may carry; nothing for a personal key, which has its user's.
     pub scopes: ScopeSet,
-    /// From where its tokens may be used.
+    /// From where its tokens, or of a personal key itself, may be used.
     pub ip_allowlist: Allowlist,
     /// Its own state.
     pub state: State,
     /// When it stops for good, where that is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// Where payments made with it arrive (ARZ-1); of a live key for life (ARZ-4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<Name>,
+    /// Where its webhooks go (ARZ-1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_url: Option<WebhookUrl>,
+    /// Which of its secrets work, and until when. The hashes stand beside it, each an item of its own.
+    pub secrets: Secrets,
     /// When it was made: a fact that revocations by creation window name.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -140,28 +217,50 @@ pub struct Key {
 }
 
 impl Key {
+    /// A new key with its first secret.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidParameter`] for members that do not go together (ARZ-1).
+    pub fn create(draft: Draft, client_id: ClientId, secret: SecretId, now: Timestamp) -> Result<Self, Error> {
+        let Draft { owner, organization, kind, name, description, scopes, ip_allowlist, expires_at, destination, webhook_url } =
+            draft;
+        edit::require_consistent(owner, destination.as_ref(), webhook_url.as_ref())?;
+        Ok(Self {
+            client_id,
+            owner,
+            organization,
+            kind,
+            name,
+            description,
+            scopes,
+            ip_allowlist,
+            state: State::Active,
+            expires_at,
+            destination,
+            webhook_url,
+            secrets: Secrets::first(secret, now),
+            created_at: now,
+            updated_at: now,
+            version: 0,
+        })
+    }
+
     /// What the key is at `now` behind its `gates`. The final states come first: no gate reopens them.
     #[must_use]
     pub fn effective(&self, gates: &Gates, now: Timestamp) -> Effective {
+        let personal = self.owner.user().is_some();
         match self.state {
             State::Revoked { .. } => Effective::Revoked,
+            _ if gates.organization.revokes(self.owner, self.kind, self.created_at) => Effective::Revoked,
             State::Active | State::Deactivated if self.is_expired(now) => Effective::Expired,
             State::Deactivated => Effective::Deactivated,
             State::Active if gates.organization.suspended => Effective::Deactivated,
+            // A personal key whose user is not known has nobody to act for.
+            State::Active if personal && gates.user.as_ref().is_none_or(User::is_disabled) => Effective::Deactivated,
+            State::Active if personal && !gates.organization.has_personal_keys(now) => Effective::Inactive,
+            State::Active if personal => Effective::Active,
             State::Active if self.kind == Kind::Live && gates.organization.kyb != Kyb::Approved => Effective::Inactive,
             State::Active => Effective::Active,
-        }
-    }
-
-    /// The key with a new name or allowlist; what is absent stays (CYB-3).
-    #[must_use]
-    pub fn edit(self, name: Option<Name>, ip_allowlist: Option<Allowlist>, now: Timestamp) -> Self {
-        Self {
-            name: name.unwrap_or(self.name),
-            ip_allowlist: ip_allowlist.unwrap_or(self.ip_allowlist),
-            updated_at: now,
-            version: self.version + 1,
-            ..self
         }
     }
 
@@ -171,8 +270,8 @@ impl Key {
     /// [`ErrorKind::Conflict`] that names both states, when it is not active.
     pub fn deactivate(self, now: Timestamp) -> Result<Self, Error> {
         match self.state {
-            State::Active if !self.is_expired(now) => Ok(self.switch(State::Deactivated, now)),
-            _ => Err(self.illegal("deactivated", now)),
+            State::Active if !self.is_expired(now) => Ok(Self { state: State::Deactivated, ..self.next(now) }),
+            _ => Err(self.illegal("become deactivated", now)),
         }
     }
 
@@ -182,13 +281,13 @@ impl Key {
     /// [`ErrorKind::Conflict`] that names both states, when it is not deactivated.
     pub fn restore(self, now: Timestamp) -> Result<Self, Error> {
         match self.state {
-            State::Deactivated if !self.is_expired(now) => Ok(self.switch(State::Active, now)),
-            _ => Err(self.illegal("active", now)),
+            State::Deactivated if !self.is_expired(now) => Ok(Self { state: State::Active, ..self.next(now) }),
+            _ => Err(self.illegal("become active", now)),
         }
     }
 
-    fn switch(self, state: State, now: Timestamp) -> Self {
-        Self { state, updated_at: now, version: self.version + 1, ..self }
+    fn next(self, now: Timestamp) -> Self {
+        Self { updated_at: now, version: self.version + 1, ..self }
     }
 
     fn illegal(&self, wanted: &str, now: Timestamp) -> Error {
@@ -198,10 +297,12 @@ impl Key {
             State::Active => "active",
             State::Deactivated => "deactivated",
         };
-        Error::new(ErrorKind::Conflict, format!("The key is {state} and cannot become {wanted}"))
+        Error::new(ErrorKind::Conflict, format!("The key is {state} and cannot {wanted}"))
     }
 
-    fn is_expired(&self, now: Timestamp) -> bool {
+    /// Whether it is past its own end.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
 
@@ -211,77 +312,15 @@ impl Key {
         Subject::Key(self.client_id.to_string())
     }
 
-    /// Whether it was revoked.
+    /// What the feed says once it has this end since this version.
+    #[must_use]
+    pub fn expiry_effect(&self) -> Effect {
+        Effect::Expire { at: self.expires_at.unwrap_or(Timestamp::LAST), version: self.version }
+    }
+
+    /// Whether it was revoked by itself; its gate may have revoked it too ([`Key::effective`]).
     #[must_use]
     pub const fn is_revoked(&self) -> bool {
         matches!(self.state, State::Revoked { .. })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::gate::OrganizationGate;
-
-    fn key(kind: Kind, state: State, expires_at: Option<i64>) -> Key {
-        let guid = Guid::from_bytes([1; 16]);
-        let at = Timestamp::from_seconds(100);
-        Key {
-            client_id: ClientId::of(guid),
-            owner: Owner::Bank(guid),
-            organization: guid,
-            kind,
-            name: Name::parse("key").unwrap(),
-            scopes: ScopeSet::default(),
-            ip_allowlist: Allowlist::default(),
-            state,
-            expires_at: expires_at.map(Timestamp::from_seconds),
-            created_at: at,
-            updated_at: at,
-            version: 0,
-        }
-    }
-
-    const NOW: Timestamp = Timestamp::from_seconds(200);
-    const REVOKED: State = State::Revoked { at: NOW };
-
-    #[test]
-    fn only_an_open_gate_and_an_active_state_make_a_key_active() {
-        let gate = |kyb, suspended| Gates { organization: OrganizationGate { kyb, suspended, ..OrganizationGate::NEW } };
-        let (open, pending, rejected) = (gate(Kyb::Approved, false), gate(Kyb::Pending, false), gate(Kyb::Rejected, false));
-        let suspended = gate(Kyb::Approved, true);
-        for (key, gates, expected) in [
-            (key(Kind::Live, State::Active, None), open, Effective::Active),
-            (key(Kind::Live, State::Active, None), pending, Effective::Inactive),
-            (key(Kind::Live, State::Active, None), rejected, Effective::Inactive),
-            (key(Kind::Sandbox, State::Active, None), pending, Effective::Active),
-            (key(Kind::Sandbox, State::Active, None), suspended, Effective::Deactivated),
-            (key(Kind::Sandbox, State::Deactivated, None), open, Effective::Deactivated),
-            (key(Kind::Sandbox, State::Active, Some(201)), open, Effective::Active),
-            (key(Kind::Sandbox, State::Active, Some(200)), open, Effective::Expired),
-            (key(Kind::Sandbox, State::Deactivated, Some(200)), open, Effective::Expired),
-            (key(Kind::Sandbox, REVOKED, Some(200)), open, Effective::Revoked),
-            (key(Kind::Live, REVOKED, None), suspended, Effective::Revoked),
-        ] {
-            assert_eq!(key.effective(&gates, NOW), expected, "{key:?} behind {gates:?}");
-        }
-    }
-
-    #[test]
-    fn illegal_transitions_name_both_states() {
-        let refused = |result: Result<Key, Error>| result.unwrap_err().message.into_owned();
-        let sandbox = |state, expires_at| key(Kind::Sandbox, state, expires_at);
-        assert_eq!(sandbox(State::Active, None).deactivate(NOW).unwrap().state, State::Deactivated);
-        assert_eq!(sandbox(State::Deactivated, None).restore(NOW).unwrap().state, State::Active);
-        for (message, expected) in [
-            (refused(sandbox(State::Deactivated, None).deactivate(NOW)), "The key is deactivated and cannot become deactivated"),
-            (refused(sandbox(State::Active, None).restore(NOW)), "The key is active and cannot become active"),
-            (refused(sandbox(REVOKED, None).deactivate(NOW)), "The key is revoked and cannot become deactivated"),
-            (refused(sandbox(REVOKED, None).restore(NOW)), "The key is revoked and cannot become active"),
-            (refused(sandbox(State::Active, Some(1)).deactivate(NOW)), "The key is expired and cannot become deactivated"),
-            (refused(sandbox(State::Deactivated, Some(1)).restore(NOW)), "The key is expired and cannot become active"),
-        ] {
-            assert_eq!(message, expected);
-        }
     }
 }

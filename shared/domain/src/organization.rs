@@ -1,6 +1,6 @@
 //! Organizations and banks.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
@@ -52,12 +52,27 @@ pub struct Organization {
     pub guid: Guid,
     /// What people call it.
     pub name: Name,
+    /// How many days its keys live at most (LEAK-10), of those that are made or changed from when this was set on; nothing when
+    /// they may live for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_key_age_days: Option<u32>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When its profile last changed.
     pub updated_at: Timestamp,
     /// Counts its changes.
     pub version: u64,
+}
+
+impl Organization {
+    /// The longest age that can be asked of keys: ten years.
+    pub const LONGEST_KEY_AGE_DAYS: u32 = 3650;
+
+    /// The latest end of a key that was made at `created`.
+    #[must_use]
+    pub fn latest_end(&self, created: Timestamp) -> Option<Timestamp> {
+        self.max_key_age_days.map(|days| created + Duration::from_hours(24 * u64::from(days)))
+    }
 }
 
 /// An organization together with its gate, as the API shows it.

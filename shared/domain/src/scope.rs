@@ -61,6 +61,24 @@ impl ScopeSet {
         self.0.is_empty()
     }
 
+    /// Those that `keep` keeps.
+    #[must_use]
+    pub fn filter(&self, keep: impl Fn(&Scope) -> bool) -> Self {
+        self.iter().filter(|scope| keep(scope)).cloned().collect()
+    }
+
+    /// Those of both.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        self.iter().chain(other.iter()).cloned().collect()
+    }
+
+    /// Whether the other set has all of them.
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.0.is_subset(&other.0)
+    }
+
     /// The scopes, in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = &Scope> {
         self.0.iter()

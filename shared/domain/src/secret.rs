@@ -206,7 +206,7 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
-/// One of a key's secrets as it is stored.
+/// One of a key's secrets as it is stored. Whether it works, and until when, stands in the key (`key::Secrets`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Secret {
     /// Named by the tokens that it obtains.
@@ -215,17 +215,6 @@ pub struct Secret {
     pub hash: SecretHash,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When it stops working, where that is set: compared at every read, whatever the table's TTL does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<Timestamp>,
-}
-
-impl Secret {
-    /// Whether it still works at `now`.
-    #[must_use]
-    pub fn works_at(&self, now: Timestamp) -> bool {
-        self.expires_at.is_none_or(|end| now < end)
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Points in time as values. The one ambient clock is read at the edge (`web::edge`) and handed inward as a [`Clock`].
 
-use std::{fmt, ops::Add, sync::Arc, time::Duration};
+use std::{fmt, ops::Add, str::FromStr, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description};
@@ -18,6 +18,9 @@ pub struct Timestamp(i64);
 const LAST_MILLIS: i64 = 253_402_300_799_999;
 
 impl Timestamp {
+    /// The last instant that RFC 3339 can say: never, for practical purposes.
+    pub const LAST: Self = Self(LAST_MILLIS);
+
     /// From milliseconds since the Unix epoch, held within the years 1970 to 9999.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
@@ -89,6 +92,14 @@ impl fmt::Display for Timestamp {
         let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
         let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000).map_err(|_| fmt::Error)?;
         f.write_str(&at.to_offset(UtcOffset::UTC).format(format).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text)
     }
 }
 

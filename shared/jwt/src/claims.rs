@@ -2,6 +2,7 @@
 
 use domain::{
     allowlist::Allowlist,
+    feed::Parent,
     ids::{ClientId, Guid, SecretId},
     key::Owner,
     kind::Kind,
@@ -11,10 +12,11 @@ use domain::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The claims of an access token. On the wire there are two more: `sub`, which is `client_id` (RFC 9068 §2.2, client
-/// credentials), and `bank`, which follows from `owner`; a token that says otherwise is refused.
+/// credentials) or, of a customer's token, the customer; and `bank`, which follows from `owner`. A token that says otherwise
+/// is refused.
 ///
-/// Members that this version does not know are ignored (RFC 7519 §4), so that a later one may add some. One that *restricts*
-/// must come with `crit` in the header, so that readers which would pass over it refuse the token instead.
+/// Members that this version does not know are ignored (RFC 7519 §4), so that a later one may add some. After the first release
+/// one that *restricts* must come with `crit` in the header, so that readers which would pass over it refuse the token instead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Wire", into = "Wire")]
 pub struct Claims {
@@ -32,6 +34,10 @@ pub struct Claims {
     pub org: Guid,
     /// Whose the key is.
     pub owner: Owner,
+    /// The customer that it acts for (CYB-8).
+    pub customer: Option<Guid>,
+    /// The token that it was derived from; revoking its key, secret or itself ends this one too (CYB-8).
+    pub parent: Option<Parent>,
     /// Sandbox or live; a token is signed by the key of its kind.
     pub env: Kind,
     /// When the key was made. In **milliseconds**, unlike the registered times: rounded to seconds it would cross the
@@ -50,6 +56,12 @@ pub struct Claims {
 }
 
 impl Claims {
+    /// Whom it is about: the customer, or the client itself.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        self.customer.map_or_else(|| self.client_id.to_string(), |customer| customer.to_string())
+    }
+
     /// The bank that it is scoped to (CYB-4).
     #[must_use]
     pub const fn bank(&self) -> Option<Guid> {
@@ -61,7 +73,7 @@ impl Claims {
 struct Wire {
     iss: String,
     aud: String,
-    sub: ClientId,
+    sub: String,
     jti: Guid,
     client_id: ClientId,
     sid: SecretId,
@@ -69,6 +81,10 @@ struct Wire {
     owner: Owner,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bank: Option<Guid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    customer: Option<Guid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parent: Option<Parent>,
     env: Kind,
     #[serde(with = "milliseconds")]
     key_created: Timestamp,
@@ -87,25 +103,25 @@ struct Wire {
 
 impl From<Claims> for Wire {
     fn from(claims: Claims) -> Self {
-        let bank = claims.bank();
-        let Claims { iss, aud, jti, client_id, sid, org, owner, env, key_created, scope, ip_allowlist, iat, nbf, exp } = claims;
         Self {
-            iss,
-            aud,
-            sub: client_id,
-            jti,
-            client_id,
-            sid,
-            org,
-            owner,
-            bank,
-            env,
-            key_created,
-            scope,
-            ip_allowlist,
-            iat,
-            nbf,
-            exp,
+            sub: claims.subject(),
+            bank: claims.bank(),
+            iss: claims.iss,
+            aud: claims.aud,
+            jti: claims.jti,
+            client_id: claims.client_id,
+            sid: claims.sid,
+            org: claims.org,
+            owner: claims.owner,
+            customer: claims.customer,
+            parent: claims.parent,
+            env: claims.env,
+            key_created: claims.key_created,
+            scope: claims.scope,
+            ip_allowlist: claims.ip_allowlist,
+            iat: claims.iat,
+            nbf: claims.nbf,
+            exp: claims.exp,
         }
     }
 }
@@ -114,15 +130,34 @@ impl TryFrom<Wire> for Claims {
     type Error = &'static str;
 
     fn try_from(wire: Wire) -> Result<Self, Self::Error> {
-        let Wire { iss, aud, sub, jti, client_id, sid, org, owner, bank, env, key_created, scope, ip_allowlist, iat, nbf, exp } =
-            wire;
-        if sub != client_id {
-            return Err("sub is not client_id");
+        let claims = Self {
+            iss: wire.iss,
+            aud: wire.aud,
+            jti: wire.jti,
+            client_id: wire.client_id,
+            sid: wire.sid,
+            org: wire.org,
+            owner: wire.owner,
+            customer: wire.customer,
+            parent: wire.parent,
+            env: wire.env,
+            key_created: wire.key_created,
+            scope: wire.scope,
+            ip_allowlist: wire.ip_allowlist,
+            iat: wire.iat,
+            nbf: wire.nbf,
+            exp: wire.exp,
+        };
+        if wire.sub != claims.subject() {
+            return Err("sub is not the client or customer");
         }
-        if bank != owner.bank() {
+        if wire.bank != claims.bank() {
             return Err("bank is not the owner's");
         }
-        Ok(Self { iss, aud, jti, client_id, sid, org, owner, env, key_created, scope, ip_allowlist, iat, nbf, exp })
+        if claims.customer.is_some() != claims.parent.is_some() {
+            return Err("a customer's token has a parent, and no other has");
+        }
+        Ok(claims)
     }
 }
 

@@ -9,7 +9,10 @@ use domain::{
     ids::{ClientId, Guid, SecretId},
     key::Owner,
     kind::Kind,
+    operation::{Operation, Reach},
+    role::Role,
     scope::ScopeSet,
+    time::Timestamp,
 };
 use http::Extensions;
 use lambda_http::request::RequestContext;
@@ -27,13 +30,19 @@ pub struct Caller {
     pub organization: Guid,
     /// Sandbox or live.
     pub kind: Kind,
-    /// What the token may do.
+    /// What the token may do; of a person what they could do when the authorizer looked.
     pub scopes: ScopeSet,
-    /// The token.
-    pub jti: Guid,
-    /// The secret that obtained it.
+    /// The role of a person, who calls by a personal key (CBM-1), when the authorizer looked.
+    pub role: Option<Role>,
+    /// The customer that a customer's token acts for (CYB-8).
+    pub customer: Option<Guid>,
+    /// The token; a personal key is sent itself and has none.
+    pub jti: Option<Guid>,
+    /// The secret that obtained the token, or that was sent.
     pub sid: SecretId,
-    /// The allowlist sealed into the token.
+    /// When the credential ends, where that is known.
+    pub expires_at: Option<Timestamp>,
+    /// The allowlist sealed into the token; of a personal key its own.
     pub ip_allowlist: Allowlist,
     /// From where this call comes.
     pub source_ip: Option<IpAddr>,
@@ -63,7 +72,10 @@ impl Caller {
     /// [`ErrorKind::AuthenticationFailed`] when one is missing or malformed.
     pub fn read(fields: &BTreeMap<String, String>, facts: Facts) -> Result<Self, Error> {
         fn member<T: FromStr>(fields: &BTreeMap<String, String>, name: &str) -> Result<T, Error> {
-            fields.get(name).and_then(|text| text.parse().ok()).ok_or_else(Error::unauthenticated)
+            optional(fields, name)?.ok_or_else(Error::unauthenticated)
+        }
+        fn optional<T: FromStr>(fields: &BTreeMap<String, String>, name: &str) -> Result<Option<T>, Error> {
+            fields.get(name).map(|text| text.parse().map_err(|_| Error::unauthenticated())).transpose()
         }
         let list: Vec<&str> = fields.get("ip_allowlist").map(|list| list.split(',').collect()).unwrap_or_default();
         let caller = Self {
@@ -72,34 +84,52 @@ impl Caller {
             organization: member(fields, "organization")?,
             kind: member(fields, "environment")?,
             scopes: member(fields, "scopes")?,
-            jti: member(fields, "jti")?,
+            role: optional(fields, "role")?,
+            customer: optional(fields, "customer")?,
+            jti: optional(fields, "jti")?,
             sid: member(fields, "sid")?,
-            ip_allowlist: Allowlist::parse(&list).map_err(|_| Error::unauthenticated())?,
+            expires_at: optional(fields, "expires_at")?,
+            ip_allowlist: Allowlist::parse_sealed(&list).map_err(|_| Error::unauthenticated())?,
             source_ip: facts.source_ip,
             request_id: facts.request_id,
         };
         let bank = caller.owner.bank().map(|bank| bank.to_string());
-        if fields.get("bank") == bank.as_ref() { Ok(caller) } else { Err(Error::unauthenticated()) }
+        // A person has a role and no token; a machine has a token and no role.
+        let consistent = caller.owner.user().is_some() == caller.role.is_some() && caller.role.is_some() == caller.jti.is_none();
+        if fields.get("bank") == bank.as_ref() && consistent { Ok(caller) } else { Err(Error::unauthenticated()) }
     }
 
-    /// Refuses a caller whose token has none of these scopes.
+    /// The person who calls.
+    #[must_use]
+    pub const fn user(&self) -> Option<Guid> {
+        self.owner.user()
+    }
+
+    /// Whether it is one of the platform's own people.
+    #[must_use]
+    pub fn is_staff(&self) -> bool {
+        self.role.is_some_and(Role::is_staff)
+    }
+
+    /// How far an operation reaches for this caller (`operations.csv`).
     ///
     /// # Errors
-    /// [`ErrorKind::InsufficientScope`] that names them.
-    pub fn require(&self, any_of: &[&str]) -> Result<(), Error> {
-        if any_of.iter().any(|scope| self.scopes.has(scope)) {
-            return Ok(());
+    /// [`ErrorKind::InsufficientScope`] that names the scopes, [`ErrorKind::Forbidden`].
+    pub fn reach(&self, operation: Operation) -> Result<Reach, Error> {
+        if self.customer.is_some() {
+            return Err(Error::new(ErrorKind::Forbidden, "A customer's token is for the APIs that the platform guards"));
         }
-        Err(Error::new(ErrorKind::InsufficientScope, format!("This needs the scope {}", any_of.join(" or "))))
+        operation.rule().reach(self.role, &self.scopes)
     }
 
     /// Where a change of this caller comes from, for its audit event.
     #[must_use]
     pub fn origin(&self) -> Origin {
-        Origin {
-            actor: Actor::Key { client_id: self.client_id.to_string(), jti: self.jti.to_string() },
-            source_ip: self.source_ip,
-            request_id: self.request_id.clone(),
-        }
+        let client_id = self.client_id.to_string();
+        let actor = match (self.user(), self.jti) {
+            (Some(guid), _) => Actor::User { guid, client_id },
+            (None, jti) => Actor::Key { client_id, jti: jti.map(|jti| jti.to_string()).unwrap_or_default() },
+        };
+        Origin { source_ip: self.source_ip, request_id: self.request_id.clone(), ..Origin::of(actor) }
     }
 }

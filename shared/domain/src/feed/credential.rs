@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{kind::Kind, time::Timestamp};
+use crate::{ids::Guid, kind::Kind, time::Timestamp};
 
 /// The facts about a token or a bearer key that an entry can name.
 #[derive(Clone, Copy, Debug)]
@@ -14,9 +14,9 @@ pub struct Credential<'a> {
     /// The token's `jti`; a bearer key has none.
     pub token: Option<&'a str>,
     /// The user it acts for, or whose personal key it is.
-    pub user: Option<&'a str>,
+    pub user: Option<Guid>,
     /// The bank or application that owns the key.
-    pub owner: Option<&'a str>,
+    pub owner: Option<Guid>,
     /// The tenant.
     pub organization: &'a str,
     /// The key's kind.
@@ -45,6 +45,8 @@ pub enum Refusal {
     Revoked(Fact),
     /// For now, by an entry about this fact.
     Suspended(Fact),
+    /// Past the end that an entry gave to this fact.
+    Expired(Fact),
 }
 
 /// Which fact about a credential an entry named.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{kind::Kind, time::Timestamp};
+use crate::{ids::Guid, kind::Kind, time::Timestamp};
 
 /// What an entry does to the credentials that its subject covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +20,15 @@ pub enum Effect {
         /// because it became visible late must not overtake the change that followed it.
         version: u64,
     },
+    /// Gives a key or secret another end, earlier or later than the tokens in flight know of: from then on they are refused.
+    Expire {
+        /// The end; [`Timestamp::LAST`] when there is none any more.
+        at: Timestamp,
+        /// The version that the change gave to its item.
+        version: u64,
+    },
+    /// Refuses nothing: whoever remembers what the subject may do reads it anew. A narrower role, scope or bearer allowlist.
+    Refresh,
 }
 
 /// The fact an entry is about. Facts never change, so an entry means the same to every token, whenever it was signed.
@@ -45,21 +54,28 @@ pub enum Subject {
 }
 
 /// Some of an organization's keys, told by what never changes about a key. The default is all of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Cohort {
     /// Keys of this kind alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<Kind>,
     /// Keys made at this time or later (inclusive).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_from: Option<Timestamp>,
     /// Keys made before this time (exclusive), so that adjoining intervals share no key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_until: Option<Timestamp>,
+    /// Keys of this owner alone: a bank or a user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Guid>,
 }
 
 impl Cohort {
-    /// Whether a key of this kind, made at `created`, belongs to it.
+    /// Whether a key of this kind and of one of these owners, made at `created`, belongs to it.
     #[must_use]
-    pub fn contains(&self, kind: Kind, created: Timestamp) -> bool {
-        self.environment.is_none_or(|only| only == kind)
+    pub fn contains(&self, kind: Kind, created: Timestamp, owners: &[Guid]) -> bool {
+        self.owner.is_none_or(|only| owners.contains(&only))
+            && self.environment.is_none_or(|only| only == kind)
             && self.created_from.is_none_or(|from| from <= created)
             && self.created_until.is_none_or(|until| created < until)
     }
@@ -67,9 +83,9 @@ impl Cohort {
 
 /// One entry of the feed. Its position is `(time, id)`.
 ///
-/// Its stored form is flat: `time`, `id`, `effect` (`revoke`, `suspend`, `resume`), `version` with the last two,
-/// `subject` (`key`, `secret`, `token`, `user`, `owner`, `organization`), `name` (the identifier), and for organizations
-/// `environment`, `created_from`, `created_until` where set. An effect or subject unknown to the reader is an error, not
+/// Its stored form is flat: `time`, `id`, `effect` (`revoke`, `suspend`, `resume`, `expire`, `refresh`), `version` with the
+/// middle three, `at` with `expire`, `subject` (`key`, `secret`, `token`, `user`, `owner`, `organization`), `name` (the
+/// identifier), and for organizations `environment`, `created_from`, `created_until`, `owner` where set. An effect or subject unknown to the reader is an error, not
 /// skipped: a reader that does not understand the feed must not decide by it. Other members are ignored, so a later
 /// one may narrow a subject (older readers then refuse too much, never too little).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -92,14 +108,12 @@ struct Stored {
     effect: EffectName,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     version: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<Timestamp>,
     subject: SubjectName,
     name: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    environment: Option<Kind>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    created_from: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    created_until: Option<Timestamp>,
+    #[serde(flatten)]
+    cohort: Cohort,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -108,6 +122,8 @@ enum EffectName {
     Revoke,
     Suspend,
     Resume,
+    Expire,
+    Refresh,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -123,10 +139,12 @@ enum SubjectName {
 
 impl From<Entry> for Stored {
     fn from(Entry { time, id, effect, subject }: Entry) -> Self {
-        let (effect, version) = match effect {
-            Effect::Revoke => (EffectName::Revoke, None),
-            Effect::Suspend { version } => (EffectName::Suspend, Some(version)),
-            Effect::Resume { version } => (EffectName::Resume, Some(version)),
+        let (effect, version, at) = match effect {
+            Effect::Revoke => (EffectName::Revoke, None, None),
+            Effect::Suspend { version } => (EffectName::Suspend, Some(version), None),
+            Effect::Resume { version } => (EffectName::Resume, Some(version), None),
+            Effect::Expire { at, version } => (EffectName::Expire, Some(version), Some(at)),
+            Effect::Refresh => (EffectName::Refresh, None, None),
         };
         let (subject, name, cohort) = match subject {
             Subject::Key(name) => (SubjectName::Key, name, Cohort::default()),
@@ -136,8 +154,7 @@ impl From<Entry> for Stored {
             Subject::Owner(name) => (SubjectName::Owner, name, Cohort::default()),
             Subject::Organization { guid, cohort } => (SubjectName::Organization, guid, cohort),
         };
-        let Cohort { environment, created_from, created_until } = cohort;
-        Self { time, id, effect, version, subject, name, environment, created_from, created_until }
+        Self { time, id, effect, version, at, subject, name, cohort }
     }
 }
 
@@ -145,22 +162,22 @@ impl TryFrom<Stored> for Entry {
     type Error = &'static str;
 
     fn try_from(stored: Stored) -> Result<Self, Self::Error> {
-        let effect = match (stored.effect, stored.version) {
-            (EffectName::Revoke, None) => Effect::Revoke,
-            (EffectName::Suspend, Some(version)) => Effect::Suspend { version },
-            (EffectName::Resume, Some(version)) => Effect::Resume { version },
-            _ => return Err("a suspend or resume has a version, a revoke has none"),
+        let effect = match (stored.effect, stored.version, stored.at) {
+            (EffectName::Revoke, None, None) => Effect::Revoke,
+            (EffectName::Suspend, Some(version), None) => Effect::Suspend { version },
+            (EffectName::Resume, Some(version), None) => Effect::Resume { version },
+            (EffectName::Expire, Some(version), Some(at)) => Effect::Expire { at, version },
+            (EffectName::Refresh, None, None) => Effect::Refresh,
+            _ => return Err("a suspend, resume or expire has a version, an expire has a time, nothing else has either"),
         };
-        let Stored { name, environment, created_from, created_until, .. } = stored;
+        let Stored { name, cohort, .. } = stored;
         let subject = match stored.subject {
             SubjectName::Key => Subject::Key(name),
             SubjectName::Secret => Subject::Secret(name),
             SubjectName::Token => Subject::Token(name),
             SubjectName::User => Subject::User(name),
             SubjectName::Owner => Subject::Owner(name),
-            SubjectName::Organization => {
-                Subject::Organization { guid: name, cohort: Cohort { environment, created_from, created_until } }
-            }
+            SubjectName::Organization => Subject::Organization { guid: name, cohort },
         };
         Ok(Self { time: stored.time, id: stored.id, effect, subject })
     }

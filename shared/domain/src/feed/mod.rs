@@ -27,5 +27,5 @@ mod tests;
 
 pub use credential::{Credential, Fact, Parent, Refusal};
 pub use entry::{Cohort, Effect, Entry, Subject};
-pub use reader::{ClockOutOfBound, Feed, Standing};
+pub use reader::{ClockOutOfBound, Feed, Footprint, Standing};
 pub use rules::{Exchange, Publication, Rules};

@@ -1,9 +1,13 @@
 //! A reader's state: what it knows of the feed, since when, and what follows for a credential.
 
-use std::{collections::BTreeMap, fmt, iter};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    fmt, iter,
+};
 
 use super::{Cohort, Credential, Effect, Entry, Exchange, Fact, Refusal, Rules, Subject};
-use crate::time::Timestamp;
+use crate::{ids::Guid, time::Timestamp};
 
 /// What one reader knows. It starts cold ([`Feed::default`]), and is stale until its first read.
 ///
@@ -92,7 +96,7 @@ impl Feed {
         let newest_before = self.newest;
         for entry in entries {
             self.newest = self.newest.max(Some(entry.time));
-            self.record(entry.subject).add(entry.time, entry.effect);
+            self.record(entry.subject).add(entry.time, entry.id, entry.effect);
         }
         if self.newest != newest_before {
             self.prune(read.sent);
@@ -119,10 +123,19 @@ impl Feed {
 
     /// What it has against the credential, to be asked only of a feed that is not stale, right after that was found.
     #[must_use]
-    pub fn verdict(&self, credential: &Credential<'_>) -> Option<Refusal> {
+    pub fn verdict(&self, credential: &Credential<'_>, now: Timestamp) -> Option<Refusal> {
         let found = self.records(credential);
         let revoked = found.clone().find(|(_, record)| record.revoked).map(|(fact, _)| Refusal::Revoked(fact));
-        revoked.or_else(|| found.clone().find(|(_, record)| record.is_suspended()).map(|(fact, _)| Refusal::Suspended(fact)))
+        let suspended = || found.clone().find(|(_, record)| record.is_suspended()).map(|(fact, _)| Refusal::Suspended(fact));
+        let expired = || found.clone().find(|(_, record)| record.is_expired(now)).map(|(fact, _)| Refusal::Expired(fact));
+        revoked.or_else(suspended).or_else(expired)
+    }
+
+    /// What it knows about the credential's facts: while this stays the same, nothing that touches them has been seen. Whoever
+    /// remembers a bearer key keeps the footprint of the feed that preceded its read of the key (architecture.md, The hot path).
+    #[must_use]
+    pub fn footprint(&self, credential: &Credential<'_>) -> Footprint {
+        Footprint(self.records(credential).map(|(_, record)| record.clone()).collect())
     }
 
     /// What is known about the facts that the credential names.
@@ -131,14 +144,15 @@ impl Feed {
         let secrets = iter::once(credential.secret).chain(credential.parents.iter().map(|parent| &*parent.sid));
         let tokens = credential.token.into_iter().chain(credential.parents.iter().map(|parent| &*parent.jti));
         let cohorts = self.organizations.get(credential.organization).into_iter().flatten();
+        let owners: Vec<Guid> = credential.owner.into_iter().chain(credential.user).collect();
         keys.filter_map(|id| Some((Fact::Key, self.keys.get(id)?)))
             .chain(secrets.filter_map(|id| Some((Fact::Secret, self.secrets.get(id)?))))
             .chain(tokens.filter_map(|id| Some((Fact::Token, self.tokens.get(id)?))))
-            .chain(credential.user.and_then(|id| Some((Fact::User, self.users.get(id)?))))
-            .chain(credential.owner.and_then(|id| Some((Fact::Owner, self.owners.get(id)?))))
+            .chain(credential.user.and_then(|id| Some((Fact::User, self.users.get(&id.to_string())?))))
+            .chain(credential.owner.and_then(|id| Some((Fact::Owner, self.owners.get(&id.to_string())?))))
             .chain(
                 cohorts
-                    .filter(|(cohort, _)| cohort.contains(credential.kind, credential.key_created))
+                    .filter(move |(cohort, _)| cohort.contains(credential.kind, credential.key_created, &owners))
                     .map(|(_, record)| (Fact::Organization, record)),
             )
     }
@@ -168,24 +182,38 @@ impl Feed {
     }
 }
 
+/// What a feed knows about a credential's facts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Footprint(Vec<Record>);
+
 /// What the entries of one subject amount to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Record {
     revoked: bool,
     /// The last suspend or resume: its version, and whether it was a suspend (which wins between equals).
     last: Option<(u64, bool)>,
+    /// The last end that was set: its version, and when it is (of two the earlier wins between equals).
+    end: Option<(u64, Reverse<Timestamp>)>,
+    /// The entries that ask for another look.
+    refreshes: BTreeSet<String>,
     /// The latest entry's time, for pruning.
     latest: Option<Timestamp>,
 }
 
 impl Record {
-    fn add(&mut self, time: Timestamp, effect: Effect) {
+    fn add(&mut self, time: Timestamp, id: String, effect: Effect) {
         self.latest = self.latest.max(Some(time));
         match effect {
             Effect::Revoke => self.revoked = true,
             Effect::Suspend { version } => self.last = self.last.max(Some((version, true))),
             Effect::Resume { version } => self.last = self.last.max(Some((version, false))),
+            Effect::Expire { at, version } => self.end = self.end.max(Some((version, Reverse(at)))),
+            Effect::Refresh => _ = self.refreshes.insert(id),
         }
+    }
+
+    fn is_expired(&self, now: Timestamp) -> bool {
+        self.end.is_some_and(|(_, Reverse(end))| end <= now)
     }
 
     fn is_suspended(&self) -> bool {

@@ -5,18 +5,21 @@ use std::time::Duration;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::{Cohort, Credential, Effect, Entry, Exchange, Fact, Feed, Parent, Publication, Refusal, Rules, Standing, Subject};
-use crate::{kind::Kind, time::Timestamp};
+use crate::{ids::Guid, kind::Kind, time::Timestamp};
 
 const RULES: Rules = Rules::STANDARD;
 /// A whole second, so that a `Date` can say it.
 const MIDNIGHT: Timestamp = Timestamp::from_seconds(1_795_392_000);
 
+const USER: Guid = Guid::from_bytes([7; 16]);
+const OWNER: Guid = Guid::from_bytes([8; 16]);
+
 const CREDENTIAL: Credential<'_> = Credential {
     client_id: "key",
     secret: "secret",
     token: Some("token"),
-    user: Some("user"),
-    owner: Some("owner"),
+    user: Some(USER),
+    owner: Some(OWNER),
     organization: "organization",
     kind: Kind::Live,
     key_created: MIDNIGHT,
@@ -59,22 +62,22 @@ mod verdicts {
             (key("key"), Fact::Key),
             (Subject::Secret("secret".into()), Fact::Secret),
             (Subject::Token("token".into()), Fact::Token),
-            (Subject::User("user".into()), Fact::User),
-            (Subject::Owner("owner".into()), Fact::Owner),
+            (Subject::User(USER.to_string()), Fact::User),
+            (Subject::Owner(OWNER.to_string()), Fact::Owner),
             (organization(Cohort::default()), Fact::Organization),
         ];
         for (subject, fact) in cases {
             let feed = feed_of([entry(MIDNIGHT, Effect::Revoke, subject)]);
-            assert_eq!(feed.verdict(&CREDENTIAL), Some(Refusal::Revoked(fact)));
+            assert_eq!(feed.verdict(&CREDENTIAL, MIDNIGHT), Some(Refusal::Revoked(fact)));
             let other =
                 Credential { client_id: "k", secret: "s", token: None, user: None, owner: None, organization: "o", ..CREDENTIAL };
-            assert_eq!(feed.verdict(&other), None);
+            assert_eq!(feed.verdict(&other, MIDNIGHT), None);
         }
     }
 
     #[test]
     fn an_identifier_names_one_class_alone() {
-        assert_eq!(feed_of([entry(MIDNIGHT, Effect::Revoke, key("secret"))]).verdict(&CREDENTIAL), None);
+        assert_eq!(feed_of([entry(MIDNIGHT, Effect::Revoke, key("secret"))]).verdict(&CREDENTIAL, MIDNIGHT), None);
     }
 
     #[test]
@@ -89,15 +92,15 @@ mod verdicts {
             (Subject::Token("grandmother token".into()), Fact::Token),
         ] {
             let feed = feed_of([entry(MIDNIGHT, Effect::Revoke, subject)]);
-            assert_eq!(feed.verdict(&derived), Some(Refusal::Revoked(fact)));
+            assert_eq!(feed.verdict(&derived, MIDNIGHT), Some(Refusal::Revoked(fact)));
         }
     }
 
     #[test]
     fn a_creation_interval_includes_its_start_and_excludes_its_end() {
         let of = |created_from, created_until| {
-            let cohort = Cohort { environment: None, created_from, created_until };
-            feed_of([entry(MIDNIGHT, Effect::Revoke, organization(cohort))]).verdict(&CREDENTIAL).is_some()
+            let cohort = Cohort { created_from, created_until, ..Cohort::default() };
+            feed_of([entry(MIDNIGHT, Effect::Revoke, organization(cohort))]).verdict(&CREDENTIAL, MIDNIGHT).is_some()
         };
         let later = shifted(MIDNIGHT, 1);
         assert!(of(Some(MIDNIGHT), None));
@@ -113,7 +116,7 @@ mod verdicts {
         for (kind, refused) in [(Kind::Live, true), (Kind::Sandbox, false)] {
             let cohort = Cohort { environment: Some(kind), ..Cohort::default() };
             let feed = feed_of([entry(MIDNIGHT, Effect::Suspend { version: 1 }, organization(cohort))]);
-            assert_eq!(feed.verdict(&CREDENTIAL).is_some(), refused);
+            assert_eq!(feed.verdict(&CREDENTIAL, MIDNIGHT).is_some(), refused);
         }
     }
 
@@ -124,7 +127,45 @@ mod verdicts {
             entry(MIDNIGHT, Effect::Suspend { version: 1 }, key("key")),
             entry(MIDNIGHT, Effect::Resume { version: 2 }, key("key")),
         ]);
-        assert_eq!(feed.verdict(&CREDENTIAL), Some(Refusal::Suspended(Fact::Organization)));
+        assert_eq!(feed.verdict(&CREDENTIAL, MIDNIGHT), Some(Refusal::Suspended(Fact::Organization)));
+    }
+
+    #[test]
+    fn arz_4_an_earlier_end_is_compared_at_the_decision_and_the_newest_version_counts() {
+        let expire = |at, version| entry(MIDNIGHT, Effect::Expire { at: shifted(MIDNIGHT, at), version }, key("key"));
+        let feed = feed_of([expire(1_000, 1)]);
+        assert_eq!(feed.verdict(&CREDENTIAL, shifted(MIDNIGHT, 999)), None);
+        assert_eq!(feed.verdict(&CREDENTIAL, shifted(MIDNIGHT, 1_000)), Some(Refusal::Expired(Fact::Key)));
+        let moved = feed_of([expire(5_000, 2), expire(1_000, 1)]);
+        assert_eq!(moved.verdict(&CREDENTIAL, shifted(MIDNIGHT, 1_000)), None);
+        assert_eq!(moved.verdict(&CREDENTIAL, shifted(MIDNIGHT, 5_000)), Some(Refusal::Expired(Fact::Key)));
+        let suspended = feed_of([entry(MIDNIGHT, Effect::Suspend { version: 1 }, key("key")), expire(9_000, 2)]);
+        assert_eq!(suspended.verdict(&CREDENTIAL, MIDNIGHT), Some(Refusal::Suspended(Fact::Key)), "an end gives nothing back");
+    }
+
+    #[test]
+    fn a_cohort_may_name_an_owner() {
+        for (owner, refused) in [(OWNER, true), (USER, true), (Guid::PLATFORM, false)] {
+            let cohort = Cohort { owner: Some(owner), ..Cohort::default() };
+            let feed = feed_of([entry(MIDNIGHT, Effect::Revoke, organization(cohort))]);
+            assert_eq!(feed.verdict(&CREDENTIAL, MIDNIGHT).is_some(), refused, "{owner}");
+        }
+    }
+
+    #[test]
+    fn the_footprint_changes_with_whatever_touches_the_credential_and_nothing_else() {
+        let quiet = Feed::default().footprint(&CREDENTIAL);
+        let refresh = |id: &str, subject| Entry { time: MIDNIGHT, id: id.into(), effect: Effect::Refresh, subject };
+        for subject in [key("key"), Subject::User(USER.to_string()), organization(Cohort::default())] {
+            let once = feed_of([refresh("a", subject.clone())]);
+            assert_eq!(once.verdict(&CREDENTIAL, MIDNIGHT), None, "it refuses nothing");
+            assert_ne!(once.footprint(&CREDENTIAL), quiet);
+            let twice = feed_of([refresh("a", subject.clone()), refresh("b", subject.clone())]);
+            assert_ne!(twice.footprint(&CREDENTIAL), once.footprint(&CREDENTIAL), "at one time by another change");
+            let read_again = feed_of([refresh("a", subject.clone()), refresh("a", subject)]);
+            assert_eq!(read_again.footprint(&CREDENTIAL), once.footprint(&CREDENTIAL));
+        }
+        assert_eq!(feed_of([refresh("a", key("other"))]).footprint(&CREDENTIAL), quiet);
     }
 
     #[test]
@@ -134,7 +175,7 @@ mod verdicts {
             entry(MIDNIGHT, Effect::Suspend { version: 2 }, key("key")),
             entry(shifted(MIDNIGHT, 30_000), Effect::Resume { version: 1 }, key("key")),
         ]);
-        assert_eq!(feed.verdict(&CREDENTIAL), Some(Refusal::Suspended(Fact::Key)));
+        assert_eq!(feed.verdict(&CREDENTIAL, MIDNIGHT), Some(Refusal::Suspended(Fact::Key)));
     }
 }
 
@@ -241,7 +282,7 @@ mod stored_form {
 
     #[test]
     fn is_flat_and_says_only_what_is_set() {
-        let cohort = Cohort { environment: Some(Kind::Live), created_from: Some(MIDNIGHT), created_until: None };
+        let cohort = Cohort { environment: Some(Kind::Live), created_from: Some(MIDNIGHT), created_until: None, owner: None };
         let suspend = entry(MIDNIGHT, Effect::Suspend { version: 7 }, organization(cohort));
         assert_eq!(
             serde_json::to_value(suspend).unwrap(),
@@ -265,7 +306,9 @@ mod stored_form {
             "time": "2026-11-23T00:00:00.000Z", "id": "e", "effect": "revoke", "subject": "key", "name": "k", "PK": "F#0",
         });
         assert!(serde_json::from_value::<Entry>(good.clone()).is_ok(), "the table's own attributes are ignored");
-        for (member, value) in [("effect", "pause"), ("subject", "planet"), ("effect", "suspend"), ("time", "noon")] {
+        for (member, value) in
+            [("effect", "pause"), ("subject", "planet"), ("effect", "suspend"), ("effect", "expire"), ("time", "noon")]
+        {
             let mut bad = good.clone();
             bad[member] = value.into();
             assert!(serde_json::from_value::<Entry>(bad).is_err(), "{member}: {value}");
@@ -278,16 +321,19 @@ mod properties {
 
     /// Few identifiers and times, so that entries meet.
     fn subjects() -> impl Strategy<Value = Subject> {
-        let id = || select(vec!["key", "secret", "token", "user", "owner", "other"]).prop_map(String::from);
+        let id = || select(vec!["key", "secret", "token", "other"]).prop_map(String::from);
+        let guid = || select(vec![USER, OWNER]).prop_map(|guid| guid.to_string());
         let edge = || option::of((-2..=2i64).prop_map(|millis| shifted(MIDNIGHT, millis)));
-        let cohorts = (option::of(select(Kind::ALL.to_vec())), edge(), edge())
-            .prop_map(|(environment, created_from, created_until)| Cohort { environment, created_from, created_until });
+        let owners = option::of(select(vec![USER, OWNER, Guid::PLATFORM]));
+        let cohorts = (option::of(select(Kind::ALL.to_vec())), edge(), edge(), owners).prop_map(
+            |(environment, created_from, created_until, owner)| Cohort { environment, created_from, created_until, owner },
+        );
         prop_oneof![
             id().prop_map(Subject::Key),
             id().prop_map(Subject::Secret),
             id().prop_map(Subject::Token),
-            id().prop_map(Subject::User),
-            id().prop_map(Subject::Owner),
+            guid().prop_map(Subject::User),
+            guid().prop_map(Subject::Owner),
             cohorts.prop_map(organization),
         ]
     }
@@ -297,6 +343,8 @@ mod properties {
             Just(Effect::Revoke),
             (0..4u64).prop_map(|version| Effect::Suspend { version }),
             (0..4u64).prop_map(|version| Effect::Resume { version }),
+            (0..4u64, -1..=1i64).prop_map(|(version, at)| Effect::Expire { at: shifted(MIDNIGHT, at), version }),
+            Just(Effect::Refresh),
         ];
         let times = (-2_000_000..=0i64).prop_map(|millis| shifted(MIDNIGHT, millis));
         vec((times, effects, subjects()).prop_map(|(time, effect, subject)| entry(time, effect, subject)), 0..12)
@@ -308,22 +356,28 @@ mod properties {
             Subject::Key(id) => id == "key",
             Subject::Secret(id) => id == "secret",
             Subject::Token(id) => id == "token",
-            Subject::User(id) => id == "user",
-            Subject::Owner(id) => id == "owner",
-            Subject::Organization { cohort, .. } => cohort.contains(Kind::Live, MIDNIGHT),
+            Subject::User(id) => *id == USER.to_string(),
+            Subject::Owner(id) => *id == OWNER.to_string(),
+            Subject::Organization { cohort, .. } => cohort.contains(Kind::Live, MIDNIGHT, &[USER, OWNER]),
         };
         let covering: Vec<_> = entries.iter().filter(|entry| covers(&entry.subject)).collect();
         if covering.iter().any(|entry| entry.effect == Effect::Revoke) {
             return Some(true);
         }
-        let version = |entry: &Entry| match entry.effect {
-            Effect::Suspend { version } => (version, true),
-            Effect::Resume { version } => (version, false),
-            Effect::Revoke => unreachable!(),
+        let stopped = |subject: &Subject| {
+            let of = || covering.iter().filter(|entry| entry.subject == *subject);
+            let switch = of().filter_map(|entry| match entry.effect {
+                Effect::Suspend { version } => Some((version, true)),
+                Effect::Resume { version } => Some((version, false)),
+                _ => None,
+            });
+            let end = of().filter_map(|entry| match entry.effect {
+                Effect::Expire { at, version } => Some((version, at <= MIDNIGHT)),
+                _ => None,
+            });
+            switch.max().is_some_and(|(_, suspended)| suspended) || end.max().is_some_and(|(_, over)| over)
         };
-        let last =
-            |subject: &Subject| covering.iter().filter(|entry| entry.subject == *subject).map(|entry| version(entry)).max();
-        covering.iter().any(|entry| last(&entry.subject).is_some_and(|(_, suspended)| suspended)).then_some(false)
+        covering.iter().any(|entry| stopped(&entry.subject)).then_some(false)
     }
 
     proptest! {
@@ -342,18 +396,18 @@ mod properties {
 
         #[test]
         fn the_verdict_is_that_of_the_plainest_reading(entries in entries()) {
-            let found = feed_of(entries.clone()).verdict(&CREDENTIAL).map(|refusal| matches!(refusal, Refusal::Revoked(_)));
+            let found = feed_of(entries.clone()).verdict(&CREDENTIAL, MIDNIGHT).map(|refusal| matches!(refusal, Refusal::Revoked(_)));
             prop_assert_eq!(found, plain_verdict(&entries));
         }
 
         #[test]
         fn nothing_undoes_a_revoke(subject in subjects(), before in entries(), after in entries()) {
             let revoke = entry(MIDNIGHT, Effect::Revoke, subject);
-            let refused = feed_of([revoke.clone()]).verdict(&CREDENTIAL).is_some();
+            let refused = feed_of([revoke.clone()]).verdict(&CREDENTIAL, MIDNIGHT).is_some();
             let mut feed = feed_of(before);
             feed.absorb([revoke], &exchange(MIDNIGHT)).unwrap();
             feed.absorb(after, &exchange(MIDNIGHT)).unwrap();
-            prop_assert!(!refused || matches!(feed.verdict(&CREDENTIAL), Some(Refusal::Revoked(_))));
+            prop_assert!(!refused || matches!(feed.verdict(&CREDENTIAL, MIDNIGHT), Some(Refusal::Revoked(_))));
         }
 
         /// The reader's clock decides, when an entry newer than all before arrives.
@@ -369,7 +423,7 @@ mod properties {
             let read = Exchange { sent: shifted(MIDNIGHT, ahead), answered: shifted(MIDNIGHT, ahead), date: MIDNIGHT };
             feed.absorb(others.into_iter().chain([newest]), &read).unwrap();
             let old = Credential { client_id: "old", secret: "", token: None, user: None, owner: None, organization: "", ..CREDENTIAL };
-            prop_assert_eq!(feed.verdict(&old).is_some(), age + ahead <= window);
+            prop_assert_eq!(feed.verdict(&old, MIDNIGHT).is_some(), age + ahead <= window);
         }
 
         #[test]

@@ -159,12 +159,12 @@ impl World {
 
     fn allows(&self, state: &State, feed: &Feed) -> bool {
         let expired = state.token_until.is_some_and(|until| until <= state.now);
-        !expired && self.decides(state, feed) && feed.verdict(&TOKEN).is_none()
+        !expired && self.decides(state, feed) && feed.verdict(&TOKEN, by_clock(state.now, state.reader.clock_off)).is_none()
     }
 
     /// Nothing more to find: what a feed knows it keeps, within its window.
     fn is_settled(&self, state: &State) -> bool {
-        let knows = state.reader.feed.verdict(&TOKEN).is_some();
+        let knows = state.reader.feed.verdict(&TOKEN, by_clock(state.now, state.reader.clock_off)).is_some();
         knows && self.issued_after.is_none() && state.faults_left.replacements == 0
     }
 
@@ -383,7 +383,8 @@ impl Model for World {
                 state.answered.is_none() && world.allows(state, &state.reader.feed)
             }),
             Property::sometimes("the token is refused after the revoke", |world: &World, state: &State| {
-                world.decides(state, &state.reader.feed) && state.reader.feed.verdict(&TOKEN).is_some()
+                world.decides(state, &state.reader.feed)
+                    && state.reader.feed.verdict(&TOKEN, by_clock(state.now, state.reader.clock_off)).is_some()
             }),
             Property::sometimes("a reader that has to refuse recovers", |world: &World, state: &State| {
                 let was_read = state.reader.feed != Feed::new(world.rules);

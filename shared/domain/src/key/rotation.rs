@@ -1,0 +1,292 @@
+//! A key's secrets: one, or two while it is rotated (CBM-3, ARZ-5, X-3).
+//!
+//! The key's own item says which secrets work and until when, so that every decision about them is guarded by the one version
+//! of that item; the hashes stand beside it and say nothing but whether a presented secret is the one.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Key, State};
+use crate::{
+    error::{Error, Kind as ErrorKind},
+    feed::{Effect, Subject},
+    ids::SecretId,
+    time::Timestamp,
+};
+
+/// How long a previous secret works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grace {
+    /// From now on, this long. Nothing at all ends it at once.
+    FromNow(Duration),
+    /// This long from the new secret's first use on.
+    FromFirstUse(Duration),
+    /// Until the rotation is finished (ARZ-5).
+    Open,
+}
+
+impl Grace {
+    /// What holds when nothing is said (CBM-3).
+    pub const DEFAULT: Self = Self::FromNow(Duration::from_hours(24));
+    /// The longest that can be asked for (ARZ-5).
+    pub const LONGEST: Duration = Duration::from_hours(24 * 90);
+}
+
+/// What to do with the secret that a new one follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// Let it work on for a while.
+    Keep(Grace),
+    /// End it at once: nobody has it. A previous one stays as it is.
+    Replace,
+}
+
+/// When a previous secret ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ends", rename_all = "snake_case")]
+pub enum Until {
+    /// At this moment.
+    At {
+        /// Which.
+        at: Timestamp,
+    },
+    /// When the rotation is finished.
+    Finish,
+    /// So many seconds after the new secret was used for the first time, which it was not yet.
+    FirstUse {
+        /// Seconds.
+        grace: u64,
+    },
+}
+
+/// One of a key's secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Current {
+    /// Named by the tokens that it obtains.
+    pub id: SecretId,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A secret that another one has followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Previous {
+    /// Named by the tokens that it obtains.
+    pub id: SecretId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends.
+    #[serde(flatten)]
+    pub until: Until,
+}
+
+impl Previous {
+    /// When it ends, where that is known.
+    #[must_use]
+    pub const fn expires_at(&self) -> Option<Timestamp> {
+        match self.until {
+            Until::At { at } => Some(at),
+            Until::Finish | Until::FirstUse { .. } => None,
+        }
+    }
+
+    /// Whether it works at `now`.
+    #[must_use]
+    pub fn works_at(&self, now: Timestamp) -> bool {
+        self.expires_at().is_none_or(|end| now < end)
+    }
+}
+
+/// A key's secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Secrets {
+    /// The newest.
+    pub current: Current,
+    /// The one before, while it is not over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Previous>,
+}
+
+/// How a presented secret stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// When it ends, where that is known.
+    pub ends_at: Option<Timestamp>,
+    /// Whether this use starts the previous one's grace.
+    pub starts_grace: bool,
+}
+
+/// What became of the secrets by a rotation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotated {
+    /// The key after it.
+    pub key: Key,
+    /// The secret that ended or got an end, and when; tokens that it obtained go with it.
+    pub ending: Option<(SecretId, Timestamp)>,
+    /// What the feed must say of that; nothing when no reader can be mistaken.
+    pub entry: Option<(Subject, Effect)>,
+}
+
+impl Secrets {
+    /// A new key's.
+    #[must_use]
+    pub const fn first(id: SecretId, created_at: Timestamp) -> Self {
+        Self { current: Current { id, created_at }, previous: None }
+    }
+
+    /// How the secret of this name stands at `now`; nothing when it does not work.
+    #[must_use]
+    pub fn term(&self, id: SecretId, now: Timestamp) -> Option<Term> {
+        if id == self.current.id {
+            let starts_grace = self.previous.is_some_and(|previous| matches!(previous.until, Until::FirstUse { .. }));
+            return Some(Term { ends_at: None, starts_grace });
+        }
+        let previous = self.working_previous(now).filter(|previous| previous.id == id)?;
+        Some(Term { ends_at: previous.expires_at(), starts_grace: false })
+    }
+
+    /// The previous one, if it still works at `now`.
+    #[must_use]
+    pub fn working_previous(&self, now: Timestamp) -> Option<Previous> {
+        self.previous.filter(|previous| previous.works_at(now))
+    }
+}
+
+impl Key {
+    /// The key with another secret.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when it is revoked or expired, or when a previous secret still works and would become a third.
+    pub fn rotate(self, new: SecretId, rotation: Rotation, now: Timestamp) -> Result<Rotated, Error> {
+        if matches!(self.state, State::Revoked { .. }) || self.is_expired(now) {
+            return Err(self.illegal("be rotated", now));
+        }
+        let Secrets { current, .. } = self.secrets;
+        let previous = self.secrets.working_previous(now);
+        let keep = |until| Previous { id: current.id, created_at: current.created_at, until };
+        let (previous, ending) = match rotation {
+            Rotation::Replace => (previous, Some((current.id, now))),
+            Rotation::Keep(_) if previous.is_some() => {
+                let message =
+                    "The key is being rotated: a previous secret still works. Finish that rotation first, or send replace";
+                return Err(Error::new(ErrorKind::Conflict, message));
+            }
+            Rotation::Keep(Grace::FromNow(Duration::ZERO)) => (None, Some((current.id, now))),
+            Rotation::Keep(Grace::FromNow(grace)) => (Some(keep(Until::At { at: now + grace })), Some((current.id, now + grace))),
+            Rotation::Keep(Grace::FromFirstUse(grace)) => (Some(keep(Until::FirstUse { grace: grace.as_secs() })), None),
+            Rotation::Keep(Grace::Open) => (Some(keep(Until::Finish)), None),
+        };
+        let secrets = Secrets { current: Current { id: new, created_at: now }, previous };
+        Ok(self.with_secrets(secrets, ending, now))
+    }
+
+    /// The key with its current secret alone; nothing when that is so already.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when it is revoked.
+    pub fn finish_rotation(self, now: Timestamp) -> Result<Option<Rotated>, Error> {
+        let Some(previous) = self.secrets.previous else { return Ok(None) };
+        if matches!(self.state, State::Revoked { .. }) {
+            return Err(self.illegal("be rotated", now));
+        }
+        let secrets = Secrets { previous: None, ..self.secrets };
+        Ok(Some(self.with_secrets(secrets, Some((previous.id, now)), now)))
+    }
+
+    /// The key after the first use of its current secret `used`: the previous one's grace runs. Nothing when none waits for it.
+    #[must_use]
+    pub fn start_grace(self, used: SecretId, now: Timestamp) -> Option<Rotated> {
+        let previous = self.secrets.previous.filter(|_| used == self.secrets.current.id)?;
+        let Until::FirstUse { grace } = previous.until else { return None };
+        let at = now + Duration::from_secs(grace);
+        let secrets = Secrets { previous: Some(Previous { until: Until::At { at }, ..previous }), ..self.secrets };
+        Some(self.with_secrets(secrets, Some((previous.id, at)), now))
+    }
+
+    fn with_secrets(self, secrets: Secrets, ending: Option<(SecretId, Timestamp)>, now: Timestamp) -> Rotated {
+        let key = Self { secrets, ..self.next(now) };
+        let entry = ending.map(|(id, at)| {
+            let effect = if at <= now { Effect::Revoke } else { Effect::Expire { at, version: key.version } };
+            (Subject::Secret(id.to_string()), effect)
+        });
+        Rotated { key, ending, entry }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::tests::a_key;
+
+    const T0: Timestamp = Timestamp::from_seconds(1_000);
+
+    fn id(byte: u8) -> SecretId {
+        SecretId::from_bytes([byte; 16])
+    }
+
+    fn working(key: &Key, now: Timestamp) -> Vec<u8> {
+        (0..10).filter(|byte| key.secrets.term(id(*byte), now).is_some()).collect()
+    }
+
+    #[test]
+    fn cbm_3_the_old_secret_works_for_24_hours_by_default() {
+        let rotated = a_key(id(1), T0).rotate(id(2), Rotation::Keep(Grace::DEFAULT), T0).unwrap();
+        let end = T0 + Duration::from_hours(24);
+        assert_eq!(rotated.ending, Some((id(1), end)));
+        assert_eq!(rotated.entry, Some((Subject::Secret(id(1).to_string()), Effect::Expire { at: end, version: 1 })));
+        assert_eq!(working(&rotated.key, end.earlier_by(Duration::from_millis(1))), [1, 2]);
+        assert_eq!(working(&rotated.key, end), [2], "at its end, whatever the table's TTL does");
+    }
+
+    #[test]
+    fn arz_5_open_ended_until_finished_and_zero_at_once() {
+        let open = a_key(id(1), T0).rotate(id(2), Rotation::Keep(Grace::Open), T0).unwrap();
+        assert_eq!((open.ending, &open.entry), (None, &None));
+        assert_eq!(working(&open.key, Timestamp::LAST), [1, 2]);
+        let finished = open.key.finish_rotation(T0).unwrap().unwrap();
+        assert_eq!(finished.entry, Some((Subject::Secret(id(1).to_string()), Effect::Revoke)));
+        assert_eq!(working(&finished.key, T0), [2]);
+        assert_eq!(finished.key.finish_rotation(T0), Ok(None), "finishing again changes nothing");
+
+        let zero = a_key(id(1), T0).rotate(id(2), Rotation::Keep(Grace::FromNow(Duration::ZERO)), T0).unwrap();
+        assert_eq!(zero.entry, Some((Subject::Secret(id(1).to_string()), Effect::Revoke)));
+        assert_eq!(working(&zero.key, T0), [2]);
+    }
+
+    #[test]
+    fn x_3_the_grace_starts_at_the_first_use_of_the_new_secret_and_only_then() {
+        let grace = Grace::FromFirstUse(Duration::from_secs(60));
+        let rotated = a_key(id(1), T0).rotate(id(2), Rotation::Keep(grace), T0).unwrap().key;
+        assert_eq!(working(&rotated, Timestamp::LAST), [1, 2]);
+        assert!(!rotated.secrets.term(id(1), T0).unwrap().starts_grace && rotated.secrets.term(id(2), T0).unwrap().starts_grace);
+        assert_eq!(rotated.clone().start_grace(id(1), T0), None, "the old secret starts nothing");
+        let later = T0 + Duration::from_hours(1);
+        let started = rotated.start_grace(id(2), later).unwrap();
+        assert_eq!(started.ending, Some((id(1), later + Duration::from_secs(60))));
+        assert_eq!(working(&started.key, later + Duration::from_secs(60)), [2]);
+        assert_eq!(started.key.start_grace(id(2), later), None, "once");
+    }
+
+    #[test]
+    fn never_more_than_one_previous_secret() {
+        let rotated = a_key(id(1), T0).rotate(id(2), Rotation::Keep(Grace::DEFAULT), T0).unwrap().key;
+        let again = rotated.clone().rotate(id(3), Rotation::Keep(Grace::DEFAULT), T0);
+        assert_eq!(again.map_err(|error| error.kind), Err(ErrorKind::Conflict));
+        let replaced = rotated.clone().rotate(id(3), Rotation::Replace, T0).unwrap();
+        assert_eq!(working(&replaced.key, T0), [1, 3], "the newest is replaced, the previous stays as it is");
+        assert_eq!(replaced.entry, Some((Subject::Secret(id(2).to_string()), Effect::Revoke)));
+        let day_after = T0 + Duration::from_hours(25);
+        assert_eq!(working(&rotated.rotate(id(3), Rotation::Keep(Grace::DEFAULT), day_after).unwrap().key, day_after), [2, 3]);
+    }
+
+    #[test]
+    fn a_key_that_is_over_is_not_rotated() {
+        let revoked = Key { state: State::Revoked { at: T0 }, ..a_key(id(1), T0) };
+        let expired = Key { expires_at: Some(T0), ..a_key(id(1), T0) };
+        for key in [revoked, expired] {
+            let refused = key.rotate(id(2), Rotation::Replace, T0).unwrap_err();
+            assert!(refused.kind == ErrorKind::Conflict && refused.message.contains("cannot be rotated"), "{refused}");
+        }
+    }
+}

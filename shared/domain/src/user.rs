@@ -1,0 +1,129 @@
+//! Users: people of an organization, or of the platform's own staff.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+
+use crate::{
+    feed::Subject,
+    ids::Guid,
+    kind::Kind,
+    role::Role,
+    scope::{Catalogue, ScopeSet},
+    secret::looks_like_one,
+    time::Timestamp,
+};
+
+/// An email address, in lower case: 3 to 254 characters, one `@`, a domain with a dot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Email(String);
+
+impl Email {
+    /// # Errors
+    /// One sentence that says what is expected.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        const EXPECTED: &str = "is not an email address such as ada@example.com";
+        let (local, domain) = text.split_once('@').ok_or(EXPECTED)?;
+        let atom = |c: u8| c.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&c);
+        let local_fits =
+            (1..=64).contains(&local.len()) && local.split('.').all(|part| !part.is_empty() && part.bytes().all(atom));
+        let label = |part: &str| {
+            (1..=63).contains(&part.len())
+                && part.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-')
+                && !part.starts_with('-')
+                && !part.ends_with('-')
+        };
+        let domain_fits = domain.contains('.') && domain.split('.').all(label);
+        if text.len() > 254 || !local_fits || !domain_fits || looks_like_one(text) {
+            return Err(EXPECTED);
+        }
+        Ok(Self(text.to_ascii_lowercase()))
+    }
+}
+
+impl fmt::Display for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Email {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+/// Whether a user's keys and sessions work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UserState {
+    /// They do.
+    Active,
+    /// They do not, for good (LEAK-9).
+    Disabled,
+}
+
+/// A person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// Its identifier.
+    pub guid: Guid,
+    /// The tenant, or [`Guid::PLATFORM`] for staff.
+    pub organization: Guid,
+    /// By which people know it; unique within the organization while it is not disabled.
+    pub email: Email,
+    /// What it may do.
+    pub role: Role,
+    /// Narrows the role's scopes, where set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_scopes: Option<ScopeSet>,
+    /// Whether it works.
+    pub state: UserState,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes.
+    pub version: u64,
+}
+
+impl User {
+    /// What it may do by a credential of this kind, at this moment (CBM-1): the role's scopes, narrowed by `allowed_scopes`.
+    #[must_use]
+    pub fn scopes(&self, catalogue: &Catalogue, kind: Kind) -> ScopeSet {
+        let scopes = self.role.scopes(catalogue, kind);
+        match &self.allowed_scopes {
+            Some(allowed) => scopes.filter(|scope| allowed.has(scope.as_str())),
+            None => scopes,
+        }
+    }
+
+    /// What the revocation feed calls it.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        Subject::User(self.guid.to_string())
+    }
+
+    /// Whether it was disabled.
+    #[must_use]
+    pub const fn is_disabled(&self) -> bool {
+        matches!(self.state, UserState::Disabled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn emails_are_read_strictly_and_lowered() {
+        assert_eq!(Email::parse("Ada.Lovelace+keys@Example.COM").unwrap().to_string(), "ada.lovelace+keys@example.com");
+        for text in ["", "a", "@example.com", "a@", "a@b", "a@@b.c", "a b@c.d", "a@b..c", ".a@b.c", "a@-b.c", "a@b.c\n", "ä@b.c"]
+        {
+            assert!(Email::parse(text).is_err(), "{text:?}");
+        }
+        assert!(Email::parse(&format!("{}@example.com", "x".repeat(65))).is_err());
+        assert!(Email::parse(&format!("lk_test_{}@example.com", "a1".repeat(25))).is_err(), "no secret is kept as an address");
+    }
+}

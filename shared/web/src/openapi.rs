@@ -91,6 +91,10 @@ pub mod schema {
         Kyb = domain::gate::Kyb { Pending Approved Rejected }
         /// What a key is now, its gates considered.
         KeyState = domain::key::Effective { Inactive Active Deactivated Expired Revoked }
+        /// What a user may do; the last three are the platform's own staff.
+        Role = domain::role::Role { Viewer Developer Admin Owner Support Security Operations }
+        /// Whether a user's keys work.
+        UserState = domain::user::UserState { Active Disabled }
     }
 }
 

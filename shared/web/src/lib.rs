@@ -8,6 +8,7 @@ pub mod env;
 pub mod extract;
 pub mod lambda;
 pub mod log;
+pub mod mint;
 pub mod openapi;
 pub mod pepper;
 pub mod request;

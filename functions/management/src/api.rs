@@ -1,22 +1,30 @@
 //! What the operations share, and how each learns who calls.
 
-use std::{fmt, ops::Deref, sync::Arc};
+use std::{fmt, ops::Deref, sync::Arc, time::Duration};
 
 use authorizer::{Cause, Decision, Guard, Request, Settings};
 use axum::{
+    Json,
     extract::FromRequestParts,
-    http::{header::AUTHORIZATION, request::Parts},
+    http::{StatusCode, header::AUTHORIZATION, request::Parts},
+    response::{IntoResponse, Response},
 };
 use domain::{
+    allowlist::Allowlist,
     confer::Conferrer,
-    error::{Error, Kind},
-    key::{Effective, Key},
-    scope::Catalogue,
-    secret::Brand,
+    error::{Error, Kind as ErrorKind},
+    ids::{ClientId, Guid},
+    key::Effective,
+    kind::Kind,
+    operation::Operation,
+    role::Role,
+    scope::{Catalogue, ScopeSet},
+    secret::{Brand, PlainSecret, Secret},
     time::{Clock, Timestamp},
 };
-use store::{Store, Tables};
-use web::{Edge, Entropy, Env, StartError, dialect::Management, pepper::PepperSource, request::Facts};
+use serde::Serialize;
+use store::{Behalf, Once, Store, StoreError, Tables};
+use web::{Edge, Entropy, Env, StartError, dialect::Management, idempotency, pepper::PepperSource, request::Facts};
 
 /// The state of the function; cheap to clone.
 #[derive(Clone)]
@@ -78,10 +86,11 @@ impl Api {
             Decision::Allow(context) => web::caller::Caller::read(&context.fields(), facts),
             Decision::Deny(denial) => Err(Error::new(
                 match denial.cause {
-                    Cause::IpNotAllowed => Kind::IpNotAllowed,
-                    Cause::IpUnknown => Kind::IpUnknown,
-                    Cause::InsufficientScope => Kind::InsufficientScope,
-                    Cause::Forbidden => Kind::Forbidden,
+                    Cause::IpNotAllowed => ErrorKind::IpNotAllowed,
+                    Cause::IpUnknown => ErrorKind::IpUnknown,
+                    Cause::InsufficientScope => ErrorKind::InsufficientScope,
+                    Cause::Forbidden => ErrorKind::Forbidden,
+                    Cause::PlanUpgradeRequired => ErrorKind::PlanUpgradeRequired,
                 },
                 denial.cause.message(),
             )),
@@ -94,15 +103,91 @@ impl Api {
         (self.clock)()
     }
 
-    /// The caller's own key as it is now: what it may confer depends on it, and a key that stopped confers nothing. Changes that
-    /// confer are made through [`Store::on_behalf_of`] it, so that it still works when they happen.
-    pub(crate) async fn conferring_key(&self, caller: &Caller) -> Result<Key, Error> {
+    /// What the caller is and holds at this moment, whatever the authorizer saw some seconds ago: a stopped caller confers
+    /// nothing. Changes that rest on it are made through [`Store::on_behalf_of`] it, so that it still stands when they happen.
+    pub(crate) async fn standing(&self, caller: &Caller) -> Result<Standing, Error> {
         let key = self.store.key(caller.client_id).await?.ok_or_else(Error::unauthenticated)?;
-        match key.effective(&self.store.gates(&key).await?, self.now()) {
-            Effective::Active => Ok(key),
-            _ => Err(Error::unauthenticated()),
+        let gates = self.store.gates(&key).await?;
+        match key.effective(&gates, self.now()) {
+            Effective::Active => {}
+            Effective::Inactive if key.owner.user().is_some() => return Err(Error::plan_upgrade_required()),
+            _ => return Err(Error::unauthenticated()),
+        }
+        let user = gates.user;
+        let scopes = user.as_ref().map_or_else(|| caller.scopes.clone(), |user| user.scopes(&self.catalogue, key.kind));
+        let ip_allowlist = if user.is_some() { key.ip_allowlist.clone() } else { caller.ip_allowlist.clone() };
+        Ok(Standing { role: user.as_ref().map(|user| user.role), scopes, ip_allowlist, behalf: Behalf { key, user } })
+    }
+
+    /// A key's new secret: its text, to be shown once, and what is stored of it.
+    pub(crate) async fn mint(&self, kind: Kind, client_id: ClientId) -> Result<(PlainSecret, Secret), Error> {
+        web::mint::mint(&self.peppers, &self.brand, &self.entropy, kind, client_id, self.now()).await
+    }
+
+    /// Whether this create was made before, under its `Idempotency-Key`; what it makes now is to be called `target`. Asked
+    /// after the caller was authorised and before anything is decided.
+    pub(crate) async fn attempt(
+        &self,
+        caller: &Caller,
+        parts: &Parts,
+        body: &[u8],
+        target: impl ToString,
+    ) -> Result<Attempt, Error> {
+        let Some(key) = idempotency::key(&parts.headers)? else { return Ok(Attempt::First(None)) };
+        let once = Once {
+            principal: caller.user().map_or_else(|| caller.client_id.to_string(), |user| user.to_string()),
+            key: key.to_owned(),
+            fingerprint: idempotency::fingerprint(&parts.method, parts.uri.path(), body),
+            target: target.to_string(),
+            ends: self.now() + Duration::from_hours(idempotency::HOURS),
+        };
+        self.made_before(once).await
+    }
+
+    /// What became of a create: it stands, or another request of the same `Idempotency-Key` was quicker.
+    pub(crate) async fn settle(&self, created: Result<(), StoreError>, once: Option<Once>) -> Result<Attempt, Error> {
+        match (created, once) {
+            (Err(StoreError::Repeated), Some(once)) => self.made_before(once).await,
+            (created, once) => created.map(|()| Attempt::First(once)).map_err(Error::from),
         }
     }
+
+    async fn made_before(&self, once: Once) -> Result<Attempt, Error> {
+        match self.store.repeated(&once).await? {
+            Some(made) if made.fingerprint == once.fingerprint => Ok(Attempt::Repeated(made.target)),
+            Some(_) => Err(idempotency::reused()),
+            None => Ok(Attempt::First(Some(once))),
+        }
+    }
+}
+
+/// What the caller is and holds at a moment.
+pub(crate) struct Standing {
+    /// On whose behalf it makes changes.
+    pub(crate) behalf: Behalf,
+    pub(crate) role: Option<Role>,
+    pub(crate) scopes: ScopeSet,
+    pub(crate) ip_allowlist: Allowlist,
+}
+
+impl Standing {
+    /// What it may confer.
+    pub(crate) fn conferrer(&self) -> Conferrer<'_> {
+        Conferrer { key: &self.behalf.key, role: self.role, scopes: &self.scopes, ip_allowlist: &self.ip_allowlist }
+    }
+}
+
+/// A create under its `Idempotency-Key`.
+pub(crate) enum Attempt {
+    /// It is the first, to be stored with this; nothing where the header was not sent.
+    First(Option<Once>),
+    /// It was made before, and this is what it made.
+    Repeated(String),
+}
+
+/// The answer to a create that was made before: the thing as it is now, without a secret, and marked.
+pub(crate) fn replayed(thing: impl Serialize) -> Response {
+    (StatusCode::CREATED, [("cache-control", "no-store"), ("idempotency-replayed", "true")], Json(thing)).into_response()
 }
 
 impl fmt::Debug for Api {
@@ -128,9 +213,36 @@ impl Caller {
         if named && self.owner.bank().is_none() { Err(Error::field("bank_guid", reason)) } else { Ok(()) }
     }
 
-    /// What this caller may confer, given its key as it is now.
-    pub(crate) fn conferrer<'a>(&'a self, key: &'a Key) -> Conferrer<'a> {
-        Conferrer { key, scopes: &self.scopes, ip_allowlist: &self.ip_allowlist }
+    /// The organization that a list is about: the caller's own, or the one that staff name by `organization_guid`.
+    pub(crate) fn organization_of(&self, named: Option<&str>) -> Result<Guid, Error> {
+        match (self.is_staff(), named) {
+            (false, None) => Ok(self.organization),
+            (false, Some(_)) => Err(Error::field("organization_guid", "is a parameter of platform staff alone")),
+            (true, None) => Err(Error::field("organization_guid", "is required of platform staff: name the organization")),
+            (true, Some(text)) => {
+                let guid = text.parse().map_err(|reason: &str| Error::field("organization_guid", reason))?;
+                if self.sees_organization(guid) { Ok(guid) } else { Err(Error::not_found()) }
+            }
+        }
+    }
+
+    /// Whether the caller may know of this organization and what it has: its own; staff any customer's, and the platform's own
+    /// people security alone.
+    pub(crate) fn sees_organization(&self, guid: Guid) -> bool {
+        match self.role {
+            Some(role) if role.is_staff() => guid != Guid::PLATFORM || role == Role::Security,
+            _ => guid == self.organization,
+        }
+    }
+
+    /// Whether the caller may know of what is of this organization and kind; staff of both kinds.
+    pub(crate) fn sees(&self, organization: Guid, kind: Kind) -> bool {
+        self.sees_organization(organization) && (self.is_staff() || kind == self.kind)
+    }
+
+    /// Refuses what its operation does not reach at all.
+    pub(crate) fn require(&self, operation: Operation) -> Result<(), Error> {
+        self.reach(operation).map(drop)
     }
 }
 

@@ -43,8 +43,17 @@ pub fn media_type(headers: &HeaderMap) -> String {
 /// [`Kind::UnsupportedMediaType`], [`Kind::PayloadTooLarge`], [`Kind::MalformedRequest`] for what is no JSON,
 /// [`Kind::InvalidParameter`] for a member that is unknown, missing, repeated or of the wrong type.
 pub async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Error> {
+    Ok(json_and_bytes(headers, body).await?.0)
+}
+
+/// Reads a JSON body as [`json`] does, and gives its bytes too: what an `Idempotency-Key` stands for.
+///
+/// # Errors
+/// As [`json`].
+pub async fn json_and_bytes<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<(T, Vec<u8>), Error> {
     require_json(headers)?;
-    parse_json(&bytes(body).await?)
+    let bytes = bytes(body).await?;
+    Ok((parse_json(&bytes)?, bytes))
 }
 
 fn require_json(headers: &HeaderMap) -> Result<(), Error> {

@@ -6,6 +6,7 @@ pub mod dialect;
 pub mod edge;
 pub mod env;
 pub mod extract;
+pub mod idempotency;
 pub mod lambda;
 pub mod log;
 pub mod mint;

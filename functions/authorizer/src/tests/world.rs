@@ -72,6 +72,8 @@ pub(crate) fn claims() -> Claims {
         sid: SecretId::from_bytes([3; 16]),
         org: Guid::from_bytes([4; 16]),
         owner: Owner::Bank(Guid::from_bytes([5; 16])),
+        customer: None,
+        parent: None,
         env: Kind::Sandbox,
         key_created: Timestamp::from_millis(1_700_000_000_123),
         scope: "banks:read accounts:write".parse().unwrap(),

@@ -4,7 +4,9 @@
 mod api;
 mod applications;
 mod banks;
+mod docs;
 mod keys;
+mod openapi;
 mod organizations;
 
 use axum::{
@@ -21,6 +23,8 @@ use self::{
     api::Api,
     applications::{BankApplications, OrganizationApplications},
 };
+
+pub use self::openapi::openapi;
 
 /// The function's router, over what `env` names.
 ///
@@ -41,6 +45,7 @@ fn router(api: Api) -> Router {
         .route("/api/keys/{client_id}/deactivate", post(keys::deactivate::deactivate))
         .route("/api/keys/{client_id}/restore", post(keys::restore::restore))
         .route("/api/keys/{client_id}/revoke", post(keys::revoke::revoke))
+        .merge(docs::routes())
         .fallback(dialect::no_such_path)
         .method_not_allowed_fallback(dialect::no_such_method);
     backstop::<Management, _>(routes).with_state(api)

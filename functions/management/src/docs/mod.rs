@@ -1,0 +1,17 @@
+//! The published description of the API and its interactive documentation, for anybody (CBM-6). All of it is text: API Gateway
+//! hands on binary answers only for media types that the API lists, and ours lists none. None of it is of another host.
+
+pub(crate) mod asset;
+pub(crate) mod document;
+pub(crate) mod page;
+
+use axum::{Router, routing::get};
+
+/// The routes, whatever state the others need.
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new()
+        .route("/api/openapi.json", get(document::read))
+        .route("/api/docs", get(page::redirect))
+        .route("/api/docs/", get(page::read))
+        .route("/api/docs/{file}", get(asset::read))
+}

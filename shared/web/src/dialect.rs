@@ -60,7 +60,8 @@ pub const fn management(kind: Kind) -> (StatusCode, &'static str, &'static str) 
     }
 }
 
-/// Status and `error` of each kind in the OAuth dialect (RFC 6749 §5.2, and §4.1.2.1 for the two 5xx).
+/// Status and `error` of each kind in the OAuth dialect (RFC 6749 §5.2, §4.1.2.1 for the two 5xx, and RFC 6750 §3.1 for whoever
+/// authenticates by a bearer credential).
 #[must_use]
 pub const fn oauth(kind: Kind) -> (StatusCode, &'static str) {
     use StatusCode as S;
@@ -70,7 +71,8 @@ pub const fn oauth(kind: Kind) -> (StatusCode, &'static str) {
         Kind::UnauthorizedClient => (S::BAD_REQUEST, "unauthorized_client"),
         Kind::UnsupportedTokenType => (S::BAD_REQUEST, "unsupported_token_type"),
         Kind::InvalidScope => (S::BAD_REQUEST, "invalid_scope"),
-        Kind::InvalidClient | Kind::AuthenticationFailed => (S::UNAUTHORIZED, "invalid_client"),
+        Kind::InvalidClient => (S::UNAUTHORIZED, "invalid_client"),
+        Kind::AuthenticationFailed => (S::UNAUTHORIZED, "invalid_token"),
         Kind::IpNotAllowed | Kind::IpUnknown => (S::FORBIDDEN, "forbidden"),
         Kind::InsufficientScope => (S::FORBIDDEN, "insufficient_scope"),
         Kind::Forbidden | Kind::PlanUpgradeRequired => (S::FORBIDDEN, "access_denied"),
@@ -117,11 +119,12 @@ impl IntoResponse for OAuth {
             body.insert("message".into(), error.message.into());
         }
         let mut response = with_headers(status, error.kind, &Value::Object(body));
-        if status == StatusCode::UNAUTHORIZED {
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"token\", charset=\"UTF-8\""));
-        }
+        let challenge = match error.kind {
+            Kind::InvalidClient => "Basic realm=\"token\", charset=\"UTF-8\"",
+            Kind::AuthenticationFailed => "Bearer error=\"invalid_token\"",
+            _ => return response,
+        };
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         response
     }
 }
@@ -189,7 +192,7 @@ mod tests {
                 "UnsupportedGrantType: 400 bad_request unsupported_grant_type | 400 unsupported_grant_type",
                 "UnauthorizedClient: 400 bad_request unauthorized_client | 400 unauthorized_client",
                 "UnsupportedTokenType: 400 bad_request unsupported_token_type | 400 unsupported_token_type",
-                "AuthenticationFailed: 401 unauthorized authentication_failed | 401 invalid_client",
+                "AuthenticationFailed: 401 unauthorized authentication_failed | 401 invalid_token",
                 "IpNotAllowed: 403 forbidden ip_not_allowed | 403 forbidden",
                 "IpUnknown: 403 forbidden ip_unknown | 403 forbidden",
                 "InsufficientScope: 403 forbidden insufficient_scope | 403 insufficient_scope",

@@ -13,6 +13,7 @@ pub mod mint;
 pub mod openapi;
 pub mod pepper;
 pub mod request;
+pub mod secrets;
 
 pub use edge::{Edge, Entropy};
 pub use env::{Env, SettingError, StartError};

@@ -16,6 +16,7 @@ mod organization_applications;
 mod organizations;
 mod readme;
 mod revocation;
+mod routes;
 mod scope_catalogue;
 mod secret_scanning;
 mod stopped_keys;

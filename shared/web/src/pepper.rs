@@ -14,11 +14,12 @@ use tokio::sync::Mutex;
 const TRY: Duration = Duration::from_millis(1500);
 const CALL: Duration = Duration::from_secs(4);
 
-/// Where the peppers come from.
+/// Where the peppers come from. Cheap to clone; clones share what was read.
+#[derive(Clone)]
 pub struct PepperSource {
     client: Client,
     secret: String,
-    peppers: Mutex<Option<Arc<Peppers>>>,
+    peppers: Arc<Mutex<Option<Arc<Peppers>>>>,
 }
 
 impl PepperSource {
@@ -27,7 +28,7 @@ impl PepperSource {
     pub fn new(aws: &SdkConfig, secret: &str) -> Self {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(TRY).operation_timeout(CALL).build();
         let client = Client::from_conf(Builder::from(aws).timeout_config(timeouts).build());
-        Self { client, secret: secret.to_owned(), peppers: Mutex::default() }
+        Self { client, secret: secret.to_owned(), peppers: Arc::default() }
     }
 
     /// The peppers, read once.

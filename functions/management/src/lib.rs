@@ -24,17 +24,17 @@ use self::{
     applications::{BankApplications, OrganizationApplications},
 };
 
-pub use self::openapi::openapi;
+pub use self::{docs::document::ISSUER, openapi::openapi};
 
 /// The function's router, over what `env` names.
 ///
 /// # Errors
 /// A setting that is missing or wrong.
 pub fn start(env: &Env, edge: &Edge) -> Result<Router, StartError> {
-    Ok(router(Api::open(env, edge)?))
+    Ok(router(Api::open(env, edge)?, env.required("LATCHKEY_ISSUER")?))
 }
 
-fn router(api: Api) -> Router {
+fn router(api: Api, issuer: &str) -> Router {
     let routes = Router::new()
         .route("/api/organizations", get(organizations::list::list))
         .route("/api/organizations/{guid}", get(organizations::read::read).patch(organizations::update::update))
@@ -45,7 +45,7 @@ fn router(api: Api) -> Router {
         .route("/api/keys/{client_id}/deactivate", post(keys::deactivate::deactivate))
         .route("/api/keys/{client_id}/restore", post(keys::restore::restore))
         .route("/api/keys/{client_id}/revoke", post(keys::revoke::revoke))
-        .merge(docs::routes())
+        .merge(docs::routes(issuer))
         .fallback(dialect::no_such_path)
         .method_not_allowed_fallback(dialect::no_such_method);
     backstop::<Management, _>(routes).with_state(api)

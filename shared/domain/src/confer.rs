@@ -139,8 +139,8 @@ impl Conferrer<'_> {
         }
     }
 
-    /// The end of a new or changed key: no later than the caller's own and, where the organization has a policy for how old its
-    /// keys grow (LEAK-10), no later than `latest`, which is also the end of a key that names none.
+    /// The end of a new key: no later than the caller's own and, where the organization has a policy for how old its keys grow
+    /// (LEAK-10), no later than `latest`, which is also the end of a key that names none.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidParameter`] when it is past, or later than either.
@@ -150,14 +150,30 @@ impl Conferrer<'_> {
         latest: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, Error> {
-        if requested.is_some_and(|end| end <= now) {
-            return Err(Error::field("expires_at", "is not in the future"));
+        self.lent(within_policy(requested, latest, now)?)
+    }
+
+    /// The end of an edited key, so far `current`: as of a new one, but leaving it as it is or bringing it forward confers nothing,
+    /// however short the caller's own life is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidParameter`] when it is past, later than the policy's, or later than both the current and the caller's.
+    pub fn edited_expiry(
+        &self,
+        current: Option<Timestamp>,
+        requested: Option<Timestamp>,
+        latest: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, Error> {
+        if requested == current {
+            return Ok(current);
         }
-        if let Some((end, latest)) = requested.zip(latest).filter(|(end, latest)| end > latest) {
-            let reason = format!("must be {latest} or earlier by the organization's policy for the age of keys, not {end}");
-            return Err(Error::field("expires_at", reason));
-        }
-        let end = requested.or(latest);
+        let end = within_policy(requested, latest, now)?;
+        let earlier = end.is_some_and(|end| current.is_none_or(|current| end <= current));
+        if earlier { Ok(end) } else { self.lent(end) }
+    }
+
+    fn lent(&self, end: Option<Timestamp>) -> Result<Option<Timestamp>, Error> {
         match self.key.expires_at {
             Some(own) if self.outlives(end) => {
                 Err(Error::field("expires_at", format!("must be {own} or earlier: a key creates none that outlives it")))
@@ -191,6 +207,19 @@ impl Conferrer<'_> {
             let message = "The caller has an IP allowlist: it creates, edits and rotates keys only with a list within its own";
             Err(Error::new(ErrorKind::Forbidden, message))
         }
+    }
+}
+
+fn within_policy(requested: Option<Timestamp>, latest: Option<Timestamp>, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+    if requested.is_some_and(|end| end <= now) {
+        return Err(Error::field("expires_at", "is not in the future"));
+    }
+    match requested.zip(latest) {
+        Some((end, latest)) if end > latest => {
+            let reason = format!("must be {latest} or earlier by the organization's policy for the age of keys, not {end}");
+            Err(Error::field("expires_at", reason))
+        }
+        _ => Ok(requested.or(latest)),
     }
 }
 

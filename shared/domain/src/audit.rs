@@ -214,7 +214,9 @@ pub fn verify<'a>(links: impl IntoIterator<Item = (&'a Link, &'a str)>) -> Resul
     })
 }
 
-fn sha256(parts: &[&[u8]]) -> Sha256 {
+/// SHA-256 of these bytes one after the other.
+#[must_use]
+pub fn sha256(parts: &[&[u8]]) -> Sha256 {
     let hash = digest(&SHA256, &parts.concat());
     let mut text = String::with_capacity(64);
     for byte in hash.as_ref() {

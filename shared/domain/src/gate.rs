@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{feed::Cohort, key::Owner, kind::Kind, time::Timestamp, user::User};
 
+mod revocations;
+
+pub use self::revocations::TooMany;
+
 /// Where an organization stands with "know your business".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

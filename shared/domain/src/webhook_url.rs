@@ -71,7 +71,7 @@ fn is_public(host: &Host<&str>) -> bool {
     }
 }
 
-/// Global unicast (2000::/3) without what maps to something else: documentation, 6to4, Teredo and the rest of 2001::/23.
+/// Global unicast (`2000::/3`) without what maps to something else: documentation, 6to4, Teredo and the rest of `2001::/23`.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.segments();
     (first & 0xe000) == 0x2000 && first != 0x2002 && !(first == 0x2001 && (second < 0x200 || second == 0xdb8)) && first != 0x3fff

@@ -7,6 +7,7 @@ use domain::{
     audit::{Action, Event, Head, Link, Origin},
     ids::Guid,
     time::Timestamp,
+    webhook_url::WebhookUrl,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -50,7 +51,8 @@ impl Transaction {
     }
 }
 
-/// What differs between two states of a thing, by member, as `after` has it; counters and times of change left out.
+/// What differs between two states of a thing, by member, as `after` has it; counters and times of change left out, and what
+/// nobody reads in an audit trail.
 pub(crate) fn differences(before: &impl Serialize, after: &impl Serialize) -> BTreeMap<String, Value> {
     let members = |value: Result<Value, _>| match value {
         Ok(Value::Object(members)) => members,
@@ -60,7 +62,25 @@ pub(crate) fn differences(before: &impl Serialize, after: &impl Serialize) -> BT
     members(serde_json::to_value(after))
         .into_iter()
         .filter(|(name, value)| before.get(name) != Some(value) && name != "version" && name != "updated_at")
+        .filter_map(|(name, value)| Some((masked(&name, value)?, name)))
+        .map(|(value, name)| (name, value))
         .collect()
+}
+
+/// A member as an audit trail shows it: no hash and no secret at all, of a webhook URL only where it leads (ARZ-7).
+fn masked(name: &str, value: Value) -> Option<Value> {
+    match (name, value) {
+        ("hash" | "secret", _) => None,
+        ("webhook_url", Value::String(url)) => {
+            Some(WebhookUrl::parse(&url).map_or_else(|_| "…".into(), |url| url.masked()).into())
+        }
+        (_, Value::Object(members)) => {
+            let members = members.into_iter().filter_map(|(name, value)| Some((masked(&name, value)?, name)));
+            Some(Value::Object(members.map(|(value, name)| (name, value)).collect()))
+        }
+        (name, Value::Array(values)) => Some(values.into_iter().filter_map(|value| masked(name, value)).collect()),
+        (_, value) => Some(value),
+    }
 }
 
 impl Store {

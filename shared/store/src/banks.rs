@@ -10,8 +10,9 @@ use domain::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    MAX_OF_A_KIND, Store,
+    MAX_OF_A_KIND, Once, Store,
     audit::differences,
+    change::{Change, Thing},
     error::StoreError,
     positions::{self, Class},
     record,
@@ -25,17 +26,32 @@ struct BankRow {
     kind: Kind,
 }
 
+impl Thing for Bank {
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn organization(&self) -> Guid {
+        self.organization
+    }
+
+    fn name(&self) -> String {
+        self.guid.to_string()
+    }
+}
+
 impl Store {
     /// Stores a new bank.
     ///
     /// # Errors
-    /// [`StoreError::LimitReached`], [`StoreError::Exists`], and what any change can meet.
-    pub async fn create_bank(&self, bank: &Bank, origin: &Origin) -> Result<(), StoreError> {
+    /// [`StoreError::Repeated`], [`StoreError::LimitReached`], [`StoreError::Exists`], and what any change can meet.
+    pub async fn create_bank(&self, bank: &Bank, once: Option<&Once>, origin: &Origin) -> Result<(), StoreError> {
         let row = BankRow { guid: bank.guid, kind: bank.environment.kind() };
         let core = &self.tables.core;
         self.commit(|now| {
             let row_at = positions::list_row(bank.organization, Class::Bank, bank.created_at, bank.guid);
             Transaction::default()
+                .once(self, now, once)?
                 .create(core, record::write(positions::gate(bank.guid), bank)?)?
                 .create(core, record::write(row_at, &row)?)?
                 .count(core, positions::count(bank.organization, Class::Bank), MAX_OF_A_KIND)?
@@ -82,23 +98,12 @@ impl Store {
         origin: &Origin,
         decide: impl Fn(Bank) -> Result<Bank, Error>,
     ) -> Result<Bank, Error> {
-        let mut attempt = 0;
-        loop {
-            let bank = self.bank(guid).await?.ok_or_else(Error::not_found)?;
+        // An organization's gate stands at such a position too.
+        self.bank(guid).await?.ok_or_else(Error::not_found)?;
+        self.alter(&positions::gate(guid), Action::BankUpdate, origin, |bank: Bank| {
             let next = decide(bank.clone())?;
-            let changes = differences(&bank, &next);
-            if changes.is_empty() {
-                return Ok(bank);
-            }
-            let written = self.commit(|now| {
-                Transaction::default()
-                    .replace(&self.tables.core, record::write(positions::gate(guid), &next)?, bank.version)?
-                    .audit(self, now, bank.organization, Action::BankUpdate, &guid, origin, changes.clone())
-            });
-            let written = written.await;
-            if !self.decides_anew(&written, &mut attempt).await {
-                return written.map(|()| next).map_err(Error::from);
-            }
-        }
+            Ok((!differences(&bank, &next).is_empty()).then(|| Change::quiet(next)))
+        })
+        .await
     }
 }

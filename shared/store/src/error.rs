@@ -19,6 +19,16 @@ pub enum StoreError {
     Revoked,
     /// The key on whose behalf the change was made no longer works.
     CallerStopped,
+    /// What the caller may do has changed since the change was decided.
+    CallerChanged,
+    /// A create under this `Idempotency-Key` is remembered: [`Store::repeated`](crate::Store::repeated) tells what it made.
+    Repeated,
+    /// It would leave the organization without an owner.
+    LastOwner,
+    /// The organization's gate holds as many cohorts as it can.
+    CohortsFull,
+    /// Other transactions were under way on the same items, each time.
+    Contended,
     /// This instance's clock is too far from `DynamoDB`'s: it makes no changes.
     ClockSkewed,
     /// `DynamoDB` did not answer, or throttled, within the call's time. The text is for the log.
@@ -42,6 +52,11 @@ impl fmt::Display for StoreError {
             Self::LimitReached => f.write_str("as many of a kind as an organization may have"),
             Self::Revoked => f.write_str("the key is revoked"),
             Self::CallerStopped => f.write_str("the caller's key no longer works"),
+            Self::CallerChanged => f.write_str("what the caller may do changed since it was read"),
+            Self::Repeated => f.write_str("a create under this Idempotency-Key is remembered"),
+            Self::LastOwner => f.write_str("the organization's last owner"),
+            Self::CohortsFull => f.write_str("as many revoked cohorts as a gate can hold"),
+            Self::Contended => f.write_str("the transaction met others each time that it was tried"),
             Self::ClockSkewed => f.write_str("the clock of this instance is more than ten seconds from DynamoDB's"),
             Self::Unavailable(cause) => write!(f, "DynamoDB is unavailable: {cause}"),
             Self::Corrupt(cause) => write!(f, "an item is corrupt: {cause}"),
@@ -56,13 +71,21 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Self::not_found(),
-            StoreError::Changed | StoreError::Exists => {
+            StoreError::Changed | StoreError::Exists | StoreError::Repeated => {
                 Self::new(Kind::Conflict, "Somebody else changed this at the same moment; read it and try again")
             }
             StoreError::LimitReached => Self::new(Kind::LimitReached, "An organization has at most 10,000 of a kind"),
             StoreError::Revoked => Self::new(Kind::Conflict, "The key is revoked, which is final: make a new one"),
+            StoreError::LastOwner => {
+                Self::new(Kind::Conflict, "This is the last owner of the organization: make another one first")
+            }
+            StoreError::CohortsFull => Self::new(
+                Kind::LimitReached,
+                "The organization has 200 revocations of many keys, none of which can be merged: revoke a wider range at once",
+            ),
             StoreError::CallerStopped => Self::unauthenticated(),
-            StoreError::ClockSkewed | StoreError::Unavailable(_) => {
+            StoreError::CallerChanged => Self::temporarily_unavailable(),
+            StoreError::Contended | StoreError::ClockSkewed | StoreError::Unavailable(_) => {
                 tracing::error!(cause = %error, "store unavailable");
                 Self::temporarily_unavailable()
             }

@@ -9,54 +9,58 @@ use domain::{
     time::Timestamp,
 };
 
-use crate::{
-    Store,
-    error::StoreError,
-    positions, record,
-    transaction::{REDUCING_TRIES, Transaction},
-    witness::Witness,
-};
+use crate::{Store, error::StoreError, positions, record, transaction::Transaction, witness::Witness};
 
 const RULES: Rules = Rules::STANDARD;
 
 /// Times that an entry is written again because it became visible late.
 const REWRITES: u32 = 5;
 
+/// Something that the feed says.
+pub(crate) type News = (Subject, Effect);
+
 impl Transaction {
-    /// Writes a feed entry with the change that it is about.
-    pub(crate) fn entry(self, store: &Store, entry: &Entry) -> Result<Self, StoreError> {
-        self.create(&store.tables.feed, item(entry)?)
+    /// Writes feed entries with the change that they are about.
+    pub(crate) fn entries(self, store: &Store, entries: &[Entry]) -> Result<Self, StoreError> {
+        entries.iter().try_fold(self, |transaction, entry| transaction.create(&store.tables.feed, item(entry)?))
     }
 }
 
 fn item(entry: &Entry) -> Result<record::Item, StoreError> {
     let item = record::write(positions::feed_entry(entry.time, &entry.id), entry)?;
-    Ok(record::sweep_after(item, Some(RULES.entry_expires(entry.time))))
+    Ok(record::sweep_after(item, RULES.entry_expires(entry.time)))
 }
 
 impl Store {
-    /// Commits a change that reduces (or gives back) authority together with its feed entry, and returns only once every
-    /// reader of the feed will learn of it.
-    pub(crate) async fn commit_reducing(
+    /// Commits a change that reduces (or gives back) authority together with its feed entries, tried this many times, and
+    /// returns only once every reader of the feed will learn of it.
+    pub(crate) async fn commit_telling(
         &self,
-        subject: Subject,
-        effect: Effect,
-        build: impl Fn(Timestamp, &Entry) -> Result<Transaction, StoreError>,
+        tries: u32,
+        news: &[News],
+        build: impl Fn(Timestamp, &[Entry]) -> Result<Transaction, StoreError>,
     ) -> Result<(), StoreError> {
-        let id = self.new_id().to_string();
-        let entry = |time| Entry { time, id: id.clone(), effect, subject: subject.clone() };
-        let (time, witness) = self.commit_witnessed(REDUCING_TRIES, |now| build(now, &entry(now))).await?;
-        if is_published(&witness, time) {
-            return Ok(());
+        let ids: Vec<_> = news.iter().map(|_| self.new_id().to_string()).collect();
+        let entries = |time| -> Vec<_> {
+            let named = news.iter().zip(&ids);
+            named
+                .map(|((subject, effect), id)| Entry { time, id: id.clone(), effect: *effect, subject: subject.clone() })
+                .collect()
+        };
+        let (time, witness) = self.commit_witnessed(tries, |now| build(now, &entries(now))).await?;
+        if !is_published(&witness, time) {
+            for news in news {
+                self.publish(news).await?;
+            }
         }
-        self.publish(subject, effect).await
+        Ok(())
     }
 
     /// Writes an entry of a change that stands already, until every reader will learn of it.
-    pub(crate) async fn publish(&self, subject: Subject, effect: Effect) -> Result<(), StoreError> {
+    pub(crate) async fn publish(&self, (subject, effect): &News) -> Result<(), StoreError> {
         for attempt in 0..REWRITES {
             self.require_a_true_clock().await?;
-            let entry = Entry { time: self.now(), id: self.new_id().to_string(), effect, subject: subject.clone() };
+            let entry = Entry { time: self.now(), id: self.new_id().to_string(), effect: *effect, subject: subject.clone() };
             let witness = Witness::new(self.clock.clone());
             let put = self.client.put_item().table_name(&self.tables.feed).set_item(Some(item(&entry)?));
             put.customize().interceptor(witness.clone()).send().await.map_err(StoreError::unavailable)?;

@@ -4,17 +4,19 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     audit::{Action, Origin},
     error::Error,
-    gate::Gates,
+    feed::Effect,
     ids::{ClientId, Guid},
     key::{Key, Owner},
     kind::Kind,
     secret::Secret,
+    time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    MAX_OF_A_KIND, Store,
+    MAX_OF_A_KIND, Once, Store,
     audit::differences,
+    change::{Change, Recorded, Thing},
     error::StoreError,
     positions::{self, Class},
     record,
@@ -30,38 +32,44 @@ pub struct KeyRow {
     pub owner: Owner,
     /// Sandbox or live.
     pub kind: Kind,
-    /// Whether it was revoked.
+    /// Whether it was revoked by itself; its gate may have revoked it with others.
     pub revoked: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
 }
 
-/// A key as it is stored.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct KeyRecord {
-    #[serde(flatten)]
-    pub(crate) key: Key,
-    /// Whether the newest change of state may not have reached every reader of the feed yet: then repeating it writes its entry
-    /// again. Else repeating it writes nothing, so that nobody floods the feed with entries that say nothing new.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) unannounced: bool,
+impl Thing for Key {
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn organization(&self) -> Guid {
+        self.organization
+    }
+
+    fn name(&self) -> String {
+        self.client_id.to_string()
+    }
 }
 
 impl Store {
     /// Stores a new key with its first secret.
     ///
     /// # Errors
-    /// [`StoreError::LimitReached`], [`StoreError::Exists`], and what any change can meet.
-    pub async fn create_key(&self, key: &Key, secret: &Secret, origin: &Origin) -> Result<(), StoreError> {
-        let row = KeyRow { client_id: key.client_id, owner: key.owner, kind: key.kind, revoked: false };
+    /// [`StoreError::Repeated`], [`StoreError::LimitReached`], [`StoreError::Exists`], and what any change can meet.
+    pub async fn create_key(&self, key: &Key, secret: &Secret, once: Option<&Once>, origin: &Origin) -> Result<(), StoreError> {
+        let Key { client_id, owner, kind, created_at, .. } = *key;
+        let row = KeyRow { client_id, owner, kind, revoked: false, created_at };
         let core = &self.tables.core;
         self.commit(|now| {
-            let row_at = positions::list_row(key.organization, Class::Key, key.created_at, key.client_id);
-            let secret_item = record::write(positions::secret(key.client_id, secret.id), secret)?;
+            let row_at = positions::list_row(key.organization, Class::Key, created_at, client_id);
             Transaction::default()
-                .create(core, record::write(positions::key(key.client_id), key)?)?
-                .create(core, record::sweep_after(secret_item, secret.expires_at))?
+                .once(self, now, once)?
+                .create(core, record::write(positions::key(client_id), key)?)?
+                .create(core, record::write(positions::secret(client_id, secret.id), secret)?)?
                 .create(core, record::write(row_at, &row)?)?
                 .count(core, positions::count(key.organization, Class::Key), MAX_OF_A_KIND)?
-                .audit(self, now, key.organization, Action::KeyCreate, &key.client_id, origin, differences(&(), key))
+                .audit(self, now, key.organization, Action::KeyCreate, &client_id, origin, differences(&(), key))
         })
         .await
     }
@@ -74,11 +82,12 @@ impl Store {
         self.read(positions::key(client_id)).await
     }
 
-    pub(crate) async fn key_record(&self, client_id: ClientId) -> Result<Option<KeyRecord>, StoreError> {
+    pub(crate) async fn key_record(&self, client_id: ClientId) -> Result<Option<Recorded<Key>>, StoreError> {
         self.read(positions::key(client_id)).await
     }
 
-    /// The key and its secrets in one strongly consistent read; an ended secret may still be among them.
+    /// The key and its secrets in one strongly consistent read. Which of them work the key alone says: a query is no snapshot,
+    /// and ended ones linger.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
@@ -99,17 +108,6 @@ impl Store {
         Ok(Some((record::read(key)?, secrets.into_iter().map(record::read).collect::<Result<_, _>>()?)))
     }
 
-    /// The gates in front of a key, as they are now; strongly consistent.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`] when the key's organization is gone, and what any read can meet.
-    pub async fn gates(&self, key: &Key) -> Result<Gates, StoreError> {
-        let organization = self.read(positions::gate(key.organization)).await?;
-        let organization =
-            organization.ok_or_else(|| StoreError::Corrupt(format!("the organization of key {} has no gate", key.client_id)))?;
-        Ok(Gates { organization })
-    }
-
     /// Every key of an organization, in order of creation.
     ///
     /// # Errors
@@ -127,7 +125,8 @@ impl Store {
     }
 
     /// Changes a key to what `decide` makes of it, unless somebody changed it in between: then it is decided anew.
-    /// A decision that changes nothing writes nothing.
+    /// A decision that changes nothing writes nothing. Another end, and another allowlist of a personal key, are in force
+    /// everywhere within five seconds of the answer; repeating them makes sure of that where it is not certain yet.
     ///
     /// # Errors
     /// What `decide` refuses; the 404 of a key that is not there.
@@ -137,24 +136,21 @@ impl Store {
         origin: &Origin,
         decide: impl Fn(Key) -> Result<Key, Error>,
     ) -> Result<Key, Error> {
-        let mut attempt = 0;
-        loop {
-            let KeyRecord { key, unannounced } = self.key_record(client_id).await?.ok_or_else(Error::not_found)?;
+        self.alter(&positions::key(client_id), Action::KeyUpdate, origin, |key: Key| {
             let next = decide(key.clone())?;
-            let changes = differences(&key, &next);
-            if changes.is_empty() {
-                return Ok(key);
+            if differences(&key, &next).is_empty() {
+                return Ok(None);
             }
-            let record = KeyRecord { key: next.clone(), unannounced };
-            let written = self.commit(|now| {
-                Transaction::default()
-                    .replace(&self.tables.core, record::write(positions::key(client_id), &record)?, key.version)?
-                    .audit(self, now, key.organization, Action::KeyUpdate, &client_id, origin, changes.clone())
-            });
-            let written = written.await;
-            if !self.decides_anew(&written, &mut attempt).await {
-                return written.map(|()| next).map_err(Error::from);
+            let mut news = Vec::new();
+            if next.expires_at != key.expires_at {
+                news.push((next.subject(), next.expiry_effect()));
             }
-        }
+            // Of other keys the list is sealed into tokens, which keep it (CYB-6).
+            if next.owner.user().is_some() && next.ip_allowlist != key.ip_allowlist {
+                news.push((next.subject(), Effect::Refresh));
+            }
+            Ok(Some(Change { news, ..Change::quiet(next) }))
+        })
+        .await
     }
 }

@@ -2,16 +2,23 @@
 
 mod audit;
 mod banks;
+mod behalf;
+mod change;
 mod error;
 mod feed;
+mod gates;
 mod key_states;
 mod keys;
 mod lists;
+mod once;
 mod organizations;
 mod positions;
 mod record;
+mod secrets;
 mod signing_keys;
+mod tokens;
 mod transaction;
+mod users;
 mod witness;
 
 #[cfg(test)]
@@ -23,17 +30,25 @@ use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::Client;
 use domain::{
     ids::Guid,
-    key::Key,
     time::{Clock, Timestamp},
 };
 
-pub use self::{audit::Chain, error::StoreError, keys::KeyRow, lists::MAX_OF_A_KIND, signing_keys::PublishedKey};
+pub use self::{
+    audit::Chain,
+    behalf::Behalf,
+    error::StoreError,
+    keys::KeyRow,
+    lists::MAX_OF_A_KIND,
+    once::{Once, Repeated},
+    signing_keys::PublishedKey,
+    users::UserRow,
+};
 use self::{positions::Position, witness::Witness};
 
 /// The names of the deployment's tables.
 #[derive(Clone, Debug)]
 pub struct Tables {
-    /// Keys, secrets, gates, profiles, lists, published signing keys.
+    /// Keys, secrets, users, gates, profiles, lists, published signing keys.
     pub core: String,
     /// The revocation feed.
     pub feed: String,
@@ -63,8 +78,8 @@ pub struct Store {
     clock: Clock,
     new_id: Arc<dyn Fn() -> Guid + Send + Sync>,
     witness: Witness,
-    /// The key whose authority this store's changes rest on; nothing when they are the operator's.
-    behalf: Option<Arc<Key>>,
+    /// Whose authority this store's changes rest on; nothing when they are the operator's.
+    behalf: Option<Arc<Behalf>>,
 }
 
 /// One try of one call. A healthy `DynamoDB` answers in milliseconds; a try that hangs is given up so that the next one
@@ -92,10 +107,10 @@ impl Store {
         }
     }
 
-    /// This store, its changes holding only while `key` works.
+    /// This store, its changes holding only while the caller's key works and the caller may do what it could when it was read.
     #[must_use]
-    pub fn on_behalf_of(&self, key: &Key) -> Self {
-        Self { behalf: Some(Arc::new(key.clone())), ..self.clone() }
+    pub fn on_behalf_of(&self, behalf: &Behalf) -> Self {
+        Self { behalf: Some(Arc::new(behalf.clone())), ..self.clone() }
     }
 
     fn now(&self) -> Timestamp {

@@ -10,7 +10,7 @@ use crate::{
     Store,
     error::StoreError,
     positions::{self, Class, Position},
-    record,
+    record::{self, Item},
 };
 
 /// How many of one class an organization may have (product.md §1).
@@ -42,24 +42,24 @@ impl Store {
         Ok(rows)
     }
 
-    /// The items at these positions of `core`, strongly consistent, in the same order; what is gone is left out.
+    /// What stands at these positions of `core`, in the same order; what is gone is left out.
     pub(crate) async fn read_all<T: DeserializeOwned>(&self, positions: Vec<Position>) -> Result<Vec<T>, StoreError> {
+        let mut found = self.read_items(&positions).await?;
+        positions.into_iter().filter_map(|at| found.remove(&at)).map(record::read).collect()
+    }
+
+    /// The items at these positions of `core`, strongly consistent.
+    pub(crate) async fn read_items(&self, positions: &[Position]) -> Result<HashMap<Position, Item>, StoreError> {
         let mut found = HashMap::new();
         for batch in positions.chunks(BATCH) {
             let mut wanted: Vec<_> = batch.iter().cloned().map(Position::into_key).collect();
             for attempt in 0.. {
                 let keys = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true).build();
                 let keys = keys.map_err(|error| StoreError::Corrupt(error.to_string()))?;
-                let answer = self
-                    .client
-                    .batch_get_item()
-                    .request_items(&self.tables.core, keys)
-                    .send()
-                    .await
-                    .map_err(StoreError::unavailable)?;
-                for item in answer.responses.into_iter().flat_map(HashMap::into_values).flatten() {
-                    found.insert(Position::of(&item), item);
-                }
+                let call = self.client.batch_get_item().request_items(&self.tables.core, keys);
+                let answer = call.send().await.map_err(StoreError::unavailable)?;
+                let items = answer.responses.into_iter().flat_map(HashMap::into_values).flatten();
+                found.extend(items.map(|item| (Position::of(&item), item)));
                 wanted = answer.unprocessed_keys.into_iter().flat_map(HashMap::into_values).flat_map(|keys| keys.keys).collect();
                 if wanted.is_empty() {
                     break;
@@ -70,6 +70,6 @@ impl Store {
                 self.pause(attempt).await;
             }
         }
-        positions.into_iter().filter_map(|at| found.remove(&at)).map(record::read).collect()
+        Ok(found)
     }
 }

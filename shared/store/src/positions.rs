@@ -5,9 +5,11 @@ use std::{collections::HashMap, fmt::Display};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
+    audit::sha256,
     ids::{ClientId, Guid, SecretId},
     kind::Kind,
     time::Timestamp,
+    user::Email,
 };
 
 /// Where an item stands.
@@ -60,6 +62,21 @@ pub(crate) fn organization(guid: Guid) -> Position {
     Position::new(format!("O#{guid}"), "ORG")
 }
 
+/// A user, as a gate of its personal keys.
+pub(crate) fn user(guid: Guid) -> Position {
+    Position::new(format!("U#{guid}"), "USER")
+}
+
+/// Whether an address is taken in an organization.
+pub(crate) fn email(organization: Guid, email: &Email) -> Position {
+    Position::new(format!("N#{organization}#{}", sha256(&[b"email:", email.to_string().as_bytes()])), "N")
+}
+
+/// What a create under an `Idempotency-Key` made.
+pub(crate) fn once(principal: &str, key: &str) -> Position {
+    Position::new(format!("I#{principal}#{}", sha256(&[key.as_bytes()])), "I")
+}
+
 /// A published signing key.
 pub(crate) fn signing_key(kind: Kind, thumbprint: &str) -> Position {
     Position::new(signing_keys(kind), thumbprint)
@@ -83,6 +100,11 @@ pub(crate) fn count(organization: Guid, class: Class) -> Position {
     Position::new(list(organization), format!("COUNT#{}", class.prefix().trim_end_matches('#')))
 }
 
+/// How many owners an organization has that are not disabled.
+pub(crate) fn owner_count(organization: Guid) -> Position {
+    Position::new(list(organization), "COUNT#owner")
+}
+
 /// Where nothing stands: read for the `Date` of the answer alone.
 pub(crate) fn clock_probe() -> Position {
     Position::new("P#clock", "-")
@@ -93,6 +115,9 @@ pub(crate) fn clock_probe() -> Position {
 pub(crate) enum Class {
     Bank,
     Key,
+    User,
+    /// In the platform's own list: every tenant.
+    Organization,
 }
 
 impl Class {
@@ -100,6 +125,8 @@ impl Class {
         match self {
             Self::Bank => "bank#",
             Self::Key => "key#",
+            Self::User => "user#",
+            Self::Organization => "organization#",
         }
     }
 }

@@ -23,10 +23,21 @@ pub(crate) fn read<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
     serde_dynamo::from_item(item).map_err(|error| StoreError::Corrupt(format!("{position}: {error}")))
 }
 
-/// Sets the attribute that the table's TTL watches: Unix seconds after which the item may be swept.
-pub(crate) fn sweep_after(mut item: Item, at: Option<Timestamp>) -> Item {
-    if let Some(at) = at {
-        item.insert("expires".into(), AttributeValue::N((at.seconds() + 1).to_string()));
-    }
+/// One attribute's value.
+pub(crate) fn value<T: Serialize>(of: &T) -> Result<AttributeValue, StoreError> {
+    serde_dynamo::to_attribute_value(of).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+/// The attribute that the table's TTL watches.
+pub(crate) const EXPIRES: &str = "expires";
+
+/// Its value for an item that may be swept after `at`: Unix seconds.
+pub(crate) fn expires(at: Timestamp) -> AttributeValue {
+    AttributeValue::N((at.seconds() + 1).to_string())
+}
+
+/// An item that may be swept after `at`.
+pub(crate) fn sweep_after(mut item: Item, at: Timestamp) -> Item {
+    item.insert(EXPIRES.into(), expires(at));
     item
 }

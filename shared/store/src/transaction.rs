@@ -5,14 +5,12 @@ use std::{collections::HashMap, time::Duration};
 use aws_sdk_dynamodb::{
     operation::transact_write_items::TransactWriteItemsError,
     types::{
-        AttributeValue, CancellationReason, ConditionCheck, Put, TransactWriteItem, Update,
+        AttributeValue, CancellationReason, Put, TransactWriteItem, Update,
         builders::{ConditionCheckBuilder, PutBuilder, UpdateBuilder},
     },
 };
 use domain::{
     feed::{Exchange, Rules},
-    key::Key,
-    kind::Kind,
     time::Timestamp,
 };
 
@@ -25,12 +23,12 @@ use crate::{
 };
 
 /// A transaction under construction. Items of different tables may be in it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Transaction {
     items: Vec<TransactWriteItem>,
     /// For each item, what it means that its condition failed.
     failures: Vec<StoreError>,
-    /// Where each item of `core` stands: a transaction may name an item once.
+    /// Where each item stands: a transaction may name an item once.
     touched: Vec<Position>,
 }
 
@@ -49,7 +47,8 @@ impl Transaction {
         self.put(put, table, item, StoreError::Changed)
     }
 
-    fn put(self, put: PutBuilder, table: &str, item: Item, failure: StoreError) -> Result<Self, StoreError> {
+    /// Puts an item under a condition whose failure means `failure`.
+    pub(crate) fn put(self, put: PutBuilder, table: &str, item: Item, failure: StoreError) -> Result<Self, StoreError> {
         let at = Position::of(&item);
         let put = put.table_name(table).set_item(Some(item)).build().map_err(corrupt)?;
         Ok(self.push(TransactWriteItem::builder().put(put).build(), at, failure))
@@ -67,7 +66,14 @@ impl Transaction {
         Ok(self.push(TransactWriteItem::builder().update(update).build(), at, failure))
     }
 
-    fn check(self, table: &str, at: Position, check: ConditionCheckBuilder, failure: StoreError) -> Result<Self, StoreError> {
+    /// Changes nothing, under a condition whose failure means `failure`.
+    pub(crate) fn check(
+        self,
+        table: &str,
+        at: Position,
+        check: ConditionCheckBuilder,
+        failure: StoreError,
+    ) -> Result<Self, StoreError> {
         let check = check.table_name(table).set_key(Some(at.clone().into_key())).build().map_err(corrupt)?;
         Ok(self.push(TransactWriteItem::builder().condition_check(check).build(), at, failure))
     }
@@ -79,29 +85,17 @@ impl Transaction {
         self
     }
 
-    /// Holds only while the key that it is made on behalf of works: what a key confers must not outlive the moment at which
-    /// the key was stopped, however the two race. A change of that very key is decided on its state and guarded by its version.
-    fn on_behalf_of(mut self, table: &str, key: &Key) -> Result<Self, StoreError> {
-        if !self.touched.contains(&positions::key(key.client_id)) {
-            let active = ConditionCheck::builder()
-                .condition_expression("#state.#name = :active")
-                .expression_attribute_names("#state", "state")
-                .expression_attribute_names("#name", "name")
-                .expression_attribute_values(":active", AttributeValue::S("active".into()));
-            self = self.check(table, positions::key(key.client_id), active, StoreError::CallerStopped)?;
-        }
-        let open = ConditionCheck::builder()
-            .condition_expression(if key.kind == Kind::Live {
-                "suspended = :false AND kyb = :approved"
-            } else {
-                "suspended = :false"
-            })
-            .expression_attribute_values(":false", AttributeValue::Bool(false));
-        let open = match key.kind {
-            Kind::Live => open.expression_attribute_values(":approved", AttributeValue::S("approved".into())),
-            Kind::Sandbox => open,
-        };
-        self.check(table, positions::gate(key.organization), open, StoreError::CallerStopped)
+    /// Both in one.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.items.extend(other.items);
+        self.failures.extend(other.failures);
+        self.touched.extend(other.touched);
+        self
+    }
+
+    /// Whether it names the item at this position.
+    pub(crate) fn touches(&self, at: &Position) -> bool {
+        self.touched.contains(at)
     }
 
     /// Counts one more of a class, up to `max`.
@@ -131,7 +125,7 @@ fn corrupt(error: impl std::error::Error) -> StoreError {
 /// How old an exchange may be that proves a clock, in milliseconds.
 const RECENT: u64 = 5000;
 /// Times that a change is tried when it meets another transaction on the same item, or throttling.
-const TRIES: u32 = 8;
+pub(crate) const TRIES: u32 = 8;
 /// Times that a change which reduces authority is tried: the key that it stops must not hold it off by changes of its own, each
 /// of which checks that key. With the waits between them that is some ten seconds.
 pub(crate) const REDUCING_TRIES: u32 = 64;
@@ -143,39 +137,43 @@ impl Store {
         self.commit_witnessed(TRIES, build).await.map(drop)
     }
 
-    /// As [`Store::commit`], tried this many times; gives the moment for which the committed transaction was made, and the witness of the exchange
-    /// that committed it.
+    /// As [`Store::commit`], tried this many times; gives the moment for which the committed transaction was made, and the
+    /// witness of the exchange that committed it.
     pub(crate) async fn commit_witnessed(
         &self,
         tries: u32,
         build: impl Fn(Timestamp) -> Result<Transaction, StoreError>,
     ) -> Result<(Timestamp, Witness), StoreError> {
+        let mut standing = self.standing().await?;
         self.require_a_true_clock().await?;
         for attempt in 0..tries {
             let now = self.now();
-            let transaction = match &self.behalf {
-                Some(key) => build(now)?.on_behalf_of(&self.tables.core, key)?,
-                None => build(now)?,
-            };
+            let mut transaction = build(now)?;
+            if let Some(standing) = &standing {
+                transaction = standing.guard(transaction, &self.tables.core, now)?;
+            }
             let witness = Witness::new(self.clock.clone());
             let call = self.client.transact_write_items().set_transact_items(Some(transaction.items.clone()));
             let Err(error) = call.customize().interceptor(witness.clone()).send().await else { return Ok((now, witness)) };
             let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
                 return Err(StoreError::unavailable(error));
             };
-            if let Some(failure) = transaction.failure(cancelled.cancellation_reasons()) {
-                return Err(failure);
+            match transaction.failure(cancelled.cancellation_reasons()) {
+                // Something about the caller changed; whether that stops it is another question.
+                Some(StoreError::CallerStopped) => standing = self.standing().await?,
+                Some(failure) => return Err(failure),
+                None => {}
             }
             tracing::debug!(attempt, "a transaction met another one");
             self.pause(attempt).await;
         }
-        Err(StoreError::Unavailable(format!("a transaction met others {tries} times")))
+        Err(StoreError::Contended)
     }
 
     /// Whether somebody else changed the item between the read and the commit, so that it is to be read and decided anew; after
     /// a wait, and a bounded number of times.
-    pub(crate) async fn decides_anew(&self, written: &Result<(), StoreError>, attempt: &mut u32) -> bool {
-        let anew = *written == Err(StoreError::Changed) && *attempt < TRIES;
+    pub(crate) async fn decides_anew(&self, written: &Result<(), StoreError>, attempt: &mut u32, tries: u32) -> bool {
+        let anew = *written == Err(StoreError::Changed) && *attempt < tries;
         if anew {
             self.pause(*attempt).await;
             *attempt += 1;

@@ -1,0 +1,78 @@
+//! On whose authority a change rests. What a credential confers must not outlive the moment at which it was stopped, however
+//! the two race: so the transaction of a change holds only while what was found of its caller still stands.
+
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck};
+use domain::{
+    gate::Gates,
+    key::{Effective, Key},
+    time::Timestamp,
+    user::User,
+};
+
+use crate::{
+    Store,
+    error::StoreError,
+    gates::GateRecord,
+    positions::{self, Position},
+    record,
+    transaction::Transaction,
+};
+
+/// Whose authority a change rests on, as it was read when the change was decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Behalf {
+    /// The caller's key.
+    pub key: Key,
+    /// The caller, of a personal key.
+    pub user: Option<User>,
+}
+
+/// What stands of a caller, and the versions that say so.
+pub(crate) struct Standing {
+    key: Key,
+    gates: Gates,
+    versions: Vec<(Position, u64)>,
+    changed: bool,
+}
+
+impl Store {
+    /// What stands of the caller that this store acts for; nothing when its changes are the operator's.
+    pub(crate) async fn standing(&self) -> Result<Option<Standing>, StoreError> {
+        let Some(behalf) = self.behalf.as_deref() else { return Ok(None) };
+        let key_at = positions::key(behalf.key.client_id);
+        let gate_at = positions::gate(behalf.key.organization);
+        let user_at = behalf.key.owner.user().map(positions::user);
+        let wanted = [&key_at, &gate_at].into_iter().chain(&user_at).cloned().collect::<Vec<_>>();
+        let mut found = self.read_items(&wanted).await?;
+        let key: Key = found.remove(&key_at).map(record::read).transpose()?.ok_or(StoreError::CallerStopped)?;
+        let gate: GateRecord = found.remove(&gate_at).map(record::read).transpose()?.ok_or(StoreError::CallerStopped)?;
+        let user: Option<User> = user_at.as_ref().and_then(|at| found.remove(at)).map(record::read).transpose()?;
+        let authority = |user: &User| (user.role, user.allowed_scopes.clone());
+        let changed = behalf.user.as_ref().is_some_and(|before| user.as_ref().map(authority) != Some(authority(before)));
+        let mut versions = vec![(key_at, key.version), (gate_at, gate.version)];
+        versions.extend(user_at.zip(user.as_ref().map(|user| user.version)));
+        Ok(Some(Standing { key, gates: Gates { organization: gate.gate, user }, versions, changed }))
+    }
+}
+
+impl Standing {
+    /// The transaction, holding only while this stands. What the transaction itself changes is guarded by the version that
+    /// it was decided on, which was read before this.
+    pub(crate) fn guard(&self, mut transaction: Transaction, table: &str, now: Timestamp) -> Result<Transaction, StoreError> {
+        if self.key.effective(&self.gates, now) != Effective::Active {
+            return Err(StoreError::CallerStopped);
+        }
+        if self.changed {
+            return Err(StoreError::CallerChanged);
+        }
+        for (at, version) in &self.versions {
+            if !transaction.touches(at) {
+                let unchanged = ConditionCheck::builder()
+                    .condition_expression("version = :version")
+                    .expression_attribute_values(":version", AttributeValue::N(version.to_string()));
+                transaction = transaction.check(table, at.clone(), unchanged, StoreError::CallerStopped)?;
+            }
+        }
+        Ok(transaction)
+    }
+}

@@ -1,0 +1,139 @@
+//! A key's secrets while they change (CBM-3, ARZ-5, X-3). The key's own item says which of them work and until when; an item
+//! beside it holds each one's hash, and a TTL by which it is swept once it has ended.
+
+use aws_sdk_dynamodb::types::{AttributeValue, Update};
+use domain::{
+    audit::{Action, Actor, Origin},
+    error::Error,
+    ids::{ClientId, SecretId},
+    key::{Key, Previous, Rotated},
+    secret::Secret,
+    time::Timestamp,
+};
+
+use crate::{
+    Store,
+    audit::differences,
+    change::{Change, Mark},
+    error::StoreError,
+    positions, record,
+    transaction::Transaction,
+};
+
+/// Times that the start of a grace is tried: the next use of the secret tries again, and a caller waits for this one.
+const GRACE_TRIES: u32 = 3;
+
+impl Store {
+    /// Gives a key another secret, as `decide` says. There is no repeating it: where it fails, it may have happened, and the
+    /// secret that it made is lost (`replace` gets another).
+    ///
+    /// # Errors
+    /// What `decide` refuses; the 404 of a key that is not there.
+    pub async fn rotate_key(
+        &self,
+        client_id: ClientId,
+        secret: &Secret,
+        origin: &Origin,
+        decide: impl Fn(Key) -> Result<Rotated, Error>,
+    ) -> Result<Key, Error> {
+        self.alter(&positions::key(client_id), Action::KeyRotate, origin, |key: Key| {
+            let rotated = decide(key.clone())?;
+            let item = record::write(positions::secret(client_id, secret.id), secret)?;
+            let besides = Transaction::default().create(&self.tables.core, item)?;
+            Ok(Some(self.rotation(&key, rotated, besides)?))
+        })
+        .await
+    }
+
+    /// Ends a key's previous secret, as `decide` says. Repeating it changes nothing, and makes sure that readers learn of it
+    /// where that is not certain yet.
+    ///
+    /// # Errors
+    /// What `decide` refuses; the 404 of a key that is not there.
+    pub async fn finish_rotation(
+        &self,
+        client_id: ClientId,
+        origin: &Origin,
+        decide: impl Fn(Key) -> Result<Option<Rotated>, Error>,
+    ) -> Result<Key, Error> {
+        self.alter(&positions::key(client_id), Action::KeyFinishRotation, origin, |key: Key| {
+            let Some(rotated) = decide(key.clone())? else { return Ok(None) };
+            Ok(Some(self.rotation(&key, rotated, Transaction::default())?))
+        })
+        .await
+    }
+
+    fn rotation(&self, before: &Key, rotated: Rotated, besides: Transaction) -> Result<Change<Key>, StoreError> {
+        let besides = self.sweep_ending(before, &rotated, besides)?;
+        Ok(Change { next: rotated.key, news: rotated.entry.into_iter().collect(), besides })
+    }
+
+    /// Has the secret that ends swept after its end. One that was over before the change has its TTL, and may be gone.
+    fn sweep_ending(&self, before: &Key, rotated: &Rotated, transaction: Transaction) -> Result<Transaction, StoreError> {
+        let over = |previous: &Previous| !previous.works_at(rotated.key.updated_at);
+        let Some((id, at)) = rotated.ending else { return Ok(transaction) };
+        if before.secrets.previous.is_some_and(|previous| previous.id == id && over(&previous)) {
+            return Ok(transaction);
+        }
+        let sweep = Update::builder()
+            .update_expression("SET #expires = :expires")
+            .condition_expression("attribute_exists(PK)")
+            .expression_attribute_names("#expires", record::EXPIRES)
+            .expression_attribute_values(":expires", record::expires(at));
+        transaction.update(&self.tables.core, positions::secret(before.client_id, id), sweep, StoreError::Changed)
+    }
+
+    /// Starts the grace of a key's previous secret at the first use of its current one, `used`; nothing when none waits for it.
+    /// It is called while somebody waits for a token or an answer, by functions that change nothing else about keys: so it is
+    /// tried a few times only, and written by an update that names what it sets.
+    ///
+    /// # Errors
+    /// What any change can meet; the next use starts the grace then, if it has not started.
+    pub async fn start_grace(&self, client_id: ClientId, used: SecretId) -> Result<Option<Key>, StoreError> {
+        let mut attempt = 0;
+        loop {
+            let Some(record) = self.key_record(client_id).await? else { return Ok(None) };
+            let Some(rotated) = record.value.clone().start_grace(used, self.now()) else { return Ok(None) };
+            let at = positions::key(client_id);
+            self.announce(&at, &record.unannounced, Mark::Version(record.value.version)).await?;
+            let started = self.write_grace(&record.value, &rotated).await;
+            attempt += 1;
+            match started {
+                Err(StoreError::Changed | StoreError::Contended) if attempt < GRACE_TRIES => self.pause(0).await,
+                Err(error) => return Err(error),
+                Ok(()) => {
+                    self.forget_unannounced(&at, Mark::Version(rotated.key.version)).await;
+                    return Ok(Some(rotated.key));
+                }
+            }
+        }
+    }
+
+    async fn write_grace(&self, before: &Key, rotated: &Rotated) -> Result<(), StoreError> {
+        let Rotated { key, .. } = rotated;
+        let news: Vec<_> = rotated.entry.clone().into_iter().collect();
+        let origin = Origin::of(Actor::System);
+        self.commit_telling(1, &news, |now: Timestamp, entries| {
+            let start = Update::builder()
+                .update_expression("SET secrets = :secrets, updated_at = :at, version = :version, unannounced = :entries")
+                .condition_expression("version = :expected")
+                .expression_attribute_values(":secrets", record::value(&key.secrets)?)
+                .expression_attribute_values(":at", record::value(&key.updated_at)?)
+                .expression_attribute_values(":version", AttributeValue::N(key.version.to_string()))
+                .expression_attribute_values(":entries", record::value(&entries)?)
+                .expression_attribute_values(":expected", AttributeValue::N(before.version.to_string()));
+            let started =
+                Transaction::default().update(&self.tables.core, positions::key(key.client_id), start, StoreError::Changed)?;
+            self.sweep_ending(before, rotated, started)?.entries(self, entries)?.audit(
+                self,
+                now,
+                key.organization,
+                Action::KeyGrace,
+                &key.client_id,
+                &origin,
+                differences(before, key),
+            )
+        })
+        .await
+    }
+}

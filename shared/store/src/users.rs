@@ -1,0 +1,194 @@
+//! Users: people of organizations, and of the platform's own staff.
+
+use aws_sdk_dynamodb::types::{AttributeValue, Put, Update};
+use domain::{
+    audit::{Action, Origin},
+    error::Error,
+    feed::Effect,
+    ids::Guid,
+    role::Role,
+    user::User,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    MAX_OF_A_KIND, Once, Store,
+    audit::differences,
+    change::{Change, Thing},
+    error::StoreError,
+    positions::{self, Class},
+    record,
+    transaction::Transaction,
+};
+
+/// What an organization's list knows of a user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserRow {
+    /// The user.
+    pub guid: Guid,
+    /// What it may do.
+    pub role: Role,
+    /// Whether it was disabled.
+    pub disabled: bool,
+}
+
+impl UserRow {
+    fn of(user: &User) -> Self {
+        Self { guid: user.guid, role: user.role, disabled: user.is_disabled() }
+    }
+}
+
+/// That an address is taken in an organization, and by whom; `free` once that user was disabled.
+#[derive(Serialize)]
+struct EmailRecord {
+    user: Guid,
+    free: bool,
+}
+
+impl Thing for User {
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn organization(&self) -> Guid {
+        self.organization
+    }
+
+    fn name(&self) -> String {
+        self.guid.to_string()
+    }
+}
+
+impl Store {
+    /// Stores a new user.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] when the address is taken in that organization, [`StoreError::Repeated`],
+    /// [`StoreError::LimitReached`], and what any change can meet.
+    pub async fn create_user(&self, user: &User, once: Option<&Once>, origin: &Origin) -> Result<(), StoreError> {
+        let core = &self.tables.core;
+        self.commit(|now| {
+            let row_at = positions::list_row(user.organization, Class::User, user.created_at, user.guid);
+            let created = Transaction::default()
+                .once(self, now, once)?
+                .create(core, record::write(positions::user(user.guid), user)?)?
+                .create(core, record::write(row_at, &UserRow::of(user))?)?
+                .count(core, positions::count(user.organization, Class::User), MAX_OF_A_KIND)?;
+            let created = take_email(created, core, user)?;
+            let created = if is_owner(user) { count_owner(created, core, user.organization, 1)? } else { created };
+            created.audit(self, now, user.organization, Action::UserCreate, &user.guid, origin, differences(&(), user))
+        })
+        .await
+    }
+
+    /// A user as it is now.
+    ///
+    /// # Errors
+    /// What any read can meet.
+    pub async fn user(&self, guid: Guid) -> Result<Option<User>, StoreError> {
+        self.read(positions::user(guid)).await
+    }
+
+    /// These users as they are now, in the same order.
+    ///
+    /// # Errors
+    /// What any read can meet.
+    pub async fn users(&self, guids: impl IntoIterator<Item = Guid>) -> Result<Vec<User>, StoreError> {
+        self.read_all(guids.into_iter().map(positions::user).collect()).await
+    }
+
+    /// Every user of an organization, disabled ones too, in order of creation.
+    ///
+    /// # Errors
+    /// What any read can meet.
+    pub async fn user_rows(&self, organization: Guid) -> Result<Vec<UserRow>, StoreError> {
+        self.rows(organization, Class::User).await
+    }
+
+    /// Changes a user to what `decide` makes of it, unless somebody changed it in between: then it is decided anew. Answers once
+    /// every reader of the feed will learn that its keys are to be read again, or that they have stopped. Its address stays.
+    ///
+    /// # Errors
+    /// What `decide` refuses; the 404 of a user that is not there; a 409 for an organization's last owner.
+    pub async fn change_user(
+        &self,
+        guid: Guid,
+        action: Action,
+        origin: &Origin,
+        decide: impl Fn(User) -> Result<User, Error>,
+    ) -> Result<User, Error> {
+        let core = &self.tables.core;
+        self.alter(&positions::user(guid), action, origin, |user: User| {
+            let next = decide(user.clone())?;
+            if differences(&user, &next).is_empty() {
+                return Ok(None);
+            }
+            let disabled = next.is_disabled() && !user.is_disabled();
+            let effect = if disabled { Effect::Revoke } else { Effect::Refresh };
+            let narrower = (user.role, &user.allowed_scopes) != (next.role, &next.allowed_scopes);
+            let news = if disabled || narrower { vec![(user.subject(), effect)] } else { Vec::new() };
+            let mut besides = Transaction::default();
+            if UserRow::of(&user) != UserRow::of(&next) {
+                besides = change_row(besides, core, &next)?;
+            }
+            if disabled {
+                besides = free_email(besides, core, &user)?;
+            }
+            let owners = i32::from(is_owner(&next)) - i32::from(is_owner(&user));
+            if owners != 0 {
+                besides = count_owner(besides, core, user.organization, owners)?;
+            }
+            Ok(Some(Change { next, news, besides }))
+        })
+        .await
+    }
+}
+
+fn is_owner(user: &User) -> bool {
+    user.role == Role::Owner && !user.is_disabled()
+}
+
+fn take_email(transaction: Transaction, core: &str, user: &User) -> Result<Transaction, StoreError> {
+    let item = record::write(positions::email(user.organization, &user.email), &EmailRecord { user: user.guid, free: false })?;
+    let put = Put::builder()
+        .condition_expression("attribute_not_exists(PK) OR #free = :true")
+        .expression_attribute_names("#free", "free")
+        .expression_attribute_values(":true", AttributeValue::Bool(true));
+    transaction.put(put, core, item, StoreError::Exists)
+}
+
+/// Marked, not deleted: so that no role needs to delete anything.
+fn free_email(transaction: Transaction, core: &str, user: &User) -> Result<Transaction, StoreError> {
+    let free = Update::builder()
+        .update_expression("SET #free = :true")
+        .condition_expression("#user = :user")
+        .expression_attribute_names("#free", "free")
+        .expression_attribute_names("#user", "user")
+        .expression_attribute_values(":true", AttributeValue::Bool(true))
+        .expression_attribute_values(":user", AttributeValue::S(user.guid.to_string()));
+    let foreign = StoreError::Corrupt(format!("the address of user {} is not marked as theirs", user.guid));
+    transaction.update(core, positions::email(user.organization, &user.email), free, foreign)
+}
+
+fn change_row(transaction: Transaction, core: &str, next: &User) -> Result<Transaction, StoreError> {
+    let row = Update::builder()
+        .update_expression("SET #role = :role, disabled = :disabled")
+        .condition_expression("attribute_exists(PK)")
+        .expression_attribute_names("#role", "role")
+        .expression_attribute_values(":role", AttributeValue::S(next.role.to_string()))
+        .expression_attribute_values(":disabled", AttributeValue::Bool(next.is_disabled()));
+    let missing = StoreError::Corrupt(format!("user {} has no row in the list of its organization", next.guid));
+    transaction.update(core, positions::list_row(next.organization, Class::User, next.created_at, next.guid), row, missing)
+}
+
+/// Counts an owner more or less; never the last one less, however two of them go at once.
+fn count_owner(transaction: Transaction, core: &str, organization: Guid, by: i32) -> Result<Transaction, StoreError> {
+    let count =
+        Update::builder().update_expression("ADD n :by").expression_attribute_values(":by", AttributeValue::N(by.to_string()));
+    let count = if by < 0 {
+        count.condition_expression("n > :one").expression_attribute_values(":one", AttributeValue::N("1".into()))
+    } else {
+        count
+    };
+    transaction.update(core, positions::owner_count(organization), count, StoreError::LastOwner)
+}

@@ -4,11 +4,23 @@ use axum::{Json, Router, extract::Request, routing::get};
 use domain::error::Error;
 use lambda_http::request::RequestContext;
 use serde_json::{Map, Value};
+use utoipa::OpenApi;
 use web::{
     Edge, Env, StartError,
     dialect::{self, Management},
     lambda::backstop,
+    openapi::Refused,
 };
+
+#[derive(OpenApi)]
+#[openapi(paths(whoami))]
+struct Described;
+
+/// The operation of the sample function, for the published document (CBM-6).
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    Described::openapi()
+}
 
 /// The function's router. It has no settings.
 ///
@@ -19,10 +31,15 @@ pub fn start(_env: &Env, _edge: &Edge) -> Result<Router, StartError> {
     Ok(backstop::<Management, _>(routes.method_not_allowed_fallback(dialect::no_such_method)))
 }
 
-/// `GET /v1/whoami`: the authorizer's context, member by member. A call that no authorizer vouched for learns nothing.
+/// Tells the caller what the authorizer found out about it.
+///
+/// What the authorizer hands to any API that it guards: for whom the credential is, what it may and which one it is.
+#[utoipa::path(get, path = "/v1/whoami", operation_id = "who_am_i", tag = "sample",
+    responses((status = 200, body = HashMap<String, String>), Refused))]
 async fn whoami(request: Request) -> Result<Json<Map<String, Value>>, Management> {
     let context = request.extensions().get::<RequestContext>().and_then(RequestContext::authorizer);
     let fields: Map<String, Value> = context.into_iter().flat_map(|context| context.fields.clone()).collect();
+    // A call that no authorizer vouched for learns nothing.
     if fields.is_empty() {
         return Err(Error::unauthenticated().into());
     }

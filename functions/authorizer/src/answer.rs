@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
 
-use crate::decide::{Decision, Unavailable};
+use crate::decision::{Decision, Unavailable};
 
 /// The form of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-/// A token as it was presented. It does not print.
+use domain::secret::{Brand, PlainSecret};
+
+/// A token or a personal key's secret as it was presented. It does not print.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Bearer(String);
 
@@ -39,7 +41,17 @@ impl Bearer {
         }
     }
 
-    /// The token, for the verifier alone.
+    /// A credential that came otherwise: as the parameter of an introspection, say.
+    pub(crate) fn new(credential: &str) -> Self {
+        Self(credential.to_owned())
+    }
+
+    /// The secret that it is, if it has the form of this deployment's: then it is no token, whatever else is wrong with it.
+    pub(crate) fn secret(&self, brand: &Brand) -> Option<PlainSecret> {
+        PlainSecret::parse(brand, &self.0).ok()
+    }
+
+    /// The text, for the verifier and for digests.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }

@@ -7,6 +7,7 @@ use domain::{
     ids::{ClientId, Guid, SecretId},
     key::Owner,
     kind::Kind,
+    role::Role,
     scope::ScopeSet,
     time::Timestamp,
 };
@@ -22,18 +23,22 @@ pub struct Context {
     pub client_id: ClientId,
     /// Whose the key is; `bank` follows from it.
     pub owner: Owner,
-    /// What the token may do.
+    /// The customer that a customer's token acts for (CYB-8).
+    pub customer: Option<Guid>,
+    /// What the credential may do now.
     pub scopes: ScopeSet,
+    /// What the person is who calls by a personal key.
+    pub role: Option<Role>,
     /// Sandbox or live.
     pub environment: Kind,
-    /// The token.
-    pub jti: Guid,
-    /// The secret that obtained it.
+    /// The token; a personal key is sent itself.
+    pub jti: Option<Guid>,
+    /// The secret that obtained the token, or that was sent.
     pub sid: SecretId,
-    /// The allowlist sealed into the token, which bounds what it may confer.
+    /// The allowlist sealed into the token, or the personal key's own: it bounds what the caller may confer.
     pub ip_allowlist: Allowlist,
-    /// When the token dies.
-    pub expires_at: Timestamp,
+    /// When the credential ends, where that is known.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl From<&Claims> for Context {
@@ -42,12 +47,14 @@ impl From<&Claims> for Context {
             organization: claims.org,
             client_id: claims.client_id,
             owner: claims.owner,
+            customer: claims.customer,
             scopes: claims.scope.clone(),
+            role: None,
             environment: claims.env,
-            jti: claims.jti,
+            jti: Some(claims.jti),
             sid: claims.sid,
             ip_allowlist: claims.ip_allowlist.clone(),
-            expires_at: claims.exp,
+            expires_at: Some(claims.exp),
         }
     }
 }
@@ -56,19 +63,21 @@ impl Context {
     /// The members as the gateway carries them, and `web::caller::Caller` reads them; what is absent is left out.
     #[must_use]
     pub fn fields(&self) -> BTreeMap<String, String> {
-        let always = [
-            ("organization", self.organization.to_string()),
-            ("client_id", self.client_id.to_string()),
-            ("owner", self.owner.to_string()),
-            ("scopes", self.scopes.to_string()),
-            ("environment", self.environment.to_string()),
-            ("jti", self.jti.to_string()),
-            ("sid", self.sid.to_string()),
-            ("expires_at", self.expires_at.to_string()),
-        ];
         let list: Vec<_> = self.ip_allowlist.entries().collect();
-        let bank = self.owner.bank().map(|bank| ("bank", bank.to_string()));
-        let list = (!list.is_empty()).then(|| ("ip_allowlist", list.join(",")));
-        always.into_iter().chain(bank).chain(list).map(|(name, value)| (name.to_owned(), value)).collect()
+        let members = [
+            ("organization", Some(self.organization.to_string())),
+            ("client_id", Some(self.client_id.to_string())),
+            ("owner", Some(self.owner.to_string())),
+            ("bank", self.owner.bank().map(|bank| bank.to_string())),
+            ("customer", self.customer.map(|customer| customer.to_string())),
+            ("scopes", Some(self.scopes.to_string())),
+            ("role", self.role.map(|role| role.to_string())),
+            ("environment", Some(self.environment.to_string())),
+            ("jti", self.jti.map(|jti| jti.to_string())),
+            ("sid", Some(self.sid.to_string())),
+            ("ip_allowlist", (!list.is_empty()).then(|| list.join(","))),
+            ("expires_at", self.expires_at.map(|end| end.to_string())),
+        ];
+        members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }
 }

@@ -2,194 +2,164 @@
 //! edge of the clock is a test.
 
 use domain::{
-    allowlist::Admission,
-    feed::{Credential, Fact, Feed, Refusal, Standing},
+    allowlist::{Admission, Allowlist},
+    feed::{Credential, Feed, Refusal, Standing},
     ids::ClientId,
-    key::Owner,
     time::Timestamp,
 };
 use jwt::{Claims, Verified};
 
-use crate::{bearer::NoBearer, context::Context, request::Request, settings::Settings};
+use crate::{
+    context::Context,
+    decision::{Cause, Decision, Denial, KeyRefusal, Unauthorized, Unavailable},
+    personal_key::PersonalKey,
+    request::{Moment, Request},
+    routes::Who,
+    settings::Settings,
+};
 
-/// What becomes of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// It passes, and the API learns this.
-    Allow(Context),
-    /// 403, with a reason that the caller may know.
-    Deny(Denial),
-    /// The one static 401; the reason is for the log.
+/// What a request presents, as far as it is beyond doubt.
+#[derive(Clone, Copy, Debug)]
+pub enum Presented<'a> {
+    /// A token whose signature holds.
+    Token(&'a Verified),
+    /// A personal key whose secret it is.
+    Key(&'a PersonalKey),
+}
+
+/// Why a credential does not work, wherever it is sent and whatever for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
     Unauthorized(Unauthorized),
-    /// 503: nobody can tell right now, so nobody passes.
+    Denied(Cause),
     Unavailable(Unavailable),
 }
 
-/// A refusal of a caller that is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Denial {
-    /// Why.
-    pub cause: Cause,
-    /// Whom.
-    pub client_id: ClientId,
-}
-
-/// Why a known caller is refused: a closed vocabulary, since gateway responses substitute it into JSON without escaping.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Cause {
-    /// CYB-7.
-    IpNotAllowed,
-    /// The token has an allowlist and the event no address.
-    IpUnknown,
-    /// The route needs a scope that the token lacks.
-    InsufficientScope,
-    /// The route is not listed.
-    Forbidden,
-}
-
-impl Cause {
-    /// Every cause, for the error reference.
-    pub const ALL: [Self; 4] = [Self::IpNotAllowed, Self::IpUnknown, Self::InsufficientScope, Self::Forbidden];
-
-    /// The `message_code`.
-    #[must_use]
-    pub const fn message_code(self) -> &'static str {
-        match self {
-            Self::IpNotAllowed => "ip_not_allowed",
-            Self::IpUnknown => "ip_unknown",
-            Self::InsufficientScope => "insufficient_scope",
-            Self::Forbidden => "forbidden",
-        }
-    }
-
-    /// The `message`.
-    #[must_use]
-    pub const fn message(self) -> &'static str {
-        match self {
-            Self::IpNotAllowed => "IP address not in allowlist",
-            Self::IpUnknown => "The access token carries an IP allowlist and the address of this call is not known",
-            Self::InsufficientScope => "The access token lacks a scope that this operation needs",
-            Self::Forbidden => "This operation is not open to access tokens",
-        }
-    }
-}
-
-/// Why a request is 401.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Unauthorized {
-    /// It presents no bearer token.
-    NoBearer(NoBearer),
-    /// The token is not to be believed.
-    Token(jwt::Refusal),
-    /// The revocation feed has something against it.
-    Withdrawn(Refusal),
-}
-
-impl Unauthorized {
-    /// A word for the log.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NoBearer(NoBearer::Absent) => "credential_absent",
-            Self::NoBearer(NoBearer::Repeated) => "credential_repeated",
-            Self::NoBearer(NoBearer::Malformed) => "credential_malformed",
-            Self::Token(refusal) => refusal.name(),
-            Self::Withdrawn(Refusal::Revoked(Fact::Key)) => "key_revoked",
-            Self::Withdrawn(Refusal::Revoked(Fact::Secret)) => "secret_revoked",
-            Self::Withdrawn(Refusal::Revoked(Fact::Token)) => "token_revoked",
-            Self::Withdrawn(Refusal::Revoked(Fact::User)) => "user_revoked",
-            Self::Withdrawn(Refusal::Revoked(Fact::Owner)) => "owner_revoked",
-            Self::Withdrawn(Refusal::Revoked(Fact::Organization)) => "organization_revoked",
-            Self::Withdrawn(Refusal::Suspended(Fact::Key)) => "key_suspended",
-            Self::Withdrawn(Refusal::Suspended(Fact::Secret)) => "secret_suspended",
-            Self::Withdrawn(Refusal::Suspended(Fact::Token)) => "token_suspended",
-            Self::Withdrawn(Refusal::Suspended(Fact::User)) => "user_suspended",
-            Self::Withdrawn(Refusal::Suspended(Fact::Owner)) => "owner_suspended",
-            Self::Withdrawn(Refusal::Suspended(Fact::Organization)) => "organization_suspended",
-        }
-    }
-}
-
-/// What keeps the authorizer from deciding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Unavailable {
-    /// The revocation feed could not be read for too long (CBM-4).
-    Feed,
-    /// The trusted keys could not be read for too long.
-    Keys,
-}
-
-impl Unavailable {
-    /// A word for the log and for the gateway's.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Feed => "feed_stale",
-            Self::Keys => "keys_stale",
-        }
-    }
-}
-
-/// Decides about `request`, which presents a token whose signature holds, or does not. `now` is read right before, from
+/// Decides about `request`, which presents a credential that is beyond doubt, or does not. `now` is read right before, from
 /// the clock that the feed was read by.
 ///
-/// Only the token's own faults come before the feed, and only what a genuine caller may know comes after it: a revoked
+/// Only a token's own faults come before the feed, and only what a genuine caller may know comes after it: a revoked
 /// key learns nothing of routes and addresses.
 #[must_use]
 pub fn decide(
     settings: &Settings,
-    presented: Result<&Verified, Unauthorized>,
+    presented: Result<Presented<'_>, Unauthorized>,
     request: &Request,
     feed: &Feed,
     now: Timestamp,
 ) -> Decision {
-    let verified = match presented {
-        Ok(verified) => verified,
+    let presented = match presented {
+        Ok(presented) => presented,
         Err(reason) => return Decision::Unauthorized(reason),
     };
-    let claims = verified.claims();
-    if let Err(refusal) = verified.check(&settings.expected, request.moment(now)) {
-        return Decision::Unauthorized(Unauthorized::Token(refusal));
-    }
-    if feed.standing(now, request.time) == Standing::Stale {
-        return Decision::Unavailable(Unavailable::Feed);
-    }
-    if let Some(refusal) = verdict(feed, claims) {
-        return Decision::Unauthorized(Unauthorized::Withdrawn(refusal));
-    }
-    match denial(settings, claims, request) {
-        Some(cause) => Decision::Deny(Denial { cause, client_id: claims.client_id }),
-        None => Decision::Allow(Context::from(claims)),
-    }
-}
-
-fn verdict(feed: &Feed, claims: &Claims) -> Option<Refusal> {
-    let owner = match claims.owner {
-        Owner::Organization(_) => None,
-        Owner::Bank(bank) => Some(bank.to_string()),
+    let moment = request.moment(now);
+    let cause = match stop(settings, presented, feed, moment) {
+        None => denial(settings, presented, request),
+        Some(Stop::Denied(cause)) => Some(cause),
+        Some(Stop::Unauthorized(reason)) => return Decision::Unauthorized(reason),
+        Some(Stop::Unavailable(unavailable)) => return Decision::Unavailable(unavailable),
     };
-    feed.verdict(&Credential {
-        client_id: &claims.client_id.to_string(),
-        secret: &claims.sid.to_string(),
-        token: Some(&claims.jti.to_string()),
-        user: None,
-        owner: owner.as_deref(),
-        organization: &claims.org.to_string(),
-        kind: claims.env,
-        key_created: claims.key_created,
-        parents: &[],
-    })
+    match cause {
+        Some(cause) => Decision::Deny(Denial { cause, client_id: presented.client_id() }),
+        None => Decision::Allow(presented.context(moment)),
+    }
 }
 
-fn denial(settings: &Settings, claims: &Claims, request: &Request) -> Option<Cause> {
-    match claims.ip_allowlist.admission(request.source_ip) {
+/// What keeps the credential from working at this moment; the address and the route are not asked.
+pub(crate) fn stop(settings: &Settings, presented: Presented<'_>, feed: &Feed, moment: Moment) -> Option<Stop> {
+    if let Some(reason) = presented.fault(settings, moment.latest()) {
+        return Some(Stop::Unauthorized(reason));
+    }
+    if feed.standing(moment.now, moment.request) == Standing::Stale {
+        return Some(Stop::Unavailable(Unavailable::Feed));
+    }
+    if let Some(refusal) = presented.verdict(feed, moment.latest()) {
+        return Some(Stop::Unauthorized(Unauthorized::Withdrawn(refusal)));
+    }
+    match presented {
+        Presented::Token(_) => None,
+        Presented::Key(key) => key.stop(moment.latest()),
+    }
+}
+
+fn denial(settings: &Settings, presented: Presented<'_>, request: &Request) -> Option<Cause> {
+    match presented.ip_allowlist().admission(request.source_ip) {
         Admission::Admitted => {}
         Admission::NotListed => return Some(Cause::IpNotAllowed),
         Admission::AddressUnknown => return Some(Cause::IpUnknown),
     }
     match settings.routes.rule(&request.route) {
         None => Some(Cause::Forbidden),
-        Some((_, rule)) if rule.admits(|scope| claims.scope.has(scope)) => None,
-        Some(_) => Some(Cause::InsufficientScope),
+        Some((_, rule)) => rule.denial(presented.who()),
     }
+}
+
+impl<'a> Presented<'a> {
+    /// What is wrong with it in itself, whatever became of it since.
+    fn fault(self, settings: &Settings, now: Timestamp) -> Option<Unauthorized> {
+        match self {
+            Self::Token(verified) => match verified.check(&settings.expected, now) {
+                Err(refusal) => Some(Unauthorized::Token(refusal)),
+                Ok(()) => verified.claims().owner.user().map(|_| Unauthorized::PersonalToken),
+            },
+            Self::Key(key) => {
+                let accepted = settings.expected.audience(key.key().kind).is_some();
+                (!accepted).then_some(Unauthorized::Key(KeyRefusal::KindNotAccepted))
+            }
+        }
+    }
+
+    fn verdict(self, feed: &Feed, now: Timestamp) -> Option<Refusal> {
+        match self {
+            Self::Token(verified) => verdict(feed, verified.claims(), now),
+            Self::Key(key) => key.verdict(feed, now),
+        }
+    }
+
+    pub(crate) const fn client_id(self) -> ClientId {
+        match self {
+            Self::Token(verified) => verified.claims().client_id,
+            Self::Key(key) => key.key().client_id,
+        }
+    }
+
+    /// The list that is enforced: a token's is sealed into it, a personal key's is what it is now (CYB-6).
+    const fn ip_allowlist(self) -> &'a Allowlist {
+        match self {
+            Self::Token(verified) => &verified.claims().ip_allowlist,
+            Self::Key(key) => &key.key().ip_allowlist,
+        }
+    }
+
+    fn who(self) -> Who<'a> {
+        match self {
+            Self::Token(verified) => {
+                let claims = verified.claims();
+                Who { role: None, is_customer: claims.customer.is_some(), scopes: &claims.scope }
+            }
+            Self::Key(key) => Who { role: key.role(), is_customer: false, scopes: key.scopes() },
+        }
+    }
+
+    pub(crate) fn context(self, moment: Moment) -> Context {
+        match self {
+            Self::Token(verified) => Context::from(verified.claims()),
+            Self::Key(key) => key.context(moment.latest()),
+        }
+    }
+}
+
+fn verdict(feed: &Feed, claims: &Claims, now: Timestamp) -> Option<Refusal> {
+    let credential = Credential {
+        client_id: &claims.client_id.to_string(),
+        secret: &claims.sid.to_string(),
+        token: Some(&claims.jti.to_string()),
+        user: claims.owner.user(),
+        owner: claims.owner.bank(),
+        organization: &claims.org.to_string(),
+        kind: claims.env,
+        key_created: claims.key_created,
+        parents: claims.parent.as_slice(),
+    };
+    feed.verdict(&credential, now)
 }

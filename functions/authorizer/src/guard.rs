@@ -1,17 +1,27 @@
-//! The instance's memory around [`decide`]: trusted keys, verified tokens, the feed.
+//! The instance's memory around [`decide`]: trusted keys, verified tokens, personal keys, the feed.
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use domain::{ids::ClientId, time::Clock};
+use domain::{
+    feed::Feed,
+    ids::ClientId,
+    secret::PlainSecret,
+    time::{Clock, Timestamp},
+};
 use jwt::{Refusal, Verified};
 use store::Store;
+use web::pepper::PepperSource;
 
 use crate::{
-    decide::{Decision, Unauthorized, Unavailable, decide},
+    bearer::Bearer,
+    decide::{Presented, decide},
+    decision::{Decision, Unauthorized, Unavailable},
     feed_reader::FeedReader,
     keys::Keys,
     log,
-    request::Request,
+    memory::Digest,
+    personal_keys::{Known, PersonalKeys},
+    request::{Moment, Request},
     settings::Settings,
     verified_tokens::VerifiedTokens,
 };
@@ -21,25 +31,43 @@ const WARM_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Decides about requests. One for each set of settings, shared by all requests of the instance.
 pub struct Guard {
-    settings: Settings,
+    pub(crate) settings: Settings,
     clock: Clock,
     keys: Keys,
     tokens: VerifiedTokens,
+    personal_keys: PersonalKeys,
     feed: FeedReader,
 }
 
+/// What a credential turned out to be.
+pub(crate) enum Identified {
+    Token(Arc<Verified>),
+    Key(Arc<Known>),
+}
+
+impl Identified {
+    pub(crate) fn presented(&self) -> Presented<'_> {
+        match self {
+            Self::Token(verified) => Presented::Token(verified),
+            Self::Key(known) => Presented::Key(known.key()),
+        }
+    }
+}
+
 impl Guard {
-    /// A guard that knows nothing yet: its first decision reads what it needs.
+    /// A guard that knows nothing yet: its first decision reads what it needs. Without peppers it takes tokens alone.
     #[must_use]
-    pub fn new(settings: Settings, store: Store, clock: Clock) -> Self {
+    pub fn new(settings: Settings, store: Store, peppers: Option<PepperSource>, clock: Clock) -> Self {
         let keys = Keys::new(store.clone(), Arc::clone(&clock), settings.expected.kinds().collect());
+        let personal_keys = PersonalKeys::new(&settings, store.clone(), peppers, Arc::clone(&clock));
         let feed = FeedReader::new(store, Arc::clone(&clock));
-        Self { settings, clock, keys, tokens: VerifiedTokens::default(), feed }
+        Self { settings, clock, keys, tokens: VerifiedTokens::default(), personal_keys, feed }
     }
 
-    /// Reads keys and feed ahead of the first call. What cannot be read is asked for again by each call.
+    /// Reads keys, feed and peppers ahead of the first call. What cannot be read is asked for again by each call.
     pub async fn warm(&self) {
-        tokio::join!(self.keys.warm(WARM_PATIENCE), self.feed.warm(WARM_PATIENCE));
+        let personal_keys = Box::pin(self.personal_keys.warm(WARM_PATIENCE));
+        tokio::join!(self.keys.warm(WARM_PATIENCE), self.feed.warm(WARM_PATIENCE), personal_keys);
     }
 
     /// What it decides by.
@@ -56,23 +84,50 @@ impl Guard {
     }
 
     async fn judge(&self, request: &Request) -> (Decision, Option<ClientId>) {
-        let presented = match self.presented(request).await {
-            Ok(presented) => presented,
-            Err(unavailable) => return (Decision::Unavailable(unavailable), None),
+        let bearer = match &request.credential {
+            Ok(bearer) => bearer,
+            Err(why) => return (Decision::Unauthorized(Unauthorized::NoBearer(*why)), None),
         };
-        // What is refused anyway waits for no read.
-        let feed = if presented.is_ok() { self.feed.current(request.time).await } else { self.feed.known() };
-        let decision = decide(&self.settings, presented.as_deref().map_err(|why| *why), request, &feed, (self.clock)());
-        (decision, presented.ok().map(|verified| verified.claims().client_id))
+        let secret = bearer.secret(&self.settings.brand);
+        // Whose a secret says to be is worth a line in the log; a token says nothing until its signature holds.
+        let named = secret.as_ref().map(PlainSecret::client_id);
+        let (identified, feed) = match self.identify(bearer, secret.as_ref(), request.time).await {
+            Ok(found) => found,
+            Err(unavailable) => return (Decision::Unavailable(unavailable), named),
+        };
+        let presented = identified.as_ref().map(Identified::presented).map_err(|why| *why);
+        let now = (self.clock)();
+        let decision = decide(&self.settings, presented, request, &feed, now);
+        if let (Decision::Allow(_), Ok(Identified::Key(known))) = (&decision, &identified) {
+            self.personal_keys.note_use(known, now).await;
+        }
+        (decision, presented.ok().map(Presented::client_id).or(named))
     }
 
-    /// The claims that the request presents, or why it presents none.
-    async fn presented(&self, request: &Request) -> Result<Result<Arc<Verified>, Unauthorized>, Unavailable> {
-        let token = match &request.credential {
-            Ok(token) => token,
-            Err(why) => return Ok(Err(Unauthorized::NoBearer(*why))),
-        };
-        let now = request.moment((self.clock)());
+    /// What the credential is, or why it is nothing, and the feed to judge it by.
+    pub(crate) async fn identify(
+        &self,
+        bearer: &Bearer,
+        secret: Option<&PlainSecret>,
+        time: Option<Timestamp>,
+    ) -> Result<(Result<Identified, Unauthorized>, Arc<Feed>), Unavailable> {
+        if let Some(secret) = secret {
+            let digest = Digest::of(bearer.expose());
+            let (known, feed) = self.personal_keys.find(secret, digest, &self.feed, time).await?;
+            return Ok((known.map(Identified::Key).map_err(Unauthorized::Key), feed));
+        }
+        let verified = self.verify(bearer, self.moment(time).latest()).await?;
+        // What is refused anyway waits for no read.
+        let feed = if verified.is_ok() { self.feed.current(time).await } else { self.feed.known() };
+        Ok((verified.map(Identified::Token).map_err(Unauthorized::Token), feed))
+    }
+
+    pub(crate) fn moment(&self, request: Option<Timestamp>) -> Moment {
+        Moment { now: (self.clock)(), request }
+    }
+
+    /// The claims of a token, or why it has none to believe.
+    async fn verify(&self, token: &Bearer, now: Timestamp) -> Result<Result<Arc<Verified>, Refusal>, Unavailable> {
         let keys = self.keys.current(now).await.ok_or(Unavailable::Keys)?;
         let mut verified = self.tokens.verify(token, &keys, now);
         if let Err(Refusal::UnknownKey) = verified {
@@ -80,7 +135,7 @@ impl Guard {
             let keys = self.keys.look_again(now).await.ok_or(Unavailable::Keys)?;
             verified = self.tokens.verify(token, &keys, now);
         }
-        Ok(verified.map_err(Unauthorized::Token))
+        Ok(verified)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Guards every call at the gateway: one pure [`decide`] behind thin adapters of API Gateway's events.
 //!
-//! It decides from memory. A [`Guard`] keeps the trusted signing keys, the tokens whose signature it has verified, and the
-//! revocation feed; what it cannot know it does not allow. Three ways lead out of it, and the gateway turns each into one
+//! It decides from memory. A [`Guard`] keeps the trusted signing keys, the tokens whose signature it has verified, the personal
+//! keys whose secrets it has looked up, and the revocation feed; what it cannot know it does not allow. Three ways lead out of it, and the gateway turns each into one
 //! answer: a policy (allow, or deny with a code from a closed vocabulary: 403), the error `Unauthorized` (the one static
 //! 401), any other error (503).
 
@@ -9,12 +9,18 @@ mod answer;
 mod bearer;
 mod context;
 mod decide;
+mod decision;
 mod events;
 mod feed_reader;
 mod flight;
+mod flights;
 mod guard;
+mod inspect;
 mod keys;
 mod log;
+mod memory;
+mod personal_key;
+mod personal_keys;
 mod request;
 mod routes;
 mod settings;
@@ -25,12 +31,16 @@ mod tests;
 
 use serde_json::Value;
 use store::{Store, Tables};
+use web::pepper::PepperSource;
 
 pub use answer::Refused;
 pub use bearer::{Bearer, NoBearer};
 pub use context::Context;
-pub use decide::{Cause, Decision, Denial, Unauthorized, Unavailable, decide};
+pub use decide::{Presented, decide};
+pub use decision::{Cause, Decision, Denial, KeyRefusal, Unauthorized, Unavailable};
 pub use guard::Guard;
+pub use inspect::Inspection;
+pub use personal_key::PersonalKey;
 pub use request::{Request, Route};
 pub use routes::Routes;
 pub use settings::{HttpApiResponse, Settings};
@@ -50,11 +60,13 @@ pub async fn handle(guard: &Guard, event: Value) -> Result<Value, Refused> {
 /// When a setting is missing or wrong. A table that does not answer is no such error: every call asks again.
 pub async fn start(env: &web::Env, edge: &web::Edge) -> Result<Guard, web::StartError> {
     let settings = Settings::read(env)?;
-    // It neither reads nor writes audit events, and its role does not admit it.
-    let tables = Tables { core: settings.core_table.clone(), feed: settings.feed_table.clone(), audit: String::new() };
+    // Without the audit table's name nothing that would need it is begun: see `Settings::audit_table`.
+    let audit = settings.audit_table.clone().unwrap_or_default();
+    let tables = Tables { core: settings.core_table.clone(), feed: settings.feed_table.clone(), audit };
     let entropy = edge.entropy.clone();
     let store = Store::new(&edge.aws, tables, edge.clock.clone(), move || entropy.guid());
-    let guard = Guard::new(settings, store, edge.clock.clone());
+    let peppers = settings.pepper_secret.as_deref().map(|secret| PepperSource::new(&edge.aws, secret));
+    let guard = Guard::new(settings, store, peppers, edge.clock.clone());
     guard.warm().await;
     Ok(guard)
 }

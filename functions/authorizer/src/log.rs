@@ -5,7 +5,7 @@ use tracing::field::display;
 
 use crate::{
     answer::Refused,
-    decide::Decision,
+    decision::Decision,
     events::UnknownEvent,
     request::{Request, Route},
     routes::Routes,
@@ -53,7 +53,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        decide::{Cause, Denial, Unauthorized, Unavailable},
+        decision::{Cause, Denial, Unauthorized, Unavailable},
         tests::world::{SANDBOX, World, claims, request},
     };
 

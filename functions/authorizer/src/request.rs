@@ -54,9 +54,24 @@ impl Request {
         Self { id, ..self }
     }
 
-    /// The moment to judge it by: a frozen instance may wake with its clock behind the gateway's.
-    #[must_use]
-    pub fn moment(&self, now: Timestamp) -> Timestamp {
-        self.time.map_or(now, |time| time.max(now))
+    /// The moment to judge it by.
+    pub(crate) const fn moment(&self, now: Timestamp) -> Moment {
+        Moment { now, request: self.time }
+    }
+}
+
+/// When something is judged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// By this instance's clock.
+    pub(crate) now: Timestamp,
+    /// By the gateway's, when it took the request in.
+    pub(crate) request: Option<Timestamp>,
+}
+
+impl Moment {
+    /// The later of the two: a frozen instance may wake with its clock behind the gateway's.
+    pub(crate) fn latest(self) -> Timestamp {
+        self.request.map_or(self.now, |request| request.max(self.now))
     }
 }

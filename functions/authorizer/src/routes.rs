@@ -1,57 +1,113 @@
-//! Which scopes open which route; a route that is not listed is closed.
+//! Who may call which route; a route that is not listed is closed.
 
 use std::{collections::BTreeMap, fmt};
 
-use domain::scope::Scope;
+use domain::{
+    error::Kind as ErrorKind,
+    operation,
+    role::Role,
+    scope::{Scope, ScopeSet},
+};
 use serde::{
     Deserialize, Deserializer,
     de::{Error as _, MapAccess, Visitor},
 };
 
-use crate::request::Route;
+use crate::{decision::Cause, request::Route};
 
 /// The route table: a JSON object of route to scopes. Any one of the listed scopes opens the route, an empty list any
-/// valid token.
+/// valid credential but those of the platform's staff, who see no customers' data.
 ///
 /// A route is `METHOD /resource/{template}` (or `ANY /…`, for the methods that are not listed beside it), or a `routeKey`
 /// such as `$default` or `$connect`. List every resource of the API: where the event has only a concrete path (TOKEN
 /// authorizers), the most specific template *of this table* that fits decides.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// The word `operations` in its place stands for the management API's own table of role and scope (`domain::operation`).
+#[derive(Clone, Debug, Default)]
 pub struct Routes {
     rules: BTreeMap<String, Rule>,
     templates: Vec<Template>,
 }
 
 /// What opens one route.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Rule(Vec<Scope>);
+#[derive(Clone, Debug)]
+pub(crate) enum Rule {
+    /// Of a guarded API: any one of these scopes, or none at all.
+    Scopes(Vec<Scope>),
+    /// Of the management API: a row of its table.
+    Operation(&'static operation::Rule),
+}
+
+/// Who asks for a route.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Who<'a> {
+    /// A person's.
+    pub(crate) role: Option<Role>,
+    /// Whether a token acts for a customer (CYB-8).
+    pub(crate) is_customer: bool,
+    pub(crate) scopes: &'a ScopeSet,
+}
 
 impl Rule {
-    /// Whether one of the scopes that `holds` answers for opens it.
-    pub(crate) fn admits(&self, holds: impl Fn(&str) -> bool) -> bool {
-        self.0.is_empty() || self.0.iter().any(|scope| holds(scope.as_str()))
+    /// Why the route is closed to this caller.
+    pub(crate) fn denial(&self, who: Who<'_>) -> Option<Cause> {
+        match self {
+            Self::Scopes(_) if who.role.is_some_and(Role::is_staff) => Some(Cause::Forbidden),
+            Self::Scopes(any_of) => {
+                let open = any_of.is_empty() || any_of.iter().any(|scope| who.scopes.has(scope.as_str()));
+                (!open).then_some(Cause::InsufficientScope)
+            }
+            // A customer's token is for the APIs that the platform guards, never for the platform.
+            Self::Operation(_) if who.is_customer => Some(Cause::Forbidden),
+            // How far it reaches is for the function to say: it depends on what is asked for.
+            Self::Operation(row) => match row.reach(who.role, who.scopes) {
+                Ok(_) => None,
+                Err(error) if error.kind == ErrorKind::InsufficientScope => Some(Cause::InsufficientScope),
+                Err(_) => Some(Cause::Forbidden),
+            },
+        }
     }
 }
+
+/// What stands for the management API's own table.
+const OPERATIONS: &str = "operations";
 
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "ANY"];
 
 impl Routes {
-    /// Reads the table.
+    /// Reads the table, or the word that stands for the management API's.
     ///
     /// # Errors
     /// One sentence that names the route or scope at fault.
-    pub fn parse(json: &str) -> Result<Self, String> {
-        let Unique(rules) =
-            serde_json::from_str(json).map_err(|error| format!("is not a JSON object of route to list of scopes: {error}"))?;
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text == OPERATIONS {
+            return Self::operations();
+        }
+        let Unique(rules) = serde_json::from_str(text)
+            .map_err(|error| format!("is neither the word operations nor a JSON object of route to list of scopes: {error}"))?;
         let mut routes = Self::default();
         for (route, scopes) in rules {
             let scope =
                 |name: &String| name.parse().map_err(|reason| format!("has a wrong scope for '{route}': '{name}' {reason}"));
-            let rule = Rule(scopes.iter().map(scope).collect::<Result<_, _>>()?);
-            routes.list_template(&route)?;
-            routes.rules.insert(route, rule);
+            let rule = Rule::Scopes(scopes.iter().map(scope).collect::<Result<_, _>>()?);
+            routes.list(route, rule)?;
         }
         Ok(routes)
+    }
+
+    /// Every operation that is a route: some are a part of another.
+    fn operations() -> Result<Self, String> {
+        let mut routes = Self::default();
+        for row in operation::rules().iter().filter(|row| !row.method.is_empty()) {
+            routes.list(format!("{} {}", row.method, row.path), Rule::Operation(row))?;
+        }
+        Ok(routes)
+    }
+
+    fn list(&mut self, route: String, rule: Rule) -> Result<(), String> {
+        self.list_template(&route)?;
+        self.rules.insert(route, rule);
+        Ok(())
     }
 
     /// The rule of a route, and the name it is listed under; nothing when it is closed.
@@ -212,12 +268,23 @@ mod tests {
     }
 
     #[test]
-    fn any_one_of_the_listed_scopes_opens_a_route_and_an_empty_list_opens_it_to_all() {
+    fn any_one_of_the_listed_scopes_opens_a_route_and_an_empty_list_opens_it_to_all_but_staff() {
         let routes = Routes::parse(r#"{"GET /a": ["banks:read", "accounts:read"], "GET /b": []}"#).unwrap();
-        let admits =
-            |route: &str, held: &str| routes.rule(&Route::Matched(route.into())).unwrap().1.admits(|scope| scope == held);
-        assert!(admits("GET /a", "accounts:read") && admits("GET /a", "banks:read") && admits("GET /b", ""));
-        assert!(!admits("GET /a", "banks:write") && !admits("GET /a", ""));
+        let denial = |route: &str, role: Option<Role>, held: &str| {
+            let who = Who { role, is_customer: false, scopes: &held.parse().unwrap() };
+            routes.rule(&Route::Matched(route.into())).unwrap().1.denial(who)
+        };
+        for role in [None, Some(Role::Viewer), Some(Role::Owner)] {
+            assert_eq!(denial("GET /a", role, "accounts:read"), None);
+            assert_eq!(denial("GET /a", role, "banks:read"), None);
+            assert_eq!(denial("GET /b", role, ""), None);
+            assert_eq!(denial("GET /a", role, "banks:write"), Some(Cause::InsufficientScope));
+            assert_eq!(denial("GET /a", role, ""), Some(Cause::InsufficientScope));
+        }
+        for role in Role::ALL.into_iter().filter(|role| role.is_staff()) {
+            assert_eq!(denial("GET /a", Some(role), "banks:read"), Some(Cause::Forbidden));
+            assert_eq!(denial("GET /b", Some(role), ""), Some(Cause::Forbidden));
+        }
     }
 
     #[test]

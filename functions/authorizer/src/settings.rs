@@ -1,6 +1,6 @@
 //! What a deployment of the authorizer accepts, and where it reads.
 
-use domain::kind::Kind;
+use domain::{kind::Kind, scope::Catalogue, secret::Brand};
 use jwt::Expected;
 use web::{Env, SettingError};
 
@@ -9,15 +9,25 @@ use crate::routes::Routes;
 /// The settings of one authorizer.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The table of the published signing keys.
+    /// `LATCHKEY_CORE_TABLE`: the table of the published signing keys, and of personal keys, their users and gates.
     pub core_table: String,
-    /// The table of the revocation feed.
+    /// `LATCHKEY_FEED_TABLE`: the table of the revocation feed.
     pub feed_table: String,
-    /// The issuer, and the audience of each kind that is accepted.
+    /// `LATCHKEY_AUDIT_TABLE`: where it is noted that the first use of a rotated personal key's new secret started the old one's
+    /// grace (X-3). Optional: without it such a use starts nothing.
+    pub audit_table: Option<String>,
+    /// `LATCHKEY_PEPPER_SECRET`: the Secrets Manager secret of the peppers. Optional: an authorizer without it takes tokens alone,
+    /// and a personal key is 401 to it.
+    pub pepper_secret: Option<String>,
+    /// `LATCHKEY_BRAND`: the word that begins every secret, default `lk`; tells secrets from tokens.
+    pub brand: Brand,
+    /// `LATCHKEY_SCOPE_CATALOGUE_FILE`: what the roles of people hold scopes of; the default is built in.
+    pub catalogue: Catalogue,
+    /// `LATCHKEY_ISSUER`, and of each of `LATCHKEY_ACCEPTED_KINDS` the audience.
     pub expected: Expected,
-    /// What opens which route.
+    /// `LATCHKEY_ROUTES`: what opens which route.
     pub routes: Routes,
-    /// How HTTP APIs are answered.
+    /// `LATCHKEY_HTTP_API_RESPONSE`: how HTTP APIs are answered, default `simple`.
     pub http_api_response: HttpApiResponse,
 }
 
@@ -46,6 +56,10 @@ impl Settings {
         Ok(Self {
             core_table: env.required("LATCHKEY_CORE_TABLE")?.to_owned(),
             feed_table: env.required("LATCHKEY_FEED_TABLE")?.to_owned(),
+            audit_table: env.optional("LATCHKEY_AUDIT_TABLE").map(str::to_owned),
+            pepper_secret: env.optional("LATCHKEY_PEPPER_SECRET").map(str::to_owned),
+            brand: web::env::brand(env)?,
+            catalogue: web::env::catalogue(env)?,
             expected: expected(env)?,
             routes: Routes::parse(env.required(ROUTES)?).map_err(|problem| SettingError::new(ROUTES, &problem))?,
             http_api_response: match env.optional(HTTP_API_RESPONSE) {
@@ -111,6 +125,14 @@ mod tests {
     }
 
     #[test]
+    fn an_authorizer_without_peppers_and_audit_table_takes_tokens() {
+        let settings = Settings::read(&env(&[])).unwrap();
+        assert_eq!((settings.pepper_secret, settings.audit_table), (None, None));
+        let settings = Settings::read(&env(&[("LATCHKEY_PEPPER_SECRET", "pepper"), (ROUTES, "operations")])).unwrap();
+        assert_eq!(settings.pepper_secret.as_deref(), Some("pepper"));
+    }
+
+    #[test]
     fn a_missing_or_wrong_value_is_named() {
         for (name, value) in [
             ("LATCHKEY_CORE_TABLE", ""),
@@ -124,6 +146,9 @@ mod tests {
             (ACCEPTED_KINDS, "sandbox,"),
             (ROUTES, ""),
             (ROUTES, "{"),
+            (ROUTES, "Operations"),
+            ("LATCHKEY_BRAND", "LK"),
+            ("LATCHKEY_SCOPE_CATALOGUE_FILE", "/nowhere.csv"),
             (ROUTES, r#"{"GET /v1/whoami": ["everything"]}"#),
             (HTTP_API_RESPONSE, "yes"),
         ] {

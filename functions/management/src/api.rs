@@ -5,8 +5,8 @@ use std::{fmt, ops::Deref, sync::Arc, time::Duration};
 use authorizer::{Cause, Decision, Guard, Request, Settings};
 use axum::{
     Json,
-    extract::FromRequestParts,
-    http::{StatusCode, header::AUTHORIZATION, request::Parts},
+    extract::{FromRequestParts, MatchedPath},
+    http::{Method, StatusCode, header::AUTHORIZATION, request::Parts},
     response::{IntoResponse, Response},
 };
 use domain::{
@@ -43,12 +43,16 @@ pub(crate) struct Inner {
     guard: Guard,
 }
 
-/// The one route of the management function's own guard: what a token may do is decided by each operation.
-const ANY_ROUTE: &str = "$default";
+/// The management function's own guard decides by the table that the gateway's authorizer has.
+fn guard(env: &Env, store: &Store, peppers: &PepperSource, clock: &Clock) -> Result<Guard, StartError> {
+    let env = env.clone().with("LATCHKEY_ACCEPTED_KINDS", "sandbox,live").with("LATCHKEY_ROUTES", "operations");
+    Ok(Guard::new(Settings::read(&env)?, store.clone(), Some(peppers.clone()), clock.clone()))
+}
 
-fn guard(env: &Env, store: &Store, clock: &Clock) -> Result<Guard, StartError> {
-    let env = env.clone().with("LATCHKEY_ACCEPTED_KINDS", "sandbox,live").with("LATCHKEY_ROUTES", r#"{"$default": []}"#);
-    Ok(Guard::new(Settings::read(&env)?, store.clone(), clock.clone()))
+/// The route of a request as that table has it; nothing in it is none. A HEAD is a GET without the answer's body (RFC 9110 §9.3.2).
+fn route(parts: &Parts) -> String {
+    let method = if parts.method == Method::HEAD { &Method::GET } else { &parts.method };
+    format!("{method} {}", parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str))
 }
 
 impl Deref for Api {
@@ -64,10 +68,11 @@ impl Api {
         let tables = Tables::of(|name| env.required(name))?;
         let entropy = edge.entropy.clone();
         let store = Store::new(&edge.aws, tables, edge.clock.clone(), move || entropy.guid());
+        let peppers = PepperSource::new(&edge.aws, env.required("LATCHKEY_PEPPER_SECRET")?);
         Ok(Self(Arc::new(Inner {
-            guard: guard(env, &store, &edge.clock)?,
+            guard: guard(env, &store, &peppers, &edge.clock)?,
             store,
-            peppers: PepperSource::new(&edge.aws, env.required("LATCHKEY_PEPPER_SECRET")?),
+            peppers,
             catalogue: web::env::catalogue(env)?,
             brand: web::env::brand(env)?,
             entropy: edge.entropy.clone(),
@@ -81,7 +86,7 @@ impl Api {
         let mut headers = parts.headers.get_all(AUTHORIZATION).iter();
         let authorization = headers.next().filter(|_| headers.next().is_none()).and_then(|value| value.to_str().ok());
         let request =
-            Request::new(authorization, facts.source_ip, ANY_ROUTE, facts.request_time).with_id(facts.request_id.clone());
+            Request::new(authorization, facts.source_ip, route(parts), facts.request_time).with_id(facts.request_id.clone());
         match self.guard.authorize(request).await {
             Decision::Allow(context) => web::caller::Caller::read(&context.fields(), facts),
             Decision::Deny(denial) => Err(Error::new(

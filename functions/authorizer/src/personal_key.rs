@@ -1,0 +1,140 @@
+//! A personal key as it was read (CBM-1): everything that a decision about it needs, beside the clock, the feed and the request.
+
+use domain::{
+    feed::{Credential, Feed, Footprint, Refusal},
+    gate::Gates,
+    ids::{Guid, SecretId},
+    key::{Effective, Key, Term},
+    role::Role,
+    scope::{Catalogue, ScopeSet},
+    time::Timestamp,
+};
+
+use crate::{
+    context::Context,
+    decide::Stop,
+    decision::{Cause, KeyRefusal, Unauthorized},
+};
+
+/// A key whose secret was presented, its user and its organization's gate. What they are at a moment is asked at that moment.
+#[derive(Clone, Debug)]
+pub struct PersonalKey {
+    key: Key,
+    gates: Gates,
+    /// The secret that was presented.
+    secret: SecretId,
+    user: Guid,
+    /// What its user could do when it was read. Whatever changes that drops the reading.
+    scopes: ScopeSet,
+    // As the feed spells them.
+    client_id_name: String,
+    secret_name: String,
+    organization_name: String,
+}
+
+impl PersonalKey {
+    /// The key whose secret `secret` was presented; nothing when it is no personal key, whose secrets are no bearer credentials.
+    #[must_use]
+    pub fn new(key: Key, gates: Gates, secret: SecretId, catalogue: &Catalogue) -> Option<Self> {
+        let user = key.owner.user()?;
+        // It acts for its own user or, if that one is not there, for nobody.
+        let is_its_user = |found: &domain::user::User| found.guid == user && found.organization == key.organization;
+        let gates = Gates { user: gates.user.filter(is_its_user), ..gates };
+        let scopes = gates.user.as_ref().map(|user| user.scopes(catalogue, key.kind)).unwrap_or_default();
+        let client_id_name = key.client_id.to_string();
+        let (secret_name, organization_name) = (secret.to_string(), key.organization.to_string());
+        Some(Self { key, gates, secret, user, scopes, client_id_name, secret_name, organization_name })
+    }
+
+    /// The key.
+    #[must_use]
+    pub const fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// The secret that was presented.
+    #[must_use]
+    pub const fn secret(&self) -> SecretId {
+        self.secret
+    }
+
+    /// What its user could do when it was read.
+    #[must_use]
+    pub const fn scopes(&self) -> &ScopeSet {
+        &self.scopes
+    }
+
+    /// The role of its user, if that one is known.
+    #[must_use]
+    pub fn role(&self) -> Option<Role> {
+        self.gates.user.as_ref().map(|user| user.role)
+    }
+
+    /// What the feed has against it.
+    pub(crate) fn verdict(&self, feed: &Feed, now: Timestamp) -> Option<Refusal> {
+        feed.verdict(&self.credential(), now)
+    }
+
+    /// What the feed knows about it.
+    pub(crate) fn footprint(&self, feed: &Feed) -> Footprint {
+        feed.footprint(&self.credential())
+    }
+
+    fn credential(&self) -> Credential<'_> {
+        Credential {
+            client_id: &self.client_id_name,
+            secret: &self.secret_name,
+            token: None,
+            user: Some(self.user),
+            owner: None,
+            organization: &self.organization_name,
+            kind: self.key.kind,
+            key_created: self.key.created_at,
+            parents: &[],
+        }
+    }
+
+    /// Why it does not work at `now`. The secret first: who has none that works learns nothing of the key.
+    pub(crate) fn stop(&self, now: Timestamp) -> Option<Stop> {
+        let refused = |refusal| Some(Stop::Unauthorized(Unauthorized::Key(refusal)));
+        if self.term(now).is_none() {
+            return refused(KeyRefusal::SecretEnded);
+        }
+        match self.key.effective(&self.gates, now) {
+            Effective::Active => None,
+            Effective::Inactive => Some(Stop::Denied(Cause::PlanUpgradeRequired)),
+            Effective::Deactivated => refused(KeyRefusal::Deactivated),
+            Effective::Expired => refused(KeyRefusal::Expired),
+            Effective::Revoked => refused(KeyRefusal::Revoked),
+        }
+    }
+
+    /// How the presented secret stands at `now`: the key's own item says it, whatever the table's TTL did to the secret's.
+    pub(crate) fn term(&self, now: Timestamp) -> Option<Term> {
+        self.key.secrets.term(self.secret, now)
+    }
+
+    /// When the presented secret was made.
+    pub(crate) fn secret_made_at(&self) -> Timestamp {
+        let secrets = &self.key.secrets;
+        secrets.previous.filter(|previous| previous.id == self.secret).map_or(secrets.current.created_at, |made| made.created_at)
+    }
+
+    /// What the guarded API learns of it at `now`.
+    pub(crate) fn context(&self, now: Timestamp) -> Context {
+        let ends = [self.key.expires_at, self.term(now).and_then(|term| term.ends_at)];
+        Context {
+            organization: self.key.organization,
+            client_id: self.key.client_id,
+            owner: self.key.owner,
+            customer: None,
+            scopes: self.scopes.clone(),
+            role: self.role(),
+            environment: self.key.kind,
+            jti: None,
+            sid: self.secret,
+            ip_allowlist: self.key.ip_allowlist.clone(),
+            expires_at: ends.into_iter().flatten().min(),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Personal keys as bearer credentials (CBM-1): who presents a secret is looked up once a minute, and remembered between only
+//! while the revocation feed is silent about it (architecture.md, the hot path).
+//!
+//! A change of a key, its user or its organization is either seen by the reading or has an entry that the feed before the reading
+//! did not have. So a reading is good for as long as the feed knows of the key what it knew before.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use domain::{
+    feed::{Feed, Footprint, Standing},
+    scope::Catalogue,
+    secret::PlainSecret,
+    time::{Clock, Timestamp},
+};
+use store::Store;
+use web::{pepper::PepperSource, secrets};
+
+use crate::{
+    decision::{KeyRefusal, Unavailable},
+    feed_reader::FeedReader,
+    flights::Flights,
+    memory::{Digest, Memory},
+    personal_key::PersonalKey,
+    request::Moment,
+    settings::Settings,
+};
+
+/// From this age on a reading is not used, whatever the feed says.
+const USABLE: Duration = Duration::from_mins(1);
+/// How long a reading may take: the key with its secrets, the peppers if they are not known yet, the gates.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often a call reads a key that changes while it is read.
+const READINGS: u32 = 3;
+/// How long a call waits until its first use of a new secret is noted.
+const NOTE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A personal key, and for how long what was read of it is good.
+#[derive(Debug)]
+pub(crate) struct Known {
+    key: PersonalKey,
+    /// When the reading was sent.
+    read_at: Timestamp,
+    /// Of the feed that preceded the reading.
+    footprint: Footprint,
+    /// Whether it was tried to note the first use. Once for each reading.
+    noted: AtomicBool,
+}
+
+impl Known {
+    pub(crate) fn new(key: PersonalKey, read_at: Timestamp, feed_before: &Feed) -> Self {
+        let footprint = key.footprint(feed_before);
+        Self { key, read_at, footprint, noted: AtomicBool::new(false) }
+    }
+
+    pub(crate) const fn key(&self) -> &PersonalKey {
+        &self.key
+    }
+
+    /// Whether it is young enough, and nothing that touches it was first seen since.
+    pub(crate) fn is_good(&self, feed: &Feed, now: Timestamp) -> bool {
+        self.read_at <= now && now <= self.read_at + USABLE && self.key.footprint(feed) == self.footprint
+    }
+}
+
+/// What a reading gives: the key, or why it is none.
+type Reading = Result<Result<Arc<Known>, KeyRefusal>, Unavailable>;
+
+/// What was found, and the feed to decide by: the newest, to which the finding was compared.
+pub(crate) type Found = (Result<Arc<Known>, KeyRefusal>, Arc<Feed>);
+
+/// The personal keys of this instance.
+pub(crate) struct PersonalKeys {
+    store: Store,
+    peppers: Option<PepperSource>,
+    clock: Clock,
+    catalogue: Catalogue,
+    /// Whether the store can note a first use.
+    has_audit: bool,
+    known: Memory<Known>,
+    readings: Flights<Reading>,
+}
+
+impl PersonalKeys {
+    pub(crate) fn new(settings: &Settings, store: Store, peppers: Option<PepperSource>, clock: Clock) -> Self {
+        Self {
+            store,
+            peppers,
+            clock,
+            catalogue: settings.catalogue.clone(),
+            has_audit: settings.audit_table.is_some(),
+            known: Memory::default(),
+            readings: Flights::default(),
+        }
+    }
+
+    /// Reads the peppers ahead of the first key.
+    pub(crate) async fn warm(&self, patience: Duration) {
+        if let Some(peppers) = &self.peppers {
+            // What goes wrong is in the log, and asked for again by the first key.
+            _ = tokio::time::timeout(patience, peppers.peppers()).await;
+        }
+    }
+
+    /// The key of a presented secret: as it is remembered, or else as it is.
+    pub(crate) async fn find(
+        &self,
+        presented: &PlainSecret,
+        digest: Digest,
+        feeds: &FeedReader,
+        request: Option<Timestamp>,
+    ) -> Result<Found, Unavailable> {
+        let Some(peppers) = &self.peppers else { return Ok((Err(KeyRefusal::Off), feeds.known())) };
+        for _ in 0..READINGS {
+            let feed = self.usable(feeds, request).await?;
+            if let Some(known) = self.known.get(&digest, |known| known.is_good(&feed, self.now(request))) {
+                return Ok((Ok(known), feed));
+            }
+            // In a box, since it is large and rare: what most calls wait for is the feed alone.
+            let reading = Box::pin(self.readings.join(digest, self.read(peppers, presented, digest, &feed))).await?;
+            let Ok(known) = reading else { return Ok((reading, feed)) };
+            let feed = self.usable(feeds, request).await?;
+            if known.is_good(&feed, self.now(request)) {
+                return Ok((Ok(known), feed));
+            }
+        }
+        tracing::warn!(client_id = %presented.client_id(), "a personal key changed as often as it was read");
+        Err(Unavailable::PersonalKey)
+    }
+
+    /// the first call that a new secret makes starts the grace of the previous one. A call that was refused used nothing.
+    pub(crate) async fn note_use(&self, known: &Known, now: Timestamp) {
+        let (client_id, secret) = (known.key.key().client_id, known.key.secret());
+        let waits = known.key.term(now).is_some_and(|term| term.starts_grace);
+        if !waits || known.noted.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        if !self.has_audit {
+            tracing::warn!(%client_id, "a new secret is used and LATCHKEY_AUDIT_TABLE is not set: the old one's grace does not start");
+            return;
+        }
+        // On its own, since it must not be given up half-way with the call: its entry is then visible in time or written again.
+        let store = self.store.clone();
+        let started = tokio::spawn(async move { store.start_grace(client_id, secret).await });
+        let cause = match tokio::time::timeout(NOTE_PATIENCE, started).await {
+            Ok(Ok(Ok(_))) => return,
+            Ok(Ok(Err(error))) => error.to_string(),
+            Ok(Err(error)) => error.to_string(),
+            Err(late) => late.to_string(),
+        };
+        tracing::warn!(%client_id, cause, "the first use of a new secret was not noted yet; the next reading tries again");
+    }
+
+    async fn usable(&self, feeds: &FeedReader, request: Option<Timestamp>) -> Result<Arc<Feed>, Unavailable> {
+        let feed = feeds.current(request).await;
+        let standing = feed.standing((self.clock)(), request);
+        if standing == Standing::Stale { Err(Unavailable::Feed) } else { Ok(feed) }
+    }
+
+    fn now(&self, request: Option<Timestamp>) -> Timestamp {
+        Moment { now: (self.clock)(), request }.latest()
+    }
+
+    async fn read(&self, peppers: &PepperSource, presented: &PlainSecret, digest: Digest, feed_before: &Feed) -> Reading {
+        let read_at = (self.clock)();
+        let reading = self.read_key(peppers, presented);
+        let key = match tokio::time::timeout(PATIENCE, reading).await.unwrap_or_else(|late| Err(unread(&late)))? {
+            Ok(key) => key,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let works = key.stop((self.clock)()).is_none();
+        let known = Arc::new(Known::new(key, read_at, feed_before));
+        // Nothing but what lets somebody in is remembered: what is mended works at once.
+        if works {
+            self.known.put(digest, &known);
+        }
+        Ok(Ok(known))
+    }
+
+    async fn read_key(
+        &self,
+        peppers: &PepperSource,
+        presented: &PlainSecret,
+    ) -> Result<Result<PersonalKey, KeyRefusal>, Unavailable> {
+        let read = self.store.key_with_secrets(presented.client_id()).await.map_err(|error| unread(&error))?;
+        let (key, stored) = read.map_or((None, Vec::new()), |(key, stored)| (Some(key), stored));
+        let secret = secrets::matching(peppers, presented, &stored).await.map_err(|error| unread(&error))?;
+        let (Some(key), Some(secret)) = (key, secret) else { return Ok(Err(KeyRefusal::WrongSecret)) };
+        if key.kind != presented.kind() {
+            return Ok(Err(KeyRefusal::WrongKind));
+        }
+        if key.owner.user().is_none() {
+            return Ok(Err(KeyRefusal::NotPersonal));
+        }
+        let gates = self.store.gates(&key).await.map_err(|error| unread(&error))?;
+        Ok(PersonalKey::new(key, gates, secret, &self.catalogue).ok_or(KeyRefusal::NotPersonal))
+    }
+}
+
+fn unread(error: &dyn fmt::Display) -> Unavailable {
+    tracing::error!(cause = %error, "a personal key was not read");
+    Unavailable::PersonalKey
+}

@@ -233,6 +233,15 @@ pub fn not_null<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(deseriali
     T::deserialize(deserializer).map(Some)
 }
 
+/// For a member that may be left out, and whose `null` means something else than leaving it out: `Option<Option<T>>` with
+/// `#[serde(default, deserialize_with = "extract::nullable")]`.
+///
+/// # Errors
+/// What `T` refuses.
+pub fn nullable<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
 /// For a member that is one of a few words: `#[serde(deserialize_with = "extract::word")]`. Where an enum is expected,
 /// `serde_json` takes a number or a list for a fault of syntax.
 ///

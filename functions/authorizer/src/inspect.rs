@@ -1,13 +1,13 @@
 //! What a credential is and whether it works, without a request that uses it: for introspection (RFC 7662).
 
-use domain::time::Timestamp;
+use domain::{feed::Refusal, time::Timestamp};
 use jwt::Claims;
 
 use crate::{
     bearer::Bearer,
     context::Context,
     decide::{Presented, Stop, stop},
-    decision::Unavailable,
+    decision::{KeyRefusal, Unauthorized, Unavailable},
     guard::Guard,
 };
 
@@ -18,6 +18,8 @@ pub struct Inspection {
     pub context: Context,
     /// Why it does not work; nothing when it does. From where it may be used is not asked.
     pub inactive: Option<&'static str>,
+    /// Whether it does not work for good: past its own end, or revoked. What is stopped may work again.
+    pub ended: bool,
     /// What a token says. A personal key says nothing: what holds of it is what holds now.
     pub claims: Option<Claims>,
     /// When the token was issued, or the secret made.
@@ -39,10 +41,10 @@ impl Guard {
         let (identified, feed) = self.identify(&bearer, secret.as_ref(), time).await?;
         let Ok(identified) = identified else { return Ok(None) };
         let (presented, moment) = (identified.presented(), self.moment(time));
-        let inactive = match stop(&self.settings, presented, &feed, moment) {
-            None => None,
-            Some(Stop::Unauthorized(reason)) => Some(reason.name()),
-            Some(Stop::Denied(cause)) => Some(cause.message_code()),
+        let (inactive, ended) = match stop(&self.settings, presented, &feed, moment) {
+            None => (None, false),
+            Some(Stop::Unauthorized(reason)) => (Some(reason.name()), is_final(reason)),
+            Some(Stop::Denied(cause)) => (Some(cause.message_code()), false),
             Some(Stop::Unavailable(unavailable)) => return Err(unavailable),
         };
         let (claims, issued_at, key_created) = match presented {
@@ -52,6 +54,15 @@ impl Guard {
             }
             Presented::Key(key) => (None, key.secret_made_at(), key.key().created_at),
         };
-        Ok(Some(Inspection { context: presented.context(moment), inactive, claims, issued_at, key_created }))
+        Ok(Some(Inspection { context: presented.context(moment), inactive, ended, claims, issued_at, key_created }))
     }
+}
+
+const fn is_final(reason: Unauthorized) -> bool {
+    matches!(
+        reason,
+        Unauthorized::Token(jwt::Refusal::Expired)
+            | Unauthorized::Withdrawn(Refusal::Revoked(_))
+            | Unauthorized::Key(KeyRefusal::Revoked)
+    )
 }

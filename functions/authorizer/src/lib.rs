@@ -7,6 +7,7 @@
 
 mod answer;
 mod bearer;
+mod caller;
 mod context;
 mod decide;
 mod decision;

@@ -1,26 +1,40 @@
-//! Checks a presented secret: what it costs and what it answers is the same for every wrong one.
+//! Checks a client's secret: what it costs and what it answers is the same for every wrong one.
 
 use domain::{
     allowlist::Admission,
-    error::Error,
-    key::{Effective, Key},
-    secret::{NoSuchPepper, PlainSecret, Secret, SecretHash},
+    error::{Error, Kind as ErrorKind},
+    ids::SecretId,
+    key::{Effective, Key, Term},
+    secret::PlainSecret,
     time::Timestamp,
 };
-use web::request::Facts;
+use web::{request::Facts, secrets};
 
-use crate::Tokens;
+use crate::{Tokens, parameters::Parameters};
 
 /// A key that proved itself, and the secret by which it did.
 pub(crate) struct Authenticated {
     pub(crate) key: Key,
-    pub(crate) secret: Secret,
+    /// The secret.
+    pub(crate) sid: SecretId,
+    /// When the secret ends, where that is known.
+    pub(crate) secret_ends: Option<Timestamp>,
     /// When the key was read: what a token is issued as of.
     pub(crate) now: Timestamp,
 }
 
 impl Tokens {
-    /// The key of a presented secret, if both work now and the key's list, as it stands now, admits the caller (CYB-6).
+    /// The key of the client that these parameters name and prove (RFC 6749 §2.3.1).
+    pub(crate) async fn client(&self, parameters: &Parameters, facts: &Facts) -> Result<Authenticated, Error> {
+        let Some(secret) = &parameters.client_secret else { return Err(refused("no client_secret", None, facts)) };
+        let Some(client_id) = &parameters.client_id else {
+            return Err(Error::new(ErrorKind::MalformedRequest, "client_id is missing"));
+        };
+        self.authenticate(Some(client_id), secret, facts).await
+    }
+
+    /// The key of a presented secret, if both work now and the key's list, as it stands now, admits the caller (CYB-6). The
+    /// first use of a rotated key's new secret starts the grace of the previous one.
     pub(crate) async fn authenticate(
         &self,
         client_id: Option<&str>,
@@ -35,11 +49,12 @@ impl Tokens {
         let client_id = Some(names.to_string());
         let refused = |reason| refused(reason, client_id.as_deref(), facts);
         let now = (self.clock)();
-        let (key, secrets) =
-            self.store.key_with_secrets(names).await?.map_or((None, Vec::new()), |(key, secrets)| (Some(key), secrets));
+        let (key, stored) =
+            self.store.key_with_secrets(names).await?.map_or((None, Vec::new()), |(key, stored)| (Some(key), stored));
         self.store.require_a_true_clock().await?;
-        let secret = self.matching(&presented, secrets, now).await?;
-        let (Some(key), Some(secret)) = (key, secret) else { return Err(refused("unknown client or wrong secret")) };
+        let sid = secrets::matching(&self.peppers, &presented, &stored).await?;
+        let (Some(key), Some(sid)) = (key, sid) else { return Err(refused("unknown client or wrong secret")) };
+        let Some(term) = key.secrets.term(sid, now) else { return Err(refused("secret has ended")) };
         if key.kind != presented.kind() {
             return Err(refused("wrong kind"));
         }
@@ -54,32 +69,28 @@ impl Tokens {
             tracing::info!(reason = "ip_not_allowed", client_id, source_ip = ?facts.source_ip, request_id = facts.request_id, "refused");
             return Err(Error::ip_not_allowed());
         }
-        Ok(Authenticated { key, secret, now })
+        // Only now: who does not have the secret learns nothing of whose key it is.
+        if key.owner.user().is_some() {
+            return Err(Error::new(ErrorKind::UnauthorizedClient, BEARER_ONLY));
+        }
+        let Term { ends_at, starts_grace } = term;
+        if starts_grace {
+            self.start_grace(&key, sid).await;
+        }
+        Ok(Authenticated { key, sid, secret_ends: ends_at, now })
     }
 
-    /// The stored secret that was presented and still works. Every stored hash is checked, and where there is none a
-    /// decoy, so that an unknown client costs what a known one does.
-    async fn matching(&self, presented: &PlainSecret, secrets: Vec<Secret>, now: Timestamp) -> Result<Option<Secret>, Error> {
-        let mut peppers = self.peppers.peppers().await?;
-        if secrets.iter().any(|secret| secret.hash.matches(presented, &peppers) == Err(NoSuchPepper)) {
-            peppers = self.peppers.reread().await?;
+    /// A grace that cannot be started now refuses nobody: the previous secret works until the next use of the new one starts it.
+    async fn start_grace(&self, key: &Key, sid: SecretId) {
+        if let Err(error) = self.store.start_grace(key.client_id, sid).await {
+            tracing::warn!(cause = %error, client_id = %key.client_id, "the grace of a previous secret has not begun");
         }
-        let missing = |error: NoSuchPepper| {
-            tracing::error!(cause = %error, "a secret cannot be checked");
-            Error::temporarily_unavailable()
-        };
-        if secrets.is_empty() {
-            SecretHash::decoy(&peppers).matches(presented, &peppers).map_err(missing)?;
-        }
-        let mut matching = None;
-        for secret in secrets {
-            if secret.hash.matches(presented, &peppers).map_err(missing)? {
-                matching = Some(secret);
-            }
-        }
-        Ok(matching.filter(|secret| secret.works_at(now)))
     }
 }
+
+/// CBM-1: a personal key is a bearer credential itself, with its user's role and scopes as they are at each call; a token would
+/// keep what they were.
+const BEARER_ONLY: &str = "A personal key gets no tokens: send its secret itself as Authorization: Bearer";
 
 /// The one answer to every failed authentication; only the log tells why.
 pub(crate) fn refused(reason: &str, client_id: Option<&str>, facts: &Facts) -> Error {

@@ -3,18 +3,45 @@
 use axum::{Json, extract::Request, extract::State, http::header, response::IntoResponse};
 use domain::kind::Kind;
 use serde::Serialize;
-use web::{dialect::OAuth, request::Facts};
+use utoipa::ToSchema;
+use web::{
+    dialect::OAuth,
+    openapi::{OAuthRefused, schema},
+    request::Facts,
+};
 
 use crate::{Shared, authenticate::refused, parameters::Parameters};
 
-#[derive(Serialize)]
-struct Response {
+/// ARZ-2; other parameters are ignored, and an empty one counts as left out.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `Parameters` reads")]
+pub(crate) struct SecretExchange {
+    #[schema(format = Password)]
+    client_secret: String,
+    #[schema(pattern = "^client_credentials$")]
+    grant_type: Option<String>,
+    /// Scopes of the key, separated by spaces; absent: all of them.
+    scope: Option<String>,
+}
+
+/// A token for a secret.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExchangedToken)]
+pub(crate) struct Response {
     access_token: String,
+    #[schema(value_type = String, pattern = "^Bearer$")]
     token_type: &'static str,
+    /// Seconds until it expires.
+    #[schema(minimum = 1)]
     expires_in: i64,
+    #[schema(value_type = schema::Kind)]
     environment: Kind,
 }
 
+/// Issues a token for a key's secret alone.
+#[utoipa::path(post, path = "/v1/auth/token", operation_id = "exchange_secret", tag = "tokens", security(()),
+    request_body(content((SecretExchange = "application/json"), (SecretExchange = "application/x-www-form-urlencoded"))),
+    responses((status = 200, body = Response), OAuthRefused))]
 pub(crate) async fn create(State(tokens): Shared, request: Request) -> Result<impl IntoResponse, OAuth> {
     let facts = Facts::of(request.extensions());
     let (parts, body) = request.into_parts();

@@ -1,9 +1,36 @@
-//! Issues an access token to a key that proved itself.
+//! Issues access tokens: to a key that proved itself, and to a customer on behalf of one.
 
-use domain::{error::Error, kind::Kind, scope::ScopeSet, time::Timestamp};
+use std::time::Duration;
+
+use domain::{
+    allowlist::Allowlist,
+    error::Error,
+    feed::Parent,
+    ids::{Guid, SecretId},
+    key::Key,
+    kind::Kind,
+    scope::ScopeSet,
+    time::Timestamp,
+};
 use jwt::Claims;
 
 use crate::{Tokens, authenticate::Authenticated};
+
+/// What a token is made of, beside what the settings say.
+pub(crate) struct Draft<'a> {
+    pub(crate) key: &'a Key,
+    /// The secret that it rests on.
+    pub(crate) sid: SecretId,
+    pub(crate) scopes: ScopeSet,
+    /// From where it may be used.
+    pub(crate) ip_allowlist: Allowlist,
+    /// The customer that it acts for, and the bank's token that obtained it (CYB-8).
+    pub(crate) customer: Option<(Guid, Parent)>,
+    /// The ends of the key, the secret and the parent; it outlives none of them.
+    pub(crate) ends: [Option<Timestamp>; 3],
+    /// When what it rests on was read.
+    pub(crate) now: Timestamp,
+}
 
 /// A token and what its answer says of it.
 pub(crate) struct Issued {
@@ -14,42 +41,83 @@ pub(crate) struct Issued {
 }
 
 impl Tokens {
-    /// Signs a token with the key's allowlist sealed in (CYB-6). It is issued as of the moment the key was read: whatever
-    /// happened to the key since reaches the token through the revocation feed, which names the key, not the time.
+    /// A token of the client, with the key's allowlist sealed in (CYB-6).
     pub(crate) async fn issue(&self, authenticated: &Authenticated, requested: Option<&str>) -> Result<Issued, Error> {
-        let Authenticated { key, secret, now } = authenticated;
-        let scopes = self.catalogue.issue(&key.scopes, requested)?;
+        let Authenticated { key, sid, secret_ends, now } = authenticated;
+        let draft = Draft {
+            key,
+            sid: *sid,
+            scopes: self.catalogue.issue(&key.scopes, requested)?,
+            ip_allowlist: key.ip_allowlist.clone(),
+            customer: None,
+            ends: [key.expires_at, *secret_ends, None],
+            now: *now,
+        };
+        self.sign(draft).await?.ok_or_else(Error::invalid_client)
+    }
+
+    /// Signs a token; nothing when it would be over before it is there. It is issued as of the moment its key was read: whatever
+    /// happened to the key since reaches the token through the revocation feed, which names the key, not the time.
+    pub(crate) async fn sign(&self, draft: Draft<'_>) -> Result<Option<Issued>, Error> {
+        let Draft { key, sid, scopes, ip_allowlist, customer, ends, now } = draft;
         let iat = Timestamp::from_seconds(now.seconds());
-        let ends = [Some(iat + self.settings.lifetime), key.expires_at, secret.expires_at];
-        let exp = ends.into_iter().flatten().min().unwrap_or(iat);
+        let exp = expiry(iat, self.settings.lifetime, ends);
         let expires_in = exp.seconds() - iat.seconds();
         if expires_in < 1 {
-            return Err(Error::invalid_client());
+            return Ok(None);
         }
+        let (customer, parent) = customer.unzip();
         let claims = Claims {
             iss: self.settings.issuer.clone(),
             aud: self.settings.audience(key.kind).to_owned(),
             jti: self.entropy.guid(),
             client_id: key.client_id,
-            sid: secret.id,
+            sid,
             org: key.organization,
             owner: key.owner,
+            customer,
+            parent,
             env: key.kind,
             key_created: key.created_at,
             scope: scopes.clone(),
-            ip_allowlist: key.ip_allowlist.clone(),
+            ip_allowlist,
             iat,
             nbf: iat,
-            exp: Timestamp::from_seconds(exp.seconds()),
+            exp,
         };
         // Of both kinds, since an authorizer that has just read the published keys does not look for another one at once.
         // Only its own kind's must be published; what goes wrong with the other is in the log.
-        let (sandbox, live) = tokio::join!(self.sandbox.publish(&self.store, *now), self.live.publish(&self.store, *now));
+        let (sandbox, live) = tokio::join!(self.sandbox.publish(&self.store, now), self.live.publish(&self.store, now));
         match key.kind {
             Kind::Sandbox => sandbox?,
             Kind::Live => live?,
         };
-        let access_token = self.signer(key.kind).sign(&self.store, &claims, *now).await?;
-        Ok(Issued { access_token, expires_in, scopes })
+        let access_token = self.signer(key.kind).sign(&self.store, &claims, now).await?;
+        Ok(Some(Issued { access_token, expires_in, scopes }))
+    }
+}
+
+/// The least of the lifetime and every end (product.md §2, Tokens), in whole seconds, rounded down.
+fn expiry(iat: Timestamp, lifetime: Duration, ends: [Option<Timestamp>; 3]) -> Timestamp {
+    let least = ends.into_iter().flatten().fold(iat + lifetime, Timestamp::min);
+    Timestamp::from_seconds(least.seconds())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_ends_with_the_first_thing_that_it_rests_on() {
+        let iat = Timestamp::from_seconds(1_000);
+        let lifetime = Duration::from_mins(30);
+        let at = |seconds| Some(Timestamp::from_seconds(seconds));
+        assert_eq!(expiry(iat, lifetime, [None, None, None]), Timestamp::from_seconds(2_800));
+        for place in 0..3 {
+            let mut ends = [at(2_000), at(2_000), at(2_000)];
+            ends[place] = Some(Timestamp::from_millis(1_500_999));
+            assert_eq!(expiry(iat, lifetime, ends), Timestamp::from_seconds(1_500), "never later than the end, {place}");
+        }
+        assert_eq!(expiry(iat, lifetime, [at(9_000), None, at(9_000)]), Timestamp::from_seconds(2_800));
     }
 }

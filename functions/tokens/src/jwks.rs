@@ -5,12 +5,17 @@ use domain::{error::Error, kind::Kind, time::Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
-use web::dialect::Management;
+use utoipa::ToSchema;
+use web::{dialect::Management, openapi::Unavailable};
 
 use crate::{Shared, Tokens};
 
-#[derive(Clone, Serialize)]
-struct Response {
+/// A JWK Set (RFC 7517 §5).
+#[derive(Clone, Serialize, ToSchema)]
+#[schema(as = JwkSet)]
+pub(crate) struct Response {
+    /// Public keys of ECDSA over P-256, each named by its thumbprint (RFC 7638).
+    #[schema(value_type = Vec<Object>)]
     keys: Vec<Value>,
 }
 
@@ -23,6 +28,9 @@ const KEPT: i64 = 60_000;
 #[derive(Default)]
 pub(crate) struct Kept(Mutex<Option<(Timestamp, Response)>>);
 
+/// Gets the published signing keys of both kinds.
+#[utoipa::path(get, path = "/.well-known/jwks.json", operation_id = "read_jwks", tag = "tokens", security(()),
+    responses((status = 200, body = Response), Unavailable))]
 pub(crate) async fn read(State(tokens): Shared) -> Result<impl IntoResponse, Management> {
     Ok(([(header::CACHE_CONTROL, CACHING)], Json(document(&tokens).await?)))
 }

@@ -1,18 +1,25 @@
 //! Tokens: secrets in, short-lived KMS-signed access tokens out, and what the world needs to verify them. The only
 //! function that signs (LEAK-5).
 
+mod asker;
 mod authenticate;
+mod caller;
+mod customer_tokens;
 mod exchange;
+mod introspect;
 mod issue;
 mod jwks;
 mod metadata;
 mod oauth_token;
+mod openapi;
 mod parameters;
+mod revoke_token;
 mod settings;
 mod signer;
 
 use std::sync::Arc;
 
+use authorizer::Guard;
 use axum::{
     Router,
     routing::{get, post},
@@ -26,6 +33,7 @@ use web::{
     pepper::PepperSource,
 };
 
+pub use self::openapi::openapi;
 use self::{settings::Settings, signer::Signer};
 
 /// What the handlers share.
@@ -34,6 +42,9 @@ struct Tokens {
     catalogue: Catalogue,
     store: Store,
     peppers: PepperSource,
+    /// Knows what access tokens and personal keys are and whether they work: of those who call by one, and of those that are
+    /// asked about.
+    guard: Guard,
     sandbox: Signer,
     live: Signer,
     jwks: jwks::Kept,
@@ -60,10 +71,13 @@ pub fn start(env: &Env, edge: &Edge) -> Result<Router, StartError> {
     let settings = Settings::read(env)?;
     let kms = signer::client(&edge.aws);
     let entropy = edge.entropy.clone();
+    let store = Store::new(&edge.aws, Tables::of(|name| env.required(name))?, edge.clock.clone(), move || entropy.guid());
+    let peppers = PepperSource::new(&edge.aws, env.required("LATCHKEY_PEPPER_SECRET")?);
     let tokens = Tokens {
+        guard: caller::guard(env, &store, &peppers, &edge.clock)?,
         catalogue: web::env::catalogue(env)?,
-        store: Store::new(&edge.aws, Tables::of(|name| env.required(name))?, edge.clock.clone(), move || entropy.guid()),
-        peppers: PepperSource::new(&edge.aws, env.required("LATCHKEY_PEPPER_SECRET")?),
+        store,
+        peppers,
         sandbox: Signer::new(kms.clone(), Kind::Sandbox, &settings.sandbox_signing_key),
         live: Signer::new(kms, Kind::Live, &settings.live_signing_key),
         jwks: jwks::Kept::default(),
@@ -77,12 +91,15 @@ pub fn start(env: &Env, edge: &Edge) -> Result<Router, StartError> {
 fn router(tokens: Tokens) -> Router {
     let oauth = Router::new()
         .route("/oauth/token", post(oauth_token::create))
+        .route("/oauth/introspect", post(introspect::introspect))
+        .route("/oauth/revoke", post(revoke_token::revoke))
         .route("/v1/auth/token", post(exchange::create))
         .method_not_allowed_fallback(dialect::no_such_oauth_method);
-    let documents = Router::new()
+    let others = Router::new()
+        .route("/api/customer_tokens", post(customer_tokens::create))
         .route("/.well-known/jwks.json", get(jwks::read))
         .route("/.well-known/oauth-authorization-server", get(metadata::read))
         .method_not_allowed_fallback(dialect::no_such_method);
-    let (oauth, documents) = (backstop::<OAuth, _>(oauth), backstop::<Management, _>(documents));
-    oauth.merge(documents).fallback(dialect::no_such_path).with_state(Arc::new(tokens))
+    let (oauth, others) = (backstop::<OAuth, _>(oauth), backstop::<Management, _>(others));
+    oauth.merge(others).fallback(dialect::no_such_path).with_state(Arc::new(tokens))
 }

@@ -1,4 +1,4 @@
-//! The parameters of a token request: a form or a JSON object, and HTTP Basic (RFC 6749 §2.3.1, §3.2; CYB-10).
+//! The parameters of a request at an OAuth endpoint: a form or a JSON object, and HTTP Basic (RFC 6749 §2.3.1, §3.2; CYB-10).
 
 use std::{collections::BTreeMap, fmt};
 
@@ -22,7 +22,12 @@ pub(crate) struct Parameters {
     pub(crate) client_id: Option<String>,
     pub(crate) client_secret: Option<String>,
     pub(crate) scope: Option<String>,
+    /// What is to be introspected or revoked. `token_type_hint` beside it is one of the unknown: there is one type of token.
+    pub(crate) token: Option<String>,
 }
+
+/// The parameters that are known.
+const NAMES: [&str; 5] = ["grant_type", "client_id", "client_secret", "scope", "token"];
 
 impl Parameters {
     /// Reads body and headers. Unknown parameters are ignored, repeated ones refused, empty ones count as left out
@@ -51,7 +56,7 @@ impl Parameters {
     }
 
     fn from_pairs(pairs: Vec<(String, Value)>) -> Result<Self, Error> {
-        let mut known = BTreeMap::from([("grant_type", None), ("client_id", None), ("client_secret", None), ("scope", None)]);
+        let mut known = BTreeMap::from(NAMES.map(|name| (name, None)));
         let mut seen = std::collections::BTreeSet::new();
         for (name, value) in pairs {
             if let Some(known) = known.get_mut(name.as_str()) {
@@ -72,7 +77,13 @@ impl Parameters {
             client_id: take("client_id"),
             client_secret: take("client_secret"),
             scope: take("scope"),
+            token: take("token"),
         })
+    }
+
+    /// What is to be introspected or revoked (RFC 7662 §2.1, RFC 7009 §2.1).
+    pub(crate) fn require_token(&self) -> Result<&str, Error> {
+        self.token.as_deref().ok_or_else(|| malformed("token is missing"))
     }
 
     /// Refuses any other grant.
@@ -85,7 +96,7 @@ impl Parameters {
     }
 }
 
-fn malformed(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+pub(crate) fn malformed(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(Kind::MalformedRequest, message)
 }
 

@@ -1,0 +1,33 @@
+//! Who calls, where that is told by a token or a personal key and not by a client's secret.
+
+use authorizer::{Guard, Settings};
+use axum::http::request::Parts;
+use domain::{error::Error, time::Clock};
+use store::Store;
+use web::{Env, StartError, caller::Caller, pepper::PepperSource};
+
+use crate::Tokens;
+
+/// The one route of this function's own guard: what a caller may do is decided by each operation.
+const ANY_ROUTE: &str = "$default";
+
+/// A guard that admits credentials of both kinds.
+pub(crate) fn guard(env: &Env, store: &Store, peppers: &PepperSource, clock: &Clock) -> Result<Guard, StartError> {
+    let env = env.clone().with("LATCHKEY_ACCEPTED_KINDS", "sandbox,live").with("LATCHKEY_ROUTES", r#"{"$default": []}"#);
+    Ok(Guard::new(Settings::read(&env)?, store.clone(), Some(peppers.clone()), clock.clone()))
+}
+
+impl Tokens {
+    /// The caller whom the gateway's authorizer admitted or, where none was asked, this function's own guard.
+    pub(crate) async fn caller(&self, parts: &Parts) -> Result<Caller, Error> {
+        match Caller::of(&parts.extensions)? {
+            Some(caller) => Ok(caller),
+            None => self.bearer(parts).await,
+        }
+    }
+
+    /// The caller who holds the bearer credential of this request.
+    pub(crate) async fn bearer(&self, parts: &Parts) -> Result<Caller, Error> {
+        self.guard.caller(parts, ANY_ROUTE).await
+    }
+}

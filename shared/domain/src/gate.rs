@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{feed::Cohort, key::Owner, kind::Kind, time::Timestamp, user::User};
 
 mod revocations;
+mod window;
 
 pub use self::revocations::TooMany;
 

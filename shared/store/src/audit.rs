@@ -51,16 +51,19 @@ impl Transaction {
     }
 }
 
-/// What differs between two states of a thing, by member, as `after` has it; counters and times of change left out, and what
-/// nobody reads in an audit trail.
+/// What differs between two states of a thing, by member, as `after` has it, null where it has none any more; counters and times
+/// of change left out, and what nobody reads in an audit trail.
 pub(crate) fn differences(before: &impl Serialize, after: &impl Serialize) -> BTreeMap<String, Value> {
     let members = |value: Result<Value, _>| match value {
         Ok(Value::Object(members)) => members,
         _ => serde_json::Map::new(),
     };
     let before = members(serde_json::to_value(before));
-    members(serde_json::to_value(after))
+    let after = members(serde_json::to_value(after));
+    let gone: Vec<_> = before.keys().filter(|name| !after.contains_key(*name)).map(|name| (name.clone(), Value::Null)).collect();
+    after
         .into_iter()
+        .chain(gone)
         .filter(|(name, value)| before.get(name) != Some(value) && name != "version" && name != "updated_at")
         .filter_map(|(name, value)| Some((masked(&name, value)?, name)))
         .map(|(value, name)| (name, value))

@@ -20,10 +20,12 @@ use crate::{
 };
 
 /// What an organization's list knows of a bank.
-#[derive(Serialize, Deserialize)]
-struct BankRow {
-    guid: Guid,
-    kind: Kind,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BankRow {
+    /// The bank.
+    pub guid: Guid,
+    /// Of what kind its keys are.
+    pub kind: Kind,
 }
 
 impl Thing for Bank {
@@ -71,13 +73,12 @@ impl Store {
         bank.map_err(|error| StoreError::Corrupt(format!("bank {guid}: {error}")))
     }
 
-    /// The banks of an organization that have this kind, in order of creation.
+    /// Every bank of an organization, in order of creation.
     ///
     /// # Errors
     /// What any read can meet.
-    pub async fn banks_of(&self, organization: Guid, kind: Kind) -> Result<Vec<Guid>, StoreError> {
-        let rows: Vec<BankRow> = self.rows(organization, Class::Bank).await?;
-        Ok(rows.into_iter().filter(|row| row.kind == kind).map(|row| row.guid).collect())
+    pub async fn bank_rows(&self, organization: Guid) -> Result<Vec<BankRow>, StoreError> {
+        self.rows(organization, Class::Bank).await
     }
 
     /// These banks as they are now, in the same order.

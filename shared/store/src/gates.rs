@@ -110,15 +110,26 @@ impl Store {
         .await
     }
 
-    /// Revokes a cohort of an organization's keys for good, by one write and one entry (LEAK-8). Repeating it changes nothing, and
-    /// makes sure that readers learn of it where that is not certain yet.
+    /// Revokes a cohort of an organization's keys for good, by one write and one entry (LEAK-8), where the gate still has the
+    /// revocations that the cohort was chosen beside. Repeating it changes nothing, and makes sure that readers learn of it where
+    /// that is not certain yet.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::CohortsFull`], and what any change can meet.
-    pub async fn revoke_cohort(&self, organization: Guid, cohort: Cohort, origin: &Origin) -> Result<(), StoreError> {
+    /// [`StoreError::Changed`] when it has others, [`StoreError::NotFound`], [`StoreError::CohortsFull`], and what any change can
+    /// meet.
+    pub async fn revoke_cohort(
+        &self,
+        organization: Guid,
+        cohort: Cohort,
+        beside: &[Cohort],
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
         self.change_gate(organization, Action::IncidentRevoke, origin, |gate, _| {
             let next = gate.revoke(cohort).map_err(|_| StoreError::CohortsFull)?;
-            Ok::<_, StoreError>(next.map(|next| (next, cohort, Effect::Revoke)))
+            if next.is_some() && gate.revocations != beside {
+                return Err(StoreError::Changed);
+            }
+            Ok(next.map(|next| (next, cohort, Effect::Revoke)))
         })
         .await
         .map(drop)

@@ -35,6 +35,7 @@ use domain::{
 
 pub use self::{
     audit::Chain,
+    banks::BankRow,
     behalf::Behalf,
     error::StoreError,
     keys::KeyRow,

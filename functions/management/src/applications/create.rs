@@ -8,87 +8,119 @@ use axum::{
 };
 use domain::{
     allowlist::Allowlist,
-    error::{Error, FieldError},
-    key::{Key, State as KeyState},
+    error::Error,
+    ids::ClientId,
+    key::{Draft, Key},
     organization::Name,
-    secret::{PlainSecret, Secret},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use web::{dialect::Management, extract};
+use utoipa::ToSchema;
+use web::{
+    dialect::Management,
+    extract,
+    openapi::{BadBody, Conflict, IdempotencyKey, Refused, schema},
+};
 
 use super::{Application, Family};
-use crate::api::{Api, Caller};
+use crate::{
+    api::{Api, Attempt, Caller, replayed},
+    keys::{
+        access::{Target, require_now},
+        members::Reader,
+    },
+};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Body {
+#[schema(as = CreateApplication)]
+pub(crate) struct Body {
+    #[schema(min_length = 1, max_length = 128)]
     name: String,
+    /// Whose the key will be: required of everybody but a bank's token on the route of banks' keys, and refused on the other.
     #[serde(default)]
+    #[schema(value_type = Option<schema::Guid>)]
     bank_guid: Option<Value>,
+    /// Every default of such a key that the caller holds, where they are left out.
     #[serde(default)]
+    #[schema(value_type = Option<Vec<schema::Scope>>, min_items = 1)]
     scopes: Option<Vec<String>>,
     #[serde(default)]
+    #[schema(value_type = Option<Vec<schema::AllowlistEntry>>, max_items = 3)]
     ip_allowlist: Option<Vec<String>>,
+    /// Never, within the organization's policy, where it is left out.
     #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Response<'a> {
+/// A new key.
+#[derive(Serialize, ToSchema)]
+#[schema(as = NewApplication)]
+pub(crate) struct Created<'a> {
     #[serde(flatten)]
     application: Application,
-    /// Shown here and never again.
+    /// Shown here and never again; not when the request is repeated.
+    #[schema(required = false)]
     secret: &'a str,
 }
 
-pub(super) async fn create<F: Family>(
+/// Makes a key.
+///
+/// The secret is in this answer alone.
+#[utoipa::path(post, path = "", params(IdempotencyKey), request_body = Body,
+    responses((status = 201, body = Created,
+        headers(("Idempotency-Replayed" = String, description = "`true`: made before; without its secret"))),
+        Refused, BadBody, Conflict))]
+pub(crate) async fn create<F: Family>(
     State(api): State<Api>,
     caller: Caller,
     request: Request,
-) -> Result<impl IntoResponse, Management> {
-    caller.require(&[F::EXECUTE])?;
+) -> Result<axum::response::Response, Management> {
+    caller.require(F::CREATE)?;
     let (parts, body) = request.into_parts();
-    let body: Body = extract::json(&parts.headers, body).await?;
-    let (name, ip_allowlist, expires_at) = parse(&body)?;
+    let (body, bytes): (Body, _) = extract::json_and_bytes(&parts.headers, body).await?;
+    let (name, ip_allowlist, expires_at) = read(&body)?;
     let owner = F::owner(&api, &caller, body.bank_guid.as_ref()).await?;
-    let conferring = api.conferring_key(&caller).await?;
-    let conferrer = caller.conferrer(&conferring);
-    let now = api.now();
-    conferrer.allowlist(&ip_allowlist)?;
-    let key = Key {
-        client_id: api.entropy.client_id(),
-        owner,
-        organization: caller.organization,
-        kind: caller.kind,
-        name,
-        scopes: conferrer.scopes(&api.catalogue, owner.holder(), body.scopes.as_deref())?,
-        ip_allowlist,
-        state: KeyState::Active,
-        expires_at: conferrer.expiry(expires_at, now)?,
-        created_at: now,
-        updated_at: now,
-        version: 0,
+    let (organization, kind) = (caller.organization, caller.kind);
+    let standing = api.standing(&caller).await?;
+    require_now(&caller, &standing, F::CREATE, Target { organization, owner, kind })?;
+    let client_id = api.entropy.client_id();
+    let once = match api.attempt(&caller, &parts, &bytes, client_id).await? {
+        Attempt::First(once) => once,
+        Attempt::Repeated(made) => return Ok(repeated(&api, &made).await?),
     };
-    let plain = PlainSecret::mint(&api.brand, key.kind, key.client_id, &api.entropy.secret());
-    let hash = plain.hash(&*api.peppers.peppers().await?).map_err(|_| Error::internal())?;
-    let secret = Secret { id: api.entropy.secret_id(), hash, created_at: now, expires_at: None };
-    api.store.on_behalf_of(&conferring).create_key(&key, &secret, &caller.origin()).await?;
-    let response = Json(Response { application: Application::from(&key), secret: &plain.expose() }).into_response();
-    Ok((StatusCode::CREATED, [("cache-control", "no-store")], response))
+    let tenant = api.store.organization(organization).await?.ok_or_else(Error::unauthenticated)?.organization;
+    let (plain, secret) = api.mint(kind, client_id).await?;
+    let (now, conferrer) = (secret.created_at, standing.conferrer());
+    conferrer.allowlist(&ip_allowlist)?;
+    let scopes = conferrer.scopes(&api.catalogue, F::HOLDER, body.scopes.as_deref())?;
+    let expires_at = conferrer.expiry(expires_at, tenant.latest_end(now), now)?;
+    let (description, destination, webhook_url) = (None, None, None);
+    let draft =
+        Draft { owner, organization, kind, name, description, scopes, ip_allowlist, expires_at, destination, webhook_url };
+    let key = Key::create(draft, client_id, secret.id, now)?;
+    let store = api.store.on_behalf_of(&standing.behalf);
+    let created = store.create_key(&key, &secret, once.as_ref(), &caller.origin()).await;
+    if let Attempt::Repeated(made) = api.settle(created, once).await? {
+        return Ok(repeated(&api, &made).await?);
+    }
+    let created = Created { application: Application::from(&key), secret: &plain.expose() };
+    Ok((StatusCode::CREATED, [("cache-control", "no-store")], Json(created)).into_response())
 }
 
-/// Reads the members that can be wrong by themselves, and says of all of them at once what is wrong.
-fn parse(body: &Body) -> Result<(Name, Allowlist, Option<Timestamp>), Error> {
-    let mut refused = Vec::new();
-    let name = Name::parse(&body.name).map_err(|reason| refused.push(FieldError { field: "name".into(), reason: reason.into() }));
-    let list =
-        Allowlist::parse(body.ip_allowlist.as_deref().unwrap_or_default()).map_err(|mut entries| refused.append(&mut entries));
-    let expiry = body.expires_at.as_deref().map(Timestamp::parse).transpose();
-    let expiry = expiry.map_err(|reason| refused.push(FieldError { field: "expires_at".into(), reason: reason.into() }));
-    match (name, list, expiry) {
-        (Ok(name), Ok(list), Ok(expiry)) => Ok((name, list, expiry)),
-        _ => Err(Error::fields(refused)),
-    }
+/// What an earlier request of the same `Idempotency-Key` made, as it is now.
+async fn repeated(api: &Api, made: &str) -> Result<axum::response::Response, Error> {
+    let client_id: ClientId = made.parse().map_err(|_| Error::internal())?;
+    let key = api.store.key(client_id).await?.ok_or_else(Error::internal)?;
+    Ok(replayed(Application::from(&key)))
+}
+
+fn read(body: &Body) -> Result<(Name, Allowlist, Option<Timestamp>), Error> {
+    let mut reader = Reader::default();
+    let name = reader.text("name", Some(&body.name), Name::parse);
+    let ip_allowlist = reader.allowlist(body.ip_allowlist.as_deref()).unwrap_or_default();
+    let expires_at = reader.text("expires_at", body.expires_at.as_deref(), Timestamp::parse);
+    Ok((reader.finish(name)?, ip_allowlist, expires_at))
 }

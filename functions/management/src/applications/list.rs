@@ -3,23 +3,39 @@
 use axum::{Json, extract::State, http::Uri};
 use domain::{error::Error, ids::Guid, key::Owner};
 use serde::Deserialize;
+use utoipa::IntoParams;
 use web::{
     dialect::Management,
     extract::{self, List, Page},
+    openapi::{BadQuery, NotFound, Paging, Refused, schema},
 };
 
-use super::{Application, Family, may_see};
-use crate::api::{Api, Caller};
+use super::{Application, Family};
+use crate::{
+    api::{Api, Caller},
+    keys::access::{Target, may_see, require},
+};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-struct Query {
+#[into_params(parameter_in = Query)]
+pub(crate) struct Query {
+    #[param(ignore)]
     page: Option<String>,
+    #[param(ignore)]
     per_page: Option<String>,
+    /// Only this bank's.
+    #[param(value_type = Option<schema::Guid>)]
     bank_guid: Option<String>,
+    /// Of platform staff alone, and required of them.
+    #[param(value_type = Option<schema::Guid>)]
+    organization_guid: Option<String>,
 }
 
-pub(super) async fn list<F: Family>(
+/// Lists keys.
+#[utoipa::path(get, path = "", params(Paging, Query),
+    responses((status = 200, body = List<Application>), Refused, NotFound, BadQuery))]
+pub(crate) async fn list<F: Family>(
     State(api): State<Api>,
     caller: Caller,
     uri: Uri,
@@ -28,10 +44,14 @@ pub(super) async fn list<F: Family>(
     let query: Query = extract::query(uri.query())?;
     let page = Page::parse(query.page.as_deref(), query.per_page.as_deref())?;
     let only = bank_filter(&caller, query.bank_guid.as_deref())?;
-    let rows = api.store.key_rows(caller.organization).await?;
+    let organization = caller.organization_of(query.organization_guid.as_deref())?;
+    let gate = api.store.organization(organization).await?.ok_or_else(Error::not_found)?.gate;
+    let rows = api.store.key_rows(organization).await?;
     let shown = rows.into_iter().filter(|row| {
-        let visible = !row.revoked && F::has(row.owner) && may_see(&caller, caller.organization, row.kind, row.owner);
-        visible && only.is_none_or(|bank| row.owner == Owner::Bank(bank))
+        let target = Target { organization, owner: row.owner, kind: row.kind };
+        let revoked = row.revoked || gate.revokes(row.owner, row.kind, row.created_at);
+        let visible = F::has(row.owner) && !revoked && may_see(&caller, target);
+        visible && only.is_none_or(|bank| row.owner == Owner::Bank(bank)) && require(&caller, F::LIST, target).is_ok()
     });
     let client_ids: Vec<_> = shown.map(|row| row.client_id).collect();
     let keys = api.store.keys(page.cut(&client_ids).iter().copied()).await?;
@@ -40,8 +60,8 @@ pub(super) async fn list<F: Family>(
 
 /// The bank whose keys alone are asked for. A bank's token has its own bank, whatever it names (CYB-4).
 fn bank_filter(caller: &Caller, named: Option<&str>) -> Result<Option<Guid>, Error> {
-    match (caller.owner, named) {
-        (Owner::Bank(_), _) | (_, None) => Ok(None),
-        (Owner::Organization(_), Some(text)) => text.parse().map(Some).map_err(|reason: &str| Error::field("bank_guid", reason)),
+    match named.filter(|_| caller.owner.bank().is_none()) {
+        None => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|reason: &str| Error::field("bank_guid", reason)),
     }
 }

@@ -1,24 +1,30 @@
 //! `/api/bank_applications` and `/api/organization_applications` (CYB-3): the same five operations over the keys of banks
 //! and of organizations.
 
-mod create;
-mod delete;
-mod list;
-mod read;
-mod update;
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod list;
+pub(crate) mod read;
+pub(crate) mod update;
 
 use axum::{Router, routing::get};
 use domain::{
-    error::Error,
+    error::{Error, Kind as ErrorKind},
     ids::{ClientId, Guid},
-    key::{Key, Owner},
-    kind::Kind,
+    key::{Effective, Key, Owner},
+    operation::Operation,
+    scope::Holder,
     time::Timestamp,
 };
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
+use web::openapi::schema;
 
-use crate::api::{Api, Caller};
+use crate::{
+    api::{Api, Caller},
+    keys::access::{Target, may_see, reaches_bank},
+};
 
 /// One of the two families of keys.
 pub(crate) trait Family: Send + Sync + 'static {
@@ -26,17 +32,18 @@ pub(crate) trait Family: Send + Sync + 'static {
     const PATH: &'static str;
     /// The path of one.
     const ITEM_PATH: &'static str;
-    /// Scopes of which any one lists (CYB-11).
-    const LIST: &'static [&'static str];
-    /// The scope that gets one.
-    const READ: &'static str;
-    /// The scope that updates.
-    const WRITE: &'static str;
-    /// The scope that creates and deletes.
-    const EXECUTE: &'static str;
+    /// Whose scopes its keys hold.
+    const HOLDER: Holder;
+    const LIST: Operation;
+    const CREATE: Operation;
+    const READ: Operation;
+    const UPDATE: Operation;
+    const DELETE: Operation;
 
     /// Whether a key of this owner belongs to the family.
-    fn has(owner: Owner) -> bool;
+    fn has(owner: Owner) -> bool {
+        owner.holder() == Some(Self::HOLDER)
+    }
 
     /// Whose key a creation makes, from the caller and the `bank_guid` that it names.
     fn owner(api: &Api, caller: &Caller, bank_guid: Option<&Value>) -> impl Future<Output = Result<Owner, Error>> + Send;
@@ -51,17 +58,15 @@ pub(crate) enum OrganizationApplications {}
 impl Family for BankApplications {
     const PATH: &'static str = "/api/bank_applications";
     const ITEM_PATH: &'static str = "/api/bank_applications/{client_id}";
-    const LIST: &'static [&'static str] = &["bank_applications:read", "banks:read", "organizations:read"];
-    const READ: &'static str = "bank_applications:read";
-    const WRITE: &'static str = "bank_applications:write";
-    const EXECUTE: &'static str = "bank_applications:execute";
+    const HOLDER: Holder = Holder::Bank;
+    const LIST: Operation = Operation::ListBankApplications;
+    const CREATE: Operation = Operation::CreateBankApplication;
+    const READ: Operation = Operation::ReadBankApplication;
+    const UPDATE: Operation = Operation::UpdateBankApplication;
+    const DELETE: Operation = Operation::DeleteBankApplication;
 
-    fn has(owner: Owner) -> bool {
-        matches!(owner, Owner::Bank(_))
-    }
-
-    /// CYB-4: a bank token makes keys of its bank, whatever it names; an organization token must name a bank of its
-    /// organization and kind. A bank of somebody else is refused with the words for no bank at all.
+    /// CYB-4: a bank token makes keys of its bank, whatever it names; everybody else must name a bank of their organization and
+    /// kind. A bank of somebody else is refused with the words for no bank at all.
     async fn owner(api: &Api, caller: &Caller, bank_guid: Option<&Value>) -> Result<Owner, Error> {
         if let Owner::Bank(own) = caller.owner {
             return Ok(Owner::Bank(own));
@@ -70,34 +75,25 @@ impl Family for BankApplications {
         let none = || Error::field("bank_guid", format!("names no {} bank of this organization", caller.kind));
         let named = named.as_str().ok_or_else(|| Error::field("bank_guid", "must be a string"))?;
         let guid: Guid = named.parse().map_err(|_| none())?;
-        let bank = api.store.bank(guid).await?.ok_or_else(none)?;
-        if bank.organization == caller.organization && bank.environment.kind() == caller.kind {
-            Ok(Owner::Bank(guid))
-        } else {
-            Err(none())
-        }
+        if reaches_bank(api, caller, guid).await? { Ok(Owner::Bank(guid)) } else { Err(none()) }
     }
 }
 
 impl Family for OrganizationApplications {
     const PATH: &'static str = "/api/organization_applications";
     const ITEM_PATH: &'static str = "/api/organization_applications/{client_id}";
-    const LIST: &'static [&'static str] = &["organization_applications:read", "organizations:read"];
-    const READ: &'static str = "organization_applications:read";
-    const WRITE: &'static str = "organization_applications:write";
-    const EXECUTE: &'static str = "organization_applications:execute";
-
-    fn has(owner: Owner) -> bool {
-        matches!(owner, Owner::Organization(_))
-    }
+    const HOLDER: Holder = Holder::Organization;
+    const LIST: Operation = Operation::ListOrganizationApplications;
+    const CREATE: Operation = Operation::CreateOrganizationApplication;
+    const READ: Operation = Operation::ReadOrganizationApplication;
+    const UPDATE: Operation = Operation::UpdateOrganizationApplication;
+    const DELETE: Operation = Operation::DeleteOrganizationApplication;
 
     async fn owner(_api: &Api, caller: &Caller, bank_guid: Option<&Value>) -> Result<Owner, Error> {
         match (caller.owner, bank_guid) {
-            (Owner::Organization(_), Some(_)) => Err(Error::field("bank_guid", "is not a member that this takes")),
-            (Owner::Organization(own), None) => Ok(Owner::Organization(own)),
-            (Owner::Bank(_), _) => {
-                Err(Error::new(domain::error::Kind::Forbidden, "A bank's token makes no keys of its organization"))
-            }
+            (Owner::Bank(_), _) => Err(Error::new(ErrorKind::Forbidden, "A bank's token makes no keys of its organization")),
+            (_, Some(_)) => Err(Error::field("bank_guid", "is not a member that this takes")),
+            (_, None) => Ok(Owner::Organization(caller.organization)),
         }
     }
 }
@@ -109,34 +105,37 @@ pub(crate) fn routes<F: Family>() -> Router<Api> {
         .route(F::ITEM_PATH, get(read::read::<F>).patch(update::update::<F>).delete(delete::delete::<F>))
 }
 
-/// Whether the caller may know of a key: of its organization and kind, and a bank's token only of its bank's.
-pub(crate) fn may_see(caller: &Caller, organization: Guid, kind: Kind, owner: Owner) -> bool {
-    organization == caller.organization && kind == caller.kind && (caller.owner.bank().is_none() || caller.owner == owner)
-}
-
 /// The key that the path names, if it is of this family and the caller may know of it; revoked or not.
 async fn find<F: Family>(api: &Api, caller: &Caller, text: &str) -> Result<Key, Error> {
-    let client_id = web::extract::client_id(text)?;
-    let key = api.store.key(client_id).await?.ok_or_else(Error::not_found)?;
-    require_visible::<F>(caller, &key)?;
-    Ok(key)
+    let key = api.store.key(web::extract::client_id(text)?).await?.ok_or_else(Error::not_found)?;
+    let visible = F::has(key.owner) && may_see(caller, Target::from(&key));
+    if visible { Ok(key) } else { Err(Error::not_found()) }
 }
 
-fn require_visible<F: Family>(caller: &Caller, key: &Key) -> Result<(), Error> {
-    let visible = F::has(key.owner) && may_see(caller, key.organization, key.kind, key.owner);
-    if visible { Ok(()) } else { Err(Error::not_found()) }
+/// The same, unless it was revoked, by itself or with many others (LEAK-8).
+async fn find_living<F: Family>(api: &Api, caller: &Caller, text: &str) -> Result<Key, Error> {
+    let key = find::<F>(api, caller, text).await?;
+    let gates = api.store.gates(&key).await?;
+    if key.effective(&gates, api.now()) == Effective::Revoked { Err(Error::not_found()) } else { Ok(key) }
 }
 
 /// A key as CYB-3 shows it.
-#[derive(Serialize)]
-struct Application {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Application {
     name: String,
+    #[schema(value_type = schema::Guid)]
     guid: Guid,
+    #[schema(value_type = schema::ClientId)]
     client_id: ClientId,
+    #[schema(value_type = Vec<schema::Scope>)]
     scopes: Vec<String>,
+    #[schema(value_type = Vec<schema::AllowlistEntry>)]
     ip_allowlist: Vec<String>,
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     expires_at: Option<Timestamp>,
+    #[schema(value_type = schema::Timestamp)]
     created_at: Timestamp,
+    #[schema(value_type = schema::Timestamp)]
     updated_at: Timestamp,
 }
 

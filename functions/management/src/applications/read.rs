@@ -1,21 +1,27 @@
 //! Gets one key by `client_id` or `guid` (CYB-3).
 
 use axum::{Json, extract::State};
-use domain::error::Error;
-use web::{dialect::Management, extract::Id};
+use web::{
+    dialect::Management,
+    extract::Id,
+    openapi::{KeyPath, NotFound, Refused},
+};
 
-use super::{Application, Family, find};
-use crate::api::{Api, Caller};
+use super::{Application, Family, find_living};
+use crate::{
+    api::{Api, Caller},
+    keys::access::require,
+};
 
-pub(super) async fn read<F: Family>(
+/// Gets a key.
+#[utoipa::path(get, path = "/{client_id}", params(KeyPath), responses((status = 200, body = Application), Refused, NotFound))]
+pub(crate) async fn read<F: Family>(
     State(api): State<Api>,
     caller: Caller,
     Id(text): Id,
 ) -> Result<Json<Application>, Management> {
-    caller.require(&[F::READ])?;
-    let key = find::<F>(&api, &caller, &text).await?;
-    if key.is_revoked() {
-        return Err(Error::not_found().into());
-    }
+    caller.require(F::READ)?;
+    let key = find_living::<F>(&api, &caller, &text).await?;
+    require(&caller, F::READ, (&key).into())?;
     Ok(Json(Application::from(&key)))
 }

@@ -6,76 +6,79 @@ use axum::{
     extract::{Request, State},
 };
 use domain::{
-    allowlist::Allowlist,
-    error::{Error, FieldError},
-    key::{Owner, State as KeyState},
+    error::Error,
+    key::{Edit, Key},
     organization::Name,
 };
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 use web::{
     dialect::Management,
     extract::{self, Id},
+    openapi::{BadBody, KeyPath, NotFound, Refused, schema},
 };
 
-use super::{Application, Family, require_visible};
-use crate::api::{Api, Caller};
+use super::{Application, Family, find_living};
+use crate::{
+    api::{Api, Caller},
+    keys::{access::require_now, members::Reader, require_own_works},
+};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Body {
+#[schema(as = UpdateApplication)]
+pub(crate) struct Body {
     #[serde(default, deserialize_with = "extract::not_null")]
+    #[schema(nullable = false, min_length = 1, max_length = 128)]
     name: Option<String>,
     #[serde(default, deserialize_with = "extract::not_null")]
+    #[schema(nullable = false, value_type = Option<Vec<schema::AllowlistEntry>>, max_items = 3)]
     ip_allowlist: Option<Vec<String>>,
     /// Accepted from a bank's token, and ignored (CYB-4).
     #[serde(default)]
+    #[schema(value_type = Option<schema::Guid>)]
     bank_guid: Option<Value>,
 }
 
-pub(super) async fn update<F: Family>(
+/// Changes a key's name or allowlist.
+#[utoipa::path(patch, path = "/{client_id}", params(KeyPath), request_body = Body,
+    responses((status = 200, body = Application), Refused, NotFound, BadBody))]
+pub(crate) async fn update<F: Family>(
     State(api): State<Api>,
     caller: Caller,
     Id(text): Id,
     request: Request,
 ) -> Result<Json<Application>, Management> {
-    caller.require(&[F::WRITE])?;
+    caller.require(F::UPDATE)?;
     let (parts, body) = request.into_parts();
     let body: Body = extract::json(&parts.headers, body).await?;
-    let (name, ip_allowlist) = parse(&caller, &body)?;
-    let client_id = extract::client_id(&text)?;
-    let conferring = api.conferring_key(&caller).await?;
-    let (origin, store) = (caller.origin(), api.store.on_behalf_of(&conferring));
-    let key = store.change_key(client_id, &origin, |key| {
-        require_visible::<F>(&caller, &key)?;
+    let edit = read(&caller, &body)?;
+    let key = find_living::<F>(&api, &caller, &text).await?;
+    let standing = api.standing(&caller).await?;
+    require_now(&caller, &standing, F::UPDATE, (&key).into())?;
+    let update = |key: Key| {
+        let now = api.now();
         if key.is_revoked() {
             return Err(Error::not_found());
         }
-        // Its own key is not checked beside the change, being what changes: its state is decided on, and its version guards it.
-        if key.client_id == caller.client_id && key.state != KeyState::Active {
-            return Err(Error::unauthenticated());
+        require_own_works(&caller, &key, now)?;
+        if let Some(list) = &edit.ip_allowlist {
+            standing.conferrer().edited_allowlist(&key.ip_allowlist, list)?;
         }
-        if let Some(list) = &ip_allowlist {
-            caller.conferrer(&conferring).edited_allowlist(&key.ip_allowlist, list)?;
-        }
-        Ok(key.edit(name.clone(), ip_allowlist.clone(), api.now()))
-    });
-    Ok(Json(Application::from(&key.await?)))
+        key.edit(edit.clone(), now)
+    };
+    let store = api.store.on_behalf_of(&standing.behalf);
+    let key = store.change_key(key.client_id, &caller.origin(), update).await?;
+    Ok(Json(Application::from(&key)))
 }
 
-fn parse(caller: &Caller, body: &Body) -> Result<(Option<Name>, Option<Allowlist>), Error> {
-    let mut refused = Vec::new();
-    if body.bank_guid.is_some() && matches!(caller.owner, Owner::Organization(_)) {
-        refused.push(FieldError {
-            field: "bank_guid".into(),
-            reason: "cannot be changed: a key belongs to its bank for life".into(),
-        });
+fn read(caller: &Caller, body: &Body) -> Result<Edit, Error> {
+    let mut reader = Reader::default();
+    if body.bank_guid.is_some() && caller.owner.bank().is_none() {
+        reader.refuse("bank_guid", "cannot be changed: a key belongs to its owner for life");
     }
-    let name = body.name.as_deref().map(Name::parse).transpose();
-    let name = name.map_err(|reason| refused.push(FieldError { field: "name".into(), reason: reason.into() }));
-    let list = body.ip_allowlist.as_deref().map(Allowlist::parse).transpose().map_err(|mut entries| refused.append(&mut entries));
-    match (name, list) {
-        (Ok(name), Ok(list)) if refused.is_empty() => Ok((name, list)),
-        _ => Err(Error::fields(refused)),
-    }
+    let name = reader.text("name", body.name.as_deref(), Name::parse);
+    let ip_allowlist = reader.allowlist(body.ip_allowlist.as_deref());
+    reader.finish(Some(Edit { name, ip_allowlist, ..Edit::default() }))
 }

@@ -4,12 +4,21 @@ use axum::{
     Json,
     extract::{Request, State},
 };
-use domain::{audit::Action, key::Key};
-use web::{dialect::Management, extract::Id};
+use domain::{audit::Action, operation::Operation};
+use web::{
+    dialect::Management,
+    extract::Id,
+    openapi::{BadBody, Conflict, KeyPath, NotFound, Refused},
+};
 
-use super::{Response, find, require_nothing, write};
+use super::{Nothing, access::require, behind, find, require_nothing, shape::Response};
 use crate::api::{Api, Caller};
 
+/// Stops a key for now.
+///
+/// It and its tokens are refused within five seconds, until it is restored.
+#[utoipa::path(post, path = "/api/keys/{client_id}/deactivate", params(KeyPath), request_body = Option<Nothing>,
+    responses((status = 200, body = Response), Refused, NotFound, BadBody, Conflict))]
 pub(crate) async fn deactivate(
     State(api): State<Api>,
     caller: Caller,
@@ -18,8 +27,9 @@ pub(crate) async fn deactivate(
 ) -> Result<Json<Response>, Management> {
     require_nothing(&caller, request).await?;
     let key = find(&api, &caller, &text).await?;
-    caller.require(&[write(key.owner)])?;
-    let origin = caller.origin();
-    let key = api.store.switch_key(key.client_id, Action::KeyDeactivate, &origin, |key: Key| key.deactivate(api.now())).await?;
-    Ok(Json(Response::new(&api, &key).await?))
+    require(&caller, Operation::DeactivateKey, (&key).into())?;
+    let gates = api.store.gates(&key).await?;
+    let deactivate = |key| behind(&gates, key, api.now()).deactivate(api.now());
+    let key = api.store.switch_key(key.client_id, Action::KeyDeactivate, &caller.origin(), deactivate).await?;
+    Ok(Json(Response::new(&api, &caller, &key, &gates)))
 }

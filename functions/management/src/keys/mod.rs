@@ -1,84 +1,97 @@
-//! `/api/keys`: every key, whatever its owner.
+//! `/api/keys`: every key that the caller may see, whatever its owner.
 
+pub(crate) mod access;
+pub(crate) mod create;
 pub(crate) mod deactivate;
+pub(crate) mod delete;
+pub(crate) mod finish_rotation;
+pub(crate) mod list;
+pub(crate) mod members;
+pub(crate) mod read;
 pub(crate) mod restore;
 pub(crate) mod revoke;
+pub(crate) mod rotate;
+pub(crate) mod shape;
+pub(crate) mod update;
 
-use axum::extract::Request;
+use axum::{
+    Json, Router,
+    extract::Request,
+    routing::{get, post},
+};
 use domain::{
     error::Error,
-    ids::{ClientId, Guid},
-    key::{Effective, Key, Owner},
-    kind::Kind,
+    gate::Gates,
+    key::{Key, State},
     time::Timestamp,
 };
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde::{Deserialize, de::IgnoredAny};
+use utoipa::ToSchema;
+use web::{extract, openapi::schema};
 
-use crate::{
-    api::{Api, Caller},
-    applications::may_see,
+use self::{
+    access::{Target, may_see},
+    shape::Response,
 };
+use crate::api::{Api, Caller};
 
-/// A key and what it is now.
-#[derive(Serialize)]
-pub(crate) struct Response {
-    name: String,
-    guid: Guid,
-    client_id: ClientId,
-    environment: Kind,
-    state: Effective,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-}
-
-impl Response {
-    async fn new(api: &Api, key: &Key) -> Result<Self, Error> {
-        Ok(Self {
-            name: key.name.to_string(),
-            guid: key.client_id.guid(),
-            client_id: key.client_id,
-            environment: key.kind,
-            state: key.effective(&api.store.gates(key).await?, api.now()),
-            created_at: key.created_at,
-            updated_at: key.updated_at,
-        })
-    }
+/// The routes of keys of any owner.
+pub(crate) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/api/keys", get(list::list).post(create::create))
+        .route("/api/keys/{client_id}", get(read::read).patch(update::update).delete(delete::delete))
+        .route("/api/keys/{client_id}/rotate", post(rotate::rotate))
+        .route("/api/keys/{client_id}/finish_rotation", post(finish_rotation::finish_rotation))
+        .route("/api/keys/{client_id}/revoke", post(revoke::revoke))
+        .route("/api/keys/{client_id}/deactivate", post(deactivate::deactivate))
+        .route("/api/keys/{client_id}/restore", post(restore::restore))
 }
 
 /// The body of an operation that takes no members: what was meant by one would be lost.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Nothing {
+#[schema(as = Nothing)]
+pub(crate) struct Nothing {
     /// Accepted from a bank's token, and ignored (CYB-4).
     #[serde(default)]
+    #[schema(value_type = Option<schema::Guid>)]
     bank_guid: Option<IgnoredAny>,
 }
 
 /// Refuses a body that says anything.
 async fn require_nothing(caller: &Caller, request: Request) -> Result<(), Error> {
     let (parts, body) = request.into_parts();
-    let nothing: Nothing = web::extract::optional_json(&parts.headers, body).await?;
+    let nothing: Nothing = extract::optional_json(&parts.headers, body).await?;
     caller.require_no_bank(nothing.bank_guid.is_some(), "is not a member that this takes")
 }
 
 /// The key that the path names, if the caller may know of it.
 async fn find(api: &Api, caller: &Caller, text: &str) -> Result<Key, Error> {
-    let key = api.store.key(web::extract::client_id(text)?).await?.ok_or_else(Error::not_found)?;
-    if may_see(caller, key.organization, key.kind, key.owner) { Ok(key) } else { Err(Error::not_found()) }
+    let key = api.store.key(extract::client_id(text)?).await?.ok_or_else(Error::not_found)?;
+    if may_see(caller, Target::from(&key)) { Ok(key) } else { Err(Error::not_found()) }
 }
 
-/// The scope by which a caller executes on keys of this owner (CYB-11).
-const fn execute(owner: Owner) -> &'static str {
-    match owner {
-        Owner::Bank(_) => "bank_applications:execute",
-        Owner::Organization(_) => "organization_applications:execute",
+/// The key as it is shown, its gates read now.
+async fn show(api: &Api, caller: &Caller, key: &Key) -> Result<Json<Response>, Error> {
+    Ok(Json(Response::new(api, caller, key, &api.store.gates(key).await?)))
+}
+
+/// The key as changes are decided on it: revoked also where it was revoked with many others (LEAK-8), which its own state does
+/// not say.
+fn behind(gates: &Gates, key: Key, now: Timestamp) -> Key {
+    if gates.organization.revokes(key.owner, key.kind, key.created_at) && !key.is_revoked() {
+        Key { state: State::Revoked { at: now }, ..key }
+    } else {
+        key
     }
 }
 
-/// The scope by which a caller updates keys of this owner (CYB-11).
-const fn write(owner: Owner) -> &'static str {
-    match owner {
-        Owner::Bank(_) => "bank_applications:write",
-        Owner::Organization(_) => "organization_applications:write",
+/// Refuses a change of the caller's own key once that stopped. A transaction does not check it beside the change, being what
+/// changes: its state is decided on here, and its version guards it.
+pub(crate) fn require_own_works(caller: &Caller, key: &Key, now: Timestamp) -> Result<(), Error> {
+    if key.client_id == caller.client_id && (key.state != State::Active || key.is_expired(now)) {
+        Err(Error::unauthenticated())
+    } else {
+        Ok(())
     }
 }

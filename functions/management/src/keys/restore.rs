@@ -7,13 +7,28 @@ use axum::{
 use domain::{
     audit::Action,
     error::{Error, Kind},
+    gate::Gates,
     key::Key,
+    operation::Operation,
+    user::User,
 };
-use web::{dialect::Management, extract::Id};
+use web::{
+    dialect::Management,
+    extract::Id,
+    openapi::{BadBody, Conflict, KeyPath, NotFound, Refused},
+};
 
-use super::{Response, find, require_nothing, write};
+use super::{
+    Nothing,
+    access::{require, require_now},
+    behind, find, require_nothing,
+    shape::Response,
+};
 use crate::api::{Api, Caller};
 
+/// Lets a stopped key work again.
+#[utoipa::path(post, path = "/api/keys/{client_id}/restore", params(KeyPath), request_body = Option<Nothing>,
+    responses((status = 200, body = Response), Refused, NotFound, BadBody, Conflict))]
 pub(crate) async fn restore(
     State(api): State<Api>,
     caller: Caller,
@@ -22,17 +37,29 @@ pub(crate) async fn restore(
 ) -> Result<Json<Response>, Management> {
     require_nothing(&caller, request).await?;
     let key = find(&api, &caller, &text).await?;
-    caller.require(&[write(key.owner)])?;
+    require(&caller, Operation::RestoreKey, (&key).into())?;
     if key.client_id == caller.client_id {
         return Err(Error::new(Kind::Forbidden, "A key does not restore itself").into());
     }
     // A token of a stopped key passes the authorizer for some seconds yet: it must bring neither itself nor a sibling back.
-    let conferring = api.conferring_key(&caller).await?;
-    let store = api.store.on_behalf_of(&conferring);
+    let standing = api.standing(&caller).await?;
+    require_now(&caller, &standing, Operation::RestoreKey, (&key).into())?;
+    let gates = api.store.gates(&key).await?;
+    require_user_works(&gates)?;
     let restore = |key: Key| {
-        caller.conferrer(&conferring).allowlist(&key.ip_allowlist)?;
-        key.restore(api.now())
+        standing.conferrer().allowlist(&key.ip_allowlist)?;
+        behind(&gates, key, api.now()).restore(api.now())
     };
+    let store = api.store.on_behalf_of(&standing.behalf);
     let key = store.switch_key(key.client_id, Action::KeyRestore, &caller.origin(), restore).await?;
-    Ok(Json(Response::new(&api, &key).await?))
+    Ok(Json(Response::new(&api, &caller, &key, &gates)))
+}
+
+/// A disabled user's keys stay stopped, whatever their own states: a key restored now would only look as if it worked.
+fn require_user_works(gates: &Gates) -> Result<(), Error> {
+    if gates.user.as_ref().is_some_and(User::is_disabled) {
+        Err(Error::new(Kind::Conflict, "The key's user is disabled: the key stays deactivated and cannot become active"))
+    } else {
+        Ok(())
+    }
 }

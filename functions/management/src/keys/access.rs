@@ -1,0 +1,183 @@
+//! Who may know of a key, and who may act on it: one rule for every operation, over the table of roles and scopes
+//! (`operations.csv`). Not being able to see a key comes before not being allowed: the first is the 404 of nothing at all.
+
+use domain::{
+    error::{Error, Kind as ErrorKind},
+    ids::Guid,
+    key::{Key, Owner},
+    kind::Kind,
+    operation::{Operation, Reach, Scopes},
+    role::Role,
+    scope::ScopeSet,
+};
+
+use crate::api::{Api, Caller, Standing};
+
+/// What never changes about a key, and decides who sees it and what may be done with it; also of one that is yet to be made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    pub(crate) organization: Guid,
+    pub(crate) owner: Owner,
+    pub(crate) kind: Kind,
+}
+
+impl From<&Key> for Target {
+    fn from(key: &Key) -> Self {
+        Self { organization: key.organization, owner: key.owner, kind: key.kind }
+    }
+}
+
+/// Whether the caller may know of a key: of its organization and kind, a bank's token only of its bank's. People see the personal
+/// keys of their organization in either kind, so that they can stop what is theirs.
+pub(crate) fn may_see(caller: &Caller, target: Target) -> bool {
+    let Target { organization, owner, kind } = target;
+    if caller.owner.bank().is_some() {
+        return owner == caller.owner && caller.sees(organization, kind);
+    }
+    let personal = caller.user().is_some() && owner.user().is_some() && caller.sees_organization(organization);
+    caller.sees(organization, kind) || personal || is_own(caller.user(), owner)
+}
+
+/// Refuses what the caller may not do with a key that it sees, by what the authorizer knew of the caller.
+pub(crate) fn require(caller: &Caller, operation: Operation, target: Target) -> Result<(), Error> {
+    permit(operation, caller.reach(operation)?, caller.user(), caller.role, &caller.scopes, target)
+}
+
+/// Refuses what the caller may not do with a key that it sees, by what the caller is and holds at this moment: for changes that
+/// give somebody something.
+pub(crate) fn require_now(caller: &Caller, standing: &Standing, operation: Operation, target: Target) -> Result<(), Error> {
+    caller.require(operation)?;
+    let reach = operation.rule().reach(standing.role, &standing.scopes)?;
+    permit(operation, reach, caller.user(), standing.role, &standing.scopes, target)?;
+    // People also see the other kind's personal keys, which this kind's credentials only stop.
+    if caller.kind == target.kind {
+        Ok(())
+    } else {
+        let message = format!("A {} credential only stops {} keys: use a {1} one for this", caller.kind, target.kind);
+        Err(Error::new(ErrorKind::Forbidden, message))
+    }
+}
+
+/// Whether this bank is one that the caller makes keys of: of its organization and kind; a bank's token of its own bank.
+pub(crate) async fn reaches_bank(api: &Api, caller: &Caller, guid: Guid) -> Result<bool, Error> {
+    if let Some(own) = caller.owner.bank() {
+        return Ok(own == guid);
+    }
+    let bank = api.store.bank(guid).await?;
+    Ok(bank.is_some_and(|bank| bank.organization == caller.organization && bank.environment.kind() == caller.kind))
+}
+
+fn is_own(user: Option<Guid>, owner: Owner) -> bool {
+    user.is_some() && user == owner.user()
+}
+
+/// One's own personal keys need no scope; every other key one that governs keys of its owner.
+fn permit(
+    operation: Operation,
+    reach: Reach,
+    user: Option<Guid>,
+    role: Option<Role>,
+    scopes: &ScopeSet,
+    target: Target,
+) -> Result<(), Error> {
+    // Staff hold no scopes: the table alone says what they do.
+    if is_own(user, target.owner) || role.is_some_and(Role::is_staff) {
+        return Ok(());
+    }
+    let opening = opening(operation, target.owner);
+    if !opening.iter().any(|scope| scopes.has(scope)) {
+        return Err(Error::new(ErrorKind::InsufficientScope, format!("This needs the scope {}", opening.join(" or "))));
+    }
+    let reached = match reach {
+        Reach::All => true,
+        Reach::Sandbox => target.kind == Kind::Sandbox && target.owner.user().is_none(),
+        Reach::Own => false,
+    };
+    if reached {
+        Ok(())
+    } else {
+        let role = role.map_or("caller", Role::name);
+        let message = format!("A {role} manages sandbox keys of the organization and its banks, and personal keys of its own");
+        Err(Error::new(ErrorKind::Forbidden, message))
+    }
+}
+
+/// The scopes of an operation that open it for keys of this owner (CYB-11): a bank's keys have a family of scopes of their own;
+/// those of organizations and people share the other.
+fn opening(operation: Operation, owner: Owner) -> Vec<&'static str> {
+    let others: &[&str] = match owner {
+        Owner::Bank(_) => &["organization_applications:"],
+        Owner::Organization(_) | Owner::User(_) => &["bank_applications:", "banks:"],
+    };
+    match &operation.rule().scopes {
+        Scopes::People => Vec::new(),
+        Scopes::AnyOf(scopes) => {
+            scopes.iter().copied().filter(|scope| !others.iter().any(|other| scope.starts_with(other))).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GUID: Guid = Guid::from_bytes([1; 16]);
+    const BANK: Owner = Owner::Bank(GUID);
+    const ORGANIZATION: Owner = Owner::Organization(GUID);
+    const OWN: Owner = Owner::User(GUID);
+    const OTHERS: Owner = Owner::User(Guid::from_bytes([2; 16]));
+
+    fn refusal(operation: Operation, role: Option<Role>, scopes: &str, owner: Owner, kind: Kind) -> Option<ErrorKind> {
+        let scopes: ScopeSet = scopes.parse().unwrap();
+        let reach = match operation.rule().reach(role, &scopes) {
+            Ok(reach) => reach,
+            Err(error) => return Some(error.kind),
+        };
+        let target = Target { organization: GUID, owner, kind };
+        permit(operation, reach, role.map(|_| GUID), role, &scopes, target).err().map(|error| error.kind)
+    }
+
+    #[test]
+    fn cyb_11_the_scope_is_that_of_the_keys_owner() {
+        let (bank, organization) = ("bank_applications", "organization_applications");
+        for (operation, verb) in [
+            (Operation::ReadKey, "read"),
+            (Operation::UpdateKey, "write"),
+            (Operation::RotateKey, "write"),
+            (Operation::CreateKey, "execute"),
+            (Operation::RevokeKey, "execute"),
+        ] {
+            assert_eq!(opening(operation, BANK), [format!("{bank}:{verb}")], "{operation:?}");
+            for owner in [ORGANIZATION, OTHERS] {
+                assert_eq!(opening(operation, owner), [format!("{organization}:{verb}")], "{operation:?}");
+            }
+        }
+        assert_eq!(opening(Operation::ListKeys, BANK), ["bank_applications:read", "banks:read", "organizations:read"]);
+        assert_eq!(opening(Operation::ListKeys, ORGANIZATION), ["organization_applications:read", "organizations:read"]);
+    }
+
+    #[test]
+    fn developers_manage_sandbox_keys_and_their_own_personal_ones() {
+        let scopes = "bank_applications:write organization_applications:write";
+        let developer = |owner, kind| refusal(Operation::RotateKey, Some(Role::Developer), scopes, owner, kind);
+        for owner in [BANK, ORGANIZATION, OWN] {
+            assert_eq!(developer(owner, Kind::Sandbox), None, "{owner}");
+        }
+        for (owner, kind) in [(OTHERS, Kind::Sandbox), (BANK, Kind::Live), (ORGANIZATION, Kind::Live)] {
+            assert_eq!(developer(owner, kind), Some(ErrorKind::Forbidden), "{owner} {kind}");
+        }
+        assert_eq!(developer(OWN, Kind::Live), None);
+    }
+
+    #[test]
+    fn without_scopes_people_reach_their_own_keys_machines_nothing_and_staff_what_the_table_says() {
+        let admin = |owner| refusal(Operation::RevokeKey, Some(Role::Admin), "", owner, Kind::Sandbox);
+        assert_eq!((admin(OWN), admin(OTHERS)), (None, Some(ErrorKind::InsufficientScope)));
+        assert_eq!(refusal(Operation::RevokeKey, None, "", BANK, Kind::Sandbox), Some(ErrorKind::InsufficientScope));
+        for owner in [BANK, ORGANIZATION, OTHERS] {
+            assert_eq!(refusal(Operation::RevokeKey, Some(Role::Support), "", owner, Kind::Live), None);
+            assert_eq!(refusal(Operation::RotateKey, Some(Role::Support), "", owner, Kind::Live), Some(ErrorKind::Forbidden));
+        }
+        assert_eq!(refusal(Operation::RotateKey, Some(Role::Viewer), "", OWN, Kind::Live), Some(ErrorKind::Forbidden));
+    }
+}

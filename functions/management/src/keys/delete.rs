@@ -1,0 +1,21 @@
+//! Revokes a key by DELETE: immediate, final, and the same however often it is sent.
+
+use axum::{extract::State, http::StatusCode};
+use domain::operation::Operation;
+use web::{
+    dialect::Management,
+    extract::Id,
+    openapi::{KeyPath, NotFound, Refused},
+};
+
+use super::{access::require, find};
+use crate::api::{Api, Caller};
+
+/// Revokes a key by DELETE.
+#[utoipa::path(delete, path = "/api/keys/{client_id}", params(KeyPath), responses((status = 204), Refused, NotFound))]
+pub(crate) async fn delete(State(api): State<Api>, caller: Caller, Id(text): Id) -> Result<StatusCode, Management> {
+    let key = find(&api, &caller, &text).await?;
+    require(&caller, Operation::DeleteKey, (&key).into())?;
+    api.store.revoke_key(&key, &caller.origin()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,21 @@
+//! Gets one key by `client_id` or `guid`, revoked or not.
+
+use axum::{Json, extract::State};
+use domain::operation::Operation;
+use web::{
+    dialect::Management,
+    extract::Id,
+    openapi::{KeyPath, NotFound, Refused},
+};
+
+use super::{access::require, find, shape::Response, show};
+use crate::api::{Api, Caller};
+
+/// Gets a key.
+#[utoipa::path(get, path = "/api/keys/{client_id}", params(KeyPath),
+    responses((status = 200, body = Response), Refused, NotFound))]
+pub(crate) async fn read(State(api): State<Api>, caller: Caller, Id(text): Id) -> Result<Json<Response>, Management> {
+    let key = find(&api, &caller, &text).await?;
+    require(&caller, Operation::ReadKey, (&key).into())?;
+    Ok(show(&api, &caller, &key).await?)
+}

@@ -1,0 +1,169 @@
+//! Gives a key another secret (CBM-3, ARZ-5, X-3, X-8): the old one works on for a while, 24 hours unless something else is asked
+//! for. The `client_id` never changes.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    response::IntoResponse,
+};
+use domain::{
+    error::{Error, Kind as ErrorKind},
+    gate::Gates,
+    key::{Grace, Key, Rotation},
+    operation::Operation,
+};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde_json::Value;
+use utoipa::ToSchema;
+use web::{
+    dialect::Management,
+    extract::{self, Id},
+    openapi::{BadBody, Conflict, KeyPath, NotFound, Refused, schema},
+};
+
+use super::{
+    access::{require, require_now},
+    behind, find, require_own_works,
+    shape::{Response, Secret},
+};
+use crate::api::{Api, Caller, Standing};
+
+/// How long the old secret works on when nothing is said (CBM-3).
+const DAY: Duration = Duration::from_hours(24);
+
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = RotateKey)]
+#[expect(clippy::option_option, reason = "left out, null and a value are three things")]
+pub(crate) struct Body {
+    /// Seconds that the old secret works on; null: until the rotation is finished. Where it is left out, 24 hours.
+    #[serde(default, deserialize_with = "extract::nullable")]
+    #[schema(value_type = Option<u64>, minimum = 0, maximum = 7_776_000, default = 86_400)]
+    grace_period: Option<Option<Value>>,
+    /// From when on those are counted: from now, or from the new secret's first use.
+    #[serde(default, deserialize_with = "starts")]
+    #[schema(nullable = false)]
+    grace_starts: Option<Starts>,
+    /// End the newest secret at once, because nobody has it, and leave an older one as it is.
+    #[serde(default, deserialize_with = "extract::not_null")]
+    #[schema(nullable = false)]
+    replace: Option<bool>,
+    /// Accepted from a bank's token, and ignored (CYB-4).
+    #[serde(default)]
+    #[schema(value_type = Option<schema::Guid>)]
+    bank_guid: Option<IgnoredAny>,
+}
+
+/// From when on a grace period is counted.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = GraceStarts)]
+enum Starts {
+    Now,
+    FirstUse,
+}
+
+fn starts<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Starts>, D::Error> {
+    extract::word(deserializer).map(Some)
+}
+
+/// A key with another secret.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RotatedKey)]
+pub(crate) struct Rotated<'a> {
+    #[serde(flatten)]
+    key: Response,
+    /// Shown once.
+    secret: &'a str,
+    /// The one before, and when it ends; null where none works on.
+    #[schema(required)]
+    previous_secret: Option<Secret>,
+}
+
+/// Gives a key another secret.
+///
+/// The old one works on for 24 hours, or for as long as is asked for. While an older secret still works, finish that rotation
+/// first, or replace the newest one.
+#[utoipa::path(post, path = "/api/keys/{client_id}/rotate", params(KeyPath), request_body = Option<Body>,
+    responses((status = 200, body = Rotated), Refused, NotFound, BadBody, Conflict))]
+pub(crate) async fn rotate(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(text): Id,
+    request: Request,
+) -> Result<impl IntoResponse, Management> {
+    let (parts, body) = request.into_parts();
+    let body: Body = extract::optional_json(&parts.headers, body).await?;
+    caller.require_no_bank(body.bank_guid.is_some(), "is not a member that this takes")?;
+    let rotation = body.rotation()?;
+    let key = find(&api, &caller, &text).await?;
+    require(&caller, Operation::RotateKey, (&key).into())?;
+    let standing = api.standing(&caller).await?;
+    require_now(&caller, &standing, Operation::RotateKey, (&key).into())?;
+    let gates = api.store.gates(&key).await?;
+    let (plain, secret) = api.mint(key.kind, key.client_id).await?;
+    let rotate = |key: Key| {
+        let now = api.now();
+        require_own_works(&caller, &key, now)?;
+        let key = behind(&gates, key, now);
+        require_conferrable(&api, &caller, &standing, &gates, &key)?;
+        key.rotate(secret.id, rotation, now)
+    };
+    let store = api.store.on_behalf_of(&standing.behalf);
+    let key = store.rotate_key(key.client_id, &secret, &caller.origin(), rotate).await?;
+    let previous_secret = key.secrets.working_previous(api.now()).map(Secret::from);
+    let key = Response::new(&api, &caller, &key, &gates);
+    let rotated = Rotated { key, secret: &plain.expose(), previous_secret };
+    Ok(([("cache-control", "no-store")], Json(rotated)).into_response())
+}
+
+impl Body {
+    fn rotation(&self) -> Result<Rotation, Error> {
+        let grace = self.grace()?;
+        if self.replace != Some(true) {
+            return Ok(Rotation::Keep(grace));
+        }
+        if self.grace_period.is_some() || self.grace_starts.is_some() {
+            let reason = "ends the newest secret at once: send it without grace_period and grace_starts";
+            return Err(Error::field("replace", reason));
+        }
+        Ok(Rotation::Replace)
+    }
+
+    fn grace(&self) -> Result<Grace, Error> {
+        let from_first_use = self.grace_starts == Some(Starts::FirstUse);
+        let from = if from_first_use { Grace::FromFirstUse } else { Grace::FromNow };
+        match &self.grace_period {
+            None => Ok(from(DAY)),
+            Some(None) if from_first_use => {
+                Err(Error::field("grace_starts", "must be now where grace_period is null, which never ends by itself"))
+            }
+            Some(None) => Ok(Grace::Open),
+            Some(Some(seconds)) => match seconds.as_u64().map(Duration::from_secs) {
+                Some(grace) if grace <= Grace::LONGEST => Ok(from(grace)),
+                _ => {
+                    let longest = Grace::LONGEST.as_secs();
+                    let reason = format!("must be a whole number of seconds from 0 to {longest}, or null for an open end");
+                    Err(Error::field("grace_period", reason))
+                }
+            },
+        }
+    }
+}
+
+/// A rotation hands out a credential: whoever asks for it needs to hold what it holds.
+fn require_conferrable(api: &Api, caller: &Caller, standing: &Standing, gates: &Gates, key: &Key) -> Result<(), Error> {
+    let conferrer = standing.conferrer();
+    conferrer.rotation(&api.catalogue, key)?;
+    match (key.owner.user(), caller.user()) {
+        (None, _) => Ok(()),
+        (Some(_), None) => Err(Error::new(ErrorKind::Forbidden, "Only people rotate personal keys, by a personal key")),
+        (Some(user), Some(own)) if user == own => Ok(()),
+        (Some(_), Some(_)) => {
+            let user = gates.user.as_ref().ok_or_else(Error::not_found)?;
+            conferrer.user(&api.catalogue, user)
+        }
+    }
+}

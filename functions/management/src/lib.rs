@@ -42,9 +42,7 @@ fn router(api: Api, issuer: &str) -> Router {
         .route("/api/banks/{guid}", get(banks::read::read).patch(banks::update::update))
         .merge(applications::routes::<BankApplications>())
         .merge(applications::routes::<OrganizationApplications>())
-        .route("/api/keys/{client_id}/deactivate", post(keys::deactivate::deactivate))
-        .route("/api/keys/{client_id}/restore", post(keys::restore::restore))
-        .route("/api/keys/{client_id}/revoke", post(keys::revoke::revoke))
+        .merge(keys::routes())
         .merge(docs::routes(issuer))
         .fallback(dialect::no_such_path)
         .method_not_allowed_fallback(dialect::no_such_method);

@@ -3,11 +3,39 @@
 
 use utoipa::{OpenApi, openapi::OpenApi as Document};
 
-use crate::docs;
+use crate::{applications, docs, keys};
 
 #[derive(OpenApi)]
-#[openapi(paths(docs::document::read, docs::page::read, docs::asset::read))]
+#[openapi(
+    paths(
+        docs::document::read,
+        docs::page::read,
+        docs::asset::read,
+        keys::list::list,
+        keys::create::create,
+        keys::read::read,
+        keys::update::update,
+        keys::delete::delete,
+        keys::rotate::rotate,
+        keys::finish_rotation::finish_rotation,
+        keys::revoke::revoke,
+        keys::deactivate::deactivate,
+        keys::restore::restore,
+    ),
+    nest((path = "/api/bank_applications", api = Applications), (path = "/api/organization_applications", api = Applications))
+)]
 struct Described;
+
+/// One family of keys (CYB-3).
+#[derive(OpenApi)]
+#[openapi(paths(
+    applications::list::list,
+    applications::create::create,
+    applications::read::read,
+    applications::update::update,
+    applications::delete::delete,
+))]
+struct Applications;
 
 /// The operations of the management function.
 #[must_use]

@@ -4,6 +4,7 @@ use crate::{
     allowlist::Allowlist,
     error::{Error, FieldError, Kind as ErrorKind},
     key::{Key, Owner},
+    kind::Kind,
     role::Role,
     scope::{Catalogue, Grant, Holder, Scope, ScopeSet},
     time::Timestamp,
@@ -114,24 +115,33 @@ impl Conferrer<'_> {
         self.key.expires_at.is_some_and(|own| end.is_none_or(|end| end > own))
     }
 
+    /// Whether this caller may make, change or act for somebody of this role: nobody of a higher one than their own. A machine
+    /// does so to viewers and developers at most.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`].
+    pub fn covers(&self, role: Role) -> Result<(), Error> {
+        if self.role.unwrap_or(Role::Developer).covers(role) {
+            Ok(())
+        } else {
+            Err(Error::new(ErrorKind::Forbidden, format!("This caller has no say over the role {role}")))
+        }
+    }
+
     /// Whether this caller may make or change a user into `user`, or get a credential that acts as this user: nobody confers a
     /// higher role or more scopes than their own, in either environment. A machine makes viewers and developers at most.
     ///
     /// # Errors
     /// [`ErrorKind::Forbidden`] for the role, [`ErrorKind::InsufficientScope`] for a scope.
     pub fn user(&self, catalogue: &Catalogue, user: &User) -> Result<(), Error> {
-        let covered = match self.role {
-            Some(role) => role.covers(user.role),
-            None => Role::Developer.covers(user.role),
-        };
-        if !covered {
-            return Err(Error::new(ErrorKind::Forbidden, format!("This caller confers no role as high as {}", user.role)));
-        }
+        self.covers(user.role)?;
         let holds = |scope: &Scope| {
             let of_banks = catalogue.grant(Holder::Bank, scope) == Some(Grant::Yes) && self.may_confer(Holder::Bank, scope);
             of_banks || self.scopes.has(scope.as_str())
         };
-        match user.scopes(catalogue, self.key.kind).iter().find(|scope| !holds(scope)) {
+        // Whoever is a user acts by keys of either kind.
+        let either = user.scopes(catalogue, Kind::Sandbox).union(&user.scopes(catalogue, Kind::Live));
+        match either.iter().find(|scope| !holds(scope)) {
             None => Ok(()),
             Some(scope) => Err(insufficient(format!(
                 "A caller confers only scopes that it holds, and this one does not hold {scope}; name fewer in allowed_scopes"
@@ -225,4 +235,87 @@ fn within_policy(requested: Option<Timestamp>, latest: Option<Timestamp>, now: T
 
 fn insufficient(message: String) -> Error {
     Error::new(ErrorKind::InsufficientScope, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ids::{ClientId, Guid, SecretId},
+        key::Draft,
+        organization::Name,
+        user::{Email, UserState},
+    };
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
+
+    fn key(owner: Owner, kind: Kind) -> Key {
+        let draft = Draft {
+            owner,
+            organization: Guid::from_bytes([1; 16]),
+            kind,
+            name: Name::parse("caller").unwrap(),
+            description: None,
+            scopes: ScopeSet::default(),
+            ip_allowlist: Allowlist::default(),
+            expires_at: None,
+            destination: None,
+            webhook_url: None,
+        };
+        Key::create(draft, ClientId::of(Guid::from_bytes([2; 16])), SecretId::from_bytes([3; 16]), NOW).unwrap()
+    }
+
+    fn user(role: Role, allowed: Option<&str>) -> User {
+        User {
+            guid: Guid::from_bytes([4; 16]),
+            organization: Guid::from_bytes([1; 16]),
+            email: Email::parse("ada@example.com").unwrap(),
+            role,
+            allowed_scopes: allowed.map(|scopes| scopes.parse().unwrap()),
+            state: UserState::Active,
+            created_at: NOW,
+            updated_at: NOW,
+            version: 0,
+        }
+    }
+
+    /// What a caller with these scopes is told of making such a user.
+    fn confers(role: Option<Role>, kind: Kind, scopes: &ScopeSet, made: &User) -> Result<(), ErrorKind> {
+        let owner = match role {
+            Some(_) => Owner::User(Guid::from_bytes([5; 16])),
+            None => Owner::Organization(Guid::from_bytes([1; 16])),
+        };
+        let key = key(owner, kind);
+        let conferrer = Conferrer { key: &key, role, scopes, ip_allowlist: &key.ip_allowlist };
+        conferrer.user(&Catalogue::default(), made).map_err(|error| error.kind)
+    }
+
+    #[test]
+    fn nobody_confers_a_higher_role_than_their_own_and_a_machine_none_above_developer() {
+        let all = Role::Owner.scopes(&Catalogue::default(), Kind::Live);
+        for (by, made, expected) in [
+            (Some(Role::Owner), Role::Owner, Ok(())),
+            (Some(Role::Admin), Role::Admin, Ok(())),
+            (Some(Role::Admin), Role::Owner, Err(ErrorKind::Forbidden)),
+            (None, Role::Developer, Ok(())),
+            (None, Role::Admin, Err(ErrorKind::Forbidden)),
+            (Some(Role::Owner), Role::Support, Err(ErrorKind::Forbidden)),
+            (Some(Role::Operations), Role::Viewer, Err(ErrorKind::Forbidden)),
+        ] {
+            assert_eq!(confers(by, Kind::Live, &all, &user(made, None)), expected, "{by:?} makes {made}");
+        }
+    }
+
+    #[test]
+    fn a_narrowed_caller_makes_users_as_narrow_whatever_key_either_acts_by() {
+        let held: ScopeSet = "users:execute banks:read".parse().unwrap();
+        let makes = |made: &User| confers(Some(Role::Admin), Kind::Live, &held, made);
+        assert_eq!(makes(&user(Role::Viewer, Some("banks:read"))), Ok(()));
+        assert_eq!(makes(&user(Role::Viewer, None)), Err(ErrorKind::InsufficientScope));
+        assert_eq!(makes(&user(Role::Viewer, Some("banks:read users:read"))), Err(ErrorKind::InsufficientScope));
+        let reading = Role::Viewer.scopes(&Catalogue::default(), Kind::Live);
+        assert_eq!(confers(None, Kind::Live, &reading, &user(Role::Viewer, None)), Ok(()));
+        let sandbox_only = user(Role::Developer, Some("organization_applications:execute"));
+        assert_eq!(confers(None, Kind::Live, &reading, &sandbox_only), Err(ErrorKind::InsufficientScope));
+    }
 }

@@ -91,16 +91,18 @@ pub(crate) async fn create<F: Family>(
         Attempt::First(once) => once,
         Attempt::Repeated(made) => return Ok(repeated(&api, &made).await?),
     };
-    let tenant = api.store.organization(organization).await?.ok_or_else(Error::unauthenticated)?.organization;
+    let tenant = api.store.organization(organization).await?.ok_or_else(Error::unauthenticated)?;
     let (plain, secret) = api.mint(kind, client_id).await?;
-    let (now, conferrer) = (secret.created_at, standing.conferrer());
+    // Past the window of every incident that would cover it (LEAK-8).
+    let creation = tenant.gate.creation(owner, kind, secret.created_at);
+    let conferrer = standing.conferrer();
     conferrer.allowlist(&ip_allowlist)?;
     let scopes = conferrer.scopes(&api.catalogue, F::HOLDER, body.scopes.as_deref())?;
-    let expires_at = conferrer.expiry(expires_at, tenant.latest_end(now), now)?;
+    let expires_at = conferrer.expiry(expires_at, tenant.organization.latest_end(creation), creation)?;
     let (description, destination, webhook_url) = (None, None, None);
     let draft =
         Draft { owner, organization, kind, name, description, scopes, ip_allowlist, expires_at, destination, webhook_url };
-    let key = Key::create(draft, client_id, secret.id, now)?;
+    let key = Key::create(draft, client_id, secret.id, creation)?;
     let store = api.store.on_behalf_of(&standing.behalf);
     let created = store.create_key(&key, &secret, once.as_ref(), &caller.origin()).await;
     if let Attempt::Repeated(made) = api.settle(created, once).await? {

@@ -125,9 +125,10 @@ pub(crate) async fn create(
     let user = owner(&api, &caller, &standing, wanted.owner).await?;
     let organization = api.store.organization(caller.organization).await?.ok_or_else(Error::unauthenticated)?;
     let (plain, secret) = api.mint(caller.kind, client_id).await?;
-    let now = secret.created_at;
-    let draft = wanted.draft(&api, &caller, &standing, organization.organization.latest_end(now), now)?;
-    let key = Key::create(draft, client_id, secret.id, now)?;
+    // Past the window of every incident that would cover it (LEAK-8).
+    let creation = organization.gate.creation(wanted.owner, caller.kind, secret.created_at);
+    let draft = wanted.draft(&api, &caller, &standing, organization.organization.latest_end(creation), creation)?;
+    let key = Key::create(draft, client_id, secret.id, creation)?;
     let store = api.store.on_behalf_of(&standing.behalf);
     let created = store.create_key(&key, &secret, once.as_ref(), &caller.origin()).await;
     if let Attempt::Repeated(made) = api.settle(created, once).await? {

@@ -91,7 +91,7 @@ impl FromStr for OwnerType {
 /// Whose a key is.
 #[derive(Serialize, ToSchema)]
 #[schema(as = KeyOwner)]
-struct Owner {
+pub(crate) struct Owner {
     #[serde(rename = "type")]
     owner_type: OwnerType,
     #[schema(value_type = schema::Guid)]

@@ -16,7 +16,7 @@ use super::world::{ISSUER, LIVE, NOW, SANDBOX, World, claims, feed, later, reque
 use crate::{
     bearer::NoBearer,
     context::Context,
-    decide::{Cause, Decision, Denial, Unauthorized, Unavailable},
+    decision::{Cause, Decision, Denial, Unauthorized, Unavailable},
     request::{Request, Route},
 };
 
@@ -61,9 +61,10 @@ fn cyb_4_a_good_token_passes_and_the_api_learns_whom_it_serves() {
     assert_eq!(context.fields(), expected);
     let caller = Caller::read(&expected, Facts::default()).expect("the reading side understands it");
     assert_eq!(
-        (caller.client_id, caller.owner, caller.jti, caller.sid),
-        (context.client_id, context.owner, context.jti, context.sid)
+        (caller.client_id, caller.owner, caller.jti, caller.sid, caller.expires_at),
+        (context.client_id, context.owner, context.jti, context.sid, Some(claims().exp))
     );
+    assert_eq!((caller.role, caller.customer), (None, None));
     assert_eq!((caller.kind, caller.scopes, caller.ip_allowlist), (context.environment, context.scopes, context.ip_allowlist));
 }
 
@@ -74,15 +75,17 @@ fn what_is_absent_is_left_out_of_the_context_and_what_is_wrong_is_refused() {
     let fields = context.fields();
     assert!(!fields.contains_key("bank") && !fields.contains_key("ip_allowlist"));
     assert!(Caller::read(&fields, Facts::default()).is_ok());
-    // When it dies is the authorizer's matter; functions do not ask.
-    for name in fields.keys().filter(|name| *name != "expires_at") {
+    for name in fields.keys() {
         let mut fields = fields.clone();
         fields.insert(name.clone(), "?".into());
         assert!(Caller::read(&fields, Facts::default()).is_err(), "{name}");
         fields.remove(name);
-        assert!(Caller::read(&fields, Facts::default()).is_err(), "without {name}");
+        // A personal key may have no end, and nothing else of a token's is optional.
+        assert_eq!(Caller::read(&fields, Facts::default()).is_ok(), name == "expires_at", "without {name}");
     }
-    for (name, value) in [("bank", "05".repeat(16)), ("ip_allowlist", String::new())] {
+    for (name, value) in
+        [("bank", "05".repeat(16)), ("ip_allowlist", String::new()), ("role", "viewer".into()), ("customer", "?".into())]
+    {
         let mut fields = fields.clone();
         fields.insert(name.into(), value);
         assert!(Caller::read(&fields, Facts::default()).is_err(), "{name}");
@@ -169,7 +172,7 @@ fn x_1_every_fact_of_a_token_can_be_revoked() {
     let organization = |cohort| Subject::Organization { guid: claims().org.to_string(), cohort };
     let created = claims().key_created;
     let next = Timestamp::from_millis(created.millis() + 1);
-    let cohort = |created_from, created_until| organization(Cohort { environment: None, created_from, created_until });
+    let cohort = |created_from, created_until| organization(Cohort { created_from, created_until, ..Cohort::default() });
     for (subject, fact) in [
         (Subject::Key(claims().client_id.to_string()), Fact::Key),
         (Subject::Secret(claims().sid.to_string()), Fact::Secret),
@@ -177,12 +180,20 @@ fn x_1_every_fact_of_a_token_can_be_revoked() {
         (Subject::Owner("05".repeat(16)), Fact::Owner),
         (organization(Cohort::default()), Fact::Organization),
         (organization(Cohort { environment: Some(Kind::Sandbox), ..Cohort::default() }), Fact::Organization),
+        (organization(Cohort { owner: claims().owner.bank(), ..Cohort::default() }), Fact::Organization),
         (cohort(Some(created), Some(next)), Fact::Organization),
     ] {
         let world = World::with_feed(&[(Effect::Revoke, subject.clone())]);
         assert_eq!(refused(&world, &request), Unauthorized::Withdrawn(Withdrawn::Revoked(fact)), "{subject:?}");
         let world = World::with_feed(&[(Effect::Suspend { version: 2 }, subject.clone())]);
         assert_eq!(refused(&world, &request), Unauthorized::Withdrawn(Withdrawn::Suspended(fact)), "{subject:?}");
+        let world = World::with_feed(&[(Effect::Expire { at: NOW, version: 2 }, subject.clone())]);
+        assert_eq!(refused(&world, &request), Unauthorized::Withdrawn(Withdrawn::Expired(fact)), "{subject:?}");
+        let world = World::with_feed(&[(Effect::Expire { at: later(1), version: 2 }, subject.clone())]);
+        assert!(allows(&world, &request), "its new end has not come");
+        let frozen = Request { time: Some(later(1)), ..request.clone() };
+        assert_eq!(refused(&world, &frozen), Unauthorized::Withdrawn(Withdrawn::Expired(fact)), "by the gateway's clock it has");
+        assert!(allows(&World::with_feed(&[(Effect::Refresh, subject.clone())]), &request), "a token says itself what it may do");
         let world =
             World::with_feed(&[(Effect::Suspend { version: 2 }, subject.clone()), (Effect::Resume { version: 3 }, subject)]);
         assert!(allows(&world, &request));

@@ -1,8 +1,12 @@
 //! One event of each shape, as API Gateway sends it, and the whole answer to it.
 
+use domain::{allowlist::Allowlist, error::PLAN_UPGRADE_REQUIRED, gate::Plan, kind::Kind, role::Role, scope::Catalogue};
 use serde_json::{Value, json};
 
-use super::world::{ADDRESS, NOW, SANDBOX, World, claims, rest_event};
+use super::{
+    person::{KEY, Person, secret},
+    world::{ADDRESS, NOW, SANDBOX, World, claims, rest_event},
+};
 use crate::{answer::Refused, settings::HttpApiResponse};
 
 const STAGE: &str = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/v1/*";
@@ -12,7 +16,7 @@ fn token() -> String {
 }
 
 fn unrestricted_token() -> String {
-    SANDBOX.token(&jwt::Claims { ip_allowlist: domain::allowlist::Allowlist::default(), ..claims() })
+    SANDBOX.token(&jwt::Claims { ip_allowlist: Allowlist::default(), ..claims() })
 }
 
 fn context() -> Value {
@@ -155,6 +159,48 @@ fn a_websocket_connect_event() {
         answer(&with(&event, "/requestContext/identity/sourceIp", "1.1.1.1".into())).unwrap()["context"]["message_code"],
         "ip_not_allowed"
     );
+}
+
+/// CBM-1: what the API learns of a person, in every shape; TOKEN events have no address, and the key has a list.
+#[test]
+fn a_personal_key_in_every_shape() {
+    let bearer = format!("Bearer {}", secret());
+    let context = json!({
+        "organization": "04".repeat(16), "client_id": KEY, "owner": format!("user:{}", "06".repeat(16)), "role": "admin",
+        "scopes": Role::Admin.scopes(&Catalogue::default(), Kind::Sandbox).to_string(), "environment": "sandbox",
+        "sid": "08".repeat(16), "ip_allowlist": "8.8.8.0/24",
+    });
+    let allowed = |context: &Value| {
+        let mut policy = policy("Allow", STAGE, context);
+        policy["principalId"] = KEY.to_string().into();
+        policy
+    };
+    let sent = |event: Value, header: &str| {
+        let mut event = event;
+        event["headers"][header] = bearer.clone().into();
+        if !event["multiValueHeaders"].is_null() {
+            event["multiValueHeaders"][header] = json!([bearer]);
+        }
+        event
+    };
+    assert_eq!(answer(&rest_event(&secret())), Ok(allowed(&context)));
+    assert_eq!(answer(&sent(http_api_1_0_event(), "Authorization")), Ok(allowed(&context)));
+    assert_eq!(answer(&sent(websocket_event(), "Authorization")), Ok(allowed(&context)));
+    assert_eq!(answer(&sent(http_api_event(), "authorization")), Ok(json!({"isAuthorized": true, "context": context})));
+
+    let arn = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/v1/GET/banks/05";
+    let by_token_event = |world: &World| world.answer(token_event(&secret(), arn));
+    assert_eq!(by_token_event(&World::new()).unwrap()["context"]["message_code"], "ip_unknown");
+    let mut person = Person::new();
+    person.key.ip_allowlist = Allowlist::default();
+    let mut unrestricted = context;
+    unrestricted.as_object_mut().unwrap().remove("ip_allowlist");
+    assert_eq!(by_token_event(&World { person: Ok(person), ..World::new() }), Ok(allowed(&unrestricted)));
+    let mut person = Person::new();
+    person.gates.organization.plan = Plan::Starter;
+    let denied = World { person: Ok(person), ..World::new() }.answer(rest_event(&secret())).unwrap();
+    assert_eq!(denied["context"], json!({"message_code": "plan_upgrade_required", "message": PLAN_UPGRADE_REQUIRED}));
+    assert_eq!(denied["principalId"], KEY.to_string());
 }
 
 #[test]

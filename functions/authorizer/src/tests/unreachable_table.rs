@@ -6,12 +6,16 @@ use std::{sync::Arc, time::Duration};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use store::{Store, Tables};
 use tokio::time::timeout;
+use web::pepper::PepperSource;
 
-use super::world::{NOW, SANDBOX, World, claims, request, rest_event};
+use super::{
+    person::secret,
+    world::{NOW, SANDBOX, World, claims, request, rest_event},
+};
 use crate::{
     answer::Refused,
     bearer::NoBearer,
-    decide::{Decision, Unauthorized, Unavailable},
+    decision::{Decision, Unauthorized, Unavailable},
     guard::Guard,
     handle,
     request::Request,
@@ -22,8 +26,9 @@ fn guard() -> Guard {
     let aws = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).region(Region::from_static("eu-west-1"));
     let tables = Tables { core: "core".into(), feed: "feed".into(), audit: String::new() };
     let clock: domain::time::Clock = Arc::new(|| NOW);
-    let store = Store::new(&aws.endpoint_url("http://127.0.0.1:1").build(), tables, clock.clone(), || claims().jti);
-    Guard::new(World::new().settings, store, clock)
+    let aws = aws.endpoint_url("http://127.0.0.1:1").build();
+    let store = Store::new(&aws, tables, clock.clone(), || claims().jti);
+    Guard::new(World::new().settings, store, Some(PepperSource::new(&aws, "pepper")), clock)
 }
 
 #[tokio::test]
@@ -35,6 +40,7 @@ async fn cbm_4_nobody_passes_while_the_tables_do_not_answer() {
         assert_eq!(guard.authorize(request(&token)).await, Decision::Unavailable(Unavailable::Keys));
     }
     assert_eq!(handle(&guard, rest_event(&token)).await, Err(Refused::Unavailable("keys_stale")));
+    assert_eq!(guard.authorize(request(&secret())).await, Decision::Unavailable(Unavailable::Feed), "nor a personal key");
 }
 
 #[tokio::test]

@@ -12,14 +12,17 @@ use domain::{
     ids::{ClientId, Guid, SecretId},
     key::Owner,
     kind::Kind,
+    scope::Catalogue,
     time::Timestamp,
 };
 use jwt::{Claims, Expected, Jwk, Verifier};
 use serde_json::{Value, json};
 
+use super::person::{Person, brand};
 use crate::{
     answer::{self, Refused},
-    decide::{Decision, Unauthorized, decide},
+    decide::{Presented, decide},
+    decision::{Decision, KeyRefusal, Unauthorized},
     events,
     request::Request,
     routes::Routes,
@@ -89,23 +92,30 @@ pub(crate) struct World {
     pub(crate) settings: Settings,
     pub(crate) verifier: Verifier,
     pub(crate) tokens: VerifiedTokens,
+    /// Whose every secret is, or why it is nobody's.
+    pub(crate) person: Result<Person, KeyRefusal>,
     pub(crate) feed: Feed,
     pub(crate) now: Timestamp,
 }
 
 impl World {
-    /// In which the token of [`claims`] passes.
+    /// In which the token of [`claims`] passes, and the secret of [`Person::new`].
     pub(crate) fn new() -> Self {
         let routes = r#"{"GET /banks/{guid}": ["banks:read", "organizations:read"], "POST /banks": ["banks:execute"], "GET /open": [], "$connect": []}"#;
         let settings = Settings {
             core_table: "core".into(),
             feed_table: "feed".into(),
+            audit_table: Some("audit".into()),
+            pepper_secret: Some("pepper".into()),
+            brand: brand(),
+            catalogue: Catalogue::default(),
             expected: Expected::of_issuer(ISSUER).accepting(Kind::Sandbox, "https://sandbox.example"),
             routes: Routes::parse(routes).unwrap(),
             http_api_response: HttpApiResponse::Simple,
         };
         let verifier = Verifier::new([(Kind::Sandbox, SANDBOX.jwk()), (Kind::Live, LIVE.jwk())]).unwrap();
-        Self { settings, verifier, tokens: VerifiedTokens::default(), feed: feed(NOW, &[]), now: NOW }
+        let (tokens, person) = (VerifiedTokens::default(), Ok(Person::new()));
+        Self { settings, verifier, tokens, person, feed: feed(NOW, &[]), now: NOW }
     }
 
     pub(crate) fn with_feed(entries: &[(Effect, Subject)]) -> Self {
@@ -114,11 +124,17 @@ impl World {
 
     /// What the guard does, over these values.
     pub(crate) fn decide(&self, request: &Request) -> Decision {
-        let verified =
-            request.credential.as_ref().map_err(|why| Unauthorized::NoBearer(*why)).and_then(|token| {
-                self.tokens.verify(token, &self.verifier, request.moment(self.now)).map_err(Unauthorized::Token)
-            });
-        decide(&self.settings, verified.as_deref().map_err(|why| *why), request, &self.feed, self.now)
+        let bearer = match &request.credential {
+            Ok(bearer) => bearer,
+            Err(why) => return Decision::Unauthorized(Unauthorized::NoBearer(*why)),
+        };
+        let decide = |presented| decide(&self.settings, presented, request, &self.feed, self.now);
+        if bearer.secret(&self.settings.brand).is_some() {
+            let key = self.person.as_ref().map(Person::read);
+            return decide(key.as_ref().map(Presented::Key).map_err(|why| Unauthorized::Key(**why)));
+        }
+        let verified = self.tokens.verify(bearer, &self.verifier, request.moment(self.now).latest());
+        decide(verified.as_deref().map(Presented::Token).map_err(|why| Unauthorized::Token(*why)))
     }
 
     /// What the function answers to an event.

@@ -1,0 +1,276 @@
+//! A guard over played tables: what it asks of them for a personal key, and when it asks again.
+
+use std::time::Duration;
+
+use domain::{
+    allowlist::Allowlist,
+    feed::{Effect, Subject},
+    gate::Plan,
+    ids::SecretId,
+    key::{Grace, Owner, Rotation, Secrets, State},
+    kind::Kind,
+    role::Role,
+};
+
+use super::{
+    person::{KEY, MADE, Person, SECRET, USER, minted, secret},
+    played::{Held, Scene},
+    world::{NOW, SANDBOX, World, claims, request},
+};
+use crate::{
+    decision::{Cause, Decision, KeyRefusal, Unauthorized, Unavailable},
+    request::{Request, Route},
+};
+
+/// A reading of the key, and of its gates.
+const READING: [&str; 2] = ["Query", "BatchGetItem"];
+
+impl Scene {
+    async fn call(&self) -> Decision {
+        self.guard.authorize(request(&secret())).await
+    }
+
+    async fn passes(&self) -> bool {
+        matches!(self.call().await, Decision::Allow(_))
+    }
+
+    /// After the peppers were read.
+    async fn warm() -> Self {
+        let scene = Self::new();
+        scene.guard.warm().await;
+        scene.asked();
+        scene
+    }
+}
+
+fn refused(why: KeyRefusal) -> Decision {
+    Decision::Unauthorized(Unauthorized::Key(why))
+}
+
+#[tokio::test]
+async fn a_key_is_read_once_a_minute_and_a_remembered_one_asks_for_the_feed_alone() {
+    let scene = Scene::warm().await;
+    assert!(scene.passes().await);
+    assert_eq!(scene.asked(), READING);
+    for _ in 0..60 {
+        scene.advance(1_000);
+        assert!(scene.passes().await);
+    }
+    assert_eq!(scene.asked(), [""; 0], "at the edge of sixty seconds");
+    scene.advance(1);
+    assert!(scene.passes().await);
+    assert_eq!(scene.asked(), READING);
+}
+
+#[tokio::test]
+async fn the_first_key_reads_the_peppers_where_that_failed_at_start_up() {
+    let scene = Scene::new();
+    assert!(scene.passes().await);
+    assert_eq!(scene.asked(), ["Query", "GetSecretValue", "BatchGetItem"]);
+}
+
+#[tokio::test]
+async fn a_burst_with_one_secret_is_one_reading() {
+    let scene = Scene::warm().await;
+    let calls = (scene.call(), scene.call(), scene.call(), scene.call());
+    let decisions = tokio::join!(calls.0, calls.1, calls.2, calls.3);
+    for decision in [decisions.0, decisions.1, decisions.2, decisions.3] {
+        assert!(matches!(decision, Decision::Allow(_)));
+    }
+    assert_eq!(scene.asked(), READING);
+}
+
+#[tokio::test]
+async fn cbm_1_a_change_of_the_user_is_felt_as_soon_as_the_feed_tells() {
+    let scene = Scene::warm().await;
+    assert!(scene.passes().await);
+    scene.person(|person| person.user().role = Role::Viewer);
+    scene.announce(Effect::Refresh, Subject::User(USER.to_string()));
+    assert!(
+        matches!(scene.call().await, Decision::Allow(context) if context.role == Some(Role::Admin)),
+        "the feed is fresh still"
+    );
+    scene.advance(1_001);
+    assert!(matches!(scene.call().await, Decision::Allow(context) if context.role == Some(Role::Viewer)));
+    scene.asked();
+    scene.advance(1_001);
+    assert!(scene.passes().await);
+    assert_eq!(scene.asked(), [""; 0], "the entry stays in the feed and drops nothing again");
+}
+
+#[tokio::test]
+async fn cyb_6_a_narrower_list_is_felt_as_soon_as_the_feed_tells() {
+    let scene = Scene::warm().await;
+    assert!(scene.passes().await);
+    scene.person(|person| person.key.ip_allowlist = Allowlist::parse(&["9.9.9.9"]).unwrap());
+    scene.announce(Effect::Refresh, Subject::Key(KEY.to_string()));
+    scene.advance(1_001);
+    assert!(matches!(scene.call().await, Decision::Deny(denial) if denial.cause == Cause::IpNotAllowed));
+}
+
+#[tokio::test]
+async fn cbm_4_a_revoked_key_is_refused_by_the_feed_even_where_the_reading_missed_it() {
+    let scene = Scene::warm().await;
+    assert!(scene.passes().await);
+    // The table still shows the key as it was.
+    scene.announce(Effect::Revoke, Subject::Key(KEY.to_string()));
+    scene.advance(1_001);
+    assert!(matches!(scene.call().await, Decision::Unauthorized(Unauthorized::Withdrawn(_))));
+}
+
+/// The user's role is narrowed between the reading of the key and the decision: the reading is not even used once.
+#[tokio::test]
+async fn a_key_that_changes_while_it_is_read_is_read_again() {
+    let scene = Scene::warm().await;
+    let narrowed = |held: &mut Held| {
+        held.person.as_mut().unwrap().user().role = Role::Viewer;
+        held.announce(NOW, Effect::Refresh, Subject::User(USER.to_string()));
+        1_001
+    };
+    scene.set(|held| held.meanwhile.push(Box::new(narrowed)));
+    assert!(matches!(scene.call().await, Decision::Allow(context) if context.role == Some(Role::Viewer)));
+    assert_eq!(scene.asked(), [READING, READING].concat());
+}
+
+#[tokio::test]
+async fn a_key_that_changes_as_often_as_it_is_read_is_503() {
+    let scene = Scene::warm().await;
+    for _ in 0..4 {
+        let touched = |held: &mut Held| {
+            held.announce(NOW, Effect::Refresh, Subject::Key(KEY.to_string()));
+            1_001
+        };
+        scene.set(|held| held.meanwhile.push(Box::new(touched)));
+    }
+    assert_eq!(scene.call().await, Decision::Unavailable(Unavailable::PersonalKey));
+    assert_eq!(scene.asked(), [READING, READING, READING].concat());
+}
+
+#[tokio::test]
+async fn a_reading_that_takes_as_long_as_the_feed_is_good_decides_nothing_by_that_feed() {
+    let scene = Scene::warm().await;
+    let slow = |held: &mut Held| {
+        held.down.push("Query feed");
+        4_001
+    };
+    scene.set(|held| held.meanwhile.push(Box::new(slow)));
+    assert_eq!(scene.call().await, Decision::Unavailable(Unavailable::Feed));
+}
+
+#[tokio::test]
+async fn what_does_not_work_is_not_remembered_so_that_what_is_mended_works_at_once() {
+    let scene = Scene::warm().await;
+    scene.person(|person| person.key.state = State::Deactivated);
+    assert_eq!(scene.call().await, refused(KeyRefusal::Deactivated));
+    scene.person(|person| person.key.state = State::Active);
+    assert!(scene.passes().await);
+
+    let scene = Scene::warm().await;
+    scene.person(|person| person.gates.organization.plan = Plan::Starter);
+    assert!(matches!(scene.call().await, Decision::Deny(denial) if denial.cause == Cause::PlanUpgradeRequired));
+    scene.person(|person| person.gates.organization.plan = Plan::Pro);
+    assert!(scene.passes().await, "an upgrade restores it");
+}
+
+#[tokio::test]
+async fn unknown_clients_wrong_secrets_and_machines_secrets_are_401_and_cost_one_read() {
+    let scene = Scene::warm().await;
+    scene.set(|held| held.secrets = vec![(SECRET, 2)]);
+    for _ in 0..2 {
+        assert_eq!(scene.call().await, refused(KeyRefusal::WrongSecret));
+        assert_eq!(scene.asked(), ["Query"]);
+    }
+    scene.set(|held| held.person = None);
+    assert_eq!(scene.call().await, refused(KeyRefusal::WrongSecret));
+    assert_eq!(scene.asked(), ["Query"]);
+
+    let scene = Scene::warm().await;
+    scene.person(|person| person.key.owner = Owner::Organization(person.key.organization));
+    assert_eq!(scene.call().await, refused(KeyRefusal::NotPersonal));
+    scene.person(|person| *person = Person::new());
+    scene.person(|person| person.key.kind = Kind::Live);
+    assert_eq!(scene.call().await, refused(KeyRefusal::WrongKind));
+}
+
+#[tokio::test]
+async fn without_peppers_a_personal_key_is_401_and_nothing_is_read() {
+    let scene = Scene::with(World::new().settings, false);
+    assert_eq!(scene.call().await, refused(KeyRefusal::Off));
+    assert_eq!(scene.asked(), [""; 0]);
+    let token = SANDBOX.token(&claims());
+    assert!(matches!(scene.guard.authorize(request(&token)).await, Decision::Allow(_)), "tokens pass");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_503_and_asked_again() {
+    for down in ["Query", "BatchGetItem", "GetSecretValue"] {
+        let scene = Scene::new();
+        scene.set(|held| held.down = vec![down]);
+        assert_eq!(scene.call().await, Decision::Unavailable(Unavailable::PersonalKey), "{down}");
+        scene.set(|held| held.down.clear());
+        assert!(scene.passes().await, "{down}");
+    }
+    let scene = Scene::new();
+    scene.set(|held| held.down = vec!["Query feed"]);
+    assert_eq!(scene.call().await, Decision::Unavailable(Unavailable::Feed));
+    assert_eq!(scene.asked(), [""; 0], "no key is read for what cannot be decided");
+}
+
+#[tokio::test]
+async fn a_remembered_key_is_503_once_the_feed_is_too_old() {
+    let scene = Scene::warm().await;
+    assert!(scene.passes().await);
+    scene.set(|held| held.down = vec!["Query feed"]);
+    scene.advance(4_000);
+    assert!(scene.passes().await);
+    scene.advance(1);
+    assert_eq!(scene.call().await, Decision::Unavailable(Unavailable::Feed));
+}
+
+#[tokio::test]
+async fn x_3_the_first_call_that_passes_with_the_new_secret_starts_the_grace_and_only_one_does() {
+    let new = SecretId::from_bytes([9; 16]);
+    let scene = Scene::warm().await;
+    let grace = Rotation::Keep(Grace::FromFirstUse(Duration::from_mins(1)));
+    scene.person(|person| person.key = person.key.clone().rotate(new, grace, NOW).unwrap().key);
+    scene.set(|held| held.secrets = vec![(SECRET, 1), (new, 2)]);
+    let writes = |asked: Vec<String>| asked.iter().filter(|operation| *operation == "TransactWriteItems").count();
+
+    assert!(scene.passes().await, "the old secret");
+    assert_eq!(writes(scene.asked()), 0, "starts nothing");
+    let by_new = || request(&minted(Kind::Sandbox, 2).expose());
+    let elsewhere = Request { source_ip: "9.9.9.9".parse().ok(), ..by_new() };
+    let closed = Request { route: Route::Matched("DELETE /banks".into()), ..by_new() };
+    for refused in [elsewhere, closed] {
+        assert!(matches!(scene.guard.authorize(refused).await, Decision::Deny(_)));
+    }
+    assert_eq!(writes(scene.asked()), 0, "nor does a call that is refused");
+    for _ in 0..3 {
+        assert!(matches!(scene.guard.authorize(by_new()).await, Decision::Allow(_)));
+    }
+    assert_eq!(writes(scene.asked()), 1);
+}
+
+#[tokio::test]
+async fn x_3_a_grace_that_cannot_start_refuses_nobody_and_is_tried_with_the_next_reading() {
+    let mut settings = World::new().settings;
+    settings.audit_table = None;
+    for (settings, tried) in [(settings, 0), (World::new().settings, 1)] {
+        let scene = Scene::with(settings, true);
+        let old = SecretId::from_bytes([9; 16]);
+        scene.person(|person| {
+            person.key.secrets = Secrets::first(old, MADE);
+            let grace = Rotation::Keep(Grace::FromFirstUse(Duration::from_mins(1)));
+            person.key = person.key.clone().rotate(SECRET, grace, NOW).unwrap().key;
+        });
+        scene.set(|held| held.down = vec!["TransactWriteItems"]);
+        let tries = |asked: Vec<String>| usize::from(asked.iter().any(|operation| operation == "TransactWriteItems"));
+        for _ in 0..2 {
+            assert!(scene.passes().await && scene.passes().await);
+            assert_eq!(tries(scene.asked()), tried);
+            assert!(scene.passes().await);
+            assert_eq!(tries(scene.asked()), 0);
+            scene.advance(60_001);
+        }
+    }
+}

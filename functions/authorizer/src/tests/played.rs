@@ -1,0 +1,236 @@
+//! `DynamoDB` and Secrets Manager as a test wants them, played at the SDK's connector, and a guard that asks them.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_runtime_api::client::{
+    http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
+    orchestrator::{HttpRequest, HttpResponse},
+};
+use aws_smithy_types::{DateTime, body::SdkBody, date_time::Format};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use domain::{
+    feed::{Effect, Entry, Subject},
+    ids::SecretId,
+    kind::Kind,
+    pepper::Peppers,
+    secret::Secret,
+    time::{Clock, Timestamp},
+};
+use serde_json::{Map, Value, json};
+use store::{Store, Tables};
+use web::pepper::PepperSource;
+
+use super::{
+    person::{KEY, MADE, Person, SECRET, minted},
+    world::{NOW, SANDBOX, World, claims},
+};
+use crate::{guard::Guard, settings::Settings};
+
+/// What happens once the gates have been read, and how long it takes.
+pub(crate) type Meanwhile = Box<dyn FnOnce(&mut Held) -> i64 + Send>;
+
+/// What the services hold at the moment.
+pub(crate) struct Held {
+    pub(crate) person: Option<Person>,
+    /// The stored secrets of the key: their names, and the seeds of their texts.
+    pub(crate) secrets: Vec<(SecretId, u8)>,
+    pub(crate) feed: Vec<Entry>,
+    /// Operations that do not answer.
+    pub(crate) down: Vec<&'static str>,
+    pub(crate) meanwhile: Vec<Meanwhile>,
+}
+
+/// A guard, what it asks, and what it asked.
+pub(crate) struct Scene {
+    pub(crate) guard: Guard,
+    pub(crate) held: Arc<Mutex<Held>>,
+    sent: Arc<Mutex<Vec<String>>>,
+    now: Arc<AtomicI64>,
+}
+
+#[derive(Clone)]
+struct Played(Arc<dyn Fn(&HttpRequest) -> HttpResponse + Send + Sync>);
+
+impl fmt::Debug for Played {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Played")
+    }
+}
+
+impl HttpConnector for Played {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let play = self.0.clone();
+        // Later, so that calls that are made at once are under way at once.
+        HttpConnectorFuture::new(async move {
+            tokio::task::yield_now().await;
+            Ok(play(&request))
+        })
+    }
+}
+
+const PEPPERS: &str = r#"{"1":"pppppppppppppppppppppppppppppppp"}"#;
+
+impl Scene {
+    /// In which [`super::person::secret`] passes.
+    pub(crate) fn new() -> Self {
+        Self::with(World::new().settings, true)
+    }
+
+    pub(crate) fn with(settings: Settings, has_peppers: bool) -> Self {
+        let (person, secrets) = (Some(Person::new()), vec![(SECRET, 1)]);
+        let held = Held { person, secrets, feed: Vec::new(), down: Vec::new(), meanwhile: Vec::new() };
+        let (held, sent) = (Arc::new(Mutex::new(held)), Arc::new(Mutex::new(Vec::new())));
+        let now = Arc::new(AtomicI64::new(NOW.millis()));
+        let (state, log, time) = (held.clone(), sent.clone(), now.clone());
+        let play = move |request: &HttpRequest| {
+            let target = request.headers().get("x-amz-target").unwrap_or_default();
+            let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+            let body: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap();
+            let mut held = state.lock().unwrap();
+            let of_feed = body["TableName"] == "feed";
+            let name = if of_feed { format!("{operation} feed") } else { operation };
+            log.lock().unwrap().push(name.clone());
+            let (status, answer) = if held.down.contains(&&*name) { (500, json!({})) } else { (200, held.answer(&name, &body)) };
+            if name == "BatchGetItem"
+                && let Some(meanwhile) = held.meanwhile.pop()
+            {
+                time.fetch_add(meanwhile(&mut held), Ordering::SeqCst);
+            }
+            let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(answer.to_string()));
+            let date = DateTime::from_millis(time.load(Ordering::SeqCst)).fmt(Format::HttpDate).unwrap();
+            response.headers_mut().insert("date", date);
+            response
+        };
+        let connector = SharedHttpConnector::new(Played(Arc::new(play)));
+        let aws = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-west-1"))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("a", "b", None, None, "test")))
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .http_client(http_client_fn(move |_, _| connector.clone()))
+            .build();
+        let time = now.clone();
+        let clock: Clock = Arc::new(move || Timestamp::from_millis(time.load(Ordering::SeqCst)));
+        let tables = Tables { core: "core".into(), feed: "feed".into(), audit: "audit".into() };
+        let store = Store::new(&aws, tables, clock.clone(), || claims().jti);
+        let peppers = has_peppers.then(|| PepperSource::new(&aws, "pepper"));
+        Self { guard: Guard::new(settings, store, peppers, clock), held, sent, now }
+    }
+
+    pub(crate) fn set(&self, change: impl FnOnce(&mut Held)) {
+        change(&mut self.held.lock().unwrap());
+    }
+
+    pub(crate) fn person(&self, change: impl FnOnce(&mut Person)) {
+        self.set(|held| change(held.person.as_mut().unwrap()));
+    }
+
+    /// Makes an entry visible, stamped with the present moment.
+    pub(crate) fn announce(&self, effect: Effect, subject: Subject) {
+        let time = Timestamp::from_millis(self.now.load(Ordering::SeqCst));
+        self.set(|held| held.announce(time, effect, subject));
+    }
+
+    pub(crate) fn advance(&self, millis: i64) {
+        self.now.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    /// The operations since this was asked last, without the feed's.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        let mut sent = std::mem::take(&mut *self.sent.lock().unwrap());
+        sent.retain(|operation| operation != "Query feed");
+        sent
+    }
+}
+
+impl Held {
+    pub(crate) fn announce(&mut self, time: Timestamp, effect: Effect, subject: Subject) {
+        let id = self.feed.len().to_string();
+        self.feed.push(Entry { time, id, effect, subject });
+    }
+
+    fn answer(&self, operation: &str, body: &Value) -> Value {
+        match operation {
+            "GetSecretValue" => json!({"SecretString": PEPPERS}),
+            "Query feed" => {
+                let from = body["ExpressionAttributeValues"][":from"]["S"].as_str().unwrap();
+                let entries = self.feed.iter().filter(|entry| entry.time.to_string().as_str() >= from);
+                items(entries.map(|entry| item("F#0", &entry.id, &serde_json::to_value(entry).unwrap())))
+            }
+            "Query" if body["ExpressionAttributeValues"][":key"]["S"] == format!("K#{KEY}") => items(self.key()),
+            "Query" => {
+                let jwk = json!({"kid": SANDBOX.jwk().kid(), "jwk": SANDBOX.jwk(), "published_at": MADE});
+                items([item("P#sandbox", SANDBOX.jwk().kid(), &jwk)])
+            }
+            "BatchGetItem" => json!({"Responses": {"core": self.gates()}, "UnprocessedKeys": {}}),
+            "GetItem" if body["Key"]["PK"]["S"] == format!("K#{KEY}") => json!({"Item": self.key()[0]}),
+            _ => json!({}),
+        }
+    }
+
+    fn key(&self) -> Vec<Value> {
+        let peppers = Peppers::parse(PEPPERS).unwrap();
+        let Some(person) = &self.person else { return Vec::new() };
+        let key = item(&format!("K#{KEY}"), "KEY", &serde_json::to_value(&person.key).unwrap());
+        let secrets = self.secrets.iter().map(|(id, seed)| {
+            let hash = minted(Kind::Sandbox, *seed).hash(&peppers).unwrap();
+            let secret = Secret { id: *id, hash, created_at: MADE };
+            item(&format!("K#{KEY}"), &format!("SECRET#{id}"), &serde_json::to_value(secret).unwrap())
+        });
+        std::iter::once(key).chain(secrets).collect()
+    }
+
+    fn gates(&self) -> Vec<Value> {
+        let Some(person) = &self.person else { return Vec::new() };
+        let mut gate = serde_json::to_value(&person.gates.organization).unwrap();
+        gate["version"] = 0.into();
+        let mut found = vec![item(&format!("G#{}", person.key.organization), "GATE", &gate)];
+        found.extend(
+            person
+                .gates
+                .user
+                .as_ref()
+                .map(|user| item(&format!("U#{}", user.guid), "USER", &serde_json::to_value(user).unwrap())),
+        );
+        found
+    }
+}
+
+fn items(items: impl IntoIterator<Item = Value>) -> Value {
+    json!({"Items": items.into_iter().collect::<Vec<_>>()})
+}
+
+fn item(pk: &str, sk: &str, value: &Value) -> Value {
+    let mut members: Map<_, _> =
+        value.as_object().unwrap().iter().map(|(name, value)| (name.clone(), attribute(value))).collect();
+    members.insert("PK".into(), json!({"S": pk}));
+    members.insert("SK".into(), json!({"S": sk}));
+    Value::Object(members)
+}
+
+/// As `DynamoDB` spells it. The only bytes are those of a hash, which JSON has as 32 numbers.
+fn attribute(value: &Value) -> Value {
+    match value {
+        Value::Null => json!({"NULL": true}),
+        Value::Bool(bool) => json!({"BOOL": bool}),
+        Value::Number(number) => json!({"N": number.to_string()}),
+        Value::String(text) => json!({"S": text}),
+        Value::Array(list) if list.len() == 32 && list.iter().all(Value::is_u64) => {
+            let bytes: Vec<u8> = list.iter().map(|byte| u8::try_from(byte.as_u64().unwrap()).unwrap()).collect();
+            json!({"B": STANDARD.encode(bytes)})
+        }
+        Value::Array(list) => json!({"L": list.iter().map(attribute).collect::<Vec<_>>()}),
+        Value::Object(map) => {
+            json!({"M": map.iter().map(|(name, value)| (name.clone(), attribute(value))).collect::<Map<_, _>>()})
+        }
+    }
+}

@@ -211,7 +211,7 @@ async fn a_403_to_routes_that_are_not_in_the_map() {
         let (platform, caller) = with_routes(routes).await;
         let denied = caller.get(PATH).await;
         denied.assert_error(403, "forbidden");
-        assert_eq!(denied.body["message"], "This operation is not open to access tokens", "{routes}");
+        assert_eq!(denied.body["message"], "This operation is not open to this caller", "{routes}");
         assert_static_401(&platform.anonymous().get(PATH).await, routes);
     }
 }

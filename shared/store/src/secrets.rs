@@ -83,8 +83,8 @@ impl Store {
         transaction.update(&self.tables.core, positions::secret(before.client_id, id), sweep, StoreError::Changed)
     }
 
-    /// Starts the grace of a key's previous secret at the first use of its current one, `used`; nothing when none waits for it.
-    /// It is called while somebody waits for a token or an answer, by functions that change nothing else about keys: so it is
+    /// Starts the grace of a key's previous secret at the first use of its current one, `used`; nothing when none waits
+    /// for it. It is called while somebody waits for a token or an answer, by functions that change nothing else about keys: so it is
     /// tried a few times only, and written by an update that names what it sets.
     ///
     /// # Errors

@@ -1,0 +1,207 @@
+//! What a caller confers does not outlive the moment at which the caller was stopped.
+
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
+
+use domain::{
+    audit::Action,
+    feed::Cohort,
+    gate::{Kyb, NextPlan, OrganizationGate, Plan},
+    key::{Key, Owner},
+    kind::Kind,
+    role::Role,
+    user::{User, UserState},
+};
+use serde_json::{Value, json};
+
+use super::{
+    Item, Scene, at,
+    table::{Table, stage, stage_with},
+    things::{ORGANIZATION, bank, key_of, operator},
+};
+use crate::{Behalf, StoreError};
+
+async fn create(scene: &Scene, behalf: &Behalf) -> Result<(), StoreError> {
+    scene.store.on_behalf_of(behalf).create_bank(&bank(3), None, &operator()).await
+}
+
+#[tokio::test]
+async fn a_change_checks_the_key_its_gate_and_its_user_as_they_were_found() {
+    let (scene, _) = stage();
+    let behalf = scene.with_person().await;
+    create(&scene, &behalf).await.unwrap();
+    let sent = scene.transactions();
+    assert_eq!(
+        sent[0].outline(),
+        "Put G GATE, Put L bank, Update L COUNT, Put A, ConditionCheck K KEY, ConditionCheck G GATE, ConditionCheck U USER"
+    );
+    let checks: Vec<_> = sent[0].items().into_iter().skip(4).collect();
+    assert!(checks.iter().all(|check| check.condition() == "version = :version"));
+    let versions: Vec<_> = checks.iter().map(|check| check.body["ExpressionAttributeValues"][":version"]["N"].clone()).collect();
+    assert_eq!(versions, ["0", "1", "0"]);
+}
+
+fn store(scene: &Scene) -> &crate::Store {
+    &scene.store
+}
+
+/// Every way in which a person's authority ends, found before the commit.
+#[tokio::test]
+async fn a_caller_that_was_stopped_changes_nothing() {
+    for stop in 0..6 {
+        let (scene, table) = stage();
+        let behalf = scene.with_person().await;
+        // Another owner, since the last one stays.
+        store(&scene).create_user(&super::things::user(2, Role::Owner), None, &operator()).await.unwrap();
+        let user = behalf.user.clone().unwrap();
+        let starter = |at| {
+            move |gate: &OrganizationGate| {
+                Ok(OrganizationGate { next_plan: Some(NextPlan { plan: Plan::Starter, at }), ..gate.clone() })
+            }
+        };
+        match stop {
+            0 => store(&scene).revoke_key(&behalf.key, &operator()).await.unwrap(),
+            1 => store(&scene).set_suspension(ORGANIZATION, true, &operator()).await.unwrap(),
+            2 => store(&scene)
+                .revoke_cohort(ORGANIZATION, Cohort { owner: Some(user.guid), ..Cohort::default() }, &[], &operator())
+                .await
+                .unwrap(),
+            3 => drop(store(&scene).set_plan(ORGANIZATION, &operator(), starter(at(Duration::ZERO))).await.unwrap()),
+            4 => drop(
+                store(&scene)
+                    .change_user(user.guid, Action::UserDisable, &operator(), |user| {
+                        Ok(User { state: UserState::Disabled, version: user.version + 1, ..user })
+                    })
+                    .await
+                    .unwrap(),
+            ),
+            _ => {
+                let end = Some(at(Duration::from_secs(1)));
+                let edit = |key: Key| Ok(Key { expires_at: end, version: key.version + 1, ..key });
+                store(&scene).change_key(behalf.key.client_id, &operator(), edit).await.unwrap();
+                scene.wait(Duration::from_secs(1));
+            }
+        }
+        drop(scene.transactions());
+        assert_eq!(create(&scene, &behalf).await, Err(StoreError::CallerStopped), "{stop}");
+        assert!(scene.transactions().is_empty() && table.items("core", "G#0303").is_empty(), "{stop}");
+    }
+}
+
+#[tokio::test]
+async fn a_plan_whose_end_is_to_come_stops_nobody_yet() {
+    let (scene, _) = stage();
+    let behalf = scene.with_person().await;
+    let notice = NextPlan { plan: Plan::Starter, at: at(Duration::from_hours(1)) };
+    let notify = |gate: &OrganizationGate| Ok(OrganizationGate { next_plan: Some(notice), ..gate.clone() });
+    scene.store.set_plan(ORGANIZATION, &operator(), notify).await.unwrap();
+    create(&scene, &behalf).await.unwrap();
+}
+
+#[tokio::test]
+async fn arz_3_a_live_machine_needs_kyb_and_a_sandbox_one_does_not() {
+    for (kind, kyb, expected) in [
+        (Kind::Sandbox, Kyb::Pending, Ok(())),
+        (Kind::Live, Kyb::Pending, Err(StoreError::CallerStopped)),
+        (Kind::Live, Kyb::Approved, Ok(())),
+    ] {
+        let (scene, _) = stage();
+        let key = key_of(8, Owner::Organization(ORGANIZATION), kind);
+        scene.with_key(&key).await;
+        scene.store.set_kyb(ORGANIZATION, kyb, &operator()).await.unwrap();
+        assert_eq!(create(&scene, &Behalf { key, user: None }).await, expected, "{kind} {kyb:?}");
+    }
+}
+
+/// Something happens between the look at the caller and the commit.
+fn meddled(meddle: impl Fn(&Table) + Send + Sync + 'static) -> (Scene, Table) {
+    let commits = AtomicI64::new(0);
+    stage_with(move |table, sent, _| {
+        let by_caller = sent.items().iter().any(|item: &Item| item.verb == "ConditionCheck");
+        if by_caller && commits.fetch_add(1, Ordering::SeqCst) == 0 {
+            meddle(table);
+        }
+        None
+    })
+}
+
+fn set(place: (&str, &str), member: &str, value: Value) -> impl Fn(&Table) + use<> {
+    let (prefix, sk, member) = (place.0.to_owned(), place.1.to_owned(), member.to_owned());
+    move |table| {
+        let pk = table.item(&prefix, &sk)["PK"].clone();
+        table.update(json!({
+            "Key": {"PK": {"S": pk}, "SK": {"S": sk}},
+            "UpdateExpression": "SET #member = :value ADD version :one",
+            "ExpressionAttributeNames": {"#member": member},
+            "ExpressionAttributeValues": {":value": value, ":one": {"N": "1"}},
+        }));
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_is_stopped_at_the_last_moment_changes_nothing() {
+    for (place, member, value, expected) in [
+        (("K#", "KEY"), "state", json!({"M": {"name": {"S": "deactivated"}}}), StoreError::CallerStopped),
+        (("K#", "KEY"), "expires_at", json!({"S": at(Duration::ZERO).to_string()}), StoreError::CallerStopped),
+        (("G#", "GATE"), "suspended", json!({"BOOL": true}), StoreError::CallerStopped),
+        (("G#", "GATE"), "plan", json!({"S": "starter"}), StoreError::CallerStopped),
+        (("G#", "GATE"), "revocations", json!({"L": [{"M": {}}]}), StoreError::CallerStopped),
+        (("U#", "USER"), "state", json!({"S": "disabled"}), StoreError::CallerStopped),
+        // A role that was narrowed is no refusal of the caller, but of what was decided about it.
+        (("U#", "USER"), "role", json!({"S": "viewer"}), StoreError::CallerChanged),
+        (("U#", "USER"), "allowed_scopes", json!({"L": []}), StoreError::CallerChanged),
+    ] {
+        let (scene, table) = meddled(set(place, member, value));
+        let behalf = scene.with_person().await;
+        assert_eq!(create(&scene, &behalf).await, Err(expected), "{member}");
+        assert!(table.items("core", "G#0303").is_empty(), "{member}");
+    }
+}
+
+#[tokio::test]
+async fn a_harmless_change_at_the_last_moment_costs_the_caller_nothing() {
+    for (place, member, value) in [
+        (("K#", "KEY"), "name", json!({"S": "another"})),
+        (("G#", "GATE"), "kyb", json!({"S": "approved"})),
+        (("G#", "GATE"), "plan", json!({"S": "enterprise"})),
+        (("U#", "USER"), "updated_at", json!({"S": at(Duration::ZERO).to_string()})),
+    ] {
+        let (scene, table) = meddled(set(place, member, value));
+        let behalf = scene.with_person().await;
+        create(&scene, &behalf).await.unwrap();
+        assert_eq!(table.items("core", "G#0303").len(), 1, "{member}");
+    }
+}
+
+/// A transaction names an item once: what it changes is guarded by the version that it was decided on.
+#[tokio::test]
+async fn a_caller_may_change_what_its_authority_rests_on() {
+    let (scene, _) = stage();
+    let behalf = scene.with_person().await;
+    let store = scene.store.on_behalf_of(&behalf);
+    let enterprise = |gate: &OrganizationGate| Ok(OrganizationGate { plan: Plan::Enterprise, ..gate.clone() });
+    store.set_plan(ORGANIZATION, &operator(), enterprise).await.unwrap();
+    let scoped =
+        |user: User| Ok(User { allowed_scopes: Some(domain::scope::ScopeSet::default()), version: user.version + 1, ..user });
+    store.change_user(behalf.user.as_ref().unwrap().guid, Action::UserUpdate, &operator(), scoped).await.unwrap();
+    // Now the caller may do less than when it was read.
+    let renamed = |key: Key| Ok(Key { name: domain::organization::Name::parse("new").unwrap(), version: key.version + 1, ..key });
+    let told = store.change_key(behalf.key.client_id, &operator(), renamed).await.unwrap_err();
+    assert_eq!(told.kind, domain::error::Kind::TemporarilyUnavailable);
+    let user = scene.store.user(behalf.user.clone().unwrap().guid).await.unwrap();
+    let store = scene.store.on_behalf_of(&Behalf { user, ..behalf.clone() });
+    store.change_key(behalf.key.client_id, &operator(), renamed).await.unwrap();
+    store.revoke_key(&behalf.key, &operator()).await.unwrap();
+    let outlines: Vec<_> = scene.transactions().iter().map(super::Sent::outline).collect();
+    assert_eq!(
+        outlines,
+        [
+            "Put G GATE, Put F, Put A, ConditionCheck K KEY, ConditionCheck U USER",
+            "Put U USER, Put F, Put A, ConditionCheck K KEY, ConditionCheck G GATE",
+            "Put K KEY, Put A, ConditionCheck G GATE, ConditionCheck U USER",
+            "Update K KEY, Update L key, Put F, Put A, ConditionCheck G GATE, ConditionCheck U USER",
+        ]
+    );
+}

@@ -53,8 +53,11 @@ mod tests {
 
     use super::*;
     use crate::{
-        decision::{Cause, Denial, Unauthorized, Unavailable},
-        tests::world::{SANDBOX, World, claims, request},
+        decision::{Cause, Denial, KeyRefusal, Unauthorized, Unavailable},
+        tests::{
+            person::{KEY, secret},
+            world::{SANDBOX, World, claims, request},
+        },
     };
 
     #[derive(Clone, Default)]
@@ -105,9 +108,16 @@ mod tests {
     fn leak_1_neither_the_token_nor_what_a_caller_put_into_its_path_is_logged() {
         let token = SANDBOX.token(&claims());
         let route = Route::Concrete { method: "GET".into(), path: format!("/secrets/{token}") };
-        let request = Request { route, ..request(&token) };
-        let line = logged(&Decision::Unauthorized(Unauthorized::Token(jwt::Refusal::Expired)), None, &request);
+        let by_token = Request { route, ..request(&token) };
+        let line = logged(&Decision::Unauthorized(Unauthorized::Token(jwt::Refusal::Expired)), None, &by_token);
         assert!(line.contains("token_expired") && line.contains("unlisted"));
         assert!(!line.contains(&token[..20]) && !line.contains("secrets"), "{line}");
+
+        let route = Route::Concrete { method: "GET".into(), path: format!("/{}", secret()) };
+        let request = Request { route, ..request(&secret()) };
+        let refused = Decision::Unauthorized(Unauthorized::Key(KeyRefusal::WrongSecret));
+        let line = logged(&refused, Some(KEY), &request);
+        assert!(line.contains("secret_wrong") && line.contains(&KEY.to_string()));
+        assert!(!line.contains(&secret()[30..]), "{line}");
     }
 }

@@ -91,14 +91,33 @@ impl std::error::Error for SettingError {}
 /// # Errors
 /// When it is absent or anything else.
 pub fn issuer(env: &Env) -> Result<String, SettingError> {
-    let issuer = env.required("LATCHKEY_ISSUER")?;
-    let origin = issuer.parse::<http::Uri>().ok().filter(|uri| {
+    let name = "LATCHKEY_ISSUER";
+    let issuer = env.required(name)?;
+    match web_address(issuer) {
+        Some(uri) if uri.path() == "/" => Ok(issuer.to_owned()),
+        _ => Err(SettingError::new(name, "must be an https origin without a path, such as https://auth.example.com")),
+    }
+}
+
+/// `LATCHKEY_PORTAL_URL`: where people find the portal, an https address (or `http://` on loopback); nothing where there is none.
+///
+/// # Errors
+/// When it is anything else.
+pub fn portal_url(env: &Env) -> Result<Option<String>, SettingError> {
+    let name = "LATCHKEY_PORTAL_URL";
+    let Some(portal) = env.optional(name).map(|portal| portal.trim_end_matches('/')) else { return Ok(None) };
+    match web_address(portal) {
+        Some(_) => Ok(Some(portal.to_owned())),
+        None => Err(SettingError::new(name, "must be an https address, such as https://portal.example.com")),
+    }
+}
+
+/// An address that people or programs are sent to: by https, or on this machine.
+fn web_address(text: &str) -> Option<http::Uri> {
+    text.parse::<http::Uri>().ok().filter(|uri| {
         let loopback = matches!(uri.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
         let scheme = uri.scheme_str() == Some("https") || (uri.scheme_str() == Some("http") && loopback);
-        scheme && uri.path() == "/" && uri.query().is_none() && !issuer.ends_with('/')
-    });
-    origin.map(|_| issuer.to_owned()).ok_or_else(|| {
-        SettingError::new("LATCHKEY_ISSUER", "must be an https origin without a path, such as https://auth.example.com")
+        scheme && uri.query().is_none() && !text.ends_with('/')
     })
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct Inner {
     pub(crate) catalogue: Catalogue,
     pub(crate) brand: Brand,
     pub(crate) entropy: Entropy,
+    /// Where people accept invitations, if the deployment has such a place.
+    pub(crate) portal_url: Option<String>,
     clock: Clock,
     /// Authenticates calls that come through no gateway authorizer (`cargo lambda watch`, or a gateway attached without
     /// one): the same decision, made here.
@@ -76,6 +78,7 @@ impl Api {
             catalogue: web::env::catalogue(env)?,
             brand: web::env::brand(env)?,
             entropy: edge.entropy.clone(),
+            portal_url: web::env::portal_url(env)?,
             clock: edge.clock.clone(),
         })))
     }
@@ -176,6 +179,11 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
+    /// Refuses what its operation does not reach at all, by the role and scopes of this moment.
+    pub(crate) fn require(&self, operation: Operation) -> Result<(), Error> {
+        operation.rule().reach(self.role, &self.scopes).map(drop)
+    }
+
     /// What it may confer.
     pub(crate) fn conferrer(&self) -> Conferrer<'_> {
         Conferrer { key: &self.behalf.key, role: self.role, scopes: &self.scopes, ip_allowlist: &self.ip_allowlist }

@@ -1,17 +1,19 @@
-//! The management API: organizations, banks, and their keys. One file per operation; every operation authorises for
-//! itself, whatever the gateway in front of it checked.
+//! The management API: organizations, their people and banks, and the keys of all three. One file per operation; every
+//! operation authorises for itself, whatever the gateway in front of it checked.
 
 mod api;
 mod applications;
 mod banks;
 mod docs;
+mod incidents;
 mod keys;
 mod openapi;
 mod organizations;
+mod users;
 
 use axum::{
     Router,
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use web::{
     Edge, Env, StartError,
@@ -36,10 +38,15 @@ pub fn start(env: &Env, edge: &Edge) -> Result<Router, StartError> {
 
 fn router(api: Api, issuer: &str) -> Router {
     let routes = Router::new()
-        .route("/api/organizations", get(organizations::list::list))
+        .route("/api/organizations", get(organizations::list::list).post(organizations::create::create))
         .route("/api/organizations/{guid}", get(organizations::read::read).patch(organizations::update::update))
+        .route("/api/organizations/{guid}/kyb", put(organizations::kyb::kyb))
+        .route("/api/organizations/{guid}/plan", put(organizations::plan::plan))
         .route("/api/banks", get(banks::list::list).post(banks::create::create))
         .route("/api/banks/{guid}", get(banks::read::read).patch(banks::update::update))
+        .route("/api/users", get(users::list::list).post(users::create::create))
+        .route("/api/users/{guid}", get(users::read::read).patch(users::update::update).delete(users::disable::disable))
+        .route("/api/incidents/revoke", post(incidents::revoke::revoke))
         .merge(applications::routes::<BankApplications>())
         .merge(applications::routes::<OrganizationApplications>())
         .merge(keys::routes())

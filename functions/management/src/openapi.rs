@@ -3,7 +3,7 @@
 
 use utoipa::{OpenApi, openapi::OpenApi as Document};
 
-use crate::{applications, docs, keys};
+use crate::{applications, banks, docs, incidents, keys, organizations, users};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -11,6 +11,22 @@ use crate::{applications, docs, keys};
         docs::document::read,
         docs::page::read,
         docs::asset::read,
+        organizations::list::list,
+        organizations::create::create,
+        organizations::read::read,
+        organizations::update::update,
+        organizations::kyb::kyb,
+        organizations::plan::plan,
+        banks::list::list,
+        banks::create::create,
+        banks::read::read,
+        banks::update::update,
+        users::list::list,
+        users::create::create,
+        users::read::read,
+        users::update::update,
+        users::disable::disable,
+        incidents::revoke::revoke,
         keys::list::list,
         keys::create::create,
         keys::read::read,

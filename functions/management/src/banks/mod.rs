@@ -7,17 +7,27 @@ pub(crate) mod update;
 
 use domain::{error::Error, ids::Guid, kind::BankEnvironment, organization::Bank, time::Timestamp};
 use serde::Serialize;
+use utoipa::ToSchema;
+use web::openapi::schema;
 
 use crate::api::Caller;
 
-/// A bank as the API shows it.
-#[derive(Serialize)]
+/// A bank.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Bank)]
 pub(crate) struct Response {
+    #[schema(value_type = schema::Guid)]
     guid: Guid,
+    /// Whom it belongs to.
+    #[schema(value_type = schema::Guid)]
     organization_guid: Guid,
     name: String,
+    /// Fixed for life; decides the kind of its keys.
+    #[schema(value_type = schema::BankEnvironment)]
     environment: BankEnvironment,
+    #[schema(value_type = schema::Timestamp)]
     created_at: Timestamp,
+    #[schema(value_type = schema::Timestamp)]
     updated_at: Timestamp,
 }
 
@@ -37,8 +47,7 @@ impl From<&Bank> for Response {
 /// Refuses a bank that the caller may not know of: of another organization or kind, or beside the token's own bank.
 fn require_visible(caller: &Caller, bank: &Bank) -> Result<(), Error> {
     let own = caller.owner.bank().is_none_or(|own| own == bank.guid);
-    let visible = own && bank.organization == caller.organization && bank.environment.kind() == caller.kind;
-    if visible { Ok(()) } else { Err(Error::not_found()) }
+    if own && caller.sees(bank.organization, bank.environment.kind()) { Ok(()) } else { Err(Error::not_found()) }
 }
 
 fn guid(text: &str) -> Result<Guid, Error> {

@@ -1,14 +1,20 @@
 //! Gets one bank.
 
 use axum::{Json, extract::State};
-use domain::error::Error;
-use web::{dialect::Management, extract::Id};
+use domain::{error::Error, operation::Operation};
+use web::{
+    dialect::Management,
+    extract::Id,
+    openapi::{GuidPath, NotFound, Refused},
+};
 
 use super::{Response, guid, require_visible};
 use crate::api::{Api, Caller};
 
+/// Gets a bank.
+#[utoipa::path(get, path = "/api/banks/{guid}", params(GuidPath), responses((status = 200, body = Response), Refused, NotFound))]
 pub(crate) async fn read(State(api): State<Api>, caller: Caller, Id(text): Id) -> Result<Json<Response>, Management> {
-    caller.require(&["banks:read"])?;
+    caller.require(Operation::ReadBank)?;
     let bank = api.store.bank(guid(&text)?).await?.ok_or_else(Error::not_found)?;
     require_visible(&caller, &bank)?;
     Ok(Json(Response::from(&bank)))

@@ -1,11 +1,12 @@
-//! Lists the organizations that the caller may know of: its own.
+//! Lists the organizations that the caller may know of, in order of creation: its own, or for staff every customer's.
 
 use axum::{Json, extract::State, http::Uri};
-use domain::error::Error;
+use domain::operation::Operation;
 use serde::Deserialize;
 use web::{
     dialect::Management,
     extract::{self, List, Page},
+    openapi::{BadQuery, Paging, Refused},
 };
 
 use super::Response;
@@ -18,11 +19,16 @@ struct Query {
     per_page: Option<String>,
 }
 
+/// Lists organizations.
+#[utoipa::path(get, path = "/api/organizations", params(Paging),
+    responses((status = 200, body = List<Response>), Refused, BadQuery))]
 pub(crate) async fn list(State(api): State<Api>, caller: Caller, uri: Uri) -> Result<Json<List<Response>>, Management> {
-    caller.require(&["organizations:read"])?;
+    caller.require(Operation::ListOrganizations)?;
     let query: Query = extract::query(uri.query())?;
     let page = Page::parse(query.page.as_deref(), query.per_page.as_deref())?;
-    let own = [api.store.organization(caller.organization).await?.ok_or_else(Error::not_found)?];
-    let shown = page.cut(&own).iter().map(|own| Response::new(&own.organization, own.gate)).collect();
-    Ok(Json(page.envelope(own.len(), shown)))
+    let mut guids = if caller.is_staff() { api.store.organization_rows().await? } else { vec![caller.organization] };
+    guids.retain(|guid| caller.sees_organization(*guid));
+    let shown = api.store.organizations(page.cut(&guids).iter().copied()).await?;
+    let now = api.now();
+    Ok(Json(page.envelope(guids.len(), shown.iter().map(|one| Response::of(one, now)).collect())))
 }

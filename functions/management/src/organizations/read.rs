@@ -1,13 +1,20 @@
 //! Gets one organization.
 
 use axum::{Json, extract::State};
-use web::{dialect::Management, extract::Id};
+use domain::operation::Operation;
+use web::{
+    dialect::Management,
+    extract::Id,
+    openapi::{GuidPath, NotFound, Refused},
+};
 
-use super::{Response, own};
+use super::{Response, find};
 use crate::api::{Api, Caller};
 
+/// Gets an organization.
+#[utoipa::path(get, path = "/api/organizations/{guid}", params(GuidPath),
+    responses((status = 200, body = Response), Refused, NotFound))]
 pub(crate) async fn read(State(api): State<Api>, caller: Caller, Id(text): Id) -> Result<Json<Response>, Management> {
-    caller.require(&["organizations:read"])?;
-    let standing = own(&api, &caller, &text).await?;
-    Ok(Json(Response::new(&standing.organization, standing.gate)))
+    caller.require(Operation::ReadOrganization)?;
+    Ok(Json(Response::of(&find(&api, &caller, &text).await?, api.now())))
 }

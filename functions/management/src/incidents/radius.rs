@@ -1,0 +1,160 @@
+//! What an incident hits, counted before it does (LEAK-8).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{
+    error::Error,
+    feed::Cohort,
+    gate::{Gates, OrganizationGate},
+    ids::{ClientId, Guid},
+    key::{Effective, Key},
+    kind::Kind,
+    time::Timestamp,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+use web::openapi::schema;
+
+use super::order::Found;
+use crate::{
+    api::{Api, Caller},
+    keys::shape,
+};
+
+/// How many of the keys are shown.
+const SAMPLE: usize = 20;
+
+/// What is revoked, or would be: of what the organization has, whatever is not revoked yet.
+#[derive(Serialize, ToSchema)]
+#[schema(as = BlastRadius)]
+pub(crate) struct Radius {
+    /// Whether nothing was done.
+    dry_run: bool,
+    /// How many keys it revokes.
+    keys_affected: usize,
+    /// How many of them work.
+    active_keys_affected: usize,
+    /// How many banks have such keys.
+    banks_affected: usize,
+    /// How many people have such keys.
+    users_affected: usize,
+    /// Whether the key that makes this call is among them.
+    pub(super) includes_caller: bool,
+    /// Which keys they are; null where they were named one by one.
+    #[schema(required)]
+    cohort: Option<Members>,
+    /// The first of them, at most 20.
+    #[schema(max_items = 20)]
+    sample: Vec<Sample>,
+}
+
+/// What the keys of an incident have in common; null for whatever.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Cohort)]
+struct Members {
+    /// The bank or user that has them.
+    #[schema(value_type = Option<String>, required)]
+    owner_guid: Option<Guid>,
+    #[schema(value_type = Option<schema::Kind>, required)]
+    environment: Option<Kind>,
+    /// Made at this time or later.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    created_from: Option<Timestamp>,
+    /// Made before this time. It lies half a minute ahead, where no other end was asked for, so that no clock that is ahead lets a
+    /// key escape; keys that are made from now on count as made after it.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    created_until: Option<Timestamp>,
+}
+
+impl From<Cohort> for Members {
+    fn from(Cohort { environment, created_from, created_until, owner }: Cohort) -> Self {
+        Self { owner_guid: owner, environment, created_from, created_until }
+    }
+}
+
+/// One of the keys.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AffectedKey)]
+struct Sample {
+    #[schema(value_type = schema::ClientId)]
+    client_id: ClientId,
+    name: String,
+    owner: shape::Owner,
+    #[schema(value_type = schema::Kind)]
+    environment: Kind,
+    #[schema(value_type = schema::KeyState)]
+    state: Effective,
+}
+
+impl Radius {
+    /// What revoking these keys of an organization does at this moment.
+    pub(super) async fn measure(
+        api: &Api,
+        caller: &Caller,
+        organization: Guid,
+        gate: &OrganizationGate,
+        found: &Found,
+        dry_run: bool,
+    ) -> Result<Self, Error> {
+        let now = api.now();
+        let cohort = found.cohort(gate, now);
+        let keys = match (found, cohort) {
+            (Found::Keys(keys), _) => keys.clone(),
+            (_, Some(cohort)) => members(api, organization, cohort).await?,
+            (_, None) => Vec::new(),
+        };
+        let gates = Doors::read(api, gate, &keys).await?;
+        let state = |key: &Key| key.effective(gates.of(key), now);
+        let affected: Vec<_> =
+            keys.iter().map(|key| (key, state(key))).filter(|(_, state)| *state != Effective::Revoked).collect();
+        let distinct =
+            |owner: fn(&Key) -> Option<Guid>| affected.iter().filter_map(|(key, _)| owner(key)).collect::<BTreeSet<_>>();
+        Ok(Self {
+            dry_run,
+            keys_affected: affected.len(),
+            active_keys_affected: affected.iter().filter(|(_, state)| *state == Effective::Active).count(),
+            banks_affected: distinct(|key| key.owner.bank()).len(),
+            users_affected: distinct(|key| key.owner.user()).len(),
+            includes_caller: affected.iter().any(|(key, _)| key.client_id == caller.client_id),
+            cohort: cohort.map(Members::from),
+            sample: affected.iter().take(SAMPLE).map(|(key, state)| Sample::of(key, *state)).collect(),
+        })
+    }
+
+    /// The same, done, of the cohort that it was in the end.
+    pub(super) fn done(self, cohort: Option<Cohort>) -> Self {
+        Self { cohort: cohort.map(Members::from), ..self }
+    }
+}
+
+/// The keys of a cohort that are not revoked by themselves, in order of creation.
+async fn members(api: &Api, organization: Guid, cohort: Cohort) -> Result<Vec<Key>, Error> {
+    let rows = api.store.key_rows(organization).await?;
+    let rows = rows.iter().filter(|row| !row.revoked && cohort.contains(row.kind, row.created_at, &[row.owner.guid()]));
+    Ok(api.store.keys(rows.map(|row| row.client_id)).await?)
+}
+
+/// What stands in front of an organization's keys.
+struct Doors {
+    machines: Gates,
+    people: BTreeMap<Guid, Gates>,
+}
+
+impl Doors {
+    async fn read(api: &Api, gate: &OrganizationGate, keys: &[Key]) -> Result<Self, Error> {
+        let guids: BTreeSet<Guid> = keys.iter().filter_map(|key| key.owner.user()).collect();
+        let users = api.store.users(guids).await?;
+        let people = users.into_iter().map(|user| (user.guid, Gates { organization: gate.clone(), user: Some(user) }));
+        Ok(Self { machines: Gates { organization: gate.clone(), user: None }, people: people.collect() })
+    }
+
+    fn of(&self, key: &Key) -> &Gates {
+        key.owner.user().and_then(|guid| self.people.get(&guid)).unwrap_or(&self.machines)
+    }
+}
+
+impl Sample {
+    fn of(key: &Key, state: Effective) -> Self {
+        Self { client_id: key.client_id, name: key.name.to_string(), owner: key.owner.into(), environment: key.kind, state }
+    }
+}

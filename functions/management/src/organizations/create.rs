@@ -1,0 +1,125 @@
+//! Creates an organization and, where their address is given, its first owner (CYB-1).
+//!
+//! These are two transactions, the first of which stands under the `Idempotency-Key`: a retry finds the organization and makes
+//! the owner if that was not reached. The owner is known by the address, and once made is not made again, whatever became of it.
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    http::StatusCode,
+    response::{IntoResponse, Response as Answer},
+};
+use domain::{
+    error::Error,
+    ids::Guid,
+    operation::Operation,
+    organization::{Name, Organization},
+    role::Role,
+    user::{Email, User},
+};
+use serde::{Deserialize, Serialize};
+use store::StoreError;
+use utoipa::ToSchema;
+use web::{
+    dialect::Management,
+    extract,
+    openapi::{BadBody, Conflict, IdempotencyKey, Refused},
+};
+
+use super::Response;
+use crate::{
+    api::{Api, Attempt, Caller, Standing, replayed},
+    keys::members::Reader,
+    users,
+};
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CreateOrganization)]
+struct Body {
+    #[schema(min_length = 1, max_length = 128)]
+    name: String,
+    /// The address of its first owner, who is made with it.
+    #[serde(default, deserialize_with = "extract::not_null")]
+    #[schema(
+        nullable = false,
+        max_length = 254,
+        pattern = r"^[0-9A-Za-z_+-]+(\.[0-9A-Za-z_+-]+)*@([0-9A-Za-z]{1,63}\.)+[A-Za-z]{2,63}$"
+    )]
+    owner_email: Option<String>,
+}
+
+/// The organization, and the owner made with it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CreatedOrganization)]
+pub(crate) struct Created {
+    #[serde(flatten)]
+    organization: Response,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    owner: Option<users::Response>,
+}
+
+/// Creates an organization.
+#[utoipa::path(post, path = "/api/organizations", params(IdempotencyKey), request_body = Body,
+    responses((status = 201, body = Created, headers(("Idempotency-Replayed" = String, description = "`true`: made before"))),
+        Refused, BadBody, Conflict))]
+pub(crate) async fn create(State(api): State<Api>, caller: Caller, request: Request) -> Result<Answer, Management> {
+    caller.require(Operation::CreateOrganization)?;
+    let (parts, body) = request.into_parts();
+    let (body, bytes): (Body, _) = extract::json_and_bytes(&parts.headers, body).await?;
+    let (name, owner_email) = read(&body)?;
+    let standing = api.standing(&caller).await?;
+    standing.require(Operation::CreateOrganization)?;
+    let (now, guid) = (api.now(), api.entropy.guid());
+    let organization = Organization { guid, name, max_key_age_days: None, created_at: now, updated_at: now, version: 0 };
+    let attempt = match api.attempt(&caller, &parts, &bytes, guid).await? {
+        Attempt::First(once) => {
+            let store = api.store.on_behalf_of(&standing.behalf);
+            let created = store.create_organization(&organization, once.as_ref(), &caller.origin()).await;
+            api.settle(created, once).await?
+        }
+        repeated @ Attempt::Repeated(_) => repeated,
+    };
+    let (made, again) = match attempt {
+        Attempt::First(_) => (guid, false),
+        Attempt::Repeated(made) => (made.parse().map_err(|_| Error::internal())?, true),
+    };
+    let owner = match owner_email {
+        Some(email) => Some(owner(&api, &caller, &standing, made, email).await?),
+        None => None,
+    };
+    let made = api.store.organization(made).await?.ok_or_else(Error::not_found)?;
+    let owner = owner.map(|owner| users::Response::invited(&api, &owner));
+    let created = Created { organization: Response::of(&made, api.now()), owner };
+    Ok(if again { replayed(created) } else { (StatusCode::CREATED, Json(created)).into_response() })
+}
+
+/// Reads the members that can be wrong by themselves, and says of all of them at once what is wrong.
+fn read(body: &Body) -> Result<(Name, Option<Email>), Error> {
+    let mut reader = Reader::default();
+    let name = reader.text("name", Some(&body.name), Name::parse);
+    let email = reader.text("owner_email", body.owner_email.as_deref(), Email::parse);
+    reader.finish(name.map(|name| (name, email)))
+}
+
+/// The organization's owner of this address: the one that stands, or a new one.
+async fn owner(api: &Api, caller: &Caller, standing: &Standing, organization: Guid, email: Email) -> Result<User, Error> {
+    if let Some(made) = known(api, organization, &email).await? {
+        return Ok(made);
+    }
+    let now = api.now();
+    let user = users::new(api, organization, email.clone(), Role::Owner, None, now);
+    match api.store.on_behalf_of(&standing.behalf).create_user(&user, None, &caller.origin()).await {
+        Ok(()) => Ok(user),
+        Err(StoreError::Exists) => known(api, organization, &email).await?.ok_or_else(Error::temporarily_unavailable),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The first user of this address that the organization ever had.
+async fn known(api: &Api, organization: Guid, email: &Email) -> Result<Option<User>, Error> {
+    let rows = api.store.user_rows(organization).await?;
+    let users = api.store.users(rows.iter().map(|row| row.guid)).await?;
+    Ok(users.into_iter().find(|user| user.email == *email))
+}

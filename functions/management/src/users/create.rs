@@ -1,0 +1,88 @@
+//! Makes a user: a person is invited, with a role and at most the scopes that whoever invites them holds.
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    http::StatusCode,
+    response::{IntoResponse, Response as Answer},
+};
+use domain::{
+    error::{Error, Kind},
+    operation::Operation,
+    role::Role,
+    scope::{Catalogue, ScopeSet},
+    user::Email,
+};
+use serde::Deserialize;
+use store::StoreError;
+use utoipa::ToSchema;
+use web::{
+    dialect::Management,
+    extract,
+    openapi::{BadBody, Conflict, IdempotencyKey, Refused, schema},
+};
+
+use super::{Response, allowed_scopes, require_no_bank_token, role};
+use crate::{
+    api::{Api, Attempt, Caller, replayed},
+    keys::members::Reader,
+};
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CreateUser)]
+struct Body {
+    #[schema(max_length = 254, pattern = r"^[0-9A-Za-z_+-]+(\.[0-9A-Za-z_+-]+)*@([0-9A-Za-z]{1,63}\.)+[A-Za-z]{2,63}$")]
+    email: String,
+    /// viewer, unless it says otherwise.
+    #[serde(default, deserialize_with = "extract::not_null")]
+    #[schema(nullable = false, pattern = "^(owner|admin|developer|viewer)$", default = "viewer")]
+    role: Option<String>,
+    /// Narrows the role's scopes to some of these; null, or left out, leaves them all.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<schema::Scope>>, min_items = 1)]
+    allowed_scopes: Option<Vec<String>>,
+}
+
+/// Creates a user.
+#[utoipa::path(post, path = "/api/users", params(IdempotencyKey), request_body = Body,
+    responses((status = 201, body = Response, headers(("Idempotency-Replayed" = String, description = "`true`: made before"))),
+        Refused, BadBody, Conflict))]
+pub(crate) async fn create(State(api): State<Api>, caller: Caller, request: Request) -> Result<Answer, Management> {
+    caller.require(Operation::CreateUser)?;
+    require_no_bank_token(&caller)?;
+    let (parts, body) = request.into_parts();
+    let (body, bytes): (Body, _) = extract::json_and_bytes(&parts.headers, body).await?;
+    let (email, role, allowed_scopes) = read(&api.catalogue, &body)?;
+    let standing = api.standing(&caller).await?;
+    standing.require(Operation::CreateUser)?;
+    let user = super::new(&api, caller.organization, email, role, allowed_scopes, api.now());
+    let once = match api.attempt(&caller, &parts, &bytes, user.guid).await? {
+        Attempt::First(once) => once,
+        Attempt::Repeated(made) => return repeated(&api, &made).await,
+    };
+    standing.conferrer().user(&api.catalogue, &user)?;
+    let created = api.store.on_behalf_of(&standing.behalf).create_user(&user, once.as_ref(), &caller.origin()).await;
+    if created == Err(StoreError::Exists) {
+        return Err(Error::new(Kind::Conflict, "The organization has a user of this email address already").into());
+    }
+    match api.settle(created, once).await? {
+        Attempt::First(_) => Ok((StatusCode::CREATED, Json(Response::invited(&api, &user))).into_response()),
+        Attempt::Repeated(made) => repeated(&api, &made).await,
+    }
+}
+
+/// The user who was made before, as they are now.
+async fn repeated(api: &Api, made: &str) -> Result<Answer, Management> {
+    let user = api.store.user(super::guid(made)?).await?.ok_or_else(Error::not_found)?;
+    Ok(replayed(Response::invited(api, &user)))
+}
+
+/// Reads the members that can be wrong by themselves, and says of all of them at once what is wrong.
+fn read(catalogue: &Catalogue, body: &Body) -> Result<(Email, Role, Option<ScopeSet>), Error> {
+    let mut reader = Reader::default();
+    let email = reader.text("email", Some(&body.email), Email::parse);
+    let role = reader.text("role", body.role.as_deref(), role).unwrap_or(Role::Viewer);
+    let scopes = body.allowed_scopes.as_deref().map(|names| allowed_scopes(&mut reader, catalogue, names));
+    reader.finish(email.map(|email| (email, role, scopes)))
+}

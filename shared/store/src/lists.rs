@@ -1,6 +1,6 @@
 //! What an organization has of one class, read whole within its bound, so that filters and counts are exact.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use domain::ids::Guid;
@@ -44,15 +44,18 @@ impl Store {
 
     /// What stands at these positions of `core`, in the same order; what is gone is left out.
     pub(crate) async fn read_all<T: DeserializeOwned>(&self, positions: Vec<Position>) -> Result<Vec<T>, StoreError> {
-        let mut found = self.read_items(&positions).await?;
-        positions.into_iter().filter_map(|at| found.remove(&at)).map(record::read).collect()
+        let found = self.read_items(&positions).await?;
+        positions.into_iter().filter_map(|at| found.get(&at).cloned()).map(record::read).collect()
     }
 
     /// The items at these positions of `core`, strongly consistent.
     pub(crate) async fn read_items(&self, positions: &[Position]) -> Result<HashMap<Position, Item>, StoreError> {
         let mut found = HashMap::new();
+        // A batch that names an item twice is refused whole.
+        let mut seen = HashSet::new();
+        let positions: Vec<_> = positions.iter().filter(|at| seen.insert(*at)).collect();
         for batch in positions.chunks(BATCH) {
-            let mut wanted: Vec<_> = batch.iter().cloned().map(Position::into_key).collect();
+            let mut wanted: Vec<_> = batch.iter().map(|at| (*at).clone().into_key()).collect();
             for attempt in 0.. {
                 let keys = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true).build();
                 let keys = keys.map_err(|error| StoreError::Corrupt(error.to_string()))?;

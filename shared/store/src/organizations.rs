@@ -81,10 +81,10 @@ impl Store {
     pub async fn organizations(&self, guids: impl IntoIterator<Item = Guid>) -> Result<Vec<OrganizationStanding>, StoreError> {
         let guids: Vec<_> = guids.into_iter().collect();
         let wanted: Vec<_> = guids.iter().flat_map(|guid| [positions::organization(*guid), positions::gate(*guid)]).collect();
-        let mut found = self.read_items(&wanted).await?;
-        let pairs = guids
-            .into_iter()
-            .filter_map(|guid| found.remove(&positions::organization(guid)).zip(found.remove(&positions::gate(guid))));
+        let found = self.read_items(&wanted).await?;
+        let pairs = guids.into_iter().filter_map(|guid| {
+            found.get(&positions::organization(guid)).cloned().zip(found.get(&positions::gate(guid)).cloned())
+        });
         pairs
             .map(|(organization, gate)| {
                 Ok(OrganizationStanding { organization: record::read(organization)?, gate: record::read(gate)? })

@@ -125,8 +125,8 @@ impl Store {
             }
             let disabled = next.is_disabled() && !user.is_disabled();
             let effect = if disabled { Effect::Revoke } else { Effect::Refresh };
-            let narrower = (user.role, &user.allowed_scopes) != (next.role, &next.allowed_scopes);
-            let news = if disabled || narrower { vec![(user.subject(), effect)] } else { Vec::new() };
+            let authority = (user.role, &user.allowed_scopes) != (next.role, &next.allowed_scopes);
+            let news = if disabled || authority { vec![(user.subject(), effect)] } else { Vec::new() };
             let mut besides = Transaction::default();
             if UserRow::of(&user) != UserRow::of(&next) {
                 besides = change_row(besides, core, &next)?;

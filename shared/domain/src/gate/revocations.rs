@@ -123,7 +123,7 @@ mod tests {
         fn merging_revokes_the_same_keys(cohorts in proptest::collection::vec(any_cohort(), 0..12)) {
             let merged = merged(cohorts.clone());
             prop_assert!(merged.len() <= cohorts.len());
-            for (kind, created, owner) in itertools(&[Kind::Sandbox, Kind::Live]) {
+            for (kind, created, owner) in every_key(&[Kind::Sandbox, Kind::Live]) {
                 let revoked = |cohorts: &[Cohort]| cohorts.iter().any(|cohort| cohort.contains(kind, created, &[owner]));
                 prop_assert_eq!(revoked(&merged), revoked(&cohorts));
             }
@@ -131,7 +131,7 @@ mod tests {
     }
 
     /// Every key that the cohorts above can tell apart.
-    fn itertools(kinds: &[Kind]) -> impl Iterator<Item = (Kind, Timestamp, Guid)> {
+    fn every_key(kinds: &[Kind]) -> impl Iterator<Item = (Kind, Timestamp, Guid)> {
         kinds.iter().flat_map(|kind| {
             (0..14).flat_map(move |half| {
                 (0..3).map(move |byte| (*kind, Timestamp::from_millis(half * 500), Guid::from_bytes([byte; 16])))

@@ -256,15 +256,15 @@ mod tests {
 
     #[test]
     fn x_3_the_grace_starts_at_the_first_use_of_the_new_secret_and_only_then() {
-        let grace = Grace::FromFirstUse(Duration::from_secs(60));
+        let grace = Grace::FromFirstUse(Duration::from_mins(1));
         let rotated = a_key(id(1), T0).rotate(id(2), Rotation::Keep(grace), T0).unwrap().key;
         assert_eq!(working(&rotated, Timestamp::LAST), [1, 2]);
         assert!(!rotated.secrets.term(id(1), T0).unwrap().starts_grace && rotated.secrets.term(id(2), T0).unwrap().starts_grace);
         assert_eq!(rotated.clone().start_grace(id(1), T0), None, "the old secret starts nothing");
         let later = T0 + Duration::from_hours(1);
         let started = rotated.start_grace(id(2), later).unwrap();
-        assert_eq!(started.ending, Some((id(1), later + Duration::from_secs(60))));
-        assert_eq!(working(&started.key, later + Duration::from_secs(60)), [2]);
+        assert_eq!(started.ending, Some((id(1), later + Duration::from_mins(1))));
+        assert_eq!(working(&started.key, later + Duration::from_mins(1)), [2]);
         assert_eq!(started.key.start_grace(id(2), later), None, "once");
     }
 

@@ -163,8 +163,8 @@ async fn organizations_are_listed_for_staff_in_order_of_creation() {
         scene.store.create_organization(&organization, None, &operator()).await.unwrap();
     }
     assert_eq!(scene.store.organization_rows().await.unwrap(), made);
-    let found = scene.store.organizations([made[2], Guid::from_bytes([99; 16]), made[0]]).await.unwrap();
-    assert_eq!(found.iter().map(|standing| standing.organization.guid).collect::<Vec<_>>(), [made[2], made[0]]);
+    let found = scene.store.organizations([made[2], Guid::from_bytes([99; 16]), made[0], made[2]]).await.unwrap();
+    assert_eq!(found.iter().map(|standing| standing.organization.guid).collect::<Vec<_>>(), [made[2], made[0], made[2]]);
     // The platform's people are listed apart from its tenants.
     let staff = domain::user::User { organization: Guid::PLATFORM, ..user(1, Role::Security) };
     scene.store.create_user(&staff, None, &operator()).await.unwrap();

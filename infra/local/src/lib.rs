@@ -4,8 +4,10 @@
 pub mod aws;
 pub mod cli;
 pub mod cloud;
+pub mod founder;
 pub mod functions;
 pub mod gateway;
+pub mod openapi;
 pub mod seed;
 pub mod stack;
 pub mod template;

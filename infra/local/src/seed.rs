@@ -1,6 +1,8 @@
-//! What a first start makes, so that there is something to try: an organization with a key, a sandbox bank with a key.
+//! What a first start makes, so that there is something to try: an organization with a key and users, a sandbox bank with a key,
+//! and staff of the platform.
 
 use std::{
+    fmt,
     fs::{self, OpenOptions},
     io::Write,
     os::unix::fs::OpenOptionsExt,
@@ -8,20 +10,18 @@ use std::{
 };
 
 use domain::{
-    audit::{Actor, Origin},
-    gate::Kyb,
+    gate::Plan,
     ids::Guid,
-    key::{Key, Owner, State},
     kind::{BankEnvironment, Kind},
-    organization::{Bank, Name, Organization},
-    scope::{Catalogue, Holder},
-    secret::{Brand, PlainSecret, Secret},
+    role::Role,
+    user::User,
 };
 use serde::{Deserialize, Serialize};
-use store::Store;
-use web::{Env, StartError};
+use serde_json::Value;
+use store::StoreError;
+use web::StartError;
 
-use crate::stack::Services;
+use crate::{founder::Founder, stack::Services};
 
 /// `seed.json`: what was made and the secrets that open it. No `Debug`: secrets are among it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,10 @@ pub struct Seed {
     pub organization: Seeded,
     /// Its sandbox bank and a key of it.
     pub bank: Seeded,
+    /// People of the organization, by their roles, with sandbox keys.
+    pub users: Users,
+    /// People of the platform, by their roles.
+    pub staff: Staff,
 }
 
 /// A thing and a key of it.
@@ -52,6 +56,37 @@ pub struct Credentials {
     pub client_secret: String,
 }
 
+/// One user of each role that differs in what it may do to keys.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Users {
+    /// Decides everything.
+    pub owner: Person,
+    /// Manages sandbox keys and their own.
+    pub developer: Person,
+    /// Reads.
+    pub viewer: Person,
+}
+
+/// One of each of the platform's own roles.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Staff {
+    /// Sees configuration, revokes at a customer's request.
+    pub support: Person,
+    /// Handles incidents.
+    pub security: Person,
+    /// Onboards, decides KYB and plans.
+    pub operations: Person,
+}
+
+/// A user and the secret of their personal key, which is sent as a bearer credential.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// The user's identifier.
+    pub guid: String,
+    /// The personal key.
+    pub secret: String,
+}
+
 /// The seed of these services: the one that an earlier start left in `directory`, with the present `base_url`, or a new one.
 /// It is written to `seed.json` there, readable by its owner alone.
 ///
@@ -61,7 +96,7 @@ pub async fn ensure(services: &Services, base_url: &str, directory: &Path) -> Re
     let file = directory.join("seed.json");
     let seed = match kept(services, &file).await? {
         Some(kept) => Seed { base_url: base_url.to_owned(), ..kept },
-        None => Founder::new(services)?.seed(base_url).await?,
+        None => make(&Founder::new(services)?, base_url).await?,
     };
     write(&file, &seed)?;
     Ok(seed)
@@ -70,9 +105,25 @@ pub async fn ensure(services: &Services, base_url: &str, directory: &Path) -> Re
 /// The seed in the file, if its organization is in the tables: data that was thrown away takes its seed with it.
 async fn kept(services: &Services, file: &Path) -> Result<Option<Seed>, StartError> {
     let Ok(text) = fs::read_to_string(file) else { return Ok(None) };
-    let seed: Seed = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
-    let guid: Guid = seed.organization.guid.parse()?;
-    Ok(services.store()?.organization(guid).await?.map(|_| seed))
+    let unreadable = |problem: &dyn fmt::Display| another_version(file.parent().unwrap_or(file), problem);
+    let value: Value = serde_json::from_str(&text).map_err(|error| unreadable(&error))?;
+    let Some(guid) = value["organization"]["guid"].as_str().and_then(|guid| guid.parse::<Guid>().ok()) else {
+        return Err(unreadable(&"seed.json names no organization"));
+    };
+    match services.store()?.organization(guid).await {
+        Ok(None) => Ok(None),
+        Err(StoreError::Corrupt(problem)) => Err(unreadable(&problem)),
+        found => found.map(|_| serde_json::from_value(value))?.map(Some).map_err(|error| unreadable(&error)),
+    }
+}
+
+/// The data of a release before the first is not read by the next one.
+pub(crate) fn another_version(directory: &Path, problem: &dyn fmt::Display) -> StartError {
+    let directory = directory.display();
+    format!(
+        "{directory} holds data of another version of Latchkey ({problem}): delete it to start anew, or name another --data-dir"
+    )
+    .into()
 }
 
 fn write(file: &Path, seed: &Seed) -> Result<(), StartError> {
@@ -85,109 +136,37 @@ fn write(file: &Path, seed: &Seed) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Makes organizations from the operator's side, where no credential exists yet that could ask for one.
-pub struct Founder<'a> {
-    services: &'a Services,
-    store: Store,
-    catalogue: Catalogue,
-    brand: Brand,
+async fn make(founder: &Founder, base_url: &str) -> Result<Seed, StartError> {
+    let (organization, organization_key) = founder.organization("Demo Organization", Kind::Sandbox).await?;
+    founder.plan(organization, Plan::Pro).await?;
+    let (bank, bank_key) = founder.bank(organization, "Demo Sandbox Bank", BankEnvironment::Sandbox).await?;
+    Ok(Seed {
+        base_url: base_url.to_owned(),
+        organization: Seeded { guid: organization.to_string(), key: organization_key },
+        bank: Seeded { guid: bank.to_string(), key: bank_key },
+        users: Users {
+            owner: user(founder, organization, Role::Owner).await?,
+            developer: user(founder, organization, Role::Developer).await?,
+            viewer: user(founder, organization, Role::Viewer).await?,
+        },
+        staff: Staff {
+            support: staff(founder, Role::Support).await?,
+            security: staff(founder, Role::Security).await?,
+            operations: staff(founder, Role::Operations).await?,
+        },
+    })
 }
 
-impl<'a> Founder<'a> {
-    /// A founder over these services.
-    ///
-    /// # Errors
-    /// A setting of the management function that is missing or wrong.
-    pub fn new(services: &'a Services) -> Result<Self, StartError> {
-        let env = Env::from_map(services.variables("management"));
-        Ok(Self { services, store: services.store()?, catalogue: web::env::catalogue(&env)?, brand: web::env::brand(&env)? })
-    }
-
-    async fn seed(&self, base_url: &str) -> Result<Seed, StartError> {
-        let (organization, organization_key) = self.organization("Demo Organization", Kind::Sandbox).await?;
-        let (bank, bank_key) = self.bank(organization, "Demo Sandbox Bank", BankEnvironment::Sandbox).await?;
-        Ok(Seed {
-            base_url: base_url.to_owned(),
-            organization: Seeded { guid: organization.to_string(), key: organization_key },
-            bank: Seeded { guid: bank.to_string(), key: bank_key },
-        })
-    }
-
-    /// Makes an organization and a key of it that holds every scope, the management scopes too.
-    ///
-    /// # Errors
-    /// What keeps it from being made.
-    pub async fn organization(&self, name: &str, kind: Kind) -> Result<(Guid, Credentials), StartError> {
-        let now = (self.services.edge().clock)();
-        let guid = self.services.edge().entropy.guid();
-        let organization = Organization { guid, name: Name::parse(name)?, created_at: now, updated_at: now, version: 0 };
-        self.store.create_organization(&organization, &operator()).await?;
-        Ok((guid, self.key(guid, Owner::Organization(guid), kind, &format!("{name} key")).await?))
-    }
-
-    /// Makes a bank and a key of it that holds every scope that is not granted by name.
-    ///
-    /// # Errors
-    /// What keeps it from being made.
-    pub async fn bank(
-        &self,
-        organization: Guid,
-        name: &str,
-        environment: BankEnvironment,
-    ) -> Result<(Guid, Credentials), StartError> {
-        let now = (self.services.edge().clock)();
-        let guid = self.services.edge().entropy.guid();
-        let bank =
-            Bank { guid, organization, name: Name::parse(name)?, environment, created_at: now, updated_at: now, version: 0 };
-        self.store.create_bank(&bank, &operator()).await?;
-        Ok((guid, self.key(organization, Owner::Bank(guid), environment.kind(), &format!("{name} key")).await?))
-    }
-
-    /// Decides an organization's KYB (ARZ-3).
-    ///
-    /// # Errors
-    /// What keeps it from being written.
-    pub async fn kyb(&self, organization: Guid, kyb: Kyb) -> Result<(), StartError> {
-        Ok(self.store.set_kyb(organization, kyb, &operator()).await?)
-    }
-
-    /// Suspends an organization, or lets it work again.
-    ///
-    /// # Errors
-    /// What keeps it from being written.
-    pub async fn suspension(&self, organization: Guid, suspended: bool) -> Result<(), StartError> {
-        Ok(self.store.set_suspension(organization, suspended, &operator()).await?)
-    }
-
-    async fn key(&self, organization: Guid, owner: Owner, kind: Kind, name: &str) -> Result<Credentials, StartError> {
-        let edge = self.services.edge();
-        let now = (edge.clock)();
-        let scopes = match owner.holder() {
-            Holder::Organization => self.catalogue.all(Holder::Organization),
-            holder => self.catalogue.defaults(holder),
-        };
-        let key = Key {
-            client_id: edge.entropy.client_id(),
-            owner,
-            organization,
-            kind,
-            name: Name::parse(name)?,
-            scopes,
-            ip_allowlist: domain::allowlist::Allowlist::default(),
-            state: State::Active,
-            expires_at: None,
-            created_at: now,
-            updated_at: now,
-            version: 0,
-        };
-        let plain = PlainSecret::mint(&self.brand, kind, key.client_id, &edge.entropy.secret());
-        let hash = plain.hash(&*self.services.peppers()?.peppers().await?)?;
-        let secret = Secret { id: edge.entropy.secret_id(), hash, created_at: now, expires_at: None };
-        self.store.create_key(&key, &secret, &operator()).await?;
-        Ok(Credentials { client_id: key.client_id.to_string(), client_secret: plain.expose().to_string() })
-    }
+/// Their keys are sandbox ones, so that they reach the demo bank and the sample API. Nobody has an address under `.example`.
+async fn user(founder: &Founder, organization: Guid, role: Role) -> Result<Person, StartError> {
+    person(founder, &founder.user(organization, &format!("{role}@demo.example"), role, None).await?, Kind::Sandbox).await
 }
 
-fn operator() -> Origin {
-    Origin { actor: Actor::Operator, source_ip: None, request_id: None }
+async fn staff(founder: &Founder, role: Role) -> Result<Person, StartError> {
+    person(founder, &founder.staff(&format!("{role}@platform.example"), role).await?, Kind::Live).await
+}
+
+async fn person(founder: &Founder, user: &User, kind: Kind) -> Result<Person, StartError> {
+    let key = founder.personal_key(user, kind, &format!("Demo {} key", user.role)).await?;
+    Ok(Person { guid: user.guid.to_string(), secret: key.client_secret })
 }

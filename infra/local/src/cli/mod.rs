@@ -1,0 +1,80 @@
+//! The command line: the platform on a laptop, the operator's commands, and a client of any deployment.
+
+mod client;
+mod http;
+mod keys;
+mod operator;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Latchkey: the whole platform in one process on a laptop, the operator's commands, and a client of any deployment.
+#[derive(Parser)]
+#[command(version, about, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: serve::Serve,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start the embedded services alone and print the environment by which functions reach them
+    Services(serve::Services),
+    /// Print the OpenAPI document, which infra/openapi.json keeps
+    Openapi,
+    #[command(flatten)]
+    Operator(operator::Command),
+    #[command(flatten)]
+    Client(client::Command),
+}
+
+/// Does what the command line says.
+pub async fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        None => cli.serve.run().await,
+        Some(Command::Services(services)) => services.run().await,
+        Some(Command::Openapi) => {
+            print!("{}", crate::openapi::document());
+            Ok(())
+        }
+        Some(Command::Operator(command)) => command.run().await,
+        Some(Command::Client(command)) => command.run().await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("latchkey: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    /// `ps` shows the arguments of every process to every user of the machine.
+    #[test]
+    fn no_argument_takes_a_secret() {
+        fn arguments(command: &clap::Command) -> Vec<String> {
+            let own = command.get_arguments().map(|argument| argument.get_id().to_string());
+            own.chain(command.get_subcommands().flat_map(arguments)).collect()
+        }
+        let arguments = arguments(&Cli::command());
+        assert!(arguments.len() > 20, "{arguments:?}");
+        let secret = |name: &String| ["secret", "token", "password"].iter().any(|word| name.contains(word));
+        assert!(!arguments.iter().any(secret), "{arguments:?}");
+    }
+}

@@ -1,0 +1,206 @@
+//! The operator's commands: what needs no credential of Latchkey's, but the tables themselves, on a laptop's data directory or, with
+//! the operator's own AWS credentials, in a deployed stack.
+
+use std::path::PathBuf;
+
+use clap::{
+    Args, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use domain::{
+    gate::{Kyb, Plan},
+    ids::Guid,
+    kind::Kind,
+    role::Role,
+    user::Email,
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use store::StoreError;
+use web::{Edge, Env, StartError};
+
+use super::serve::directory;
+use crate::{
+    cloud::Storage,
+    founder::Founder,
+    seed,
+    stack::{Options, Services},
+};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Make an organization with a key that holds the management scopes
+    Onboard {
+        #[command(flatten)]
+        place: Place,
+        /// What people call the organization
+        #[arg(long)]
+        name: String,
+        /// The kind of its first keys: sandbox or live
+        #[arg(long, default_value = "sandbox")]
+        environment: Kind,
+        /// Its plan
+        #[arg(long, default_value = "starter", value_parser = one_of::<Plan>(&PLANS))]
+        plan: Plan,
+        /// The email address of its first owner, who gets a personal key; needs a plan that has those
+        #[arg(long, value_name = "EMAIL", value_parser = email)]
+        owner: Option<String>,
+    },
+    /// Make one of the platform's own people with a personal key; who is there already gets another key
+    Staff {
+        #[command(flatten)]
+        place: Place,
+        /// Their email address
+        #[arg(long, value_parser = email)]
+        email: String,
+        /// What they do
+        #[arg(long, value_parser = one_of::<Role>(&["support", "security", "operations"]))]
+        role: Role,
+    },
+    /// Change an organization's plan, at once
+    Plan {
+        #[command(flatten)]
+        place: Place,
+        /// The organization's guid
+        #[arg(long, value_name = "GUID")]
+        organization: Guid,
+        /// The plan
+        #[arg(long, value_parser = one_of::<Plan>(&PLANS))]
+        plan: Plan,
+    },
+    /// Decide an organization's KYB, which wakes its live keys or puts them to sleep
+    Kyb {
+        #[command(flatten)]
+        place: Place,
+        /// The organization's guid
+        #[arg(long, value_name = "GUID")]
+        organization: Guid,
+        /// What was decided
+        #[arg(long, value_parser = one_of::<Kyb>(&["pending", "approved", "rejected"]))]
+        status: Kyb,
+    },
+    /// Stop all keys and tokens of an organization
+    Suspend {
+        #[command(flatten)]
+        place: Place,
+        /// The organization's guid
+        #[arg(long, value_name = "GUID")]
+        organization: Guid,
+    },
+    /// Let a suspended organization work again
+    Resume {
+        #[command(flatten)]
+        place: Place,
+        /// The organization's guid
+        #[arg(long, value_name = "GUID")]
+        organization: Guid,
+    },
+}
+
+/// Where the tables are.
+#[derive(Args)]
+pub(super) struct Place {
+    /// The data directory to work on; the platform must not be running on it
+    #[arg(long, default_value = ".latchkey", value_name = "DIR")]
+    data_dir: PathBuf,
+    /// Work on the deployed stack that the environment names (the stack's output `OperatorEnvironment`), by your AWS credentials
+    #[arg(long, conflicts_with = "data_dir")]
+    deployed: bool,
+}
+
+const PLANS: [&str; 3] = ["starter", "pro", "enterprise"];
+
+/// Reads one of the words that the type has on the wire.
+fn one_of<T: DeserializeOwned + Clone + Send + Sync + 'static>(
+    words: &'static [&'static str],
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(words).try_map(|word| serde_json::from_value(Value::String(word)))
+}
+
+/// An address is refused before anything is made.
+fn email(text: &str) -> Result<String, &'static str> {
+    Email::parse(text).map(|email| email.to_string())
+}
+
+impl Command {
+    pub(super) async fn run(self) -> Result<(), StartError> {
+        match self {
+            Self::Onboard { place, name, environment, plan, owner } => {
+                if owner.is_some() && plan == Plan::Starter {
+                    return Err("--owner gets a personal key, which needs --plan pro or --plan enterprise".into());
+                }
+                let made = place.work(async |founder| onboard(&founder, &name, environment, plan, owner.as_deref()).await);
+                print(&made.await?)
+            }
+            Self::Staff { place, email, role } => print(&place.work(async |founder| staff(&founder, &email, role).await).await?),
+            Self::Plan { place, organization, plan } => place.work(async |founder| founder.plan(organization, plan).await).await,
+            Self::Kyb { place, organization, status } => {
+                place.work(async |founder| founder.kyb(organization, status).await).await
+            }
+            Self::Suspend { place, organization } => {
+                place.work(async |founder| founder.suspension(organization, true).await).await
+            }
+            Self::Resume { place, organization } => {
+                place.work(async |founder| founder.suspension(organization, false).await).await
+            }
+        }
+    }
+}
+
+fn print(made: &Value) -> Result<(), StartError> {
+    println!("{}", serde_json::to_string_pretty(made)?);
+    Ok(())
+}
+
+async fn onboard(founder: &Founder, name: &str, kind: Kind, plan: Plan, owner: Option<&str>) -> Result<Value, StartError> {
+    let (guid, key) = founder.organization(name, kind).await?;
+    let mut made = json!({"guid": guid, "key": key});
+    // The key's secret is not shown again: what fails from here on is said beside it.
+    let further = async {
+        if plan != Plan::Starter {
+            founder.plan(guid, plan).await?;
+        }
+        let Some(email) = owner else { return Ok(None) };
+        let user = founder.user(guid, email, Role::Owner, None).await?;
+        let key = founder.personal_key(&user, kind, "First key").await?;
+        Ok::<_, StartError>(Some(json!({"guid": user.guid, "secret": key.client_secret})))
+    };
+    match further.await {
+        Ok(Some(owner)) => made["owner"] = owner,
+        Ok(None) => {}
+        Err(error) => {
+            print(&made)?;
+            return Err(format!("the organization was made, but not all that was asked for: {error}").into());
+        }
+    }
+    Ok(made)
+}
+
+/// Staff see both kinds, whatever that of their key.
+async fn staff(founder: &Founder, email: &str, role: Role) -> Result<Value, StartError> {
+    let user = founder.staff(email, role).await?;
+    let key = founder.personal_key(&user, Kind::Live, "By the operator").await?;
+    Ok(json!({"guid": user.guid, "secret": key.client_secret}))
+}
+
+impl Place {
+    async fn work<T>(&self, act: impl AsyncFnOnce(Founder) -> Result<T, StartError>) -> Result<T, StartError> {
+        if self.deployed {
+            let founder = Founder::open(&Env::process(), &Edge::ambient().await);
+            let unnamed = |error| format!("{error}: --deployed needs the stack's output OperatorEnvironment in the environment");
+            return act(founder.map_err(unnamed)?).await;
+        }
+        let storage = Storage::Directory(directory(&self.data_dir)?);
+        // Where the gateway will answer does not matter to these commands.
+        let services = Services::start(Options { storage, ..Options::default() }, "http://127.0.0.1:8787").await?;
+        let done = match Founder::new(&services) {
+            Ok(founder) => act(founder).await,
+            Err(error) => Err(error),
+        };
+        services.stop().await;
+        done.map_err(|error| match error.downcast_ref() {
+            Some(StoreError::Corrupt(problem)) => seed::another_version(&self.data_dir, problem),
+            _ => error,
+        })
+    }
+}

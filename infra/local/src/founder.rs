@@ -1,0 +1,226 @@
+//! The operator's hand: what is made and decided where no credential exists yet, or none that may. It writes what the management
+//! function writes, through the same store, on the local services or on those of a deployed stack.
+
+use std::fmt;
+
+use domain::{
+    allowlist::Allowlist,
+    audit::{Actor, Origin},
+    gate::{Kyb, OrganizationGate, Plan},
+    ids::Guid,
+    key::{Draft, Key, Owner},
+    kind::{BankEnvironment, Kind},
+    organization::{Bank, Name, Organization},
+    role::Role,
+    scope::{Catalogue, Holder, ScopeSet},
+    secret::Brand,
+    time::Timestamp,
+    user::{Email, User, UserState},
+};
+use store::{Store, StoreError, Tables};
+use web::{Edge, Env, StartError, mint, pepper::PepperSource};
+
+use crate::{seed::Credentials, stack::Services};
+
+/// Makes and decides on the operator's authority; every act is audited as theirs.
+pub struct Founder {
+    store: Store,
+    peppers: PepperSource,
+    catalogue: Catalogue,
+    brand: Brand,
+    edge: Edge,
+}
+
+/// What the platform's own organization is called.
+const PLATFORM: &str = "Latchkey platform";
+
+impl Founder {
+    /// A founder over these local services.
+    ///
+    /// # Errors
+    /// A setting of the management function that is missing or wrong.
+    pub fn new(services: &Services) -> Result<Self, StartError> {
+        Self::open(&Env::from_map(services.variables("management")), services.edge())
+    }
+
+    /// A founder over whatever stack `env` names, by the management function's own variables.
+    ///
+    /// # Errors
+    /// A variable that is missing or wrong.
+    pub fn open(env: &Env, edge: &Edge) -> Result<Self, StartError> {
+        let tables = Tables::of(|name| env.required(name))?;
+        let entropy = edge.entropy.clone();
+        Ok(Self {
+            store: Store::new(&edge.aws, tables, edge.clock.clone(), move || entropy.guid()),
+            peppers: PepperSource::new(&edge.aws, env.required("LATCHKEY_PEPPER_SECRET")?),
+            catalogue: web::env::catalogue(env)?,
+            brand: web::env::brand(env)?,
+            edge: edge.clone(),
+        })
+    }
+
+    /// Makes an organization and a key of it that holds every scope, the management scopes too.
+    ///
+    /// # Errors
+    /// What keeps it from being made.
+    pub async fn organization(&self, name: &str, kind: Kind) -> Result<(Guid, Credentials), StartError> {
+        let guid = self.edge.entropy.guid();
+        self.profile(guid, name).await?;
+        Ok((guid, self.key(guid, Owner::Organization(guid), kind, &format!("{name} key")).await?))
+    }
+
+    /// Makes a bank and a key of it that holds every scope that is not granted by name.
+    ///
+    /// # Errors
+    /// What keeps it from being made.
+    pub async fn bank(
+        &self,
+        organization: Guid,
+        name: &str,
+        environment: BankEnvironment,
+    ) -> Result<(Guid, Credentials), StartError> {
+        let (guid, now) = (self.edge.entropy.guid(), self.now());
+        let bank =
+            Bank { guid, organization, name: Name::parse(name)?, environment, created_at: now, updated_at: now, version: 0 };
+        self.store.create_bank(&bank, None, &operator()).await?;
+        Ok((guid, self.key(organization, Owner::Bank(guid), environment.kind(), &format!("{name} key")).await?))
+    }
+
+    /// Makes a user of a customer's organization, or one of the platform's staff in [`Guid::PLATFORM`].
+    ///
+    /// # Errors
+    /// A role of the other kind, an address that is taken there, or what else keeps it from being made.
+    pub async fn user(
+        &self,
+        organization: Guid,
+        email: &str,
+        role: Role,
+        allowed_scopes: Option<ScopeSet>,
+    ) -> Result<User, StartError> {
+        if role.is_staff() != (organization == Guid::PLATFORM) {
+            return Err(format!("{role} is no role of a user there").into());
+        }
+        let now = self.now();
+        let user = User {
+            guid: self.edge.entropy.guid(),
+            organization,
+            email: Email::parse(email).map_err(|problem| format!("the address {problem}"))?,
+            role,
+            allowed_scopes,
+            state: UserState::Active,
+            created_at: now,
+            updated_at: now,
+            version: 0,
+        };
+        match self.store.create_user(&user, None, &operator()).await {
+            Err(StoreError::Exists) => Err(format!("a user with the address {email} is there already").into()),
+            created => Ok(created.map(|()| user)?),
+        }
+    }
+
+    /// One of the platform's own people, and at first the platform's organization for them. Who is there already stays: so somebody
+    /// who lost their key gets another one.
+    ///
+    /// # Errors
+    /// As [`Founder::user`], and when that person has another role.
+    pub async fn staff(&self, email: &str, role: Role) -> Result<User, StartError> {
+        let standing = self.store.organization(Guid::PLATFORM).await?;
+        if standing.is_none() {
+            self.profile(Guid::PLATFORM, PLATFORM).await?;
+        }
+        if standing.is_none_or(|standing| standing.gate.plan != Plan::Enterprise) {
+            self.plan(Guid::PLATFORM, Plan::Enterprise).await?;
+        }
+        match self.user_of(Guid::PLATFORM, email).await? {
+            Some(user) if user.role == role => Ok(user),
+            Some(user) => Err(format!("{email} is there already, as {}", user.role).into()),
+            None => self.user(Guid::PLATFORM, email, role, None).await,
+        }
+    }
+
+    async fn user_of(&self, organization: Guid, email: &str) -> Result<Option<User>, StartError> {
+        let rows = self.store.user_rows(organization).await?.into_iter().filter(|row| !row.disabled);
+        let users = self.store.users(rows.map(|row| row.guid)).await?;
+        let email = email.to_ascii_lowercase();
+        Ok(users.into_iter().find(|user| !user.is_disabled() && user.email.to_string() == email))
+    }
+
+    /// Makes a personal key of a user; the answer is its secret, which is sent as a bearer credential.
+    ///
+    /// # Errors
+    /// What keeps it from being made.
+    pub async fn personal_key(&self, user: &User, kind: Kind, name: &str) -> Result<Credentials, StartError> {
+        self.key(user.organization, Owner::User(user.guid), kind, name).await
+    }
+
+    /// Decides an organization's KYB (ARZ-3).
+    ///
+    /// # Errors
+    /// What keeps it from being written.
+    pub async fn kyb(&self, organization: Guid, kyb: Kyb) -> Result<(), StartError> {
+        Ok(self.store.set_kyb(organization, kyb, &operator()).await?)
+    }
+
+    /// Changes an organization's plan at once (CBM-2).
+    ///
+    /// # Errors
+    /// What keeps it from being written.
+    pub async fn plan(&self, organization: Guid, plan: Plan) -> Result<(), StartError> {
+        let decide = |gate: &OrganizationGate| Ok(OrganizationGate { plan, next_plan: None, ..gate.clone() });
+        self.store.set_plan(organization, &operator(), decide).await?;
+        Ok(())
+    }
+
+    /// Suspends an organization, or lets it work again.
+    ///
+    /// # Errors
+    /// What keeps it from being written.
+    pub async fn suspension(&self, organization: Guid, suspended: bool) -> Result<(), StartError> {
+        Ok(self.store.set_suspension(organization, suspended, &operator()).await?)
+    }
+
+    async fn profile(&self, guid: Guid, name: &str) -> Result<(), StartError> {
+        let now = self.now();
+        let name = Name::parse(name)?;
+        let organization = Organization { guid, name, max_key_age_days: None, created_at: now, updated_at: now, version: 0 };
+        Ok(self.store.create_organization(&organization, None, &operator()).await?)
+    }
+
+    async fn key(&self, organization: Guid, owner: Owner, kind: Kind, name: &str) -> Result<Credentials, StartError> {
+        let (client_id, now) = (self.edge.entropy.client_id(), self.now());
+        let draft = Draft {
+            owner,
+            organization,
+            kind,
+            name: Name::parse(name)?,
+            description: None,
+            scopes: match owner.holder() {
+                None => ScopeSet::default(),
+                Some(Holder::Organization) => self.catalogue.all(Holder::Organization),
+                Some(holder) => self.catalogue.defaults(holder),
+            },
+            ip_allowlist: Allowlist::default(),
+            expires_at: None,
+            destination: None,
+            webhook_url: None,
+        };
+        let (plain, secret) = mint::mint(&self.peppers, &self.brand, &self.edge.entropy, kind, client_id, now).await?;
+        let key = Key::create(draft, client_id, secret.id, now)?;
+        self.store.create_key(&key, &secret, None, &operator()).await?;
+        Ok(Credentials { client_id: client_id.to_string(), client_secret: plain.expose().to_string() })
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.edge.clock)()
+    }
+}
+
+fn operator() -> Origin {
+    Origin::of(Actor::Operator)
+}
+
+impl fmt::Debug for Founder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Founder({:?})", self.store)
+    }
+}

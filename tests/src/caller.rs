@@ -70,10 +70,21 @@ impl Caller {
         Answer::of(self.request(Method::POST, path).json(body)).await
     }
 
+    /// POST of JSON with further headers, such as `Idempotency-Key`.
+    pub async fn post_with(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+        let request = self.request(Method::POST, path).json(body);
+        Answer::of(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
+    }
+
     /// POST of a form.
     pub async fn post_form(&self, path: &str, form: &[(&str, &str)]) -> Answer {
         let body = form.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&");
         Answer::of(self.request(Method::POST, path).header("content-type", "application/x-www-form-urlencoded").body(body)).await
+    }
+
+    /// PUT of JSON.
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        Answer::of(self.request(Method::PUT, path).json(body)).await
     }
 
     /// PATCH of JSON.

@@ -11,10 +11,13 @@ use std::{
 use domain::{
     ids::Guid,
     kind::{BankEnvironment, Kind},
+    role::Role,
     time::{Clock, Timestamp},
+    user::User,
 };
 use latchkey::{
-    seed::{Credentials, Founder, Seed},
+    founder::Founder,
+    seed::{Credentials, Person, Seed},
     stack::{Options, Stack},
 };
 use serde_json::json;
@@ -83,6 +86,65 @@ impl Platform {
         self.bearer(&self.token(&self.seed.bank.key).await)
     }
 
+    /// The seed organization's owner, by a sandbox personal key.
+    #[must_use]
+    pub fn owner(&self) -> Caller {
+        self.person(&self.seed.users.owner)
+    }
+
+    /// The seed organization's developer, by a sandbox personal key.
+    #[must_use]
+    pub fn developer(&self) -> Caller {
+        self.person(&self.seed.users.developer)
+    }
+
+    /// The seed organization's viewer, by a sandbox personal key.
+    #[must_use]
+    pub fn viewer(&self) -> Caller {
+        self.person(&self.seed.users.viewer)
+    }
+
+    /// Support staff.
+    #[must_use]
+    pub fn support(&self) -> Caller {
+        self.person(&self.seed.staff.support)
+    }
+
+    /// Security staff.
+    #[must_use]
+    pub fn security(&self) -> Caller {
+        self.person(&self.seed.staff.security)
+    }
+
+    /// Operations staff.
+    #[must_use]
+    pub fn operations(&self) -> Caller {
+        self.person(&self.seed.staff.operations)
+    }
+
+    fn person(&self, person: &Person) -> Caller {
+        self.bearer(&person.secret)
+    }
+
+    /// A new user of an organization of customers, made by the operator.
+    pub async fn user(&self, organization: Guid, email: &str, role: Role) -> User {
+        self.founder().user(organization, email, role, None).await.expect("a user")
+    }
+
+    /// A new personal key of this user, made by the operator.
+    pub async fn personal_key(&self, user: &User, kind: Kind) -> Credentials {
+        self.founder().personal_key(user, kind, "personal").await.expect("a personal key")
+    }
+
+    /// A new user of the seed organization with a new personal key of this kind, and somebody who sends that.
+    pub async fn somebody(&self, email: &str, role: Role, kind: Kind) -> (User, Caller) {
+        let organization = self.seed.organization.guid.parse().expect("a guid");
+        let user = self.user(organization, email, role).await;
+        let key = self.personal_key(&user, kind).await;
+        let caller = self.bearer(&key.client_secret);
+        (user, caller)
+    }
+
     /// A token for these credentials, with all scopes of the key.
     pub async fn token(&self, credentials: &Credentials) -> String {
         let answer = self.request_token(credentials, self.anonymous()).await;
@@ -119,7 +181,7 @@ impl Platform {
 
     /// The operator's hand.
     #[must_use]
-    pub fn founder(&self) -> Founder<'_> {
+    pub fn founder(&self) -> Founder {
         Founder::new(self.stack.services()).expect("the settings of the management function")
     }
 }

@@ -5,15 +5,14 @@ use domain::{
     allowlist::Allowlist,
     audit::{Actor, Origin},
     ids::Guid,
-    key::{Key, Owner, State},
+    key::{Draft, Key, Owner},
     kind::Kind,
     organization::Name,
-    secret::{PlainSecret, Secret},
     time::Timestamp,
 };
 use latchkey::seed::Credentials;
 use tests::Platform;
-use web::Env;
+use web::{Env, mint};
 
 /// A key to be made. Its name is `minted`.
 #[derive(Clone, Copy)]
@@ -32,28 +31,26 @@ impl Minted<'_> {
         let services = platform.stack.services();
         let edge = services.edge();
         let now = (edge.clock)();
-        let key = Key {
-            client_id: edge.entropy.client_id(),
+        let draft = Draft {
             owner: self.owner,
             organization: self.organization,
             kind: self.kind,
             name: Name::parse("minted").unwrap(),
+            description: None,
             scopes: self.scopes.parse().unwrap(),
             ip_allowlist: Allowlist::default(),
-            state: State::Active,
             expires_at: self.expires_at,
-            created_at: now,
-            updated_at: now,
-            version: 0,
+            destination: None,
+            webhook_url: None,
         };
         let brand = web::env::brand(&Env::from_map(services.variables("management"))).unwrap();
-        let plain = PlainSecret::mint(&brand, key.kind, key.client_id, &edge.entropy.secret());
-        let peppers = services.peppers().unwrap().peppers().await.unwrap();
-        let secret =
-            Secret { id: edge.entropy.secret_id(), hash: plain.hash(&peppers).unwrap(), created_at: now, expires_at: None };
-        let origin = Origin { actor: Actor::Operator, source_ip: None, request_id: None };
-        services.store().unwrap().create_key(&key, &secret, &origin).await.unwrap();
-        Credentials { client_id: key.client_id.to_string(), client_secret: plain.expose().to_string() }
+        let client_id = edge.entropy.client_id();
+        let peppers = services.peppers().unwrap();
+        let (plain, secret) = mint::mint(&peppers, &brand, &edge.entropy, self.kind, client_id, now).await.unwrap();
+        let key = Key::create(draft, client_id, secret.id, now).unwrap();
+        let origin = Origin::of(Actor::Operator);
+        services.store().unwrap().create_key(&key, &secret, None, &origin).await.unwrap();
+        Credentials { client_id: client_id.to_string(), client_secret: plain.expose().to_string() }
     }
 }
 

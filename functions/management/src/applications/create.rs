@@ -9,7 +9,6 @@ use axum::{
 use domain::{
     allowlist::Allowlist,
     error::Error,
-    ids::ClientId,
     key::{Draft, Key},
     organization::Name,
     time::Timestamp,
@@ -28,6 +27,7 @@ use crate::{
     api::{Api, Attempt, Caller, replayed},
     keys::{
         access::{Target, require_now},
+        create::made_before,
         members::Reader,
     },
 };
@@ -89,7 +89,7 @@ pub(crate) async fn create<F: Family>(
     let client_id = api.entropy.client_id();
     let once = match api.attempt(&caller, &parts, &bytes, client_id).await? {
         Attempt::First(once) => once,
-        Attempt::Repeated(made) => return Ok(repeated(&api, &made).await?),
+        Attempt::Repeated(made) => return Ok(repeated(&api, &caller, &made).await?),
     };
     let tenant = api.store.organization(organization).await?.ok_or_else(Error::unauthenticated)?;
     let (plain, secret) = api.mint(kind, client_id).await?;
@@ -106,17 +106,15 @@ pub(crate) async fn create<F: Family>(
     let store = api.store.on_behalf_of(&standing.behalf);
     let created = store.create_key(&key, &secret, once.as_ref(), &caller.origin()).await;
     if let Attempt::Repeated(made) = api.settle(created, once).await? {
-        return Ok(repeated(&api, &made).await?);
+        return Ok(repeated(&api, &caller, &made).await?);
     }
     let created = Created { application: Application::from(&key), secret: &plain.expose() };
     Ok((StatusCode::CREATED, [("cache-control", "no-store")], Json(created)).into_response())
 }
 
 /// What an earlier request of the same `Idempotency-Key` made, as it is now.
-async fn repeated(api: &Api, made: &str) -> Result<axum::response::Response, Error> {
-    let client_id: ClientId = made.parse().map_err(|_| Error::internal())?;
-    let key = api.store.key(client_id).await?.ok_or_else(Error::internal)?;
-    Ok(replayed(Application::from(&key)))
+async fn repeated(api: &Api, caller: &Caller, made: &str) -> Result<axum::response::Response, Error> {
+    Ok(replayed(Application::from(&made_before(api, caller, made).await?)))
 }
 
 fn read(body: &Body) -> Result<(Name, Allowlist, Option<Timestamp>), Error> {

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use web::{
     dialect::Management,
-    extract,
+    extract, idempotency,
     openapi::{BadBody, Conflict, IdempotencyKey, Refused, schema},
 };
 
@@ -141,10 +141,17 @@ pub(crate) async fn create(
 
 /// What an earlier request of the same `Idempotency-Key` made, as it is now.
 async fn repeated(api: &Api, caller: &Caller, made: &str) -> Result<axum::response::Response, Error> {
-    let client_id: ClientId = made.parse().map_err(|_| Error::internal())?;
-    let key = api.store.key(client_id).await?.ok_or_else(Error::internal)?;
+    let key = made_before(api, caller, made).await?;
     let gates = api.store.gates(&key).await?;
     Ok(replayed(Response::new(api, caller, &key, &gates)))
+}
+
+/// The key that an earlier request of the same `Idempotency-Key` made. The same words ask for another key when a person says
+/// them by a credential of the other kind.
+pub(crate) async fn made_before(api: &Api, caller: &Caller, made: &str) -> Result<Key, Error> {
+    let client_id: ClientId = made.parse().map_err(|_| Error::internal())?;
+    let key = api.store.key(client_id).await?.ok_or_else(Error::internal)?;
+    if key.kind == caller.kind { Ok(key) } else { Err(idempotency::reused()) }
 }
 
 /// What a body asks for, each member acceptable by itself.

@@ -121,10 +121,18 @@ impl Api {
             Effective::Inactive if key.owner.user().is_some() => return Err(Error::plan_upgrade_required()),
             _ => return Err(Error::unauthenticated()),
         }
+        if key.secrets.term(caller.sid, self.now()).is_none() {
+            return Err(Error::unauthenticated());
+        }
         let user = gates.user;
         let scopes = user.as_ref().map_or_else(|| caller.scopes.clone(), |user| user.scopes(&self.catalogue, key.kind));
         let ip_allowlist = if user.is_some() { key.ip_allowlist.clone() } else { caller.ip_allowlist.clone() };
-        Ok(Standing { role: user.as_ref().map(|user| user.role), scopes, ip_allowlist, behalf: Behalf { key, user } })
+        Ok(Standing {
+            role: user.as_ref().map(|user| user.role),
+            scopes,
+            ip_allowlist,
+            behalf: Behalf { key, user, secret: caller.sid },
+        })
     }
 
     /// A key's new secret: its text, to be shown once, and what is stored of it.

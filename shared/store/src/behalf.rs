@@ -4,6 +4,7 @@
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck};
 use domain::{
     gate::Gates,
+    ids::SecretId,
     key::{Effective, Key},
     time::Timestamp,
     user::User,
@@ -25,6 +26,8 @@ pub struct Behalf {
     pub key: Key,
     /// The caller, of a personal key.
     pub user: Option<User>,
+    /// The secret that obtained its token, or that it sent.
+    pub secret: SecretId,
 }
 
 /// What stands of a caller, and the versions that say so.
@@ -33,6 +36,7 @@ pub(crate) struct Standing {
     gates: Gates,
     versions: Vec<(Position, u64)>,
     changed: bool,
+    secret: SecretId,
 }
 
 impl Store {
@@ -51,7 +55,8 @@ impl Store {
         let changed = behalf.user.as_ref().is_some_and(|before| user.as_ref().map(authority) != Some(authority(before)));
         let mut versions = vec![(key_at, key.version), (gate_at, gate.version)];
         versions.extend(user_at.zip(user.as_ref().map(|user| user.version)));
-        Ok(Some(Standing { key, gates: Gates { organization: gate.gate, user }, versions, changed }))
+        let gates = Gates { organization: gate.gate, user };
+        Ok(Some(Standing { key, gates, versions, changed, secret: behalf.secret }))
     }
 }
 
@@ -59,7 +64,7 @@ impl Standing {
     /// The transaction, holding only while this stands. What the transaction itself changes is guarded by the version that
     /// it was decided on, which was read before this.
     pub(crate) fn guard(&self, mut transaction: Transaction, table: &str, now: Timestamp) -> Result<Transaction, StoreError> {
-        if self.key.effective(&self.gates, now) != Effective::Active {
+        if self.key.effective(&self.gates, now) != Effective::Active || self.key.secrets.term(self.secret, now).is_none() {
             return Err(StoreError::CallerStopped);
         }
         if self.changed {

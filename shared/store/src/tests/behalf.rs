@@ -111,7 +111,7 @@ async fn arz_3_a_live_machine_needs_kyb_and_a_sandbox_one_does_not() {
         let key = key_of(8, Owner::Organization(ORGANIZATION), kind);
         scene.with_key(&key).await;
         scene.store.set_kyb(ORGANIZATION, kyb, &operator()).await.unwrap();
-        assert_eq!(create(&scene, &Behalf { key, user: None }).await, expected, "{kind} {kyb:?}");
+        assert_eq!(create(&scene, &Behalf { secret: key.secrets.current.id, key, user: None }).await, expected, "{kind} {kyb:?}");
     }
 }
 
@@ -140,11 +140,17 @@ fn set(place: (&str, &str), member: &str, value: Value) -> impl Fn(&Table) + use
     }
 }
 
+fn another_secret() -> Value {
+    json!({"M": {"current": {"M": {"id": {"S": "ee".repeat(16)}, "created_at": {"S": at(Duration::ZERO).to_string()}}}}})
+}
+
 #[tokio::test]
 async fn a_caller_that_is_stopped_at_the_last_moment_changes_nothing() {
     for (place, member, value, expected) in [
         (("K#", "KEY"), "state", json!({"M": {"name": {"S": "deactivated"}}}), StoreError::CallerStopped),
         (("K#", "KEY"), "expires_at", json!({"S": at(Duration::ZERO).to_string()}), StoreError::CallerStopped),
+        // The secret that obtained its token was ended: another one is current, and none is previous.
+        (("K#", "KEY"), "secrets", another_secret(), StoreError::CallerStopped),
         (("G#", "GATE"), "suspended", json!({"BOOL": true}), StoreError::CallerStopped),
         (("G#", "GATE"), "plan", json!({"S": "starter"}), StoreError::CallerStopped),
         (("G#", "GATE"), "revocations", json!({"L": [{"M": {}}]}), StoreError::CallerStopped),

@@ -128,6 +128,6 @@ impl Scene {
         let pro = |gate: &OrganizationGate| Ok(OrganizationGate { plan: Plan::Pro, ..gate.clone() });
         self.store.set_plan(ORGANIZATION, &operator(), pro).await.unwrap();
         drop(self.transactions());
-        Behalf { key, user: Some(user) }
+        Behalf { secret: key.secrets.current.id, key, user: Some(user) }
     }
 }

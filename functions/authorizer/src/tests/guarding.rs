@@ -15,7 +15,7 @@ use domain::{
 use super::{
     person::{KEY, MADE, Person, SECRET, USER, minted, secret},
     played::{Held, Scene},
-    world::{NOW, SANDBOX, World, claims, request},
+    world::{NOW, SANDBOX, World, claims, later, request},
 };
 use crate::{
     decision::{Cause, Decision, KeyRefusal, Unauthorized, Unavailable},
@@ -60,6 +60,20 @@ async fn a_key_is_read_once_a_minute_and_a_remembered_one_asks_for_the_feed_alon
     scene.advance(1);
     assert!(scene.passes().await);
     assert_eq!(scene.asked(), READING);
+}
+
+/// The instance slept and woke with its clock three seconds behind the gateway's.
+#[tokio::test]
+async fn the_minute_ends_by_the_gateways_clock_where_that_is_ahead() {
+    let scene = Scene::warm().await;
+    assert!(scene.passes().await);
+    scene.advance(58_000);
+    for (sent, reading) in [(later(60_000), [].as_slice()), (later(60_001), &READING)] {
+        scene.asked();
+        let request = Request { time: Some(sent), ..request(&secret()) };
+        assert!(matches!(scene.guard.authorize(request).await, Decision::Allow(_)));
+        assert_eq!(scene.asked(), reading);
+    }
 }
 
 #[tokio::test]

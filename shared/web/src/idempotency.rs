@@ -1,7 +1,9 @@
 //! The `Idempotency-Key` of a create: a retried request makes nothing twice.
 
-use aws_lc_rs::digest::{SHA256, digest};
-use domain::error::{Error, Kind};
+use domain::{
+    audit::sha256,
+    error::{Error, Kind},
+};
 use http::{HeaderMap, Method};
 
 /// How long a key holds, in hours.
@@ -29,8 +31,7 @@ pub fn key(headers: &HeaderMap) -> Result<Option<&str>, Error> {
 /// What tells one request from another: SHA-256, in hex, over method, path and body. The body itself is not kept.
 #[must_use]
 pub fn fingerprint(method: &Method, path: &str, body: &[u8]) -> String {
-    let text = [method.as_str().as_bytes(), b" ", path.as_bytes(), b"\n", body].concat();
-    digest(&SHA256, &text).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256(&[method.as_str().as_bytes(), b" ", path.as_bytes(), b"\n", body]).to_string()
 }
 
 /// The refusal of a key that came with another request before.

@@ -187,7 +187,10 @@ impl Founder {
     }
 
     async fn key(&self, organization: Guid, owner: Owner, kind: Kind, name: &str) -> Result<Credentials, StartError> {
-        let (client_id, now) = (self.edge.entropy.client_id(), self.now());
+        let client_id = self.edge.entropy.client_id();
+        let standing = self.store.organization(organization).await?.ok_or("there is no such organization")?;
+        // A key that is made after an incident is none of its.
+        let now = standing.gate.creation(owner, kind, self.now());
         let draft = Draft {
             owner,
             organization,

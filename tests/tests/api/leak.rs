@@ -79,6 +79,7 @@ async fn good_run(platform: &Platform, handed_out: &mut HandedOut) {
     for key in handed_out.keys.clone() {
         handed_out.tokens(platform, &key).await;
     }
+    ask_about_and_revoke(platform, handed_out, &bank.key).await;
     let path = format!("/api/bank_applications/{}", of_bank.client_id);
     assert_eq!(caller.patch(&path, &json!({"name": "renamed", "ip_allowlist": []})).await.status, 200);
     for path in [path.as_str(), "/api/bank_applications", "/api/organization_applications", "/api/banks"] {
@@ -89,6 +90,20 @@ async fn good_run(platform: &Platform, handed_out: &mut HandedOut) {
     assert_eq!(revoked.status, 200, "{revoked:?}");
     for key in [short, of_organization] {
         platform.request_token(&key, platform.anonymous()).await.assert_oauth_error(401, "invalid_client");
+    }
+}
+
+/// A customer's token, its introspection and its revocation.
+async fn ask_about_and_revoke(platform: &Platform, handed_out: &mut HandedOut, bank: &Credentials) {
+    let parent = handed_out.token(&platform.request_token(bank, platform.anonymous()).await);
+    let body = json!({"customer_guid": "c0ffee00c0ffee00c0ffee00c0ffee00", "scopes": ["accounts:read"]});
+    let issued = platform.bearer(&parent).post("/api/customer_tokens", &body).await;
+    assert_eq!(issued.status, 201, "{issued:?}");
+    let customer = issued.body["access_token"].as_str().unwrap().to_owned();
+    handed_out.tokens.push(customer.clone());
+    let body = json!({"client_id": bank.client_id, "client_secret": bank.client_secret, "token": customer});
+    for path in ["/oauth/introspect", "/oauth/revoke"] {
+        assert_eq!(platform.anonymous().post(path, &body).await.status, 200, "{path}");
     }
 }
 

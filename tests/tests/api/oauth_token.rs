@@ -1,6 +1,7 @@
 //! `POST /oauth/token`: client credentials (CYB-10, RFC 6749 §4.4).
 
 mod issued;
+mod rotated;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::scope::{Catalogue, Holder};

@@ -151,11 +151,15 @@ async fn metadata_says_what_the_server_does() {
     let expected = json!({
         "issuer": base,
         "token_endpoint": format!("{base}/oauth/token"),
+        "introspection_endpoint": format!("{base}/oauth/introspect"),
+        "revocation_endpoint": format!("{base}/oauth/revoke"),
         "jwks_uri": format!("{base}{JWKS}"),
         "scopes_supported": scopes,
         "response_types_supported": [],
         "grant_types_supported": ["client_credentials"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "Bearer"],
+        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
     });
     assert_eq!(answer.body, expected);
     let path = |member: &str| answer.body[member].as_str().unwrap().strip_prefix(base).unwrap().to_owned();
@@ -167,6 +171,13 @@ async fn metadata_says_what_the_server_does() {
     let basic = anonymous.request(Method::POST, &endpoint).basic_auth(&key.client_id, Some(&key.client_secret));
     let basic = basic.header("content-type", "application/x-www-form-urlencoded").body("grant_type=client_credentials");
     assert_eq!(Answer::of(basic).await.status, 200);
+    for endpoint in [path("introspection_endpoint"), path("revocation_endpoint")] {
+        let posted = [posted[1], posted[2], ("token", "nonsense")];
+        assert_eq!(anonymous.post_form(&endpoint, &posted).await.status, 200, "{endpoint}");
+        let basic = anonymous.request(Method::POST, &endpoint).basic_auth(&key.client_id, Some(&key.client_secret));
+        let basic = basic.header("content-type", "application/x-www-form-urlencoded").body("token=nonsense");
+        assert_eq!(Answer::of(basic).await.status, 200, "{endpoint}");
+    }
 }
 
 /// The issuer is configured (product.md §5): what is published and what tokens say follow it, and tokens still pass.

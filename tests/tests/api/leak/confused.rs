@@ -20,6 +20,8 @@ pub(super) fn requests(platform: &Platform, caller: &Caller, text: &str) -> Vec<
         format!("/api/bank_applications?{text}=1"),
         format!("/v1/whoami?access_token={text}"),
         format!("/oauth/token?client_secret={text}"),
+        format!("/oauth/introspect?token={text}"),
+        format!("/oauth/revoke?token={text}"),
     ] {
         requests.extend([caller.request(Method::GET, &path), anonymous.request(Method::POST, &path)]);
     }
@@ -47,8 +49,10 @@ pub(super) fn requests(platform: &Platform, caller: &Caller, text: &str) -> Vec<
     let form = |path: &str, body: String| {
         anonymous.request(Method::POST, path).header("content-type", "application/x-www-form-urlencoded").body(body)
     };
-    for path in ["/oauth/token", "/v1/auth/token"] {
-        for (name, value) in [("grant_type", text), ("client_id", text), ("client_secret", text), ("scope", text), (text, "1")] {
+    for path in ["/oauth/token", "/v1/auth/token", "/oauth/introspect", "/oauth/revoke"] {
+        let misplaced =
+            ["grant_type", "client_id", "client_secret", "scope", "token", "token_type_hint"].map(|name| (name, text));
+        for (name, value) in misplaced.into_iter().chain([(text, "1")]) {
             let mut body = json!({
                 "grant_type": "client_credentials",
                 "client_id": platform.seed.organization.key.client_id,

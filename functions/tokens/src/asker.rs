@@ -24,8 +24,8 @@ pub(crate) struct Asker {
 }
 
 impl Asker {
-    /// Whether it may know of a credential: of its own organization and kind, and as a bank of that bank's alone. Staff belong to
-    /// an organization of their own.
+    /// Whether it may know of a credential: of its own organization and kind, and as a bank of that bank's alone. Staff ask nothing:
+    /// the guard lets them to no route but those of the table of operations.
     pub(crate) fn may_know(self, credential: &Context) -> bool {
         self.reaches(credential.organization, credential.owner, credential.environment)
     }

@@ -1,0 +1,74 @@
+//! People with personal keys of their own, and how soon they feel a change.
+
+#![expect(clippy::disallowed_methods, reason = "five seconds of real time")]
+
+use std::time::{Duration, Instant};
+
+use domain::{ids::Guid, kind::Kind, role::Role};
+use reqwest::Method;
+use serde_json::Value;
+use tests::{Answer, Caller, Platform};
+
+use crate::{estate::text, minted::seed_organization};
+
+/// Somebody who calls by a personal key.
+pub struct Person {
+    pub guid: String,
+    pub client_id: String,
+    pub caller: Caller,
+}
+
+impl Person {
+    /// Somebody of the seed organization with a sandbox key.
+    pub async fn new(platform: &Platform, role: Role) -> Self {
+        Self::of(platform, seed_organization(platform), role, Kind::Sandbox).await
+    }
+
+    /// Somebody of an organization, with a key of this kind.
+    pub async fn of(platform: &Platform, organization: Guid, role: Role, kind: Kind) -> Self {
+        let founder = platform.founder();
+        let email = format!("{role}-{}@example.com", platform.stack.services().edge().entropy.guid());
+        let user = founder.user(organization, &email, role, None).await.unwrap();
+        let key = founder.personal_key(&user, kind, "personal").await.unwrap();
+        let caller = platform.bearer(&key.client_secret);
+        Self { guid: user.guid.to_string(), client_id: key.client_id, caller }
+    }
+
+    /// Their path.
+    pub fn path(&self) -> String {
+        format!("/api/users/{}", self.guid)
+    }
+}
+
+/// POST of JSON under an `Idempotency-Key`.
+pub async fn post_once(caller: &Caller, path: &str, key: &str, body: &Value) -> Answer {
+    Answer::of(caller.request(Method::POST, path).header("idempotency-key", key).json(body)).await
+}
+
+/// Asserts that a call is answered so within five seconds from now on, and from then on.
+pub async fn felt(what: &str, ask: impl AsyncFn() -> Answer, expected: (u16, &str)) {
+    let changed = Instant::now();
+    let seen = |answer: &Answer| (answer.status, answer.body["message_code"].as_str().unwrap_or_default().to_owned());
+    let expected = (expected.0, expected.1.to_owned());
+    loop {
+        let answer = ask().await;
+        if seen(&answer) == expected {
+            break;
+        }
+        assert!(changed.elapsed() < Duration::from_secs(5), "{what}: not after {:?}: {answer:?}", changed.elapsed());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for _ in 0..3 {
+        let answer = ask().await;
+        assert_eq!(seen(&answer), expected, "{what}, and then not: {answer:?}");
+    }
+}
+
+/// The audit events of an organization with this action, in order.
+pub async fn events(platform: &Platform, organization: Guid, action: &str) -> Vec<Value> {
+    let chain = platform.stack.services().store().unwrap().audit_chain(organization).await.unwrap();
+    let events = chain.events.values().map(|body| serde_json::from_str::<Value>(body).unwrap());
+    let mut events: Vec<_> = events.filter(|event| event["action"] == action).collect();
+    events.sort_by_key(|event| text(event, "at"));
+    events
+}

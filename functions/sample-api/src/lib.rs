@@ -35,7 +35,7 @@ pub fn start(_env: &Env, _edge: &Edge) -> Result<Router, StartError> {
 ///
 /// What the authorizer hands to any API that it guards: for whom the credential is, what it may and which one it is.
 #[utoipa::path(get, path = "/v1/whoami", operation_id = "who_am_i", tag = "sample",
-    responses((status = 200, body = HashMap<String, String>), Refused))]
+    responses((status = 200, body = HashMap<String, Value>), Refused))]
 async fn whoami(request: Request) -> Result<Json<Map<String, Value>>, Management> {
     let context = request.extensions().get::<RequestContext>().and_then(RequestContext::authorizer);
     let fields: Map<String, Value> = context.into_iter().flat_map(|context| context.fields.clone()).collect();

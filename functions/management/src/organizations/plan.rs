@@ -40,7 +40,9 @@ struct Body {
     effective_at: Option<String>,
 }
 
-/// Changes an organization's plan. Owners upgrade, at once; choosing the present plan again cancels an announced change.
+/// Changes an organization's plan.
+///
+/// Owners upgrade, at once; choosing the present plan again cancels an announced change.
 #[utoipa::path(put, path = "/api/organizations/{guid}/plan", params(GuidPath), request_body = Body,
     responses((status = 200, body = Response), Refused, NotFound, BadBody, Conflict))]
 pub(crate) async fn plan(

@@ -20,7 +20,7 @@ use latchkey::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Answer, Platform, platform::ALLOWED};
+use tests::{Answer, Caller, Platform, platform::ALLOWED};
 use web::Entropy;
 
 use self::search::{Needles, hex, logs};
@@ -30,6 +30,8 @@ use crate::credentials;
 #[derive(Default)]
 struct HandedOut {
     keys: Vec<Credentials>,
+    /// Secrets of personal keys, and those that a rotation made.
+    secrets: Vec<String>,
     tokens: Vec<String>,
 }
 
@@ -80,6 +82,8 @@ async fn good_run(platform: &Platform, handed_out: &mut HandedOut) {
         handed_out.tokens(platform, &key).await;
     }
     ask_about_and_revoke(platform, handed_out, &bank.key).await;
+    rotate(&caller, handed_out, &of_bank).await;
+    use_personal_keys(platform, handed_out).await;
     let path = format!("/api/bank_applications/{}", of_bank.client_id);
     assert_eq!(caller.patch(&path, &json!({"name": "renamed", "ip_allowlist": []})).await.status, 200);
     for path in [path.as_str(), "/api/bank_applications", "/api/organization_applications", "/api/banks"] {
@@ -107,11 +111,38 @@ async fn ask_about_and_revoke(platform: &Platform, handed_out: &mut HandedOut, b
     }
 }
 
+/// A key's second secret, and the end of its first.
+async fn rotate(caller: &Caller, handed_out: &mut HandedOut, key: &Credentials) {
+    let rotated = caller.post(&format!("/api/keys/{}/rotate", key.client_id), &json!({})).await;
+    assert_eq!(rotated.status, 200, "{rotated:?}");
+    handed_out.secrets.push(rotated.body["secret"].as_str().unwrap().to_owned());
+    let finished = caller.post(&format!("/api/keys/{}/finish_rotation", key.client_id), &json!({})).await;
+    assert_eq!(finished.status, 200, "{finished:?}");
+}
+
+/// Secrets that are sent as they are: to a guarded API, to the management API and to be asked about.
+async fn use_personal_keys(platform: &Platform, handed_out: &mut HandedOut) {
+    let Seed { users, staff, .. } = &platform.seed;
+    let body = json!({"owner": {"type": "user", "guid": users.owner.guid}, "name": "mine"});
+    let made = platform.owner().post("/api/keys", &body).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    handed_out.secrets.push(made.body["secret"].as_str().unwrap().to_owned());
+    let people = [&users.owner, &users.developer, &users.viewer, &staff.support, &staff.security, &staff.operations];
+    handed_out.secrets.extend(people.map(|person| person.secret.clone()));
+    for secret in &handed_out.secrets {
+        let caller = platform.bearer(secret);
+        for path in ["/v1/whoami", "/api/organizations"] {
+            assert!(caller.get(path).await.status < 500);
+        }
+        assert!(caller.post("/oauth/introspect", &json!({"token": secret})).await.status < 500);
+    }
+}
+
 /// What fails, or works in spite of what is superfluous. No answer is a 5xx or says a secret back.
 async fn bad_run(platform: &Platform, handed_out: &HandedOut, needles: &Needles) {
     let caller = platform.organization().await;
     let mut places = 0;
-    for text in [&handed_out.keys[3].client_secret, &handed_out.tokens[1]] {
+    for text in [&handed_out.keys[3].client_secret, &handed_out.tokens[1], &handed_out.secrets[1]] {
         for request in confused::requests(platform, &caller, text) {
             let described = request.try_clone().and_then(|request| request.build().ok()).map(|request| format!("{request:?}"));
             let answer = Answer::of(request).await;
@@ -147,14 +178,14 @@ async fn leak_1_nothing_that_was_written_holds_a_secret_or_token() {
     let (mut handed_out, mut needles) = (HandedOut::default(), Needles::default());
     good_run(&platform, &mut handed_out).await;
     assert!(handed_out.keys.len() >= 6 && handed_out.tokens.len() >= 24);
-    for key in &handed_out.keys {
-        needles.secret("a secret", &key.client_secret);
+    for secret in handed_out.keys.iter().map(|key| &key.client_secret).chain(&handed_out.secrets) {
+        needles.secret("a secret", secret);
     }
     for token in &handed_out.tokens {
         needles.token("a token", token);
     }
     let drawn = drawn.lock().unwrap().clone();
-    assert_eq!(drawn.len(), handed_out.keys.len(), "every secret's bits are known");
+    assert_eq!(drawn.len(), handed_out.keys.len() + handed_out.secrets.len(), "every secret's bits are known");
     for bits in &drawn {
         needles.bits(bits);
     }

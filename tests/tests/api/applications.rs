@@ -28,6 +28,14 @@ impl Family {
         ]
     }
 
+    /// Whose its keys are, as `/api/keys` says it.
+    pub fn owner(&self, platform: &Platform) -> Value {
+        match self.required.get("bank_guid") {
+            Some(bank) => json!({"type": "bank", "guid": bank}),
+            None => json!({"type": "organization", "guid": platform.seed.organization.guid}),
+        }
+    }
+
     /// What creates a key with these members.
     pub fn body(&self, members: &Value) -> Value {
         let mut body = self.required.clone();

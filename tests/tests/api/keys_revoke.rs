@@ -14,6 +14,9 @@ use crate::{
     minted::{guid, seed_organization},
 };
 
+/// Events of the seed: an organization, its plan, a bank, a key of each, and three people with theirs.
+const SEEDED: usize = 11;
+
 async fn revoke(caller: &Caller, id: &str) -> Answer {
     caller.post(&format!("/api/keys/{id}/revoke"), &json!({})).await
 }
@@ -34,9 +37,17 @@ async fn cbm_4_200_and_revoked_however_often() {
                     "name": "leaked",
                     "guid": key["guid"],
                     "client_id": key["client_id"],
+                    "scopes": key["scopes"],
+                    "ip_allowlist": [],
+                    "expires_at": null,
+                    "created_at": key["created_at"],
+                    "description": null,
+                    "owner": family.owner(&platform),
                     "environment": "sandbox",
                     "state": "revoked",
-                    "created_at": key["created_at"],
+                    "destination": null,
+                    "webhook_url": null,
+                    "secrets": [],
                 })
             );
             assert!(text(&revoked.body, "updated_at") > text(&key, "updated_at"));
@@ -124,7 +135,8 @@ async fn unprocessable_when_the_body_has_members() {
     for (verb, state) in [("deactivate", "deactivated"), ("restore", "active"), ("revoke", "revoked")] {
         let path = format!("/api/keys/{}/{verb}", text(&key, "client_id"));
         let before = estate(&platform, &caller, seed_organization(&platform)).await;
-        caller.post(&path, &json!({"reason": "leak"})).await.assert_field("reason", "is not a member that this takes");
+        let refused = if verb == "revoke" { "colour" } else { "reason" };
+        caller.post(&path, &json!({refused: "leak"})).await.assert_field(refused, "is not a member that this takes");
         caller.post(&path, &json!(["x"])).await.assert_field("body", "must be an object");
         let send = async |body: &str| {
             let request = caller.request(Method::POST, &path).header("content-type", "application/json");
@@ -156,7 +168,7 @@ async fn leak_6_one_chained_event_for_every_change_and_none_for_a_refusal() {
     let organization = seed_organization(&platform);
     let token = platform.token(&platform.seed.organization.key).await;
     let caller = platform.bearer(&token).from("8.8.4.4");
-    let seeded = 4;
+    let seeded = SEEDED;
     let mut expected: Vec<(&str, String, Answer, Value)> = Vec::new();
 
     let path = format!("/api/organizations/{organization}");
@@ -185,8 +197,10 @@ async fn leak_6_one_chained_event_for_every_change_and_none_for_a_refusal() {
             Some(bank) => format!("bank:{bank}"),
             None => format!("organization:{organization}"),
         };
+        let secret = caller.get(&format!("/api/keys/{key}")).await.body["secrets"][0].clone();
         let changes = json!({"client_id": key, "owner": owner, "organization": organization, "kind": "sandbox", "name": "key",
-            "scopes": ["banks:read"], "ip_allowlist": ["8.8.8.8"], "state": {"name": "active"}, "created_at": made.body["created_at"]});
+            "scopes": ["banks:read"], "ip_allowlist": ["8.8.8.8"], "state": {"name": "active"}, "created_at": made.body["created_at"],
+            "secrets": {"current": {"id": secret["id"], "created_at": secret["created_at"]}}});
         expected.push(("key.create", key.clone(), made, changes));
         platform.advance(Duration::from_millis(5));
         let answer = caller.patch(&item, &json!({"name": "edited", "ip_allowlist": []})).await;
@@ -259,13 +273,14 @@ async fn leak_6_every_organization_has_its_own_chain() {
         assert_eq!(made.status, 201, "{made:?}");
     }
     platform.stack.settle().await.unwrap();
-    for (organization, own, other) in [(guid(&platform.seed.organization.guid), "Ours", "Theirs"), (neighbour, "Theirs", "Ours")]
+    for (organization, own, other, seeded) in
+        [(guid(&platform.seed.organization.guid), "Ours", "Theirs", SEEDED), (neighbour, "Theirs", "Ours", 4)]
     {
         let chain = platform.stack.services().store().unwrap().audit_chain(organization).await.unwrap();
         let texts: Vec<&str> = chain.links.iter().map(|link| chain.events[&link.event].as_str()).collect();
         audit::verify(chain.links.iter().zip(texts.iter().copied())).unwrap();
-        assert_eq!(texts.len(), 5);
-        assert!(texts[4].contains(own));
+        assert_eq!(texts.len(), seeded + 1);
+        assert!(texts[seeded].contains(own));
         assert!(texts.iter().all(|text| !text.contains(other) && text.contains(&organization.to_string())));
     }
 }

@@ -12,6 +12,7 @@ mod customer_tokens;
 mod estate;
 mod incidents;
 mod introspect;
+mod keys;
 mod keys_revoke;
 mod leak;
 mod minted;

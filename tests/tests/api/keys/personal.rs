@@ -1,0 +1,201 @@
+//! Personal keys: a user's own, with that user's role and scopes as they are (CBM-1, CBM-2).
+
+use std::time::Duration;
+
+use domain::{gate::Plan, kind::Kind, role::Role, scope::Catalogue};
+use serde_json::{Value, json};
+use tests::{Caller, Platform};
+
+use super::{PATH, Person, body, item, make, rotate, token};
+use crate::{
+    bound,
+    estate::{estate, text},
+    minted::{guid, seed_organization},
+};
+
+fn of_user(guid: &str, members: &Value) -> Value {
+    body("user", guid, members)
+}
+
+#[tokio::test]
+async fn cbm_1_201_for_a_key_of_ones_own_with_the_users_scopes_as_they_are() {
+    let platform = Platform::start().await;
+    for (caller, me, role) in [
+        (platform.developer(), &platform.seed.users.developer.guid, Role::Developer),
+        (platform.owner(), &platform.seed.users.owner.guid, Role::Owner),
+    ] {
+        let members = json!({"name": "laptop", "ip_allowlist": ["8.8.8.8"], "description": "mine", "environment": "sandbox"});
+        let key = make(&caller, &of_user(me, &members)).await;
+        let scopes: Vec<String> = role.scopes(&Catalogue::default(), Kind::Sandbox).iter().map(ToString::to_string).collect();
+        assert_eq!(key["scopes"], json!(scopes));
+        assert_eq!(key["owner"], json!({"type": "user", "guid": me}));
+        assert_eq!((&key["state"], &key["environment"], &key["expires_at"]), (&json!("active"), &json!("sandbox"), &Value::Null));
+        let bearer = platform.bearer(&text(&key, "secret"));
+        let me = bearer.from("8.8.8.8").get("/v1/whoami").await;
+        assert_eq!((me.status, &me.body["client_id"]), (200, &key["client_id"]), "{me:?}");
+        bearer.from("9.9.9.9").get("/v1/whoami").await.assert_error(403, "ip_not_allowed");
+        assert_ne!(token(&platform, &text(&key, "secret")).await.status, 200, "it is never exchanged for a token");
+    }
+    let (owner, developer) = (platform.owner(), &platform.seed.users.developer.guid);
+    let before = make(&platform.developer(), &of_user(developer, &json!({}))).await;
+    let narrowed = json!({"role": "viewer"});
+    assert_eq!(owner.patch(&format!("/api/users/{developer}"), &narrowed).await.status, 200);
+    let after = owner.get(&item(&before, "")).await;
+    let reads: Vec<String> = Role::Viewer.scopes(&Catalogue::default(), Kind::Sandbox).iter().map(ToString::to_string).collect();
+    assert_eq!(after.body["scopes"], json!(reads), "as they are now, not as they were");
+}
+
+#[tokio::test]
+async fn cbm_1_who_makes_personal_keys_for_whom() {
+    let platform = Platform::start().await;
+    let admin = Person::new(&platform, Role::Admin, Kind::Sandbox).await;
+    let second_admin = Person::new(&platform, Role::Admin, Kind::Sandbox).await;
+    let (owner, developer, viewer) = (platform.owner(), platform.developer(), platform.viewer());
+    let users = &platform.seed.users;
+    let all = platform.organization().await;
+    let before = estate(&platform, &all, seed_organization(&platform)).await;
+    for (caller, whose, status, code) in [
+        (&developer, &users.viewer.guid, 403, "forbidden"),
+        (&developer, &users.owner.guid, 403, "forbidden"),
+        (&viewer, &users.viewer.guid, 403, "forbidden"),
+        (&admin.caller, &users.owner.guid, 403, "forbidden"),
+        (&all, &users.developer.guid, 403, "forbidden"),
+        (&platform.support(), &platform.seed.staff.support.guid, 403, "forbidden"),
+    ] {
+        caller.post(PATH, &of_user(whose, &json!({}))).await.assert_error(status, code);
+    }
+    let scoped = of_user(&users.owner.guid, &json!({"scopes": ["banks:read"]}));
+    owner.post(PATH, &scoped).await.assert_field("scopes", "personal");
+    assert_eq!(estate(&platform, &all, seed_organization(&platform)).await, before);
+    for (caller, whose) in [
+        (&admin.caller, &users.developer.guid),
+        (&admin.caller, &second_admin.guid()),
+        (&owner, &admin.guid()),
+        (&owner, &users.viewer.guid),
+        (&developer, &users.developer.guid),
+    ] {
+        make(caller, &of_user(whose, &json!({}))).await;
+    }
+    let disabled = owner.delete(&format!("/api/users/{}", second_admin.guid())).await;
+    assert_eq!(disabled.status, 204, "{disabled:?}");
+    owner.post(PATH, &of_user(&second_admin.guid(), &json!({}))).await.assert_error(409, "conflict");
+}
+
+#[tokio::test]
+async fn cbm_1_who_rotates_edits_and_stops_whose_personal_keys() {
+    let platform = Platform::start().await;
+    let admin = Person::new(&platform, Role::Admin, Kind::Sandbox).await;
+    let developer = Person::new(&platform, Role::Developer, Kind::Sandbox).await;
+    let other = Person::new(&platform, Role::Developer, Kind::Sandbox).await;
+    let boss = Person::new(&platform, Role::Owner, Kind::Sandbox).await;
+    let all = platform.organization().await;
+    for (caller, key, code) in [
+        (&developer.caller, other.key(), "forbidden"),
+        (&developer.caller, boss.key(), "forbidden"),
+        (&platform.viewer(), developer.key(), "forbidden"),
+        (&admin.caller, boss.key(), "forbidden"),
+        (&all, developer.key(), "forbidden"),
+    ] {
+        caller.post(&item(&key, "/rotate"), &json!({})).await.assert_error(403, code);
+    }
+    for operation in ["/finish_rotation", "/revoke", "/deactivate", "/restore"] {
+        developer.caller.post(&item(&other.key(), operation), &json!({})).await.assert_error(403, "forbidden");
+    }
+    developer.caller.patch(&item(&other.key(), ""), &json!({"name": "n"})).await.assert_error(403, "forbidden");
+    developer.caller.delete(&item(&other.key(), "")).await.assert_error(403, "forbidden");
+
+    // One's own, by whichever of one's keys; an administrator those of others who hold no more.
+    let second = make(&developer.caller, &of_user(&developer.guid(), &json!({}))).await;
+    let second_caller = platform.bearer(&text(&second, "secret"));
+    let rotated = rotate(&second_caller, &developer.key(), &json!({"grace_period": 0})).await;
+    bound::die(&[&developer.caller]).await;
+    bound::live(&[&platform.bearer(&text(&rotated, "secret"))]).await;
+    let rotated = rotate(&second_caller, &second, &json!({})).await;
+    bound::live(&[&second_caller, &platform.bearer(&text(&rotated, "secret"))]).await;
+    rotate(&admin.caller, &second, &json!({"replace": true})).await;
+    assert_eq!(admin.caller.patch(&item(&boss.key(), ""), &json!({"name": "stopped soon"})).await.status, 200);
+    assert_eq!(admin.caller.post(&item(&boss.key(), "/revoke"), &json!({})).await.body["state"], "revoked");
+    bound::die(&[&boss.caller]).await;
+    assert_eq!(all.post(&item(&other.key(), "/revoke"), &json!({})).await.body["state"], "revoked");
+    bound::die(&[&other.caller]).await;
+}
+
+/// A bearer key's allowlist and end apply to the key itself, within five seconds.
+#[tokio::test]
+async fn cbm_1_an_edited_allowlist_and_end_apply_to_the_bearer_key() {
+    let platform = Platform::start().await;
+    let person = Person::new(&platform, Role::Viewer, Kind::Sandbox).await;
+    let owner = platform.owner();
+    bound::live(&[&person.caller]).await;
+    let edit = async |change: Value| {
+        let answer = owner.patch(&item(&person.key(), ""), &change).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    };
+    edit(json!({"ip_allowlist": ["8.8.8.8"]})).await;
+    tokio::time::sleep(bound::BOUND).await;
+    person.caller.from("9.9.9.9").get("/v1/whoami").await.assert_error(403, "ip_not_allowed");
+    bound::live(&[&person.caller.from("8.8.8.8")]).await;
+    edit(json!({"ip_allowlist": [], "expires_at": (platform.stack.services().edge().clock)() + Duration::from_mins(1)})).await;
+    platform.advance(Duration::from_mins(1));
+    bound::die(&[&person.caller]).await;
+}
+
+/// A starter organization makes and uses no personal keys; an upgrade restores them (CBM-2).
+#[tokio::test]
+async fn cbm_2_403_plan_upgrade_required_on_the_plan_starter() {
+    let platform = Platform::start().await;
+    let (founder, organization, owner) = (platform.founder(), seed_organization(&platform), platform.owner());
+    let own = of_user(&platform.seed.users.owner.guid, &json!({}));
+    let all = platform.organization().await;
+    founder.plan(organization, Plan::Starter).await.unwrap();
+    tokio::time::sleep(bound::BOUND).await;
+    owner.post(PATH, &own).await.assert_error(403, "plan_upgrade_required");
+    let listed = all.get(&format!("{PATH}?owner_type=user")).await;
+    let states: Vec<_> = listed.body["objects"].as_array().unwrap().iter().map(|key| key["state"].clone()).collect();
+    assert_eq!(states, ["inactive", "inactive", "inactive"]);
+    assert_eq!(all.get(&format!("{PATH}?state=inactive")).await.body["total"], 3);
+    founder.plan(organization, Plan::Pro).await.unwrap();
+    tokio::time::sleep(bound::BOUND).await;
+    make(&owner, &own).await;
+}
+
+/// A disabled user's keys stay stopped: restoring one would only look as if it worked.
+#[tokio::test]
+async fn leak_9_409_for_restoring_a_key_of_a_disabled_user() {
+    let platform = Platform::start().await;
+    let person = Person::new(&platform, Role::Developer, Kind::Sandbox).await;
+    let owner = platform.owner();
+    assert_eq!(owner.post(&item(&person.key(), "/deactivate"), &Value::Null).await.body["state"], "deactivated");
+    assert_eq!(owner.delete(&format!("/api/users/{}", person.guid())).await.status, 204);
+    let answer = owner.post(&item(&person.key(), "/restore"), &Value::Null).await;
+    answer.assert_error(409, "conflict");
+    assert!(answer.text.contains("disabled"), "{answer:?}");
+    assert_eq!(owner.get(&item(&person.key(), "")).await.body["state"], "deactivated");
+}
+
+/// People see the personal keys of both kinds, so that they can stop what is theirs; a sandbox credential gives nothing of a live one.
+#[tokio::test]
+async fn a_credential_of_one_kind_only_stops_personal_keys_of_the_other() {
+    let platform = Platform::start().await;
+    let founder = platform.founder();
+    let user = founder_user(&platform, &platform.seed.users.owner.guid).await;
+    let live = founder.personal_key(&user, Kind::Live, "live").await.unwrap();
+    let (key, bearer) = (json!({"client_id": live.client_id}), platform.bearer(&live.client_secret));
+    let owner = platform.owner();
+    assert_eq!(owner.get(&item(&key, "")).await.body["environment"], "live");
+    let refused = async |caller: &Caller| {
+        for (operation, body) in [("/rotate", json!({})), ("/restore", Value::Null)] {
+            caller.post(&item(&key, operation), &body).await.assert_error(403, "forbidden");
+        }
+        caller.patch(&item(&key, ""), &json!({"ip_allowlist": []})).await.assert_error(403, "forbidden");
+    };
+    refused(&owner).await;
+    platform.organization().await.get(&item(&key, "")).await.assert_error(404, "not_found");
+    rotate(&bearer, &key, &json!({})).await;
+    assert_eq!(owner.post(&item(&key, "/finish_rotation"), &json!({})).await.status, 200);
+    assert_eq!(owner.post(&item(&key, "/revoke"), &json!({})).await.body["state"], "revoked");
+}
+
+async fn founder_user(platform: &Platform, text: &str) -> domain::user::User {
+    platform.stack.services().store().unwrap().user(guid(text)).await.unwrap().unwrap()
+}

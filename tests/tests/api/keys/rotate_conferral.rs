@@ -1,0 +1,103 @@
+//! A rotation hands out a credential: whoever asks for it holds all that the key holds.
+
+use std::time::Duration;
+
+use domain::{key::Owner, kind::Kind};
+use serde_json::{Value, json};
+use tests::{Caller, Platform};
+
+use super::{granted, item, make, of_bank, of_organization, rotate};
+use crate::{
+    bank_applications::narrowed,
+    estate::{estate, text},
+    minted::{Minted, seed_bank_key, seed_organization},
+};
+
+async fn refused(caller: &Caller, key: &Value, code: &str) {
+    caller.post(&item(key, "/rotate"), &json!({})).await.assert_error(403, code);
+}
+
+#[tokio::test]
+async fn cyb_11_403_for_a_key_that_holds_more_than_the_caller() {
+    let platform = Platform::start().await;
+    let owner = platform.owner();
+    let before = estate(&platform, &platform.organization().await, seed_organization(&platform)).await;
+    let organization_key = json!({"client_id": platform.seed.organization.key.client_id});
+    let bank_key = json!({"client_id": platform.seed.bank.key.client_id});
+
+    // Of its own key a token gets another secret only with all of that key's scopes: else a narrowed token would widen itself.
+    let narrow = narrowed(&platform, "bank_applications:write banks:read organization_applications:write").await;
+    refused(&narrow, &organization_key, "insufficient_scope").await;
+    // Of its banks' keys it confers whatever those have of themselves.
+    assert_eq!(narrow.post(&item(&bank_key, "/rotate"), &json!({"grace_period": 60})).await.status, 200);
+
+    let managing = json!({"scopes": ["bank_applications:write", "banks:read"]});
+    let manages_banks = make(&owner, &of_bank(&platform, &managing)).await;
+    let of_organization = make(&owner, &of_organization(&platform, &managing)).await;
+    let all = platform.organization().await;
+    for granted in [&manages_banks, &of_organization] {
+        refused(&all, granted, "insufficient_scope").await;
+        refused(&platform.developer(), granted, "insufficient_scope").await;
+        rotate(&owner, granted, &json!({})).await;
+    }
+    // A developer rotates sandbox keys that hold what developers hold, and none of an administrator's scopes.
+    let administrators = make(&owner, &of_bank(&platform, &json!({"scopes": ["banks:write"]}))).await;
+    refused(&platform.developer(), &administrators, "insufficient_scope").await;
+    rotate(&platform.developer(), &make(&owner, &of_bank(&platform, &json!({"scopes": ["trades:execute"]}))).await, &json!({}))
+        .await;
+    let changed = estate(&platform, &all, seed_organization(&platform)).await.audit_events - before.audit_events;
+    assert_eq!(changed, 8, "four keys made, four rotated");
+}
+
+/// A bank's own key, with all its scopes, gets another secret of itself; a sibling only within what it holds.
+#[tokio::test]
+async fn a_key_rotates_itself_with_all_its_scopes() {
+    let platform = Platform::start().await;
+    let scopes = "accounts:read bank_applications:read bank_applications:write";
+    let key = seed_bank_key(&platform, scopes).await;
+    let own = json!({"client_id": key.client_id});
+    let token = async |scope: &str| {
+        let body = json!({"grant_type": "client_credentials", "client_id": key.client_id,
+            "client_secret": key.client_secret, "scope": scope});
+        platform.bearer(&text(&platform.anonymous().post("/oauth/token", &body).await.body, "access_token"))
+    };
+    refused(&token("bank_applications:write").await, &own, "insufficient_scope").await;
+    let caller = token(scopes).await;
+    let sibling = make(&platform.owner(), &of_bank(&platform, &json!({}))).await;
+    refused(&caller, &sibling, "insufficient_scope").await;
+    let within = make(&platform.owner(), &of_bank(&platform, &json!({"scopes": ["accounts:read"]}))).await;
+    rotate(&caller, &within, &json!({"bank_guid": "ignored"})).await;
+    let rotated = rotate(&caller, &own, &json!({})).await;
+    granted(&super::token(&platform, &text(&rotated, "secret")).await);
+}
+
+/// Neither an allowlist nor an end is escaped by the secret of another key.
+#[tokio::test]
+async fn nobody_rotates_themselves_out_of_their_allowlist_or_past_their_end() {
+    let platform = Platform::start().await;
+    let (owner, organization) = (platform.owner(), seed_organization(&platform));
+    let free = make(&owner, &of_bank(&platform, &json!({}))).await;
+    let bound = make(&owner, &of_bank(&platform, &json!({"ip_allowlist": ["8.8.8.8"]}))).await;
+    let scopes = json!(["bank_applications:write", "banks:read"]);
+    let listed = make(&owner, &of_organization(&platform, &json!({"scopes": scopes, "ip_allowlist": ["8.8.8.0/24"]}))).await;
+    let answer = platform.anonymous().from("8.8.8.8").post("/v1/auth/token", &json!({"client_secret": listed["secret"]})).await;
+    let caller = platform.bearer(&granted(&answer)).from("8.8.8.8");
+    refused(&caller, &free, "forbidden").await;
+    rotate(&caller, &bound, &json!({})).await;
+
+    let now = (platform.stack.services().edge().clock)();
+    let end = now + Duration::from_hours(1);
+    let minted = Minted {
+        organization,
+        owner: Owner::Organization(organization),
+        kind: Kind::Sandbox,
+        scopes: "bank_applications:write organization_applications:write",
+        expires_at: Some(end),
+    };
+    let credentials = minted.make(&platform).await;
+    let caller = platform.bearer(&platform.token(&credentials).await);
+    refused(&caller, &free, "forbidden").await;
+    let as_short = make(&owner, &of_bank(&platform, &json!({"expires_at": end}))).await;
+    rotate(&caller, &as_short, &json!({})).await;
+    rotate(&caller, &json!({"client_id": credentials.client_id}), &json!({})).await;
+}

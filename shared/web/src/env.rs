@@ -139,3 +139,26 @@ pub fn catalogue(env: &Env) -> Result<Catalogue, SettingError> {
     let csv = std::fs::read_to_string(file).map_err(|error| SettingError::new(name, &format!("cannot be read: {error}")))?;
     Catalogue::parse(&csv).map_err(|problem| SettingError::new(name, &format!("is no catalogue: {problem}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_portal_is_an_https_address_or_one_on_this_machine_or_none() {
+        let read = |portal: &str| portal_url(&Env::default().with("LATCHKEY_PORTAL_URL", portal));
+        assert_eq!(portal_url(&Env::default()), Ok(None));
+        assert_eq!(read(""), Ok(None));
+        for portal in
+            ["https://portal.example.com", "https://example.com/portal", "http://localhost:3000", "http://127.0.0.1:3000"]
+        {
+            assert_eq!(read(portal), Ok(Some(portal.to_owned())));
+            assert_eq!(read(&format!("{portal}/")), Ok(Some(portal.to_owned())));
+        }
+        for portal in
+            ["portal.example.com", "http://portal.example.com", "https://example.com/?a=b", "ftp://localhost", "/", "https://"]
+        {
+            assert!(read(portal).is_err(), "{portal}");
+        }
+    }
+}

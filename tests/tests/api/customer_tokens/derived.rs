@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use domain::{gate::Kyb, kind::BankEnvironment};
-use latchkey::seed::Credentials;
+use latchkey::{cloud::Ports, seed::Credentials, stack::Options};
 use serde_json::{Value, json};
-use tests::{Caller, Platform};
+use tests::{
+    Caller, Platform,
+    proxy::{Mode, Proxy},
+};
 
-use super::{CUSTOMER, issue};
+use super::{CUSTOMER, issue, issued};
 use crate::{
     bound::{die, live},
     credentials::{claims, in_future, live_organization},
@@ -72,6 +75,32 @@ async fn cyb_8_revoking_the_token_kills_the_customers_token() {
     assert_eq!(revoked.status, 200, "{revoked:?}");
     die(&[&customer, &bank]).await;
     live(&[&sibling, &siblings_customer, &bystanders[0], &bystanders[1]]).await;
+}
+
+/// A request that read the bank's key before its token was revoked, and is signed after it, yields a token that is refused: it
+/// names its parent, and the feed the parent.
+#[tokio::test]
+async fn cyb_8_a_token_that_is_signed_after_the_revocation_of_its_parent_is_dead() {
+    // The address must be known before its server starts.
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let kms = Proxy::to(([127, 0, 0, 1], port).into()).await;
+    let platform = Platform::with(Options {
+        service_ports: Ports { dynamodb: 0, api: port },
+        endpoints: [("AWS_ENDPOINT_URL_KMS".to_owned(), kms.url())].into(),
+        ..Options::default()
+    })
+    .await;
+    let key = platform.seed.bank.key.clone();
+    let bank = bank(&platform, &key).await;
+    kms.set(Mode::Hold);
+    let slow = bank.clone();
+    let request = tokio::spawn(async move { slow.post(super::PATH, &super::body(&json!({}))).await });
+    kms.holds().await;
+    let body = json!({"client_id": key.client_id, "client_secret": key.client_secret, "token": bank.token()});
+    assert_eq!(platform.anonymous().post("/oauth/revoke", &body).await.status, 200);
+    kms.set(Mode::Pass);
+    let customer = platform.bearer(&issued(&request.await.unwrap()));
+    die(&[&customer]).await;
 }
 
 /// Product.md §2, Tokens: the parent token's end, the key's and the secret's, whichever is first. The lifetime of its own is never

@@ -2,8 +2,6 @@
 //! and the handlers read, who may call them. It is made here because the local stack links every function anyway; deployed,
 //! `management` serves the text, and none of them links another for its sake.
 
-use std::collections::BTreeMap;
-
 use domain::{
     operation::{self, Rule, Scopes},
     role::Role,
@@ -20,12 +18,10 @@ pub fn document() -> String {
     document["components"]["securitySchemes"] = security_schemes();
     // By default: a token of any scope, or a personal key.
     document["security"] = json!([{"token": []}, {"personal_key": []}]);
-    let mut tags = BTreeMap::new();
+    document["tags"] = TAGS.iter().map(|(name, description)| json!({"name": name, "description": description})).collect();
     for (method, path, operation) in operations(&mut document) {
         complete(&method, &path, operation);
-        tags.insert(operation["tags"][0].as_str().unwrap_or_default().to_owned(), ());
     }
-    document["tags"] = tags.keys().map(|name| json!({"name": name})).collect();
     refer_to_listed(&mut document);
     format!("{document:#}\n")
 }
@@ -46,6 +42,21 @@ fn described() -> OpenApi {
 
 const DESCRIPTION: &str = "Issues API keys, exchanges them for short-lived signed tokens, and guards every call at the API gateway. \
     Members that a request has and that are not described here are refused; answers may gain members.";
+
+/// In the order in which the documentation page shows them.
+const TAGS: [(&str, &str); 11] = [
+    ("organizations", "Tenants: their plan, KYB and policies"),
+    ("users", "People and their roles"),
+    ("banks", "What most keys are for"),
+    ("bank_applications", "Keys of banks"),
+    ("organization_applications", "Keys of organizations"),
+    ("keys", "Every key, whatever its owner, for its whole life"),
+    ("incidents", "Many keys at once"),
+    ("tokens", "Secrets in, tokens out; what a token is, what verifies it, and its end"),
+    ("customer_tokens", "Tokens that act for a bank's customer"),
+    ("sample", "The sample guarded API"),
+    ("documentation", "This documentation"),
+];
 
 /// Every operation, with its method and path.
 fn operations(document: &mut Value) -> impl Iterator<Item = (String, String, &mut Value)> {
@@ -155,5 +166,14 @@ mod tests {
     fn the_document_in_the_repository_is_what_the_types_say() {
         let kept = include_str!("../../openapi.json");
         assert!(kept == document(), "run `cargo run -- openapi > infra/openapi.json`");
+    }
+
+    #[test]
+    fn every_tag_has_its_place_on_the_page() {
+        let mut document = serde_json::from_str(&document()).unwrap();
+        for (method, path, operation) in operations(&mut document) {
+            let tag = operation["tags"][0].as_str().unwrap_or_default();
+            assert!(TAGS.iter().any(|(name, _)| *name == tag), "{method} {path}: {tag:?}");
+        }
     }
 }

@@ -23,7 +23,8 @@ use utoipa::{
 
 use crate::dialect;
 
-/// What the domain writes as text, for `#[schema(value_type = schema::Guid)]`.
+/// What the domain writes as text, for `#[schema(value_type = schema::Guid)]`. Identifiers have no examples: the documentation page
+/// would send them as the values of parameters that can be left out.
 pub mod schema {
     use utoipa::{
         PartialSchema, ToSchema,
@@ -35,12 +36,12 @@ pub mod schema {
 
     /// An identifier: 32 lower-case hexadecimal characters.
     #[derive(Debug, ToSchema)]
-    #[schema(pattern = "^[0-9a-f]{32}$", example = "5f0c1d2e3a4b5c6d7e8f90a1b2c3d4e5")]
+    #[schema(pattern = "^[0-9a-f]{32}$")]
     pub struct Guid(pub String);
 
     /// A key's public name: 22 characters of base62.
     #[derive(Debug, ToSchema)]
-    #[schema(pattern = "^[0-9A-Za-z]{22}$", example = "2tmWbqLDXwbZqcJZ3KUzYb")]
+    #[schema(pattern = "^[0-9A-Za-z]{22}$")]
     pub struct ClientId(pub String);
 
     /// An instant: RFC 3339, UTC.

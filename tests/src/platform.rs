@@ -122,6 +122,13 @@ impl Platform {
         self.person(&self.seed.staff.operations)
     }
 
+    /// The seed's users and staff.
+    #[must_use]
+    pub fn people(&self) -> [&Person; 6] {
+        let (users, staff) = (&self.seed.users, &self.seed.staff);
+        [&users.owner, &users.developer, &users.viewer, &staff.support, &staff.security, &staff.operations]
+    }
+
     fn person(&self, person: &Person) -> Caller {
         self.bearer(&person.secret)
     }

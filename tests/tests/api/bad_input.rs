@@ -23,7 +23,7 @@ struct Writer {
 }
 
 impl Writer {
-    /// Every route that reads a JSON body with a `name`.
+    /// Every route that reads a JSON body with a `name` and is open to machines.
     async fn all(platform: &Platform, caller: &Caller) -> Vec<Self> {
         let mut ids = BTreeMap::from([
             ("/api/organizations/{guid}", platform.seed.organization.guid.clone()),
@@ -31,17 +31,20 @@ impl Writer {
         ]);
         let keys = ["/api/bank_applications/{client_id}", "/api/organization_applications/{client_id}"];
         for (item, family) in keys.into_iter().zip(Family::both(platform)) {
-            ids.insert(item, text(&family.create(caller, serde_json::json!({"name": "kept"})).await, "client_id"));
+            let key = text(&family.create(caller, serde_json::json!({"name": "kept"})).await, "client_id");
+            ids.insert("/api/keys/{client_id}", key.clone());
+            ids.insert(item, key);
         }
         let writers: Vec<Self> = Guarded::all(platform)
             .into_iter()
+            .filter(Guarded::is_for_machines)
             .filter_map(|route| {
                 let good = route.body(&platform.seed.bank.guid).filter(|body| body.get("name").is_some())?.to_string();
                 let path = route.path_of(ids.get(route.path.as_str()).map_or("", String::as_str));
                 Some(Self { method: route.method, path, good })
             })
             .collect();
-        assert!(writers.len() >= 7);
+        assert!(writers.len() >= 9);
         writers
     }
 

@@ -70,15 +70,18 @@ async fn no_function_has_more_events_than_its_resource_policy_holds() {
 async fn the_router_of_cargo_lambda_has_every_path() {
     let platform = Platform::start().await;
     let description = platform.stack.services().description();
-    let mut expected: BTreeMap<_, _> =
-        description.api.routes.iter().map(|route| (route.path.clone(), description.functions[&route.function].binary.clone())).collect();
+    let mut expected: BTreeMap<_, _> = description
+        .api
+        .routes
+        .iter()
+        .map(|route| (route.path.clone(), description.functions[&route.function].binary.clone()))
+        .collect();
     // API Gateway takes it for the path without the slash; cargo-lambda does not.
     expected.insert("/api/docs/".to_owned(), "management".to_owned());
     let manifest = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")).unwrap();
     let (_, section) = manifest.split_once("[workspace.metadata.lambda.watch.router]\n").unwrap();
     let line = Regex::new(r#"(?m)^"([^"]+)" = "([^"]+)"$"#).unwrap();
     let section = section.split("\n[").next().unwrap();
-    let listed: BTreeMap<_, _> =
-        line.captures_iter(section).map(|line| (line[1].to_owned(), line[2].to_owned())).collect();
+    let listed: BTreeMap<_, _> = line.captures_iter(section).map(|line| (line[1].to_owned(), line[2].to_owned())).collect();
     assert_eq!(listed, expected);
 }

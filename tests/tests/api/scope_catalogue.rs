@@ -73,14 +73,22 @@ async fn cyb_11_a_replaced_catalogue_replaces_the_whole() {
     refused.assert_error(422, "invalid_parameter");
 }
 
-/// Neither function starts with less than what it was told to go by.
+/// No function starts with less than what it was told to go by.
 #[tokio::test]
 async fn cyb_11_a_file_that_is_no_catalogue_stops_the_start_and_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("scopes.csv");
     let reference = format!("{VARIABLE}: !Ref ScopeCatalogueFile");
-    assert_eq!(TEMPLATE.matches(&reference).count(), 2, "of the management and the token function");
-    let tokens_alone = TEMPLATE.replacen(&reference, &format!("{VARIABLE}: \"\""), 1);
+    let functions =
+        ["ManagementFunction", "KeysFunction", "TokensFunction", "ManagementAuthorizerFunction", "SampleAuthorizerFunction"];
+    assert_eq!(TEMPLATE.matches(&reference).count(), functions.len(), "in this order");
+    // The variable of one function alone.
+    let of = |place: usize| {
+        let parts: Vec<&str> = TEMPLATE.split(&reference).collect();
+        let (before, after) = parts.split_at(place + 1);
+        let empty = format!("{VARIABLE}: \"\"");
+        [before.join(&empty), after.join(&empty)].join(&reference)
+    };
     for (content, problem) in [
         (None, "cannot be read"),
         (Some(String::new()), "is no catalogue: the header"),
@@ -91,8 +99,8 @@ async fn cyb_11_a_file_that_is_no_catalogue_stops_the_start_and_is_named() {
         if let Some(content) = content {
             fs::write(&file, content).unwrap();
         }
-        for (function, template) in [("ManagementFunction", TEMPLATE), ("TokensFunction", &tokens_alone)] {
-            let options = Options { template: template.to_owned(), ..options(&file) };
+        for (place, function) in functions.into_iter().enumerate() {
+            let options = Options { template: of(place), ..options(&file) };
             let error = Stack::start(options).await.expect_err(problem).to_string();
             for words in [function, VARIABLE, problem] {
                 assert!(error.contains(words), "{words}: {error}");

@@ -1,6 +1,12 @@
 //! Who one is, and what is another's: no credential is the static 401, and another tenant's thing is exactly the 404 of
 //! nothing at all, on every route (product.md §4).
 
+use domain::{
+    gate::Plan,
+    kind::Kind,
+    operation::{self, Rule, Scopes},
+    role::Role,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Answer, Caller, Platform};
@@ -8,6 +14,7 @@ use tests::{Answer, Caller, Platform};
 use crate::{
     estate::{appearance, estate},
     minted::seed_organization,
+    people::Person,
 };
 
 /// A route of the management API, as the template has it.
@@ -24,6 +31,20 @@ impl Guarded {
         guarded.map(|route| Self { method: route.method.parse().unwrap(), path: route.path.clone() }).collect()
     }
 
+    fn rule(&self) -> &Rule {
+        operation::of_route(self.method.as_str(), &self.path).expect("a row of the table of operations")
+    }
+
+    /// Whether a machine may call it, with the right scopes.
+    pub fn is_for_machines(&self) -> bool {
+        matches!(self.rule().scopes, Scopes::AnyOf(_))
+    }
+
+    /// Whether the people of a tenant may call it.
+    pub fn is_for_owners(&self) -> bool {
+        self.rule().role(Role::Owner).is_some()
+    }
+
     /// The path with `id` for its variable.
     pub fn path_of(&self, id: &str) -> String {
         self.path.replace("{guid}", id).replace("{client_id}", id)
@@ -35,7 +56,16 @@ impl Guarded {
             ("GET" | "DELETE", _) => None,
             ("POST", "/api/banks") => Some(json!({"name": "n", "environment": "sandbox"})),
             ("POST", "/api/bank_applications") => Some(json!({"name": "n", "bank_guid": bank_guid})),
+            ("POST", "/api/keys") => Some(json!({"owner": {"type": "bank", "guid": bank_guid}, "name": "n"})),
             ("POST", path) if path.starts_with("/api/keys/") => Some(json!({})),
+            ("POST", "/api/users") => Some(json!({"email": "n@example.com"})),
+            ("PATCH", "/api/users/{guid}") => Some(json!({"role": "viewer"})),
+            ("PUT", "/api/organizations/{guid}/kyb") => Some(json!({"status": "pending"})),
+            ("PUT", "/api/organizations/{guid}/plan") => Some(json!({"plan": "pro"})),
+            ("POST", "/api/incidents/revoke") => Some(json!({"bank_guid": bank_guid, "reason": "n", "dry_run": true})),
+            ("POST", "/api/customer_tokens") => {
+                Some(json!({"customer_guid": "0123456789abcdef0123456789abcdef", "scopes": ["customers:read"]}))
+            }
             _ => Some(json!({"name": "n"})),
         }
     }
@@ -57,12 +87,15 @@ async fn not_found_when_it_is_anothers_on_every_route() {
     let (neighbour, neighbour_key, neighbour_bank, neighbour_bank_key) = platform.neighbour().await;
     let ours = platform.organization().await;
     let theirs = platform.bearer(&platform.token(&neighbour_key).await);
+    platform.founder().plan(neighbour, Plan::Pro).await.unwrap();
+    let their_owner = Person::of(&platform, neighbour, Role::Owner, Kind::Sandbox).await;
     let our_estate = estate(&platform, &ours, seed_organization(&platform)).await;
     let their_estate = estate(&platform, &theirs, neighbour).await;
     let guid_of = |client_id: &str| client_id.parse::<domain::ids::ClientId>().unwrap().guid().to_string();
     let our_ids = [
         platform.seed.organization.guid.clone(),
         platform.seed.bank.guid.clone(),
+        platform.seed.users.owner.guid.clone(),
         platform.seed.organization.key.client_id.clone(),
         platform.seed.bank.key.client_id.clone(),
         guid_of(&platform.seed.organization.key.client_id),
@@ -71,27 +104,34 @@ async fn not_found_when_it_is_anothers_on_every_route() {
     let their_ids = [
         neighbour.to_string(),
         neighbour_bank.to_string(),
+        their_owner.guid.clone(),
         neighbour_key.client_id.clone(),
         neighbour_bank_key.client_id.clone(),
         guid_of(&neighbour_key.client_id),
         guid_of(&neighbour_bank_key.client_id),
     ];
     let unknown = "0123456789abcdef0123456789abcdef";
-    let items: Vec<_> = Guarded::all(&platform).into_iter().filter(|route| route.path.contains('{')).collect();
-    assert!(items.len() >= 13, "every route that names one thing");
-    for (caller, foreign) in [(&ours, &their_ids), (&theirs, &our_ids)] {
-        for route in &items {
+    let of_tenants = |route: &Guarded| route.path.contains('{') && (route.is_for_machines() || route.is_for_owners());
+    let items: Vec<_> = Guarded::all(&platform).into_iter().filter(of_tenants).collect();
+    assert!(items.len() >= 22, "every route that names one thing");
+    let sides = [(&ours, platform.owner(), &their_ids), (&theirs, their_owner.caller.clone(), &our_ids)];
+    for (machine, owner, foreign) in &sides {
+        for (route, caller) in items
+            .iter()
+            .flat_map(|route| [(route, *machine), (route, owner)])
+            .filter(|(route, caller)| if std::ptr::eq(*caller, owner) { route.is_for_owners() } else { route.is_for_machines() })
+        {
             let nothing = route.call(caller, unknown, unknown).await;
             nothing.assert_error(404, "not_found");
             assert_eq!(nothing.body["message"], "There is no such resource");
-            for id in foreign {
+            for id in *foreign {
                 let answer = route.call(caller, id, unknown).await;
                 assert_eq!(appearance(&answer), appearance(&nothing), "{} {} {id}", route.method, route.path);
             }
         }
-        for id in foreign {
-            let nothing = caller.post("/api/bank_applications", &json!({"name": "n", "bank_guid": unknown})).await;
-            let answer = caller.post("/api/bank_applications", &json!({"name": "n", "bank_guid": id})).await;
+        for id in *foreign {
+            let nothing = machine.post("/api/bank_applications", &json!({"name": "n", "bank_guid": unknown})).await;
+            let answer = machine.post("/api/bank_applications", &json!({"name": "n", "bank_guid": id})).await;
             nothing.assert_error(422, "invalid_parameter");
             assert_eq!(appearance(&answer), appearance(&nothing), "{id}");
         }

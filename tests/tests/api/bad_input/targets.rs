@@ -29,9 +29,7 @@ async fn not_found_when_no_route_has_the_path() {
         "/api%2Fbanks",
         "/api/banks%00",
         "/main/api/banks",
-        "/api/keys",
-        &format!("/api/keys/{key}"),
-        &format!("/api/keys/{key}/rotate"),
+        &format!("/api/keys/{key}/nothing"),
         &format!("/api/keys/{key}/revoke/x"),
         "/api/keys//revoke",
         "/.well-known/openid-configuration",
@@ -71,6 +69,7 @@ async fn method_not_allowed_with_the_methods_that_are() {
         }
         allowed.sort_unstable();
         let concrete = path.replace("{guid}", &platform.seed.bank.guid).replace("{client_id}", &platform.seed.bank.key.client_id);
+        let concrete = concrete.replace("{file}", "start.js");
         for method in
             ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].into_iter().filter(|method| !allowed.contains(method))
         {
@@ -81,10 +80,12 @@ async fn method_not_allowed_with_the_methods_that_are() {
                 let mut named: Vec<&str> = answer.header("allow").split(',').map(str::trim).collect();
                 named.sort_unstable();
                 assert_eq!(named, allowed, "{method} {path}");
-                match path {
-                    _ if method == "HEAD" => assert_eq!(answer.text, ""),
-                    "/oauth/token" | "/v1/auth/token" => drop(answer.assert_oauth_error(405, "invalid_request")),
-                    _ => drop(answer.assert_error(405, "method_not_allowed")),
+                if method == "HEAD" {
+                    assert_eq!(answer.text, "");
+                } else if path.starts_with("/oauth/") || path == "/v1/auth/token" {
+                    answer.assert_oauth_error(405, "invalid_request");
+                } else {
+                    answer.assert_error(405, "method_not_allowed");
                 }
             }
         }
@@ -154,8 +155,14 @@ async fn not_found_when_the_id_is_none() {
     let (upper, long) = (platform.seed.bank.guid.to_uppercase(), "x".repeat(4000));
     let slash = format!("%2F{}", platform.seed.bank.guid);
     let twice = format!("{key}%2F..%2F{key}");
+    let (owner, staff) = (platform.owner(), platform.operations());
     for route in Guarded::all(&platform).iter().filter(|route| route.path.contains('{')) {
-        let nothing = appearance(&route.call(&caller, &"0".repeat(32), "").await);
+        let caller = match (route.is_for_machines(), route.is_for_owners()) {
+            (true, _) => &caller,
+            (false, true) => &owner,
+            (false, false) => &staff,
+        };
+        let nothing = appearance(&route.call(caller, &"f".repeat(32), "").await);
         assert_eq!(nothing.0, 404);
         for id in [
             "x",
@@ -193,7 +200,7 @@ async fn not_found_when_the_id_is_none() {
             "$default",
             "..%5c..",
         ] {
-            let answer = route.call(&caller, id, "").await;
+            let answer = route.call(caller, id, "").await;
             assert_eq!(appearance(&answer), nothing, "{} {} {id:.80}", route.method, route.path);
         }
     }

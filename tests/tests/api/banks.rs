@@ -1,5 +1,7 @@
 //! `/api/banks`: the banks of one's own organization and kind (CYB-1, CYB-4).
 
+mod people;
+
 use std::time::Duration;
 
 use domain::{

@@ -4,12 +4,12 @@
 
 use std::sync::Arc;
 
-use domain::kind::Kind;
+use domain::{kind::Kind, role::Role};
 use latchkey::{functions::Functions, gateway::Invoke, seed::Credentials};
 use serde_json::{Value, json};
-use tests::Platform;
+use tests::{Caller, Platform};
 
-use crate::minted::seed_organization_key;
+use crate::{bound, minted::seed_organization_key};
 
 /// The scopes of an administrator's key.
 const ADMINISTRATION: &str = "bank_applications:execute bank_applications:read bank_applications:write banks:execute banks:read banks:write accounts:read organization_applications:write";
@@ -22,14 +22,23 @@ struct Admitted {
 
 impl Admitted {
     async fn new(platform: &Platform, key: &Credentials) -> Self {
+        Self::of(platform, &platform.bearer(&platform.token(key).await)).await
+    }
+
+    /// This caller, let in.
+    async fn of(platform: &Platform, caller: &Caller) -> Self {
         let services = platform.stack.services();
         let functions = Functions::start(services.description(), services.edge()).await.unwrap();
-        let context = platform.bearer(&platform.token(key).await).get("/v1/whoami").await.body;
+        let context = caller.get("/v1/whoami").await.body;
         Self { functions: Arc::new(functions), context }
     }
 
-    /// Status and body of a request that the authorizer let in.
+    /// Status and body of a request to the management function that the authorizer let in.
     async fn send(&self, method: &str, resource: &str, path: &str, body: &Value) -> (u64, Value) {
+        self.send_to("ManagementFunction", method, resource, path, body).await
+    }
+
+    async fn send_to(&self, function: &str, method: &str, resource: &str, path: &str, body: &Value) -> (u64, Value) {
         let event = json!({
             "resource": resource,
             "path": path,
@@ -49,7 +58,7 @@ impl Admitted {
                 "requestTimeEpoch": 0,
             },
         });
-        let answer = self.functions.invoke("ManagementFunction", event).await.unwrap();
+        let answer = self.functions.invoke(function, event).await.unwrap();
         let body = serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or_default();
         (answer["statusCode"].as_u64().unwrap(), body)
     }
@@ -73,13 +82,19 @@ async fn a_stopped_key_confers_nothing_restores_nothing_and_a_key_never_restores
     administrator.post(&own_path, &Value::Null).await.assert_error(403, "forbidden");
     assert_eq!(act(&stopped, "deactivate").await, 200);
 
-    let restore = |key: &Credentials| format!("/api/keys/{}/restore", key.client_id);
+    let of_key = |key: &Credentials, operation: &str| format!("/api/keys/{}{operation}", key.client_id);
+    let restore = |key: &Credentials| of_key(key, "/restore");
+    let of_bank = json!({"name": "made", "owner": {"type": "bank", "guid": platform.seed.bank.guid}});
     let edit = format!("/api/bank_applications/{}", made["client_id"].as_str().unwrap());
     for (method, resource, path, body) in [
         ("POST", "/api/keys/{client_id}/restore", restore(&sibling), Value::Null),
         ("POST", "/api/bank_applications", "/api/bank_applications".to_owned(), create.clone()),
         ("PATCH", "/api/bank_applications/{client_id}", edit, json!({"ip_allowlist": ["8.8.8.8"]})),
         ("POST", "/api/banks", "/api/banks".to_owned(), json!({"name": "made", "environment": "sandbox"})),
+        ("POST", "/api/keys", "/api/keys".to_owned(), of_bank.clone()),
+        ("PATCH", "/api/keys/{client_id}", of_key(&sibling, ""), json!({"description": "d"})),
+        ("POST", "/api/keys/{client_id}/rotate", of_key(&sibling, "/rotate"), json!({})),
+        ("POST", "/api/keys/{client_id}/rotate", of_key(&stopped, "/rotate"), json!({})),
     ] {
         let (status, body) = admitted.send(method, resource, &path, &body).await;
         assert_eq!((status, body["message_code"].as_str()), (401, Some("authentication_failed")), "{method} {path}: {body}");
@@ -146,4 +161,44 @@ async fn headers_beyond_ascii_are_no_5xx() {
         let answer = tests::Answer::of(caller.request(Method::GET, path).header("user-agent", value)).await;
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
     }
+}
+
+/// A person whose role was narrowed a moment ago confers by the role as it is (CBM-1), whatever the authorizer saw.
+#[tokio::test]
+async fn cbm_1_a_narrowed_role_confers_nothing_from_that_moment_on() {
+    let platform = Platform::start().await;
+    let owner = platform.owner();
+    let (user, caller) = platform.somebody("soon.viewer@example.com", Role::Admin, Kind::Sandbox).await;
+    let admitted = Admitted::of(&platform, &caller).await;
+    let of_bank = json!({"name": "made", "owner": {"type": "bank", "guid": platform.seed.bank.guid}});
+    let (status, made) = admitted.send("POST", "/api/keys", "/api/keys", &of_bank).await;
+    assert_eq!(status, 201, "{made}");
+    let narrowed = owner.patch(&format!("/api/users/{}", user.guid), &json!({"role": "viewer"})).await;
+    assert_eq!(narrowed.status, 200, "{narrowed:?}");
+    let of_user = json!({"name": "made", "owner": {"type": "user", "guid": user.guid}});
+    let key = format!("/api/keys/{}", made["client_id"].as_str().unwrap());
+    for (method, resource, path, body) in [
+        ("POST", "/api/keys", "/api/keys".to_owned(), of_bank),
+        ("POST", "/api/keys", "/api/keys".to_owned(), of_user),
+        ("PATCH", "/api/keys/{client_id}", key.clone(), json!({"name": "n"})),
+        ("POST", "/api/keys/{client_id}/rotate", format!("{key}/rotate"), json!({})),
+        ("POST", "/api/keys/{client_id}/restore", format!("{key}/restore"), json!({})),
+    ] {
+        let (status, body) = admitted.send(method, resource, &path, &body).await;
+        assert_eq!((status, body["message_code"].as_str()), (403, Some("forbidden")), "{method} {path}: {body}");
+    }
+}
+
+/// A call that was let in before its key was revoked is done to its end: nothing asks for the key again on the way.
+#[tokio::test]
+async fn arz_6_work_admitted_before_the_revocation_completes() {
+    let platform = Platform::start().await;
+    let key = platform.bank_key(json!({"name": "leaked"})).await;
+    let bearer = platform.bearer(&platform.token(&key).await);
+    let admitted = Admitted::of(&platform, &bearer).await;
+    let revoke = format!("/api/keys/{}/revoke", key.client_id);
+    assert_eq!(platform.organization().await.post(&revoke, &Value::Null).await.status, 200);
+    bound::die(&[&bearer]).await;
+    let (status, body) = admitted.send_to("SampleApiFunction", "GET", "/v1/whoami", "/v1/whoami", &Value::Null).await;
+    assert_eq!((status, &body["client_id"]), (200, &json!(key.client_id)), "{body}");
 }

@@ -66,6 +66,33 @@ async fn arz_1_201_for_a_bank_key_with_every_member() {
     assert_eq!(bank.get("/v1/whoami").await.body["bank"], json!(platform.seed.bank.guid));
 }
 
+/// A secret is in the answer that made it and in no other; one that was lost is followed by another.
+#[tokio::test]
+async fn cyb_2_a_secret_is_shown_once() {
+    let platform = Platform::start().await;
+    let caller = platform.organization().await;
+    let key = make(&caller, &of_bank(&platform, &json!({}))).await;
+    let rotated = super::rotate(&caller, &key, &json!({})).await;
+    let secrets = [text(&key, "secret"), text(&rotated, "secret")];
+    let path = item(&key, "");
+    for answer in [
+        caller.get(&path).await,
+        caller.get(&format!("{PATH}?per_page=100")).await,
+        caller.get(&format!("/api/bank_applications/{}", text(&key, "client_id"))).await,
+        caller.patch(&path, &json!({"name": "renamed"})).await,
+        caller.post(&item(&key, "/finish_rotation"), &Value::Null).await,
+        caller.post(&item(&key, "/deactivate"), &Value::Null).await,
+        caller.post(&item(&key, "/restore"), &Value::Null).await,
+        caller.post(&item(&key, "/revoke"), &Value::Null).await,
+        caller.delete(&path).await,
+    ] {
+        assert!(matches!(answer.status, 200 | 204), "{answer:?}");
+        for secret in &secrets {
+            assert!(!answer.text.contains(&secret[secret.len() - 49..]) && answer.body.get("secret").is_none(), "{answer:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn cyb_11_201_with_the_defaults_of_the_owner_when_nothing_more_is_said() {
     let platform = Platform::start().await;

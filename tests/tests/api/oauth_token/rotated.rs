@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::Client;
 use latchkey::seed::Credentials;
 use serde_json::{Value, json};
 use tests::{Platform, platform::ALLOWED};
@@ -99,4 +100,19 @@ async fn x_3_the_first_use_of_the_new_secret_starts_the_grace() {
     assert_eq!((from_home(&key).await.status, from_home(&renewed).await.status), (401, 200));
     // a token that knew of no end ends with its secret all the same.
     old.get("/v1/whoami").await.assert_error(401, "authentication_failed");
+}
+
+/// a grace that cannot be started refuses nobody; the old secret works on until a later use starts it.
+#[tokio::test]
+async fn x_3_200_though_the_grace_cannot_be_started() {
+    let platform = Platform::start().await;
+    let key = platform.bank_key(json!({})).await;
+    let (renewed, _) = rotate(&platform, &key, &json!({"grace_period": 60, "grace_starts": "first_use"})).await;
+    let services = platform.stack.services();
+    let audit_table = &services.variables("tokens")["LATCHKEY_AUDIT_TABLE"];
+    // Without it no change can be written, and every key can be read.
+    Client::new(&services.edge().aws).delete_table().table_name(audit_table).send().await.unwrap();
+    assert_eq!(status(&platform, &renewed).await, 200);
+    platform.advance(Duration::from_hours(1));
+    assert_eq!((status(&platform, &key).await, status(&platform, &renewed).await), (200, 200));
 }

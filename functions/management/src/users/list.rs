@@ -1,14 +1,9 @@
 //! Lists the users of an organization, in order of creation; who was disabled is among them.
 
 use axum::{Json, extract::State, http::Uri};
-use domain::{
-    error::Error,
-    ids::Guid,
-    operation::Operation,
-    role::Role,
-    user::{User, UserState},
-};
+use domain::{error::Error, ids::Guid, operation::Operation, role::Role};
 use serde::Deserialize;
+use store::UserRow;
 use utoipa::IntoParams;
 use web::{
     dialect::Management,
@@ -52,17 +47,16 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, uri: Uri) -> Re
     let filter = Filter::parse(&query)?;
     let organization = caller.organization_of(query.organization_guid.as_deref())?;
     let rows = api.store.user_rows(organization).await?;
-    let guids = rows.iter().map(|row| row.guid).filter(|guid| filter.guids.as_ref().is_none_or(|only| only.contains(guid)));
-    let mut users = api.store.users(guids).await?;
-    users.retain(|user| filter.admits(user));
-    Ok(Json(page.envelope(users.len(), page.cut(&users).iter().map(Response::from).collect())))
+    let guids: Vec<_> = rows.iter().filter(|row| filter.admits(row)).map(|row| row.guid).collect();
+    let users = api.store.users(page.cut(&guids).iter().copied()).await?;
+    Ok(Json(page.envelope(guids.len(), users.iter().map(Response::from).collect())))
 }
 
 /// Which users are asked for.
 struct Filter {
     guids: Option<Vec<Guid>>,
     role: Option<Role>,
-    state: Option<UserState>,
+    disabled: Option<bool>,
 }
 
 impl Filter {
@@ -73,16 +67,18 @@ impl Filter {
             return Err(Error::field("guid", "must be at most 100 identifiers"));
         }
         let role = query.role.as_deref().map(str::parse).transpose();
-        let state = match query.state.as_deref() {
+        let disabled = match query.state.as_deref() {
             None => None,
-            Some("active") => Some(UserState::Active),
-            Some("disabled") => Some(UserState::Disabled),
+            Some("active") => Some(false),
+            Some("disabled") => Some(true),
             Some(_) => return Err(Error::field("state", "must be active or disabled")),
         };
-        Ok(Self { guids, role: role.map_err(|reason: &str| Error::field("role", reason))?, state })
+        Ok(Self { guids, role: role.map_err(|reason: &str| Error::field("role", reason))?, disabled })
     }
 
-    fn admits(&self, user: &User) -> bool {
-        self.role.is_none_or(|role| role == user.role) && self.state.is_none_or(|state| state == user.state)
+    fn admits(&self, row: &UserRow) -> bool {
+        self.guids.as_ref().is_none_or(|only| only.contains(&row.guid))
+            && self.role.is_none_or(|role| role == row.role)
+            && self.disabled.is_none_or(|disabled| disabled == row.disabled)
     }
 }

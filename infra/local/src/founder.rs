@@ -10,7 +10,7 @@ use domain::{
     ids::Guid,
     key::{Draft, Key, Owner},
     kind::{BankEnvironment, Kind},
-    organization::{Bank, Name, Organization},
+    organization::{Bank, Name, Organization, OrganizationStanding},
     role::Role,
     scope::{Catalogue, Holder, ScopeSet},
     secret::Brand,
@@ -158,6 +158,7 @@ impl Founder {
     /// # Errors
     /// What keeps it from being written.
     pub async fn kyb(&self, organization: Guid, kyb: Kyb) -> Result<(), StartError> {
+        self.standing(organization).await?;
         Ok(self.store.set_kyb(organization, kyb, &operator()).await?)
     }
 
@@ -166,6 +167,7 @@ impl Founder {
     /// # Errors
     /// What keeps it from being written.
     pub async fn plan(&self, organization: Guid, plan: Plan) -> Result<(), StartError> {
+        self.standing(organization).await?;
         let decide = |gate: &OrganizationGate| Ok(OrganizationGate { plan, next_plan: None, ..gate.clone() });
         self.store.set_plan(organization, &operator(), decide).await?;
         Ok(())
@@ -176,7 +178,13 @@ impl Founder {
     /// # Errors
     /// What keeps it from being written.
     pub async fn suspension(&self, organization: Guid, suspended: bool) -> Result<(), StartError> {
+        self.standing(organization).await?;
         Ok(self.store.set_suspension(organization, suspended, &operator()).await?)
+    }
+
+    async fn standing(&self, organization: Guid) -> Result<OrganizationStanding, StartError> {
+        let standing = self.store.organization(organization).await?;
+        Ok(standing.ok_or_else(|| format!("there is no organization {organization}"))?)
     }
 
     async fn profile(&self, guid: Guid, name: &str) -> Result<(), StartError> {
@@ -188,7 +196,7 @@ impl Founder {
 
     async fn key(&self, organization: Guid, owner: Owner, kind: Kind, name: &str) -> Result<Credentials, StartError> {
         let client_id = self.edge.entropy.client_id();
-        let standing = self.store.organization(organization).await?.ok_or("there is no such organization")?;
+        let standing = self.standing(organization).await?;
         // A key that is made after an incident is none of its.
         let now = standing.gate.creation(owner, kind, self.now());
         let draft = Draft {

@@ -50,9 +50,9 @@ impl Rule {
         self.roles.get(&role).copied()
     }
 
-    /// Whether some role has it for own personal keys alone: those need no scope.
+    /// Whether it is about keys of any owner, one's own personal ones among them: those need no scope.
     fn has_own(&self) -> bool {
-        self.roles.values().any(|reach| *reach < Reach::All)
+        self.path.starts_with("/api/keys")
     }
 
     fn admits(&self, scopes: &ScopeSet) -> bool {
@@ -255,6 +255,9 @@ mod tests {
         let developer = Role::Developer.scopes(&catalogue, Environment::Sandbox);
         assert_eq!(rotate.reach(Some(Role::Developer), &developer), Ok(Reach::Sandbox));
         assert_eq!(rotate.reach(Some(Role::Viewer), &developer).map_err(|error| error.kind), Err(Kind::Forbidden));
+        assert_eq!(Operation::ListKeys.rule().reach(Some(Role::Viewer), &none), Ok(Reach::Own));
+        let applications = Operation::UpdateBankApplication.rule().reach(Some(Role::Admin), &none);
+        assert_eq!(applications.map_err(|error| error.kind), Err(Kind::InsufficientScope), "no personal key is among them");
         let banks = Operation::CreateBank.rule();
         assert_eq!(banks.reach(Some(Role::Admin), &none).map_err(|error| error.kind), Err(Kind::InsufficientScope));
         let kyb = Operation::DecideKyb.rule();

@@ -33,9 +33,9 @@ async fn cyb_11_403_for_a_key_that_holds_more_than_the_caller() {
 
     let managing = json!({"scopes": ["bank_applications:write", "banks:read"]});
     let manages_banks = make(&owner, &of_bank(&platform, &managing)).await;
-    let of_organization = make(&owner, &of_organization(&platform, &managing)).await;
+    let manages_organization = make(&owner, &of_organization(&platform, &managing)).await;
     let all = platform.organization().await;
-    for granted in [&manages_banks, &of_organization] {
+    for granted in [&manages_banks, &manages_organization] {
         refused(&all, granted, "insufficient_scope").await;
         refused(&platform.developer(), granted, "insufficient_scope").await;
         rotate(&owner, granted, &json!({})).await;

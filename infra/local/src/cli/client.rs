@@ -20,7 +20,7 @@ const CLIENT_SECRET: &str = "LATCHKEY_CLIENT_SECRET";
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Get an access token for LATCHKEY_CLIENT_ID and LATCHKEY_CLIENT_SECRET
+    /// Get an access token for `LATCHKEY_CLIENT_ID` and `LATCHKEY_CLIENT_SECRET`
     Token {
         #[command(flatten)]
         place: Place,
@@ -28,7 +28,7 @@ pub(super) enum Command {
         #[arg(long)]
         scope: Vec<String>,
     },
-    /// Manage keys, by LATCHKEY_TOKEN (an access token or a personal key), else by a token for LATCHKEY_CLIENT_ID and _SECRET
+    /// Manage keys, by `LATCHKEY_TOKEN` (an access token or a personal key), else by a token for `LATCHKEY_CLIENT_ID`
     Keys {
         #[command(flatten)]
         place: Place,

@@ -16,7 +16,7 @@ pub(super) enum Command {
     Create(Box<Create>),
     /// List the keys that you may see
     List {
-        /// A parameter of GET /api/keys, such as state=active or owner_type=bank; may be repeated
+        /// A parameter of GET /api/keys, such as `state=active` or `owner_type=bank`; may be repeated
         #[arg(long = "filter", value_name = "NAME=VALUE", value_parser = assignment)]
         filters: Vec<(String, String)>,
         /// Which page, from 0
@@ -56,7 +56,7 @@ pub(super) enum Command {
 
 #[derive(Args)]
 pub(super) struct Named {
-    /// The key's client_id or guid
+    /// The key's `client_id` or `guid`
     #[arg(value_name = "KEY", value_parser = name)]
     key: String,
 }

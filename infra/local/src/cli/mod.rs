@@ -24,7 +24,7 @@ struct Cli {
 enum Command {
     /// Start the embedded services alone and print the environment by which functions reach them
     Services(serve::Services),
-    /// Print the OpenAPI document, which infra/openapi.json keeps
+    /// Print the `OpenAPI` document, which infra/openapi.json keeps
     Openapi,
     #[command(flatten)]
     Operator(operator::Command),

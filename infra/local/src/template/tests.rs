@@ -256,7 +256,7 @@ fn the_real_template_is_understood() {
     let description = read(REAL, &[("Issuer", "https://latchkey.example")]).unwrap();
     let mut binaries: Vec<&str> = description.functions.values().map(|function| function.binary.as_str()).collect();
     binaries.sort_unstable();
-    assert_eq!(binaries, ["audit", "authorizer", "authorizer", "management", "sample-api", "tokens"]);
+    assert_eq!(binaries, ["audit", "authorizer", "authorizer", "management", "management", "sample-api", "tokens"]);
     assert_eq!(description.tables.len(), 4);
     assert!(description.keys.len() >= 2 && !description.secrets.is_empty());
     // CBM-4: a cached answer would let a revoked token in.

@@ -106,7 +106,7 @@ const UNAUTHENTICATED: &str =
 
 /// What a `starter` organization is told of personal keys (CBM-2). The gateway substitutes it into JSON without escaping.
 pub const PLAN_UPGRADE_REQUIRED: &str =
-    "Personal keys need the plan pro or enterprise: upgrade by PUT /api/organizations/{guid}/plan, or ask platform staff";
+    "Personal keys need the plan pro or enterprise: ask platform staff, who upgrade by PUT /api/organizations/{guid}/plan";
 
 impl Error {
     /// A failure of this kind.

@@ -287,7 +287,8 @@ impl Key {
     }
 
     fn next(self, now: Timestamp) -> Self {
-        Self { updated_at: now, version: self.version + 1, ..self }
+        // A key that was made right after an incident says to be made a little later (`gate::window`).
+        Self { updated_at: now.max(self.created_at), version: self.version + 1, ..self }
     }
 
     fn illegal(&self, wanted: &str, now: Timestamp) -> Error {

@@ -138,6 +138,7 @@ fn redacted(error: &Error) -> Error {
 
 /// RFC 6749 §5.2 allows %x20-21, %x23-5B and %x5D-7E in a description.
 fn ascii(text: &str) -> String {
+    let text = text.replace('§', "section ");
     text.chars().map(|c| if matches!(c, ' '..='~') && c != '"' && c != '\\' { c } else { '\'' }).collect()
 }
 

@@ -113,19 +113,28 @@ fn malformed(error: &serde_json::Error) -> Error {
 /// serde's words, without the position and without any text of the request but the member's name.
 fn member_error(path: &str, message: &str) -> Error {
     let named = message.split('`').nth(1).unwrap_or_default();
+    let within = within(path, named);
     let (field, reason) = if message.starts_with("unknown field") {
-        (named, "is not a member that this takes".to_owned())
+        (within, "is not a member that this takes".to_owned())
     } else if message.starts_with("missing field") {
-        (named, "is required".to_owned())
+        (within, "is required".to_owned())
     } else if message.starts_with("duplicate field") {
-        (named, "stands twice".to_owned())
+        (within, "stands twice".to_owned())
     } else if let Some((_, expected)) = message.split_once("expected ") {
-        (path, format!("must be {}", without_position(expected)))
+        // serde's word for what JSON calls an array.
+        let expected = without_position(expected).replace("a sequence", "an array");
+        (path.to_owned(), format!("must be {expected}"))
     } else {
-        (path, without_position(message).to_owned())
+        (path.to_owned(), without_position(message).to_owned())
     };
-    let field = if field.is_empty() || field == "." { "body" } else { field };
+    let field = if field.is_empty() || field == "." { "body" } else { &field };
     Error::field(field.chars().take(128).collect::<String>(), reason)
+}
+
+/// The path of a member of the object at `path`, which may name the member already.
+fn within(path: &str, member: &str) -> String {
+    let object = path.strip_suffix(member).unwrap_or(path).trim_end_matches(['.', '?']);
+    if object.is_empty() { member.to_owned() } else { format!("{object}.{member}") }
 }
 
 fn without_position(message: &str) -> &str {
@@ -261,6 +270,14 @@ mod tests {
     struct Body {
         name: String,
         list: Option<Vec<String>>,
+        owner: Option<Owner>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "read by serde alone")]
+    struct Owner {
+        guid: String,
     }
 
     #[test]
@@ -274,6 +291,10 @@ mod tests {
             (r#"{"name":"a","name":"b"}"#, Kind::InvalidParameter, "name", "twice"),
             (r#"{"name":7}"#, Kind::InvalidParameter, "name", "must be a string"),
             (r#"{"name":"a","list":["b",7]}"#, Kind::InvalidParameter, "list[1]", "must be a string"),
+            (r#"{"name":"a","list":7}"#, Kind::InvalidParameter, "list", "must be an array"),
+            (r#"{"name":"a","owner":{}}"#, Kind::InvalidParameter, "owner.guid", "is required"),
+            (r#"{"name":"a","owner":{"guid":"b","colour":1}}"#, Kind::InvalidParameter, "owner.colour", "not a member"),
+            (r#"{"name":"a","owner":{"guid":"b","guid":"b"}}"#, Kind::InvalidParameter, "owner.guid", "twice"),
             ("[]", Kind::InvalidParameter, "body", "an object"),
             (r#"["a"]"#, Kind::InvalidParameter, "body", "an object"),
             ("null", Kind::InvalidParameter, "body", "an object"),

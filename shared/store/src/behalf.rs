@@ -35,6 +35,7 @@ pub(crate) struct Standing {
     key: Key,
     gates: Gates,
     versions: Vec<(Position, u64)>,
+    /// Whether the caller may do something else than when it was read: no refusal of it, but of what was decided.
     changed: bool,
     secret: SecretId,
 }
@@ -52,7 +53,11 @@ impl Store {
         let gate: GateRecord = found.remove(&gate_at).map(record::read).transpose()?.ok_or(StoreError::CallerStopped)?;
         let user: Option<User> = user_at.as_ref().and_then(|at| found.remove(at)).map(record::read).transpose()?;
         let authority = |user: &User| (user.role, user.allowed_scopes.clone());
-        let changed = behalf.user.as_ref().is_some_and(|before| user.as_ref().map(authority) != Some(authority(before)));
+        let narrowed = behalf.user.as_ref().is_some_and(|before| user.as_ref().map(authority) != Some(authority(before)));
+        // A change of the caller's own key is decided anew on what that key is by then, yet on the caller as it was at first:
+        // without this it would undo what narrowed the key in between.
+        let bounds = |key: &Key| (key.expires_at, key.ip_allowlist.clone());
+        let changed = narrowed || bounds(&behalf.key) != bounds(&key);
         let mut versions = vec![(key_at, key.version), (gate_at, gate.version)];
         versions.extend(user_at.zip(user.as_ref().map(|user| user.version)));
         let gates = Gates { organization: gate.gate, user };

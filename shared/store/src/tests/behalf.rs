@@ -158,11 +158,39 @@ async fn a_caller_that_is_stopped_at_the_last_moment_changes_nothing() {
         // A role that was narrowed is no refusal of the caller, but of what was decided about it.
         (("U#", "USER"), "role", json!({"S": "viewer"}), StoreError::CallerChanged),
         (("U#", "USER"), "allowed_scopes", json!({"L": []}), StoreError::CallerChanged),
+        // Nor are a nearer end and a list of its key.
+        (("K#", "KEY"), "expires_at", json!({"S": at(Duration::from_hours(1)).to_string()}), StoreError::CallerChanged),
+        (("K#", "KEY"), "ip_allowlist", json!({"L": [{"S": "8.8.8.8"}]}), StoreError::CallerChanged),
     ] {
         let (scene, table) = meddled(set(place, member, value));
         let behalf = scene.with_person().await;
         assert_eq!(create(&scene, &behalf).await, Err(expected), "{member}");
         assert!(table.items("core", "G#0303").is_empty(), "{member}");
+    }
+}
+
+/// The transaction does not check the caller's own key beside the change of it; deciding anew is no way around that either.
+#[tokio::test]
+async fn a_late_change_of_ones_own_key_does_not_undo_its_narrowing() {
+    for (member, value) in [
+        ("expires_at", json!({"S": at(Duration::from_hours(1)).to_string()})),
+        ("ip_allowlist", json!({"L": [{"S": "8.8.8.8"}]})),
+    ] {
+        let (scene, table) = meddled(set(("K#", "KEY"), member, value));
+        let behalf = scene.with_person().await;
+        let store = scene.store.on_behalf_of(&behalf);
+        let widened = |key: Key| {
+            let ip_allowlist = domain::allowlist::Allowlist::default();
+            Ok(Key { expires_at: Some(at(Duration::from_hours(9))), ip_allowlist, version: key.version + 1, ..key })
+        };
+        let told = store.change_key(behalf.key.client_id, &operator(), widened).await.unwrap_err();
+        assert_eq!(told.kind, domain::error::Kind::TemporarilyUnavailable, "{member}");
+        let key = scene.store.key(behalf.key.client_id).await.unwrap().unwrap();
+        assert_eq!(key.version, 1, "{member}: narrowed, and nothing else: {:?}", table.item("K#", "KEY"));
+        // Asked again, it is decided on what the key is now.
+        let store = scene.store.on_behalf_of(&Behalf { key, ..behalf.clone() });
+        let renamed = |key: Key| Ok(Key { name: domain::organization::Name::parse("new").unwrap(), version: 2, ..key });
+        store.change_key(behalf.key.client_id, &operator(), renamed).await.unwrap();
     }
 }
 

@@ -69,6 +69,26 @@ impl Founder {
         Ok((guid, self.key(guid, Owner::Organization(guid), kind, &format!("{name} key")).await?))
     }
 
+    /// Makes a key of an organization that is there, with every scope, the management scopes too.
+    ///
+    /// # Errors
+    /// What keeps it from being made.
+    pub async fn organization_key(&self, organization: Guid, kind: Kind) -> Result<Credentials, StartError> {
+        let name = self.standing(organization).await?.organization.name;
+        // A name has at most 128 characters.
+        let name: String = format!("{kind} key of {name}").chars().take(128).collect();
+        self.key(organization, Owner::Organization(organization), kind, &name).await
+    }
+
+    /// A user who is not disabled.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub async fn working_user(&self, guid: Guid) -> Result<User, StartError> {
+        let user = self.store.user(guid).await?.filter(|user| !user.is_disabled());
+        Ok(user.ok_or_else(|| format!("there is no user {guid}, or a disabled one"))?)
+    }
+
     /// Makes a bank and a key of it that holds every scope that is not granted by name.
     ///
     /// # Errors

@@ -46,6 +46,20 @@ pub(super) enum Command {
         #[arg(long, value_name = "EMAIL", value_parser = email)]
         owner: Option<String>,
     },
+    /// Make a key where no credential could: the first of an organization or user, or one of the other environment
+    Key {
+        #[command(flatten)]
+        place: Place,
+        /// The organization that gets a key with the management scopes
+        #[arg(long, value_name = "GUID", required_unless_present = "user", conflicts_with = "user")]
+        organization: Option<Guid>,
+        /// The user who gets a personal key
+        #[arg(long, value_name = "GUID")]
+        user: Option<Guid>,
+        /// Its kind; by default sandbox for an organization, live for a user
+        #[arg(long)]
+        environment: Option<Kind>,
+    },
     /// Make one of the platform's own people with a personal key; who is there already gets another key
     Staff {
         #[command(flatten)]
@@ -132,6 +146,10 @@ impl Command {
                 let made = place.work(async |founder| onboard(&founder, &name, environment, plan, owner.as_deref()).await);
                 print(&made.await?)
             }
+            Self::Key { place, organization, user, environment } => {
+                let made = place.work(async |founder| key(&founder, organization, user, environment).await);
+                print(&made.await?)
+            }
             Self::Staff { place, email, role } => print(&place.work(async |founder| staff(&founder, &email, role).await).await?),
             Self::Plan { place, organization, plan } => place.work(async |founder| founder.plan(organization, plan).await).await,
             Self::Kyb { place, organization, status } => {
@@ -174,6 +192,21 @@ async fn onboard(founder: &Founder, name: &str, kind: Kind, plan: Plan, owner: O
         }
     }
     Ok(made)
+}
+
+async fn key(founder: &Founder, organization: Option<Guid>, user: Option<Guid>, kind: Option<Kind>) -> Result<Value, StartError> {
+    match (organization, user) {
+        (Some(guid), _) => {
+            let key = founder.organization_key(guid, kind.unwrap_or(Kind::Sandbox)).await?;
+            Ok(serde_json::to_value(key)?)
+        }
+        (None, Some(guid)) => {
+            let user = founder.working_user(guid).await?;
+            let key = founder.personal_key(&user, kind.unwrap_or(Kind::Live), "By the operator").await?;
+            Ok(json!({"guid": guid, "secret": key.client_secret}))
+        }
+        (None, None) => Err("name an --organization or a --user".into()),
+    }
 }
 
 /// Staff see both kinds, whatever that of their key.

@@ -16,6 +16,7 @@ use domain::{
     ids::{ClientId, Guid},
     key::Owner,
     kind::{BankEnvironment, Kind},
+    role::Role,
 };
 use latchkey::seed::Credentials;
 use serde_json::json;
@@ -144,7 +145,7 @@ impl Crowd {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn arz_3_kyb_of_5000_keys_is_one_write_felt_within_five_seconds_in_both_directions() {
+async fn arz_3_cbm_2_a_gate_over_5000_keys_is_one_write_felt_within_five_seconds_in_both_directions() {
     let crowd = Crowd::gather().await;
     assert_eq!(crowd.asked.len(), ASKED);
     assert_eq!(crowd.tokens().await, [401; ASKED], "live keys wait for KYB");
@@ -171,10 +172,30 @@ async fn arz_3_kyb_of_5000_keys_is_one_write_felt_within_five_seconds_in_both_di
     assert_eq!(crowd.tokens().await, [401; ASKED]);
     decide("approved").await;
     let awake = crowd.felt(&callers, 200).await;
+    // A plan opens and shuts personal keys alone (CBM-2), by one write as well.
+    let founder = crowd.platform.founder();
+    let person = founder.user(crowd.organization, "ada@neighbour.example", Role::Viewer, None).await.unwrap();
+    let personal = founder.personal_key(&person, Kind::Sandbox, "personal").await.unwrap();
+    let personal = [crowd.platform.bearer(&personal.client_secret)];
+    crowd.felt(&personal, 403).await;
+    let (keys, _) = crowd.versions().await;
+    let plan = format!("/api/organizations/{}/plan", crowd.organization);
+    let change = async |plan_name: &str| {
+        let answer = operations.put(&plan, &json!({"plan": plan_name})).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    };
+    change("pro").await;
+    let upgraded = crowd.felt(&personal, 200).await;
+    change("starter").await;
+    let downgraded = crowd.felt(&personal, 403).await;
+
     crowd.platform.founder().suspension(crowd.organization, true).await.unwrap();
     let suspended = crowd.felt(&callers, 401).await;
     crowd.platform.founder().suspension(crowd.organization, false).await.unwrap();
     let resumed = crowd.felt(&callers, 200).await;
-    assert_eq!(crowd.versions().await, (keys, gate + 5), "five writes for 5,000 keys");
-    eprintln!("felt after: KYB withdrawn {asleep:?}, given {awake:?}; suspended {suspended:?}, resumed {resumed:?}");
+    assert_eq!(crowd.versions().await, (keys, gate + 7), "seven writes for 5,000 keys");
+    eprintln!(
+        "felt after: KYB withdrawn {asleep:?}, given {awake:?}; upgraded {upgraded:?}, downgraded {downgraded:?}; \
+         suspended {suspended:?}, resumed {resumed:?}"
+    );
 }

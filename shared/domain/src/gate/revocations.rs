@@ -18,10 +18,12 @@ impl fmt::Display for TooMany {
 impl std::error::Error for TooMany {}
 
 impl OrganizationGate {
-    /// How many cohorts it holds at most.
+    /// How many cohorts it holds at most beside those of the whole organization. Of these there are three at most, one of each kind
+    /// and one of both: of two of the same kind, the later one covers the other.
     pub const MAX_REVOCATIONS: usize = 200;
 
-    /// The gate with these keys revoked too; nothing when it covers them already.
+    /// The gate with these keys revoked too; nothing when it covers them already. What a cohort of the whole organization covers
+    /// goes, and however full the gate is, there is room for it: that is an emergency.
     ///
     /// # Errors
     /// [`TooMany`], when merging what overlaps makes no room.
@@ -29,15 +31,28 @@ impl OrganizationGate {
         if self.revocations.iter().any(|wider| covers(wider, &cohort)) {
             return Ok(None);
         }
-        let mut revocations = [&*self.revocations, &[cohort]].concat();
-        if revocations.len() > Self::MAX_REVOCATIONS {
-            revocations = merged(revocations);
+        let mut revocations = self.revocations.clone();
+        if is_sweeping(&cohort) {
+            revocations.retain(|narrower| !covers(&cohort, narrower));
         }
-        if revocations.len() > Self::MAX_REVOCATIONS {
-            return Err(TooMany);
+        revocations.push(cohort);
+        if !is_sweeping(&cohort) && is_over_full(&revocations) {
+            revocations = merged(revocations);
+            if is_over_full(&revocations) {
+                return Err(TooMany);
+            }
         }
         Ok(Some(Self { revocations, ..self.clone() }))
     }
+}
+
+/// Whether it is of the whole organization, of one kind or both, up to its end.
+const fn is_sweeping(cohort: &Cohort) -> bool {
+    cohort.owner.is_none() && cohort.created_from.is_none()
+}
+
+fn is_over_full(cohorts: &[Cohort]) -> bool {
+    cohorts.iter().filter(|cohort| !is_sweeping(cohort)).count() > OrganizationGate::MAX_REVOCATIONS
 }
 
 /// Whether every key of `narrower` is one of `wider`.
@@ -83,6 +98,11 @@ mod tests {
         Cohort { created_from: at(from), created_until: at(until), ..Cohort::default() }
     }
 
+    /// A gate of as many windows of ten seconds as it may hold, one every so many seconds.
+    fn full(apart: i64) -> OrganizationGate {
+        (0..200).fold(OrganizationGate::NEW, |gate, i| gate.revoke(window(20 + i * apart, 30 + i * apart)).unwrap().unwrap())
+    }
+
     #[test]
     fn what_is_covered_is_not_added() {
         let gate = OrganizationGate::NEW.revoke(window(10, 20)).unwrap().unwrap();
@@ -94,16 +114,31 @@ mod tests {
 
     #[test]
     fn a_full_gate_merges_what_it_can_and_refuses_else() {
-        let full = |apart: i64| {
-            (0..200).try_fold(OrganizationGate::NEW, |gate, i| {
-                Ok::<_, TooMany>(gate.revoke(window(i * apart, i * apart + 10))?.unwrap())
-            })
-        };
-        let adjoining = full(10).unwrap();
+        let adjoining = full(10);
         assert_eq!(adjoining.revocations.len(), 200);
-        assert_eq!(adjoining.revoke(window(5000, 5001)).unwrap().unwrap().revocations, [window(0, 2000), window(5000, 5001)]);
-        assert_eq!(full(11).unwrap().revoke(window(5000, 5001)), Err(TooMany));
-        assert_eq!(full(11).unwrap().revoke(Cohort::default()).unwrap().unwrap().revocations, [Cohort::default()]);
+        assert_eq!(adjoining.revoke(window(5000, 5001)).unwrap().unwrap().revocations, [window(20, 2020), window(5000, 5001)]);
+        assert_eq!(full(11).revoke(window(5000, 5001)), Err(TooMany));
+    }
+
+    #[test]
+    fn leak_8_a_full_gate_has_room_for_the_whole_organization_again_and_again() {
+        let of = |environment, until| Cohort { environment, created_from: None, ..window(0, until) };
+        let revoke = |gate: &OrganizationGate, cohort| gate.revoke(cohort).unwrap().unwrap();
+        assert_eq!(revoke(&full(11), Cohort::default()).revocations, [Cohort::default()]);
+        // These cover none of the windows; of each kind and of both, the last one stays.
+        let mut gate = full(11);
+        for until in 1..10 {
+            for environment in [Some(Kind::Live), Some(Kind::Sandbox), None] {
+                gate = revoke(&gate, of(environment, until));
+                assert!((201..=203).contains(&gate.revocations.len()), "{}", gate.revocations.len());
+            }
+        }
+        assert!(gate.revoke(window(5000, 5001)) == Err(TooMany), "which is none");
+        gate = revoke(&gate, of(Some(Kind::Live), 3000));
+        assert_eq!(gate.revocations.len(), 202, "the windows are of either kind");
+        gate = revoke(&gate, of(None, 1100));
+        assert_eq!(gate.revocations.len(), 104, "98 of them ended before this one");
+        assert_eq!(revoke(&gate, of(None, 3000)).revocations, [of(None, 3000)]);
     }
 
     fn any_cohort() -> impl Strategy<Value = Cohort> {
@@ -127,6 +162,18 @@ mod tests {
                 let revoked = |cohorts: &[Cohort]| cohorts.iter().any(|cohort| cohort.contains(kind, created, &[owner]));
                 prop_assert_eq!(revoked(&merged), revoked(&cohorts));
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_gate_revokes_what_its_incidents_did(cohorts in proptest::collection::vec(any_cohort(), 0..12)) {
+            let gate = cohorts.iter().fold(OrganizationGate::NEW, |gate, cohort| gate.revoke(*cohort).unwrap().unwrap_or(gate));
+            for (kind, created, owner) in every_key(&[Kind::Sandbox, Kind::Live]) {
+                let revoked = |cohorts: &[Cohort]| cohorts.iter().any(|cohort| cohort.contains(kind, created, &[owner]));
+                prop_assert_eq!(revoked(&gate.revocations), revoked(&cohorts));
+            }
+            prop_assert!(gate.revocations.iter().filter(|cohort| is_sweeping(cohort)).count() <= 3);
         }
     }
 

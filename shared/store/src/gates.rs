@@ -9,7 +9,6 @@ use domain::{
     gate::{Gates, Kyb, OrganizationGate},
     ids::Guid,
     key::Key,
-    kind::Kind,
 };
 use serde::{Deserialize, Serialize};
 
@@ -65,15 +64,15 @@ impl Store {
     }
 
     /// Decides an organization's KYB: one write however many live keys it wakes or puts to sleep (ARZ-3), and answers only
-    /// once every reader of the feed will learn of it.
+    /// once every reader of the feed will learn of it. Personal keys are in the cohort, and heed it no more than the gate
+    /// (`Feed::verdict`).
     ///
     /// # Errors
     /// [`StoreError::NotFound`], and what any change can meet.
     pub async fn set_kyb(&self, guid: Guid, kyb: Kyb, origin: &Origin) -> Result<(), StoreError> {
-        let live = Cohort { environment: Some(Kind::Live), ..Cohort::default() };
         self.change_gate(guid, Action::OrganizationKyb, origin, |gate, version| {
             let effect = switched(kyb == Kyb::Approved, version);
-            Ok::<_, StoreError>(Some((OrganizationGate { kyb, ..gate }, live, effect)))
+            Ok::<_, StoreError>(Some((OrganizationGate { kyb, ..gate }, Cohort::OF_KYB, effect)))
         })
         .await
         .map(drop)

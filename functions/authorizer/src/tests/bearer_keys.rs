@@ -260,6 +260,32 @@ fn x_1_every_fact_of_a_personal_key_can_be_withdrawn() {
     }
 }
 
+/// By one entry KYB suspends every live key of the organization, and gates those of machines alone.
+#[test]
+fn arz_3_withdrawn_kyb_stops_no_live_personal_key_and_hides_nothing_else() {
+    let organization = |cohort| Subject::Organization { guid: ORGANIZATION.to_string(), cohort };
+    let by_kyb = || (Effect::Suspend { version: 5 }, organization(Cohort::OF_KYB));
+    let live = |entries: &[(Effect, Subject)]| {
+        let mut world = of(|person| person.key.kind = Kind::Live);
+        world.settings.expected = Expected::of_issuer(ISSUER).accepting(Kind::Live, "https://live.example");
+        World { feed: feed(NOW, entries), ..world }
+    };
+    assert!(allows(&live(&[by_kyb()])));
+    let suspend = Effect::Suspend { version: 2 };
+    for (effect, subject, refusal) in [
+        (suspend, organization(Cohort::default()), Withdrawn::Suspended(Fact::Organization)),
+        (suspend, Subject::User(USER.to_string()), Withdrawn::Suspended(Fact::User)),
+        (suspend, Subject::Key(KEY.to_string()), Withdrawn::Suspended(Fact::Key)),
+        (Effect::Revoke, organization(Cohort::OF_KYB), Withdrawn::Revoked(Fact::Organization)),
+        (Effect::Revoke, organization(Cohort::default()), Withdrawn::Revoked(Fact::Organization)),
+        (Effect::Revoke, Subject::Secret(SECRET.to_string()), Withdrawn::Revoked(Fact::Secret)),
+        (Effect::Expire { at: NOW, version: 2 }, Subject::Key(KEY.to_string()), Withdrawn::Expired(Fact::Key)),
+    ] {
+        let world = live(&[by_kyb(), (effect, subject.clone())]);
+        assert_eq!(refused(&world), Unauthorized::Withdrawn(refusal), "{effect:?} {subject:?}");
+    }
+}
+
 #[test]
 fn cbm_4_an_old_unread_or_future_feed_is_503_for_personal_keys_too() {
     let at = |millis| World { feed: feed(later(millis), &[]), ..World::new() }.decide(&request(&secret()));

@@ -27,6 +27,13 @@ pub struct Credential<'a> {
     pub parents: &'a [Parent],
 }
 
+impl Credential<'_> {
+    /// Whether KYB gates its key: all but personal keys, which are presented themselves (product.md §1, Key states).
+    pub(super) const fn is_gated_by_kyb(&self) -> bool {
+        self.user.is_none() || self.token.is_some()
+    }
+}
+
 /// An ancestor of a token, as the token carries it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parent {

@@ -71,6 +71,9 @@ pub struct Cohort {
 }
 
 impl Cohort {
+    /// What KYB suspends and resumes: whoever reads the feed tells a suspension by KYB from others by this cohort.
+    pub const OF_KYB: Self = Self { environment: Some(Kind::Live), created_from: None, created_until: None, owner: None };
+
     /// Whether a key of this kind and of one of these owners, made at `created`, belongs to it.
     #[must_use]
     pub fn contains(&self, kind: Kind, created: Timestamp, owners: &[Guid]) -> bool {

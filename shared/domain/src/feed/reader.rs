@@ -122,12 +122,18 @@ impl Feed {
     }
 
     /// What it has against the credential, to be asked only of a feed that is not stale, right after that was found.
+    ///
+    /// A suspension by KYB says nothing about a personal key. Everything else about the same cohort does.
     #[must_use]
     pub fn verdict(&self, credential: &Credential<'_>, now: Timestamp) -> Option<Refusal> {
         let found = self.records(credential);
-        let revoked = found.clone().find(|(_, record)| record.revoked).map(|(fact, _)| Refusal::Revoked(fact));
-        let suspended = || found.clone().find(|(_, record)| record.is_suspended()).map(|(fact, _)| Refusal::Suspended(fact));
-        let expired = || found.clone().find(|(_, record)| record.is_expired(now)).map(|(fact, _)| Refusal::Expired(fact));
+        let suspends = |found: &Found<'_>| {
+            let by_kyb = found.cohort == Some(&Cohort::OF_KYB);
+            found.record.is_suspended() && (!by_kyb || credential.is_gated_by_kyb())
+        };
+        let revoked = found.clone().find(|found| found.record.revoked).map(|found| Refusal::Revoked(found.fact));
+        let suspended = || found.clone().find(suspends).map(|found| Refusal::Suspended(found.fact));
+        let expired = || found.clone().find(|found| found.record.is_expired(now)).map(|found| Refusal::Expired(found.fact));
         revoked.or_else(suspended).or_else(expired)
     }
 
@@ -135,25 +141,26 @@ impl Feed {
     /// remembers a bearer key keeps the footprint of the feed that preceded its read of the key (architecture.md, The hot path).
     #[must_use]
     pub fn footprint(&self, credential: &Credential<'_>) -> Footprint {
-        Footprint(self.records(credential).map(|(_, record)| record.clone()).collect())
+        Footprint(self.records(credential).map(|found| found.record.clone()).collect())
     }
 
     /// What is known about the facts that the credential names.
-    fn records<'a>(&'a self, credential: &'a Credential<'a>) -> impl Iterator<Item = (Fact, &'a Record)> + Clone {
+    fn records<'a>(&'a self, credential: &'a Credential<'a>) -> impl Iterator<Item = Found<'a>> + Clone {
         let keys = iter::once(credential.client_id).chain(credential.parents.iter().map(|parent| &*parent.client_id));
         let secrets = iter::once(credential.secret).chain(credential.parents.iter().map(|parent| &*parent.sid));
         let tokens = credential.token.into_iter().chain(credential.parents.iter().map(|parent| &*parent.jti));
         let cohorts = self.organizations.get(credential.organization).into_iter().flatten();
         let owners: Vec<Guid> = credential.owner.into_iter().chain(credential.user).collect();
-        keys.filter_map(|id| Some((Fact::Key, self.keys.get(id)?)))
-            .chain(secrets.filter_map(|id| Some((Fact::Secret, self.secrets.get(id)?))))
-            .chain(tokens.filter_map(|id| Some((Fact::Token, self.tokens.get(id)?))))
-            .chain(credential.user.and_then(|id| Some((Fact::User, self.users.get(&id.to_string())?))))
-            .chain(credential.owner.and_then(|id| Some((Fact::Owner, self.owners.get(&id.to_string())?))))
+        let one = |fact, record| Some(Found { fact, cohort: None, record });
+        keys.filter_map(move |id| one(Fact::Key, self.keys.get(id)?))
+            .chain(secrets.filter_map(move |id| one(Fact::Secret, self.secrets.get(id)?)))
+            .chain(tokens.filter_map(move |id| one(Fact::Token, self.tokens.get(id)?)))
+            .chain(credential.user.and_then(|id| one(Fact::User, self.users.get(&id.to_string())?)))
+            .chain(credential.owner.and_then(|id| one(Fact::Owner, self.owners.get(&id.to_string())?)))
             .chain(
                 cohorts
                     .filter(move |(cohort, _)| cohort.contains(credential.kind, credential.key_created, &owners))
-                    .map(|(_, record)| (Fact::Organization, record)),
+                    .map(|(cohort, record)| Found { fact: Fact::Organization, cohort: Some(cohort), record }),
             )
     }
 
@@ -180,6 +187,15 @@ impl Feed {
             !cohorts.is_empty()
         });
     }
+}
+
+/// What is known about one fact of a credential.
+#[derive(Clone, Copy)]
+struct Found<'a> {
+    fact: Fact,
+    /// Of an organization's keys: which.
+    cohort: Option<&'a Cohort>,
+    record: &'a Record,
 }
 
 /// What a feed knows about a credential's facts.

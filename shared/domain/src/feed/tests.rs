@@ -120,6 +120,43 @@ mod verdicts {
         }
     }
 
+    /// KYB suspends every live key of the organization by one entry, and gates those of machines alone.
+    #[test]
+    fn kyb_stops_no_personal_key_and_everything_else_does() {
+        const PERSONAL: Credential<'_> = Credential { token: None, owner: None, ..CREDENTIAL };
+        let suspend = Effect::Suspend { version: 1 };
+        let by_kyb = || entry(MIDNIGHT, suspend, organization(Cohort::OF_KYB));
+        let kyb = feed_of([by_kyb()]);
+        assert_eq!(kyb.verdict(&PERSONAL, MIDNIGHT), None);
+        assert_ne!(kyb.footprint(&PERSONAL), Feed::default().footprint(&PERSONAL), "it is read anew all the same");
+        let of_a_bank = Credential { user: None, ..CREDENTIAL };
+        for gated in [of_a_bank, Credential { token: None, ..of_a_bank }, Credential { owner: None, ..CREDENTIAL }] {
+            assert_eq!(kyb.verdict(&gated, MIDNIGHT), Some(Refusal::Suspended(Fact::Organization)), "{gated:?}");
+        }
+
+        let window = Cohort { created_from: Some(MIDNIGHT), ..Cohort::OF_KYB };
+        let subjects = [
+            (key("key"), Fact::Key),
+            (Subject::Secret("secret".into()), Fact::Secret),
+            (Subject::User(USER.to_string()), Fact::User),
+            (organization(Cohort::default()), Fact::Organization),
+            (organization(window), Fact::Organization),
+            (organization(Cohort { owner: Some(USER), ..Cohort::OF_KYB }), Fact::Organization),
+        ];
+        let revoke = (Effect::Revoke, Refusal::Revoked as fn(Fact) -> Refusal);
+        let expire = (Effect::Expire { at: MIDNIGHT, version: 1 }, Refusal::Expired as fn(Fact) -> Refusal);
+        for (subject, fact) in subjects {
+            for (effect, refusal) in [revoke, (suspend, Refusal::Suspended), expire] {
+                let feed = feed_of([by_kyb(), entry(MIDNIGHT, effect, subject.clone())]);
+                assert_eq!(feed.verdict(&PERSONAL, MIDNIGHT), Some(refusal(fact)), "{effect:?} {subject:?}");
+            }
+        }
+        for (effect, refusal) in [revoke, expire] {
+            let feed = feed_of([by_kyb(), entry(MIDNIGHT, effect, organization(Cohort::OF_KYB))]);
+            assert_eq!(feed.verdict(&PERSONAL, MIDNIGHT), Some(refusal(Fact::Organization)), "{effect:?} of KYB's own cohort");
+        }
+    }
+
     #[test]
     fn resuming_one_subject_leaves_another_suspended() {
         let feed = feed_of([

@@ -1,12 +1,13 @@
 //! Keys and their secrets.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use std::iter;
+
 use domain::{
     audit::{Action, Origin},
     error::Error,
     feed::Effect,
     ids::{ClientId, Guid},
-    key::{Key, Owner},
+    key::{Key, Owner, Secrets},
     kind::Kind,
     secret::Secret,
     time::Timestamp,
@@ -86,26 +87,28 @@ impl Store {
         self.read(positions::key(client_id)).await
     }
 
-    /// The key and its secrets in one strongly consistent read. Which of them work the key alone says: a query is no snapshot,
-    /// and ended ones linger.
+    /// The key, and the secrets that it names: the current one and a previous one. Both reads are strongly consistent, and who asks
+    /// for a client that there is not waits for as many. However many secrets a key had, two items are read: ended ones linger, and
+    /// whoever rotates a key often must not push its working secrets out of sight.
+    ///
+    /// Two reads are no snapshot, and need not be one: which secrets work the key alone says, as it was before its secrets were read.
+    /// A secret's item never gets another hash, and is swept only once the secret has ended. So a rotation in between lets nobody in
+    /// that the key did not, at the moment of its reading. And where a rotation is half visible, so that the key names a secret whose
+    /// item is not seen yet, that secret is missed for a moment: nobody has it, for the rotation has not been answered.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     pub async fn key_with_secrets(&self, client_id: ClientId) -> Result<Option<(Key, Vec<Secret>)>, StoreError> {
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.tables.core)
-            .consistent_read(true)
-            .key_condition_expression("PK = :key")
-            .expression_attribute_values(":key", AttributeValue::S(positions::key_partition(client_id)))
-            .send()
-            .await
-            .map_err(StoreError::unavailable)?;
-        let is_key = |item: &record::Item| item.get("SK").and_then(|sk| sk.as_s().ok()).is_some_and(|sk| sk == positions::KEY);
-        let (keys, secrets): (Vec<_>, Vec<_>) = answer.items.unwrap_or_default().into_iter().partition(is_key);
-        let Some(key) = keys.into_iter().next() else { return Ok(None) };
-        Ok(Some((record::read(key)?, secrets.into_iter().map(record::read).collect::<Result<_, _>>()?)))
+        let key = self.key(client_id).await?;
+        let named = key.as_ref().map_or_else(
+            || vec![positions::no_secret(client_id)],
+            |Key { secrets: Secrets { current, previous }, .. }| {
+                let ids = iter::once(current.id).chain(previous.map(|previous| previous.id));
+                ids.map(|id| positions::secret(client_id, id)).collect()
+            },
+        );
+        let secrets = self.read_all(named).await?;
+        Ok(key.map(|key| (key, secrets)))
     }
 
     /// Every key of an organization, in order of creation.

@@ -37,19 +37,23 @@ impl Position {
 
 // core ---------------------------------------------------------------------------------------------------------------
 
-/// A key and, beside it, its secrets: one query reads both.
+/// A key; beside it stand its secrets.
 pub(crate) fn key(client_id: ClientId) -> Position {
-    Position::new(key_partition(client_id), KEY)
+    Position::new(key_partition(client_id), "KEY")
 }
-pub(crate) const KEY: &str = "KEY";
 
-pub(crate) fn key_partition(client_id: ClientId) -> String {
+fn key_partition(client_id: ClientId) -> String {
     format!("K#{client_id}")
 }
 
 /// One of a key's secrets; its TTL is its end.
 pub(crate) fn secret(client_id: ClientId, id: SecretId) -> Position {
     Position::new(key_partition(client_id), format!("SECRET#{id}"))
+}
+
+/// Where no secret stands: read of a client that there is not, which must cost what one does that there is.
+pub(crate) fn no_secret(client_id: ClientId) -> Position {
+    Position::new(key_partition(client_id), "SECRET#-")
 }
 
 /// The gate of an organization or bank; a bank's holds the whole bank.

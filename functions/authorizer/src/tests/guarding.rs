@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use domain::{
     allowlist::Allowlist,
-    feed::{Effect, Subject},
-    gate::Plan,
+    feed::{Cohort, Effect, Fact, Refusal as Withdrawn, Subject},
+    gate::{Kyb, Plan},
     ids::SecretId,
     key::{Grace, Owner, Rotation, Secrets, State},
     kind::Kind,
     role::Role,
 };
+use jwt::Expected;
 
 use super::{
-    person::{KEY, MADE, Person, SECRET, USER, minted, secret},
+    person::{KEY, MADE, ORGANIZATION, Person, SECRET, USER, minted, secret},
     played::{Held, Scene},
-    world::{NOW, SANDBOX, World, claims, later, request},
+    world::{ISSUER, NOW, SANDBOX, World, claims, later, request},
 };
 use crate::{
     decision::{Cause, Decision, KeyRefusal, Unauthorized, Unavailable},
@@ -23,7 +24,7 @@ use crate::{
 };
 
 /// A reading of the key, and of its gates.
-const READING: [&str; 2] = ["Query", "BatchGetItem"];
+const READING: [&str; 3] = ["GetItem key", "BatchGetItem secrets", "BatchGetItem"];
 
 impl Scene {
     async fn call(&self) -> Decision {
@@ -80,7 +81,7 @@ async fn the_minute_ends_by_the_gateways_clock_where_that_is_ahead() {
 async fn the_first_key_reads_the_peppers_where_that_failed_at_start_up() {
     let scene = Scene::new();
     assert!(scene.passes().await);
-    assert_eq!(scene.asked(), ["Query", "GetSecretValue", "BatchGetItem"]);
+    assert_eq!(scene.asked(), ["GetItem key", "BatchGetItem secrets", "GetSecretValue", "BatchGetItem"]);
 }
 
 #[tokio::test]
@@ -130,6 +131,35 @@ async fn cbm_4_a_revoked_key_is_refused_by_the_feed_even_where_the_reading_misse
     scene.announce(Effect::Revoke, Subject::Key(KEY.to_string()));
     scene.advance(1_001);
     assert!(matches!(scene.call().await, Decision::Unauthorized(Unauthorized::Withdrawn(_))));
+}
+
+/// An organization is suspended by its gate and by the feed: the feed alone suffices, and so does the gate.
+#[tokio::test]
+async fn a_suspended_organization_stops_its_people_and_withdrawn_kyb_does_not() {
+    let mut settings = World::new().settings;
+    settings.expected = Expected::of_issuer(ISSUER).accepting(Kind::Live, "https://live.example");
+    let scene = Scene::with(settings, true);
+    scene.person(|person| person.key.kind = Kind::Live);
+    let presented = minted(Kind::Live, 1).expose().to_string();
+    scene.set(|held| held.kind = Kind::Live);
+    let call = async || scene.guard.authorize(request(&presented)).await;
+    let passes = async || matches!(call().await, Decision::Allow(_));
+    let of = |cohort| Subject::Organization { guid: ORGANIZATION.to_string(), cohort };
+    assert!(passes().await);
+    scene.person(|person| person.gates.organization.kyb = Kyb::Rejected);
+    scene.announce(Effect::Suspend { version: 1 }, of(Cohort::OF_KYB));
+    scene.advance(1_001);
+    assert!(passes().await, "KYB is no gate of personal keys");
+    // The table still shows the gate as it was.
+    scene.announce(Effect::Suspend { version: 2 }, of(Cohort::default()));
+    scene.advance(1_001);
+    assert_eq!(call().await, Decision::Unauthorized(Unauthorized::Withdrawn(Withdrawn::Suspended(Fact::Organization))));
+    scene.announce(Effect::Resume { version: 3 }, of(Cohort::default()));
+    scene.person(|person| person.gates.organization.suspended = true);
+    scene.advance(1_001);
+    assert_eq!(call().await, refused(KeyRefusal::Deactivated), "what the gate says counts too");
+    scene.person(|person| person.gates.organization.suspended = false);
+    assert!(passes().await, "resumed");
 }
 
 /// The user's role is narrowed between the reading of the key and the decision: the reading is not even used once.
@@ -187,16 +217,16 @@ async fn what_does_not_work_is_not_remembered_so_that_what_is_mended_works_at_on
 }
 
 #[tokio::test]
-async fn unknown_clients_wrong_secrets_and_machines_secrets_are_401_and_cost_one_read() {
+async fn unknown_clients_wrong_secrets_and_machines_secrets_are_401_and_cost_the_same_reads() {
     let scene = Scene::warm().await;
     scene.set(|held| held.secrets = vec![(SECRET, 2)]);
     for _ in 0..2 {
         assert_eq!(scene.call().await, refused(KeyRefusal::WrongSecret));
-        assert_eq!(scene.asked(), ["Query"]);
+        assert_eq!(scene.asked(), READING[..2]);
     }
     scene.set(|held| held.person = None);
     assert_eq!(scene.call().await, refused(KeyRefusal::WrongSecret));
-    assert_eq!(scene.asked(), ["Query"]);
+    assert_eq!(scene.asked(), READING[..2]);
 
     let scene = Scene::warm().await;
     scene.person(|person| person.key.owner = Owner::Organization(person.key.organization));
@@ -217,7 +247,7 @@ async fn without_peppers_a_personal_key_is_401_and_nothing_is_read() {
 
 #[tokio::test]
 async fn what_cannot_be_read_is_503_and_asked_again() {
-    for down in ["Query", "BatchGetItem", "GetSecretValue"] {
+    for down in ["GetItem key", "BatchGetItem secrets", "BatchGetItem", "GetSecretValue"] {
         let scene = Scene::new();
         scene.set(|held| held.down = vec![down]);
         assert_eq!(scene.call().await, Decision::Unavailable(Unavailable::PersonalKey), "{down}");

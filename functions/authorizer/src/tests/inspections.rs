@@ -6,7 +6,7 @@ use domain::{
     feed::{Effect, Subject},
     gate::Plan,
     ids::SecretId,
-    key::{Grace, Owner, Rotation, State},
+    key::{Grace, Owner, Previous, Rotation, State, Until},
     role::Role,
 };
 use jwt::Claims;
@@ -78,7 +78,7 @@ async fn a_personal_key_is_told_as_it_is_now() {
     let by_new = minted(domain::kind::Kind::Sandbox, 2).expose().to_string();
     scene.asked();
     assert_eq!(scene.inspect(&by_new).await.unwrap().issued_at, NOW, "when this secret was made");
-    assert_eq!(scene.asked(), ["Query", "BatchGetItem"], "being asked about is no use");
+    assert_eq!(scene.asked(), ["GetItem key", "BatchGetItem secrets", "BatchGetItem"], "being asked about is no use");
 }
 
 #[tokio::test]
@@ -90,7 +90,13 @@ async fn a_personal_key_that_does_not_work_is_told_with_the_reason() {
         (|person| person.gates.organization.suspended = true, "key_deactivated"),
         (|person| person.gates.organization.plan = Plan::Starter, "plan_upgrade_required"),
         (|person| person.gates.user = None, "key_deactivated"),
-        (|person| person.key.secrets.current.id = SecretId::from_bytes([9; 16]), "secret_ended"),
+        (
+            |person| {
+                person.key.secrets.previous = Some(Previous { id: SECRET, created_at: MADE, until: Until::At { at: NOW } });
+                person.key.secrets.current.id = SecretId::from_bytes([9; 16]);
+            },
+            "secret_ended",
+        ),
     ] {
         let scene = Scene::new();
         scene.person(change);
@@ -110,6 +116,9 @@ async fn of_what_is_in_doubt_nothing_is_told() {
     scene.set(|held| held.secrets = vec![(SECRET, 2)]);
     assert_eq!(scene.inspect(&secret()).await, None, "not its secret");
     scene.set(|held| held.secrets = vec![(SECRET, 1)]);
+    scene.person(|person| person.key.secrets.current.id = SecretId::from_bytes([9; 16]));
+    assert_eq!(scene.inspect(&secret()).await, None, "a secret that lingers and that the key names no more");
+    scene.person(|person| person.key.secrets.current.id = SECRET);
     scene.person(|person| person.key.owner = Owner::Organization(person.key.organization));
     assert_eq!(scene.inspect(&secret()).await, None, "a machine's secret is no bearer credential");
     assert_eq!(Scene::with(World::new().settings, false).inspect(&secret()).await, None);

@@ -43,6 +43,8 @@ pub(crate) struct Held {
     pub(crate) person: Option<Person>,
     /// The stored secrets of the key: their names, and the seeds of their texts.
     pub(crate) secrets: Vec<(SecretId, u8)>,
+    /// What those texts say of the key's kind.
+    pub(crate) kind: Kind,
     pub(crate) feed: Vec<Entry>,
     /// Operations that do not answer.
     pub(crate) down: Vec<&'static str>,
@@ -87,7 +89,7 @@ impl Scene {
 
     pub(crate) fn with(settings: Settings, has_peppers: bool) -> Self {
         let (person, secrets) = (Some(Person::new()), vec![(SECRET, 1)]);
-        let held = Held { person, secrets, feed: Vec::new(), down: Vec::new(), meanwhile: Vec::new() };
+        let held = Held { person, secrets, kind: Kind::Sandbox, feed: Vec::new(), down: Vec::new(), meanwhile: Vec::new() };
         let (held, sent) = (Arc::new(Mutex::new(held)), Arc::new(Mutex::new(Vec::new())));
         let now = Arc::new(AtomicI64::new(NOW.millis()));
         let (state, log, time) = (held.clone(), sent.clone(), now.clone());
@@ -96,8 +98,7 @@ impl Scene {
             let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
             let body: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap();
             let mut held = state.lock().unwrap();
-            let of_feed = body["TableName"] == "feed";
-            let name = if of_feed { format!("{operation} feed") } else { operation };
+            let name = name(&operation, &body);
             log.lock().unwrap().push(name.clone());
             let (status, answer) = if held.down.contains(&&*name) { (500, json!({})) } else { (200, held.answer(&name, &body)) };
             if name == "BatchGetItem"
@@ -166,13 +167,13 @@ impl Held {
                 let entries = self.feed.iter().filter(|entry| entry.time.to_string().as_str() >= from);
                 items(entries.map(|entry| item("F#0", &entry.id, &serde_json::to_value(entry).unwrap())))
             }
-            "Query" if body["ExpressionAttributeValues"][":key"]["S"] == format!("K#{KEY}") => items(self.key()),
             "Query" => {
                 let jwk = json!({"kid": SANDBOX.jwk().kid(), "jwk": SANDBOX.jwk(), "published_at": MADE});
                 items([item("P#sandbox", SANDBOX.jwk().kid(), &jwk)])
             }
-            "BatchGetItem" => json!({"Responses": {"core": self.gates()}, "UnprocessedKeys": {}}),
-            "GetItem" if body["Key"]["PK"]["S"] == format!("K#{KEY}") => json!({"Item": self.key()[0]}),
+            "BatchGetItem secrets" => batch(&body["RequestItems"]["core"]["Keys"], self.key()),
+            "BatchGetItem" => batch(&body["RequestItems"]["core"]["Keys"], self.gates()),
+            "GetItem key" => self.key().first().map_or_else(|| json!({}), |key| json!({"Item": key})),
             _ => json!({}),
         }
     }
@@ -182,7 +183,7 @@ impl Held {
         let Some(person) = &self.person else { return Vec::new() };
         let key = item(&format!("K#{KEY}"), "KEY", &serde_json::to_value(&person.key).unwrap());
         let secrets = self.secrets.iter().map(|(id, seed)| {
-            let hash = minted(Kind::Sandbox, *seed).hash(&peppers).unwrap();
+            let hash = minted(self.kind, *seed).hash(&peppers).unwrap();
             let secret = Secret { id: *id, hash, created_at: MADE };
             item(&format!("K#{KEY}"), &format!("SECRET#{id}"), &serde_json::to_value(secret).unwrap())
         });
@@ -203,6 +204,25 @@ impl Held {
         );
         found
     }
+}
+
+/// What an operation is called here: those of the feed, of keys and of their secrets by what they read.
+fn name(operation: &str, body: &Value) -> String {
+    let is_of_key = |key: &Value| key["PK"]["S"].as_str().is_some_and(|pk| pk.starts_with("K#"));
+    let of = match operation {
+        _ if body["TableName"] == "feed" => " feed",
+        "GetItem" if is_of_key(&body["Key"]) => " key",
+        "BatchGetItem" if is_of_key(&body["RequestItems"]["core"]["Keys"][0]) => " secrets",
+        _ => "",
+    };
+    format!("{operation}{of}")
+}
+
+/// Those that are asked for.
+fn batch(keys: &Value, mut held: Vec<Value>) -> Value {
+    let asked = |item: &Value| keys.as_array().unwrap().iter().any(|key| key["PK"] == item["PK"] && key["SK"] == item["SK"]);
+    held.retain(asked);
+    json!({"Responses": {"core": held}, "UnprocessedKeys": {}})
 }
 
 fn items(items: impl IntoIterator<Item = Value>) -> Value {

@@ -68,6 +68,20 @@ impl Table {
         items.filter(|item| item["PK"].as_str().unwrap().starts_with(prefix)).collect()
     }
 
+    /// The items of `core` whose partition begins so, as they are stored.
+    pub(super) fn raw(&self, prefix: &str) -> Vec<Value> {
+        let found = self.0.scan(serde_json::from_value(json!({"TableName": "core", "ConsistentRead": true})).unwrap()).unwrap();
+        let found = serde_json::to_value(found).unwrap();
+        let items = found["Items"].as_array().unwrap().iter().cloned();
+        items.filter(|item| item["PK"]["S"].as_str().unwrap().starts_with(prefix)).collect()
+    }
+
+    /// Puts an item into `core`, over whatever stands there.
+    pub(super) fn put(&self, item: Value) {
+        let request = json!({"TableName": "core", "Item": item});
+        self.0.put_item(serde_json::from_value(request).unwrap()).unwrap();
+    }
+
     /// The one item of `core` whose partition begins so and that has this sort key.
     pub(super) fn item(&self, prefix: &str, sk: &str) -> Value {
         self.items("core", prefix).into_iter().find(|item| item["SK"] == sk).unwrap_or_else(|| panic!("no {prefix} {sk}"))

@@ -44,7 +44,7 @@ async fn every_read_is_strongly_consistent() {
     drop(store.read_feed(Timestamp::from_millis(START), Duration::from_secs(1)).await);
     drop(store.start_grace(client_id, secret_id(1)).await);
     let sent = scene.sent.lock().unwrap();
-    assert!(sent.len() >= 18);
+    assert!(sent.len() >= 19);
     for request in sent.iter() {
         let consistent = match request.operation.as_str() {
             "BatchGetItem" => &request.body["RequestItems"]["core"]["ConsistentRead"],

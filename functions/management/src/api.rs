@@ -135,6 +135,15 @@ impl Api {
         })
     }
 
+    /// The organization that a list is about ([`Caller::organization_of`]); one that staff name and that is not there is a 404.
+    pub(crate) async fn organization_of(&self, caller: &Caller, named: Option<&str>) -> Result<Guid, Error> {
+        let organization = caller.organization_of(named)?;
+        if caller.is_staff() && self.store.organization(organization).await?.is_none() {
+            return Err(Error::not_found());
+        }
+        Ok(organization)
+    }
+
     /// A key's new secret: its text, to be shown once, and what is stored of it.
     pub(crate) async fn mint(&self, kind: Kind, client_id: ClientId) -> Result<(PlainSecret, Secret), Error> {
         web::mint::mint(&self.peppers, &self.brand, &self.entropy, kind, client_id, self.now()).await
@@ -190,6 +199,15 @@ impl Standing {
     /// Refuses what its operation does not reach at all, by the role and scopes of this moment.
     pub(crate) fn require(&self, operation: Operation) -> Result<(), Error> {
         operation.rule().reach(self.role, &self.scopes).map(drop)
+    }
+
+    /// Refuses a person whom `allowed_scopes` leave less than these: of what no machine does, a role alone would decide, and whoever
+    /// is narrowed would not be. Staff hold no scopes.
+    pub(crate) fn require_all(&self, scopes: &[&str]) -> Result<(), Error> {
+        if self.role.is_some_and(Role::is_staff) || scopes.iter().all(|scope| self.scopes.has(scope)) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::InsufficientScope, format!("This needs the scope {}", scopes.join(" and the scope "))))
     }
 
     /// What it may confer.

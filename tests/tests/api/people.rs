@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use domain::{ids::Guid, kind::Kind, role::Role};
+use domain::{ids::Guid, kind::Kind, role::Role, scope::ScopeSet};
 use reqwest::Method;
 use serde_json::Value;
 use tests::{Answer, Caller, Platform};
@@ -26,9 +26,18 @@ impl Person {
 
     /// Somebody of an organization, with a key of this kind.
     pub async fn of(platform: &Platform, organization: Guid, role: Role, kind: Kind) -> Self {
+        Self::made(platform, organization, role, None, kind).await
+    }
+
+    /// Somebody of the seed organization whose role is narrowed to these scopes, with a sandbox key.
+    pub async fn narrowed(platform: &Platform, role: Role, scopes: &str) -> Self {
+        Self::made(platform, seed_organization(platform), role, Some(scopes.parse().unwrap()), Kind::Sandbox).await
+    }
+
+    async fn made(platform: &Platform, organization: Guid, role: Role, scopes: Option<ScopeSet>, kind: Kind) -> Self {
         let founder = platform.founder();
         let email = format!("{role}-{}@example.com", platform.stack.services().edge().entropy.guid());
-        let user = founder.user(organization, &email, role, None).await.unwrap();
+        let user = founder.user(organization, &email, role, scopes).await.unwrap();
         let key = founder.personal_key(&user, kind, "personal").await.unwrap();
         let caller = platform.bearer(&key.client_secret);
         Self { guid: user.guid.to_string(), client_id: key.client_id, caller }

@@ -153,3 +153,19 @@ async fn cbm_2_new_organizations_start_without_personal_keys() {
     assert_eq!(operations.put(&plan, &json!({"plan": "pro"})).await.status, 200);
     felt("the upgrade", read, (200, "")).await;
 }
+
+#[tokio::test]
+async fn cbm_2_403_insufficient_scope_for_an_owner_who_is_narrowed_below_writing_the_organization() {
+    let platform = Platform::start().await;
+    let machine = platform.organization().await;
+    let narrowed = Person::narrowed(&platform, Role::Owner, "banks:read organizations:read").await;
+    let before = estate(&platform, &machine, seed_organization(&platform)).await;
+    for plan in ["pro", "enterprise"] {
+        let refused = change(&platform, &narrowed.caller, &json!({"plan": plan})).await;
+        refused.assert_error(403, "insufficient_scope");
+        assert!(refused.text.contains("organizations:write"), "{refused:?}");
+    }
+    assert_eq!(estate(&platform, &machine, seed_organization(&platform)).await, before);
+    let writes = Person::narrowed(&platform, Role::Owner, "organizations:write").await;
+    assert_eq!(change(&platform, &writes.caller, &json!({"plan": "enterprise"})).await.status, 200);
+}

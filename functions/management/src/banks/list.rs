@@ -38,7 +38,7 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, uri: Uri) -> Re
     let query: Query = extract::query(uri.query())?;
     caller.require_no_bank(query.bank_guid.is_some(), "is not a parameter that this takes")?;
     let page = Page::parse(query.page.as_deref(), query.per_page.as_deref())?;
-    let organization = caller.organization_of(query.organization_guid.as_deref())?;
+    let organization = api.organization_of(&caller, query.organization_guid.as_deref()).await?;
     let rows = api.store.bank_rows(organization).await?;
     let visible = |row: &&BankRow| caller.sees(organization, row.kind) && caller.owner.bank().is_none_or(|own| own == row.guid);
     let guids: Vec<_> = rows.iter().filter(visible).map(|row| row.guid).collect();

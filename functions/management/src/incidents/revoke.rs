@@ -31,10 +31,14 @@ use crate::api::{Api, Caller};
 /// Times that an incident is chosen anew: because another one came between, or because it took too long.
 const TRIES: u32 = 8;
 
+/// What revokes keys of any owner: whoever is narrowed below that revokes none of them many at once, nor is told of them.
+const SCOPES: [&str; 2] = ["bank_applications:execute", "organization_applications:execute"];
+
 /// Revokes many keys.
 ///
 /// For good: within five seconds of the answer they and every token that they obtained are refused everywhere. With `dry_run` it
-/// does nothing and tells what it would do.
+/// does nothing and tells what it would do. People of the organization need both `bank_applications:execute` and
+/// `organization_applications:execute`.
 #[utoipa::path(post, path = "/api/incidents/revoke", request_body = Body,
     responses((status = 200, body = Radius), Refused, NotFound, BadBody, Conflict))]
 pub(crate) async fn revoke(State(api): State<Api>, caller: Caller, request: Request) -> Result<Json<Radius>, Management> {
@@ -45,6 +49,7 @@ pub(crate) async fn revoke(State(api): State<Api>, caller: Caller, request: Requ
     let organization = caller.organization_of(body.organization_guid.as_deref())?;
     let standing = api.standing(&caller).await?;
     standing.require(Operation::RevokeIncident)?;
+    standing.require_all(&SCOPES)?;
     let gate = gate(&api, organization).await?;
     let found = order.find(&api, &caller, organization).await?;
     let radius = Radius::measure(&api, &caller, organization, &gate, &found, body.dry_run).await?;

@@ -42,7 +42,7 @@ struct Body {
 
 /// Changes an organization's plan.
 ///
-/// Owners upgrade, at once; choosing the present plan again cancels an announced change.
+/// Owners upgrade, at once, with `organizations:write`; choosing the present plan again cancels an announced change.
 #[utoipa::path(put, path = "/api/organizations/{guid}/plan", params(GuidPath), request_body = Body,
     responses((status = 200, body = Response), Refused, NotFound, BadBody, Conflict))]
 pub(crate) async fn plan(
@@ -57,6 +57,7 @@ pub(crate) async fn plan(
     let organization = find(&api, &caller, &text).await?.organization;
     let standing = api.standing(&caller).await?;
     standing.require(Operation::ChangePlan)?;
+    standing.require_all(&["organizations:write"])?;
     let (origin, store) = (caller.origin(), api.store.on_behalf_of(&standing.behalf));
     let gate = store.set_plan(organization.guid, &origin, |gate| order.decide(gate, api.now())).await?;
     Ok(Json(Response::new(&organization, &gate, api.now())))

@@ -45,7 +45,7 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, uri: Uri) -> Re
     let query: Query = extract::query(uri.query())?;
     let page = Page::parse(query.page.as_deref(), query.per_page.as_deref())?;
     let filter = Filter::parse(&query)?;
-    let organization = caller.organization_of(query.organization_guid.as_deref())?;
+    let organization = api.organization_of(&caller, query.organization_guid.as_deref()).await?;
     let rows = api.store.user_rows(organization).await?;
     let guids: Vec<_> = rows.iter().filter(|row| filter.admits(row)).map(|row| row.guid).collect();
     let users = api.store.users(page.cut(&guids).iter().copied()).await?;

@@ -128,3 +128,27 @@ async fn leak_8_what_is_of_somebody_else_is_refused_with_the_words_for_nothing_a
     let dry = revoke(&live_owner.caller, &json!({"bank_guid": live_bank, "dry_run": true})).await;
     assert_eq!((dry.status, &dry.body["active_keys_affected"]), (200, &json!(0)), "it waits for KYB: {dry:?}");
 }
+
+/// A role says who orders it, and the scopes that the person holds now how far that goes.
+#[tokio::test]
+async fn leak_8_403_insufficient_scope_for_whoever_is_narrowed_below_keys_of_any_owner() {
+    let platform = Platform::start().await;
+    let machine = platform.organization().await;
+    let (bank, organization) = ("bank_applications:execute", "organization_applications:execute");
+    for scopes in ["banks:read", bank, organization] {
+        let narrowed = Person::narrowed(&platform, Role::Admin, scopes).await;
+        let before = estate(&platform, &machine, seed_organization(&platform)).await;
+        for members in [
+            json!({"whole_organization": true, "dry_run": true}),
+            json!({"whole_organization": true, "include_caller": true}),
+            json!({"keys": [narrowed.client_id], "include_caller": true}),
+        ] {
+            let refused = revoke(&narrowed.caller, &members).await;
+            refused.assert_error(403, "insufficient_scope");
+            assert!(refused.text.contains(bank) && refused.text.contains(organization), "{refused:?}");
+        }
+        assert_eq!(estate(&platform, &machine, seed_organization(&platform)).await, before);
+    }
+    let both = Person::narrowed(&platform, Role::Admin, &format!("{bank} {organization}")).await;
+    assert_eq!(revoke(&both.caller, &json!({"whole_organization": true, "include_caller": true})).await.status, 200);
+}

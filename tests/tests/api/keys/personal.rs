@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use domain::{gate::Plan, kind::Kind, role::Role, scope::Catalogue};
+use domain::{
+    gate::{Kyb, Plan},
+    kind::Kind,
+    role::Role,
+    scope::Catalogue,
+};
 use serde_json::{Value, json};
 use tests::{Caller, Platform};
 
@@ -10,7 +15,8 @@ use super::{PATH, Person, body, item, make, rotate, token};
 use crate::{
     bound,
     estate::{estate, text},
-    minted::{guid, seed_organization},
+    minted::{guid, seed_organization, seed_organization_key},
+    people::{self, felt},
 };
 
 fn of_user(guid: &str, members: &Value) -> Value {
@@ -113,11 +119,40 @@ async fn cbm_1_who_rotates_edits_and_stops_whose_personal_keys() {
     let rotated = rotate(&second_caller, &second, &json!({})).await;
     bound::live(&[&second_caller, &platform.bearer(&text(&rotated, "secret"))]).await;
     rotate(&admin.caller, &second, &json!({"replace": true})).await;
-    assert_eq!(admin.caller.patch(&item(&boss.key(), ""), &json!({"name": "stopped soon"})).await.status, 200);
-    assert_eq!(admin.caller.post(&item(&boss.key(), "/revoke"), &json!({})).await.body["state"], "revoked");
-    bound::die(&[&boss.caller]).await;
-    assert_eq!(all.post(&item(&other.key(), "/revoke"), &json!({})).await.body["state"], "revoked");
+    assert_eq!(admin.caller.patch(&item(&other.key(), ""), &json!({"name": "stopped soon"})).await.status, 200);
+    assert_eq!(admin.caller.post(&item(&other.key(), "/revoke"), &json!({})).await.body["state"], "revoked");
     bound::die(&[&other.caller]).await;
+    assert_eq!(platform.owner().post(&item(&boss.key(), "/revoke"), &json!({})).await.body["state"], "revoked");
+    bound::die(&[&boss.caller]).await;
+}
+
+/// Machines read personal keys; an administrator is no more rid of an owner by the keys than by the user. What the disabled left
+/// behind may be stopped.
+#[tokio::test]
+async fn cbm_1_403_for_stopping_whoever_one_has_no_say_over() {
+    let platform = Platform::start().await;
+    let admin = Person::new(&platform, Role::Admin, Kind::Sandbox).await;
+    let (boss, viewer) =
+        (Person::new(&platform, Role::Owner, Kind::Sandbox).await, Person::new(&platform, Role::Viewer, Kind::Sandbox).await);
+    let (owner, all) = (platform.owner(), platform.organization().await);
+    let before = estate(&platform, &all, seed_organization(&platform)).await;
+    for (caller, key) in [(&all, viewer.key()), (&all, boss.key()), (&admin.caller, boss.key())] {
+        assert_eq!(caller.get(&item(&key, "")).await.status, 200);
+        for operation in ["/revoke", "/deactivate", "/finish_rotation", "/restore", "/rotate"] {
+            caller.post(&item(&key, operation), &json!({})).await.assert_error(403, "forbidden");
+        }
+        caller.delete(&item(&key, "")).await.assert_error(403, "forbidden");
+        caller.patch(&item(&key, ""), &json!({"name": "n"})).await.assert_error(403, "forbidden");
+    }
+    assert_eq!(estate(&platform, &all, seed_organization(&platform)).await, before);
+    bound::live(&[&boss.caller, &viewer.caller]).await;
+
+    assert_eq!(owner.delete(&format!("/api/users/{}", boss.guid())).await.status, 204);
+    assert_eq!(admin.caller.post(&item(&boss.key(), "/revoke"), &json!({})).await.body["state"], "revoked");
+    all.post(&item(&viewer.key(), "/revoke"), &json!({})).await.assert_error(403, "forbidden");
+    let request = json!({"reason": "ticket 7"});
+    assert_eq!(platform.support().post(&item(&viewer.key(), "/revoke"), &request).await.body["state"], "revoked");
+    bound::die(&[&viewer.caller]).await;
 }
 
 /// A bearer key's allowlist and end apply to the key itself, within five seconds.
@@ -198,4 +233,32 @@ async fn a_credential_of_one_kind_only_stops_personal_keys_of_the_other() {
 
 async fn founder_user(platform: &Platform, text: &str) -> domain::user::User {
     platform.stack.services().store().unwrap().user(guid(text)).await.unwrap().unwrap()
+}
+
+/// KYB gates the live keys of machines alone; a suspension of the organization stops everybody.
+#[tokio::test]
+async fn arz_3_a_live_personal_key_outlives_kyb_and_not_a_suspension() {
+    let platform = Platform::start().await;
+    let (organization, founder) = (seed_organization(&platform), platform.founder());
+    founder.kyb(organization, Kyb::Approved).await.unwrap();
+    let machine = platform.bearer(&platform.token(&seed_organization_key(&platform, Kind::Live, "banks:read").await).await);
+    let person = people::Person::of(&platform, organization, Role::Developer, Kind::Live).await.caller;
+    let call = async |caller: &Caller| caller.get("/api/banks").await;
+    for caller in [&machine, &person] {
+        assert_eq!(call(caller).await.status, 200);
+    }
+    let kyb = format!("/api/organizations/{organization}/kyb");
+    let rejected = platform.operations().put(&kyb, &json!({"status": "rejected"})).await;
+    assert_eq!(rejected.status, 200, "{rejected:?}");
+    felt("KYB by a machine", async || call(&machine).await, (401, "authentication_failed")).await;
+    // The authorizer has seen the entry by now.
+    felt("KYB by a person", async || call(&person).await, (200, "")).await;
+    platform.advance(Duration::from_mins(1));
+    assert_eq!(call(&person).await.status, 200, "read anew");
+
+    founder.suspension(organization, true).await.unwrap();
+    felt("the suspension", async || call(&person).await, (401, "authentication_failed")).await;
+    founder.suspension(organization, false).await.unwrap();
+    felt("its end", async || call(&person).await, (200, "")).await;
+    assert_eq!(call(&machine).await.status, 401, "KYB is rejected still");
 }

@@ -6,7 +6,7 @@ use domain::{
     feed::{Effect, Subject},
     gate::Plan,
     ids::SecretId,
-    key::{Grace, Owner, Previous, Rotation, State, Until},
+    key::{Grace, Owner, Rotation, State},
     role::Role,
 };
 use jwt::Claims;
@@ -92,8 +92,8 @@ async fn a_personal_key_that_does_not_work_is_told_with_the_reason() {
         (|person| person.gates.user = None, "key_deactivated"),
         (
             |person| {
-                person.key.secrets.previous = Some(Previous { id: SECRET, created_at: MADE, until: Until::At { at: NOW } });
-                person.key.secrets.current.id = SecretId::from_bytes([9; 16]);
+                let grace = Rotation::Keep(Grace::FromNow(Duration::from_secs(1)));
+                person.key = person.key.clone().rotate(SecretId::from_bytes([9; 16]), grace, MADE).unwrap().key;
             },
             "secret_ended",
         ),

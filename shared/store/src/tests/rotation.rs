@@ -185,7 +185,9 @@ async fn a_rotation_between_both_reads_lets_nobody_in_whom_the_key_did_not_name(
     let (scene, table) = stage_with(move |table, sent, _| {
         if sent.operation == "BatchGetItem" {
             // What the rotation wrote becomes visible now.
-            between.lock().unwrap().take().into_iter().flatten().for_each(|item| table.put(item));
+            for item in between.lock().unwrap().take().into_iter().flatten() {
+                table.put(&item);
+            }
         }
         None
     });
@@ -194,7 +196,9 @@ async fn a_rotation_between_both_reads_lets_nobody_in_whom_the_key_did_not_name(
     rotate(&scene, 2, Rotation::Keep(Grace::FromNow(Duration::ZERO))).await.unwrap();
     let after = table.raw("K#");
     table.sweep("K#", &format!("SECRET#{}", secret_id(2)));
-    before.into_iter().for_each(|item| table.put(item));
+    for item in &before {
+        table.put(item);
+    }
     *rotation.lock().unwrap() = Some(after);
     let (read, hashes) = scene.store.key_with_secrets(key().client_id).await.unwrap().unwrap();
     assert_eq!(hashes, [secret(1)], "not the new one's");

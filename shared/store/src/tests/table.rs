@@ -77,7 +77,7 @@ impl Table {
     }
 
     /// Puts an item into `core`, over whatever stands there.
-    pub(super) fn put(&self, item: Value) {
+    pub(super) fn put(&self, item: &Value) {
         let request = json!({"TableName": "core", "Item": item});
         self.0.put_item(serde_json::from_value(request).unwrap()).unwrap();
     }

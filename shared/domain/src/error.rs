@@ -46,6 +46,8 @@ pub enum Kind {
     InvalidParameter,
     /// An `Idempotency-Key` came again with another request (X-8).
     IdempotencyKeyReused,
+    /// Too many requests of one caller or organization; the same request may succeed later.
+    RateLimited,
     /// Something we depend on is slow, throttled or absent; the same request may succeed later.
     TemporarilyUnavailable,
     /// A defect of ours.
@@ -54,7 +56,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, for the error reference.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::MalformedRequest,
         Self::InvalidClient,
         Self::InvalidScope,
@@ -75,6 +77,7 @@ impl Kind {
         Self::UnsupportedMediaType,
         Self::InvalidParameter,
         Self::IdempotencyKeyReused,
+        Self::RateLimited,
         Self::TemporarilyUnavailable,
         Self::Internal,
     ];
@@ -98,6 +101,8 @@ pub struct Error {
     pub message: Cow<'static, str>,
     /// The members at fault, for [`Kind::InvalidParameter`].
     pub fields: Vec<FieldError>,
+    /// After how many seconds the same request may succeed, where that is known.
+    pub retry_after: Option<u32>,
 }
 
 /// The one text of every 401 of the management API and the gateway.
@@ -112,7 +117,7 @@ impl Error {
     /// A failure of this kind.
     #[must_use]
     pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), fields: Vec::new() }
+        Self { kind, message: message.into(), fields: Vec::new(), retry_after: None }
     }
 
     /// One member that is not acceptable.
@@ -125,7 +130,7 @@ impl Error {
     #[must_use]
     pub fn fields(fields: Vec<FieldError>) -> Self {
         let message = fields.iter().map(|e| format!("{} {}", e.field, e.reason)).collect::<Vec<_>>().join("; ");
-        Self { kind: Kind::InvalidParameter, message: message.into(), fields }
+        Self { kind: Kind::InvalidParameter, message: message.into(), fields, retry_after: None }
     }
 
     /// The 404 of a thing that does not exist or that the caller may not know of: always the same.
@@ -159,6 +164,15 @@ impl Error {
     #[must_use]
     pub fn plan_upgrade_required() -> Self {
         Self::new(Kind::PlanUpgradeRequired, PLAN_UPGRADE_REQUIRED)
+    }
+
+    /// The refusal of a change that would fill the revocation feed faster than an organization may.
+    #[must_use]
+    pub fn rate_limited(retry_after: u32) -> Self {
+        const MESSAGE: &str = "The organization changes its keys, users or tokens too often: send the same request again after the \
+                               time in Retry-After. Revoking and deactivating keys, finishing rotations, disabling users and \
+                               incidents are never held up";
+        Self { retry_after: Some(retry_after), ..Self::new(Kind::RateLimited, MESSAGE) }
     }
 
     /// Something we depend on did not answer in time.

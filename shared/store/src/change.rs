@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     Store,
     audit::differences,
+    budget::Counted,
     error::StoreError,
     feed::News,
     positions::Position,
@@ -88,7 +89,7 @@ impl Store {
         origin: &Origin,
         decide: impl Fn(T) -> Result<Option<Change<T>>, E>,
     ) -> Result<T, E> {
-        let mut attempt = 0;
+        let (mut attempt, mut counted) = (0, None);
         loop {
             let record: Recorded<T> = self.read(at.clone()).await?.ok_or(StoreError::NotFound)?;
             let decided = decide(record.value.clone());
@@ -97,8 +98,10 @@ impl Store {
                 self.announce(at, &record.unannounced, Mark::Version(record.value.version())).await?;
             }
             let Some(change) = decided? else { return Ok(record.value) };
+            let sum = self.count(counted, (action, change.news.len()), record.value.organization(), origin).await?;
+            counted = Some(sum);
             let tries = if change.news.is_empty() { TRIES } else { REDUCING_TRIES };
-            let written = self.write(at, &record, &change, action, origin).await;
+            let written = self.write(at, &record, &change, sum, action, origin).await;
             if !self.decides_anew(&written, &mut attempt, tries).await {
                 return written.map(|()| change.next).map_err(E::from);
             }
@@ -110,6 +113,7 @@ impl Store {
         at: &Position,
         record: &Recorded<T>,
         change: &Change<T>,
+        counted: Counted,
         action: Action,
         origin: &Origin,
     ) -> Result<(), StoreError> {
@@ -126,7 +130,7 @@ impl Store {
         if change.news.is_empty() {
             return self.commit(|now| build(now, &[])).await;
         }
-        self.commit_telling(REDUCING_TRIES, &change.news, build).await?;
+        self.commit_telling(REDUCING_TRIES, &change.news, counted, build).await?;
         self.forget_unannounced(at, Mark::Version(change.next.version())).await;
         Ok(())
     }

@@ -23,6 +23,11 @@ pub enum StoreError {
     CallerChanged,
     /// A create under this `Idempotency-Key` is remembered: [`Store::repeated`](crate::Store::repeated) tells what it made.
     Repeated,
+    /// The organization's changes have written as many feed entries as they may in a minute.
+    BudgetSpent {
+        /// Seconds until the next one.
+        retry_after: u32,
+    },
     /// It would leave the organization without an owner.
     LastOwner,
     /// The organization's gate holds as many cohorts as it can.
@@ -54,6 +59,7 @@ impl fmt::Display for StoreError {
             Self::CallerStopped => f.write_str("the caller's key no longer works"),
             Self::CallerChanged => f.write_str("what the caller may do changed since it was read"),
             Self::Repeated => f.write_str("a create under this Idempotency-Key is remembered"),
+            Self::BudgetSpent { .. } => f.write_str("as many feed entries of an organization as a minute may have"),
             Self::LastOwner => f.write_str("the organization's last owner"),
             Self::CohortsFull => f.write_str("as many revoked cohorts as a gate can hold"),
             Self::Contended => f.write_str("the transaction met others each time that it was tried"),
@@ -76,6 +82,7 @@ impl From<StoreError> for Error {
             }
             StoreError::LimitReached => Self::new(Kind::LimitReached, "An organization has at most 10,000 of a kind"),
             StoreError::Revoked => Self::new(Kind::Conflict, "The key is revoked, which is final: make a new one"),
+            StoreError::BudgetSpent { retry_after } => Self::rate_limited(retry_after),
             StoreError::LastOwner => {
                 Self::new(Kind::Conflict, "This is the last owner of the organization: make another one first")
             }

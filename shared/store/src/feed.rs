@@ -9,7 +9,7 @@ use domain::{
     time::Timestamp,
 };
 
-use crate::{Store, error::StoreError, positions, record, transaction::Transaction, witness::Witness};
+use crate::{Store, budget::Counted, error::StoreError, positions, record, transaction::Transaction, witness::Witness};
 
 const RULES: Rules = Rules::STANDARD;
 
@@ -33,11 +33,12 @@ fn item(entry: &Entry) -> Result<record::Item, StoreError> {
 
 impl Store {
     /// Commits a change that reduces (or gives back) authority together with its feed entries, tried this many times, and
-    /// returns only once every reader of the feed will learn of it.
+    /// returns only once every reader of the feed will learn of it. The entries were counted.
     pub(crate) async fn commit_telling(
         &self,
         tries: u32,
         news: &[News],
+        _: Counted,
         build: impl Fn(Timestamp, &[Entry]) -> Result<Transaction, StoreError>,
     ) -> Result<(), StoreError> {
         let ids: Vec<_> = news.iter().map(|_| self.new_id().to_string()).collect();

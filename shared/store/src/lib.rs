@@ -3,6 +3,7 @@
 mod audit;
 mod banks;
 mod behalf;
+mod budget;
 mod change;
 mod error;
 mod feed;

@@ -81,6 +81,12 @@ pub(crate) fn once(principal: &str, key: &str) -> Position {
     Position::new(format!("I#{principal}#{}", sha256(&[key.as_bytes()])), "I")
 }
 
+/// How many feed entries an organization's changes wrote in one minute.
+pub(crate) fn budget(organization: Guid, at: Timestamp) -> Position {
+    let minute: String = at.to_string().chars().take("2027-01-31T00:00".len()).collect();
+    Position::new(format!("B#{organization}"), minute + "Z")
+}
+
 /// A published signing key.
 pub(crate) fn signing_key(kind: Kind, thumbprint: &str) -> Position {
     Position::new(signing_keys(kind), thumbprint)

@@ -19,7 +19,7 @@ impl Store {
     /// that by: repeating it writes the entry again.
     ///
     /// # Errors
-    /// What any change can meet; then it may or may not have happened, and repeating it is safe.
+    /// [`StoreError::BudgetSpent`]; what any change can meet: then it may or may not have happened, and repeating it is safe.
     pub async fn revoke_token(
         &self,
         organization: Guid,
@@ -29,7 +29,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         let news = [(Subject::Token(jti.to_string()), Effect::Revoke)];
         let changes = BTreeMap::from([("client_id".to_owned(), client_id.to_string().into())]);
-        self.commit_telling(REDUCING_TRIES, &news, |now, entries| {
+        let counted = self.count(None, (Action::TokenRevoke, news.len()), organization, origin).await?;
+        self.commit_telling(REDUCING_TRIES, &news, counted, |now, entries| {
             Transaction::default().entries(self, entries)?.audit(
                 self,
                 now,

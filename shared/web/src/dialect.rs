@@ -55,13 +55,15 @@ pub const fn management(kind: Kind) -> (StatusCode, &'static str, &'static str) 
         Kind::InvalidScope => (S::UNPROCESSABLE_ENTITY, "unprocessable_entity", "invalid_scope"),
         Kind::InvalidParameter => (S::UNPROCESSABLE_ENTITY, "unprocessable_entity", "invalid_parameter"),
         Kind::IdempotencyKeyReused => (S::UNPROCESSABLE_ENTITY, "unprocessable_entity", "idempotency_key_reused"),
+        Kind::RateLimited => (S::TOO_MANY_REQUESTS, "too_many_requests", "rate_limited"),
         Kind::TemporarilyUnavailable => (S::SERVICE_UNAVAILABLE, "service_unavailable", "temporarily_unavailable"),
         Kind::Internal => (S::INTERNAL_SERVER_ERROR, "internal_server_error", "internal_error"),
     }
 }
 
 /// Status and `error` of each kind in the OAuth dialect (RFC 6749 §5.2, §4.1.2.1 for the two 5xx, and RFC 6750 §3.1 for whoever
-/// authenticates by a bearer credential).
+/// authenticates by a bearer credential). Neither has a word for a 429 (RFC 6585 §4): it gets that of §4.1.2.1 for what may succeed
+/// later, so that clients need to know no other; `slow_down` (RFC 8628 §3.5) is for those who poll for a device's token.
 #[must_use]
 pub const fn oauth(kind: Kind) -> (StatusCode, &'static str) {
     use StatusCode as S;
@@ -82,6 +84,7 @@ pub const fn oauth(kind: Kind) -> (StatusCode, &'static str) {
         Kind::IdempotencyKeyReused => (S::UNPROCESSABLE_ENTITY, "invalid_request"),
         Kind::PayloadTooLarge => (S::PAYLOAD_TOO_LARGE, "invalid_request"),
         Kind::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "invalid_request"),
+        Kind::RateLimited => (S::TOO_MANY_REQUESTS, "temporarily_unavailable"),
         Kind::TemporarilyUnavailable => (S::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
         Kind::Internal => (S::INTERNAL_SERVER_ERROR, "server_error"),
     }
@@ -101,7 +104,7 @@ impl IntoResponse for Management {
         if error.kind == Kind::InvalidParameter {
             body["errors"] = json!(error.fields);
         }
-        with_headers(status, error.kind, &body)
+        with_headers(status, &error, &body)
     }
 }
 
@@ -116,9 +119,9 @@ impl IntoResponse for OAuth {
             // CYB-7's three members stay whole at the token endpoints too (CYB-6).
             let (_, _, code) = management(error.kind);
             body.insert("message_code".into(), code.into());
-            body.insert("message".into(), error.message.into());
+            body.insert("message".into(), error.message.as_ref().into());
         }
-        let mut response = with_headers(status, error.kind, &Value::Object(body));
+        let mut response = with_headers(status, &error, &Value::Object(body));
         let challenge = match error.kind {
             Kind::InvalidClient => "Basic realm=\"token\", charset=\"UTF-8\"",
             Kind::AuthenticationFailed => "Bearer error=\"invalid_token\"",
@@ -133,7 +136,7 @@ impl IntoResponse for OAuth {
 fn redacted(error: &Error) -> Error {
     let redact = |text: &str| String::from_utf8_lossy(&log::redact(text.as_bytes())).into_owned();
     let field = |refused: &FieldError| FieldError { field: redact(&refused.field), reason: redact(&refused.reason) };
-    Error { kind: error.kind, message: redact(&error.message).into(), fields: error.fields.iter().map(field).collect() }
+    Error { message: redact(&error.message).into(), fields: error.fields.iter().map(field).collect(), ..*error }
 }
 
 /// RFC 6749 §5.2 allows %x20-21, %x23-5B and %x5D-7E in a description.
@@ -142,12 +145,12 @@ fn ascii(text: &str) -> String {
     text.chars().map(|c| if matches!(c, ' '..='~') && c != '"' && c != '\\' { c } else { '\'' }).collect()
 }
 
-fn with_headers(status: StatusCode, kind: Kind, body: &Value) -> Response {
+fn with_headers(status: StatusCode, error: &Error, body: &Value) -> Response {
     let mut response = (status, Json(body)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if kind == Kind::TemporarilyUnavailable {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    if matches!(error.kind, Kind::RateLimited | Kind::TemporarilyUnavailable) {
+        headers.insert(header::RETRY_AFTER, error.retry_after.unwrap_or(1).into());
     }
     response
 }
@@ -207,6 +210,7 @@ mod tests {
                 "UnsupportedMediaType: 415 unsupported_media_type unsupported_media_type | 415 invalid_request",
                 "InvalidParameter: 422 unprocessable_entity invalid_parameter | 400 invalid_request",
                 "IdempotencyKeyReused: 422 unprocessable_entity idempotency_key_reused | 422 invalid_request",
+                "RateLimited: 429 too_many_requests rate_limited | 429 temporarily_unavailable",
                 "TemporarilyUnavailable: 503 service_unavailable temporarily_unavailable | 503 temporarily_unavailable",
                 "Internal: 500 internal_server_error internal_error | 500 server_error",
             ]

@@ -184,7 +184,8 @@ const REFUSALS: &[(&str, &str, &str, &str)] = &[
     ("OAuthRefused", "415", "OAuthUnsupportedMediaType", "The body's media type is not read here."),
     ("OAuthRefused", "500", "OAuthFailed", "The service failed; the failure is logged under the request's id."),
     ("OAuthRefused", "503", "OAuthUnavailable", "The service cannot answer right now."),
-    ("Refused Unavailable OAuthRefused", "429", "TooManyRequests", "Too many requests."),
+    ("OAuthRefused", "429", "OAuthTooManyRequests", "Too many requests."),
+    ("Refused Unavailable", "429", "TooManyRequests", "Too many requests."),
     ("Refused Unavailable", "500", "Failed", "The service failed; the failure is logged under the request's id."),
     ("Refused Unavailable", "503", "Unavailable", "The service cannot answer right now."),
 ];
@@ -230,8 +231,7 @@ fn text(description: &str) -> ObjectBuilder {
 }
 
 fn management_error() -> Schema {
-    // The gateway limits rates before any function is asked; the rest is `dialect`'s closed list.
-    let codes: BTreeSet<_> = Kind::ALL.into_iter().map(|kind| dialect::management(kind).2).chain(["rate_limited"]).collect();
+    let codes: BTreeSet<_> = Kind::ALL.into_iter().map(|kind| dialect::management(kind).2).collect();
     let status = ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer)).description(Some("The HTTP status"));
     let member = ObjectBuilder::new()
         .property("field", text("The member's path, such as ip_allowlist[1]"))

@@ -7,6 +7,7 @@ mod bad_input;
 mod bank_applications;
 mod banks;
 mod bound;
+mod budget;
 mod command_line;
 mod credentials;
 mod customer_tokens;

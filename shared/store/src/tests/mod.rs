@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use crate::{Store, Tables};
 
 mod behalf;
+mod budget;
 mod gates;
 mod keys;
 mod once;

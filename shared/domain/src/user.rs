@@ -99,6 +99,13 @@ impl User {
         }
     }
 
+    /// Whether it may do anything that it may not as `before`: by a higher role, or by a scope, with a credential of either kind.
+    #[must_use]
+    pub fn exceeds(&self, before: &Self, catalogue: &Catalogue) -> bool {
+        let wider = |kind| !self.scopes(catalogue, kind).is_within(&before.scopes(catalogue, kind));
+        self.role > before.role || Kind::ALL.into_iter().any(wider)
+    }
+
     /// What the revocation feed calls it.
     #[must_use]
     pub fn subject(&self) -> Subject {
@@ -115,6 +122,37 @@ impl User {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cbm_1_a_raise_is_a_higher_role_or_a_scope_that_was_not_held_in_either_kind() {
+        let user = |role, allowed: Option<&str>| User {
+            guid: Guid::from_bytes([1; 16]),
+            organization: Guid::from_bytes([2; 16]),
+            email: Email::parse("ada@example.com").unwrap(),
+            role,
+            allowed_scopes: allowed.map(|scopes| scopes.parse().unwrap()),
+            state: UserState::Active,
+            created_at: Timestamp::from_seconds(0),
+            updated_at: Timestamp::from_seconds(0),
+            version: 0,
+        };
+        let (keys, banks) = (Some("bank_applications:execute"), Some("banks:read"));
+        for (before, after, raises) in [
+            ((Role::Admin, None), (Role::Owner, None), true),
+            ((Role::Admin, None), (Role::Owner, banks), true),
+            ((Role::Owner, None), (Role::Admin, None), false),
+            ((Role::Viewer, None), (Role::Viewer, banks), false),
+            ((Role::Viewer, banks), (Role::Viewer, None), true),
+            ((Role::Admin, banks), (Role::Developer, None), true),
+            ((Role::Developer, keys), (Role::Developer, keys), false),
+            ((Role::Viewer, keys), (Role::Viewer, None), true),
+            // A viewer holds neither of the two.
+            ((Role::Viewer, keys), (Role::Viewer, Some("banks:write")), false),
+        ] {
+            let (before, after) = (user(before.0, before.1), user(after.0, after.1));
+            assert_eq!(after.exceeds(&before, &Catalogue::default()), raises, "{before:?} becomes {after:?}");
+        }
+    }
 
     #[test]
     fn emails_are_read_strictly_and_lowered() {

@@ -11,6 +11,7 @@ use domain::{
     kind::Kind,
     secret::Secret,
     time::Timestamp,
+    user::User,
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,7 @@ use crate::{
     positions::{self, Class},
     record,
     transaction::Transaction,
+    users,
 };
 
 /// What an organization's list knows of a key: enough to filter and count.
@@ -59,13 +61,39 @@ impl Store {
     /// # Errors
     /// [`StoreError::Repeated`], [`StoreError::LimitReached`], [`StoreError::Exists`], and what any change can meet.
     pub async fn create_key(&self, key: &Key, secret: &Secret, once: Option<&Once>, origin: &Origin) -> Result<(), StoreError> {
+        self.create_key_of(None, key, secret, once, origin).await
+    }
+
+    /// As [`Store::create_key`], a personal key of which somebody else is shown the secret: only while its `user` is as it was read.
+    ///
+    /// # Errors
+    /// Also [`StoreError::CallerChanged`] where the user is not: whether the caller may act as this user is to be decided anew.
+    pub async fn create_key_for(
+        &self,
+        user: &User,
+        key: &Key,
+        secret: &Secret,
+        once: Option<&Once>,
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
+        self.create_key_of(Some(user), key, secret, once, origin).await
+    }
+
+    async fn create_key_of(
+        &self,
+        user: Option<&User>,
+        key: &Key,
+        secret: &Secret,
+        once: Option<&Once>,
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
         let Key { client_id, owner, kind, created_at, .. } = *key;
         let row = KeyRow { client_id, owner, kind, revoked: false, created_at };
         let core = &self.tables.core;
         self.commit(|now| {
             let row_at = positions::list_row(key.organization, Class::Key, created_at, client_id);
-            Transaction::default()
-                .once(self, now, once)?
+            let held = user.map_or(Ok(Transaction::default()), |user| users::hold(Transaction::default(), core, user))?;
+            held.once(self, now, once)?
                 .create(core, record::write(positions::key(client_id), key)?)?
                 .create(core, record::write(positions::secret(client_id, secret.id), secret)?)?
                 .create(core, record::write(row_at, &row)?)?

@@ -9,6 +9,7 @@ use domain::{
     key::{Key, Previous, Rotated},
     secret::Secret,
     time::Timestamp,
+    user::User,
 };
 
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
     error::StoreError,
     positions, record,
     transaction::Transaction,
+    users,
 };
 
 /// Times that the start of a grace is tried: the next use of the secret tries again, and a caller waits for this one.
@@ -36,10 +38,38 @@ impl Store {
         origin: &Origin,
         decide: impl Fn(Key) -> Result<Rotated, Error>,
     ) -> Result<Key, Error> {
+        self.rotate_key_of(None, client_id, secret, origin, decide).await
+    }
+
+    /// As [`Store::rotate_key`], a personal key of which somebody else is shown the secret: only while its `user` is as it was read.
+    ///
+    /// # Errors
+    /// Also a 503 where the user is not: whether the caller may act as this user is to be decided anew.
+    pub async fn rotate_key_for(
+        &self,
+        user: &User,
+        client_id: ClientId,
+        secret: &Secret,
+        origin: &Origin,
+        decide: impl Fn(Key) -> Result<Rotated, Error>,
+    ) -> Result<Key, Error> {
+        self.rotate_key_of(Some(user), client_id, secret, origin, decide).await
+    }
+
+    async fn rotate_key_of(
+        &self,
+        user: Option<&User>,
+        client_id: ClientId,
+        secret: &Secret,
+        origin: &Origin,
+        decide: impl Fn(Key) -> Result<Rotated, Error>,
+    ) -> Result<Key, Error> {
+        let core = &self.tables.core;
         self.alter(&positions::key(client_id), Action::KeyRotate, origin, |key: Key| {
             let rotated = decide(key.clone())?;
             let item = record::write(positions::secret(client_id, secret.id), secret)?;
-            let besides = Transaction::default().create(&self.tables.core, item)?;
+            let held = user.map_or(Ok(Transaction::default()), |user| users::hold(Transaction::default(), core, user))?;
+            let besides = held.create(core, item)?;
             Ok(Some(self.rotation(&key, rotated, besides)?))
         })
         .await

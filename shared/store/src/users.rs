@@ -144,6 +144,18 @@ impl Store {
     }
 }
 
+/// Holds while a user is as it was read, and makes another version of it. What hands somebody else a secret by which they act as
+/// this user has this beside it, and whoever raises a user names the version that they had before they looked for such secrets: so of
+/// the two, whichever is committed second is decided anew.
+pub(crate) fn hold(transaction: Transaction, core: &str, user: &User) -> Result<Transaction, StoreError> {
+    let next = Update::builder()
+        .update_expression("SET version = :next")
+        .condition_expression("version = :version")
+        .expression_attribute_values(":next", AttributeValue::N((user.version + 1).to_string()))
+        .expression_attribute_values(":version", AttributeValue::N(user.version.to_string()));
+    transaction.update(core, positions::user(user.guid), next, StoreError::CallerChanged)
+}
+
 fn is_owner(user: &User) -> bool {
     user.role == Role::Owner && !user.is_disabled()
 }

@@ -4,6 +4,7 @@ use domain::{
     audit::Action,
     error::{Error, Kind},
     ids::Guid,
+    key::{Key, Owner, Rotation},
     role::Role,
     user::{User, UserState},
 };
@@ -12,7 +13,7 @@ use serde_json::json;
 use super::{
     Scene,
     table::{Table, stage, stage_with},
-    things::{ORGANIZATION, operator, user},
+    things::{ORGANIZATION, key_of, operator, secret, user},
 };
 use crate::{StoreError, UserRow};
 
@@ -149,4 +150,28 @@ async fn a_user_that_changed_in_between_is_decided_anew() {
     assert_eq!(change(&scene, 1, as_role(Role::Admin)).await.unwrap().version, 2);
     assert_eq!(table.item("U#", "USER")["role"], "admin");
     assert_eq!(change(&scene, 9, disabled()).await.unwrap_err().kind, Kind::NotFound);
+}
+
+/// Of minting a key for a user and raising them, whichever comes second is decided anew: the one is a new version of the user, and
+/// the other holds only beside the version that it was decided on.
+#[tokio::test]
+async fn a_secret_for_somebody_else_holds_only_while_its_user_is_as_it_was_read() {
+    let (scene, table) = stage();
+    let stale = user(1, Role::Viewer);
+    let of_user = |byte| key_of(byte, Owner::User(stale.guid), domain::kind::Kind::Sandbox);
+    scene.store.create_user(&stale, None, &operator()).await.unwrap();
+    scene.store.create_key_for(&stale, &of_user(7), &secret(1), None, &operator()).await.unwrap();
+    assert_eq!(table.item("U#", "USER")["version"], 1);
+    let refused = scene.store.create_key_for(&stale, &of_user(8), &secret(1), None, &operator()).await;
+    assert_eq!(refused, Err(StoreError::CallerChanged));
+    let id = of_user(7).client_id;
+    let rotate = |key: Key| key.rotate(secret(2).id, Rotation::Replace, scene.now());
+    drop(scene.transactions());
+    let refused = scene.store.rotate_key_for(&stale, id, &secret(2), &operator(), rotate).await.unwrap_err();
+    assert_eq!((refused.kind, scene.transactions().len()), (Kind::TemporarilyUnavailable, 1), "not tried again in vain");
+    let read = scene.store.user(stale.guid).await.unwrap().unwrap();
+    scene.store.rotate_key_for(&read, id, &secret(2), &operator(), rotate).await.unwrap();
+    let sent = scene.transactions();
+    assert_eq!(sent[0].outline(), "Put K KEY, Update U USER, Put K SECRET, Update K SECRET, Put F, Put A");
+    assert_eq!(scene.store.user(stale.guid).await.unwrap().unwrap(), User { version: 2, ..stale });
 }

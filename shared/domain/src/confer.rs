@@ -84,29 +84,35 @@ impl Conferrer<'_> {
         for_its_banks || self.scopes.has(scope.as_str())
     }
 
-    /// Whether this caller may be handed another secret of `target`: a credential with everything that the key holds, for as long
-    /// as it lives. Its own key's secret confers nothing new on a token that holds all of the key.
+    /// Whether this caller holds every scope that `target` holds: what it takes to give that key anything back. Of its own key it
+    /// does by a token with all the key's scopes. A personal key holds none; its user is another question ([`Conferrer::user`]).
+    ///
+    /// # Errors
+    /// [`ErrorKind::InsufficientScope`] when it holds less.
+    pub fn holds(&self, catalogue: &Catalogue, target: &Key) -> Result<(), Error> {
+        let Some(holder) = target.owner.holder() else { return Ok(()) };
+        let own = target.client_id == self.key.client_id;
+        for scope in target.scopes.iter().filter(|scope| !(own && self.scopes.has(scope.as_str()))) {
+            if own {
+                let message = format!("A token rotates or widens its own key only with all its scopes, and it lacks {scope}");
+                return Err(insufficient(message));
+            }
+            self.require_conferrable(catalogue, holder, scope)?;
+        }
+        Ok(())
+    }
+
+    /// Whether this caller may be handed another secret of `target`, or bring it back: a credential with everything that the key
+    /// holds, for as long as it lives. Its own key's secret confers nothing new on a token that holds all of the key.
     ///
     /// # Errors
     /// [`ErrorKind::InsufficientScope`] or [`ErrorKind::Forbidden`] when it holds less.
     pub fn rotation(&self, catalogue: &Catalogue, target: &Key) -> Result<(), Error> {
-        let own = target.client_id == self.key.client_id;
-        if let Some(holder) = target.owner.holder() {
-            for scope in target.scopes.iter().filter(|scope| !(own && self.scopes.has(scope.as_str()))) {
-                if own {
-                    return Err(insufficient(format!(
-                        "A token rotates its own key only with all its scopes, and it lacks {scope}"
-                    )));
-                }
-                self.require_conferrable(catalogue, holder, scope)?;
-            }
-        }
+        self.holds(catalogue, target)?;
         self.allowlist(&target.ip_allowlist)?;
-        if !own && self.outlives(target.expires_at) {
-            return Err(Error::new(
-                ErrorKind::Forbidden,
-                "This key would outlive the caller's own, which cannot get a secret of it",
-            ));
+        if target.client_id != self.key.client_id && self.outlives(target.expires_at) {
+            let message = "This key would outlive the caller's own, which neither gets a secret of it nor restores it";
+            return Err(Error::new(ErrorKind::Forbidden, message));
         }
         Ok(())
     }
@@ -214,7 +220,8 @@ impl Conferrer<'_> {
         if requested.is_within(self.ip_allowlist) {
             Ok(())
         } else {
-            let message = "The caller has an IP allowlist: it creates, edits and rotates keys only with a list within its own";
+            let message =
+                "The caller has an IP allowlist: it makes, edits, rotates and restores keys only with a list within its own";
             Err(Error::new(ErrorKind::Forbidden, message))
         }
     }

@@ -28,6 +28,15 @@ pub struct Edit {
     pub webhook_url: Option<Option<WebhookUrl>>,
 }
 
+impl Edit {
+    /// Whether `key` could be used for longer by it, or from elsewhere: that gives something, as another secret does.
+    #[must_use]
+    pub fn gives(&self, key: &Key) -> bool {
+        let longer = |end: Option<Timestamp>| key.expires_at.is_some_and(|before| end.is_none_or(|end| end > before));
+        self.expires_at.is_some_and(longer) || self.ip_allowlist.as_ref().is_some_and(|list| !list.is_within(&key.ip_allowlist))
+    }
+}
+
 impl Key {
     /// The key with these members changed.
     ///

@@ -154,6 +154,23 @@ impl Secrets {
 }
 
 impl Key {
+    /// Refuses a rotation that a previous secret of this key asks for: it is on its way out, and whoever holds it would stay with
+    /// the new one and lock out the holder of the current one. While nobody has used the current one it may be lost:
+    /// then the previous one replaces it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`].
+    pub fn require_rotatable_by(&self, own: SecretId, rotation: Rotation) -> Result<(), Error> {
+        let Secrets { current, previous } = self.secrets;
+        let unused = previous.is_some_and(|previous| previous.id == own && matches!(previous.until, Until::FirstUse { .. }));
+        if own == current.id || (unused && rotation == Rotation::Replace) {
+            Ok(())
+        } else {
+            let message = "A previous secret does not rotate its own key: use the current one, or another credential";
+            Err(Error::new(ErrorKind::Forbidden, message))
+        }
+    }
+
     /// The key with another secret.
     ///
     /// # Errors
@@ -278,6 +295,27 @@ mod tests {
         assert_eq!(replaced.entry, Some((Subject::Secret(id(2).to_string()), Effect::Revoke)));
         let day_after = T0 + Duration::from_hours(25);
         assert_eq!(working(&rotated.rotate(id(3), Rotation::Keep(Grace::DEFAULT), day_after).unwrap().key, day_after), [2, 3]);
+    }
+
+    #[test]
+    fn x_3_a_previous_secret_rotates_its_own_key_only_while_nobody_used_the_current_one() {
+        let keep = Rotation::Keep(Grace::DEFAULT);
+        let rotated = |grace| a_key(id(1), T0).rotate(id(2), Rotation::Keep(grace), T0).unwrap().key;
+        let waiting = rotated(Grace::FromFirstUse(Duration::from_mins(1)));
+        let used = waiting.clone().start_grace(id(2), T0).unwrap().key;
+        for (key, own, rotation, may) in [
+            (&waiting, 1, Rotation::Replace, true),
+            (&waiting, 1, keep, false),
+            (&waiting, 3, Rotation::Replace, false),
+            (&used, 1, Rotation::Replace, false),
+            (&rotated(Grace::Open), 1, Rotation::Replace, false),
+            (&rotated(Grace::DEFAULT), 1, Rotation::Replace, false),
+            (&used, 2, Rotation::Replace, true),
+            (&used, 2, keep, true),
+        ] {
+            let told = key.require_rotatable_by(id(own), rotation).map_err(|error| error.kind);
+            assert_eq!(told, if may { Ok(()) } else { Err(ErrorKind::Forbidden) }, "{own} {rotation:?} {:?}", key.secrets);
+        }
     }
 
     #[test]

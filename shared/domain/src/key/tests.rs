@@ -159,3 +159,29 @@ fn arz_4_the_destination_of_a_live_key_never_changes_and_expiry_is_not_undone() 
     assert_eq!(edited.expiry_effect(), Effect::Expire { at: Timestamp::from_seconds(300), version: 1 });
     assert!(conflict(key(Kind::Live, REVOKED, None).edit(Edit::default(), NOW)).contains("revoked"));
 }
+
+#[test]
+fn an_edit_gives_what_was_narrower_before() {
+    let list = |entries: &[&str]| Allowlist::parse(entries).unwrap();
+    let ends = |end: Option<i64>| Edit { expires_at: Some(end.map(Timestamp::from_seconds)), ..Edit::default() };
+    let lists = |entries: &[&str]| Edit { ip_allowlist: Some(list(entries)), ..Edit::default() };
+    let named = || Edit { name: Some(Name::parse("new").unwrap()), ..Edit::default() };
+    let narrow = Key { ip_allowlist: list(&["8.8.8.0/24"]), ..key(Kind::Sandbox, State::Active, Some(300)) };
+    let wide = key(Kind::Sandbox, State::Active, None);
+    for (key, edit, gives) in [
+        (&narrow, named(), false),
+        (&narrow, ends(Some(300)), false),
+        (&narrow, ends(Some(299)), false),
+        (&narrow, ends(Some(301)), true),
+        (&narrow, ends(None), true),
+        (&narrow, lists(&["8.8.8.8"]), false),
+        (&narrow, lists(&["8.8.8.8", "9.9.9.9"]), true),
+        (&narrow, lists(&[]), true),
+        (&wide, ends(Some(300)), false),
+        (&wide, ends(None), false),
+        (&wide, lists(&["8.8.8.8"]), false),
+        (&wide, lists(&[]), false),
+    ] {
+        assert_eq!(edit.gives(key), gives, "{edit:?} of {key:?}");
+    }
+}

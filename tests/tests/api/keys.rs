@@ -1,6 +1,7 @@
 //! `/api/keys`: keys of any owner.
 
 mod create;
+mod giving;
 mod idempotency;
 mod list;
 mod personal;

@@ -85,7 +85,7 @@ pub(crate) async fn create<F: Family>(
     let owner = F::owner(&api, &caller, body.bank_guid.as_ref()).await?;
     let (organization, kind) = (caller.organization, caller.kind);
     let standing = api.standing(&caller).await?;
-    require_now(&caller, &standing, F::CREATE, Target { organization, owner, kind })?;
+    require_now(&api, &caller, &standing, F::CREATE, Target { organization, owner, kind }).await?;
     let client_id = api.entropy.client_id();
     let once = match api.attempt(&caller, &parts, &bytes, client_id).await? {
         Attempt::First(once) => once,

@@ -18,7 +18,7 @@ use crate::{
 pub(crate) async fn delete<F: Family>(State(api): State<Api>, caller: Caller, Id(text): Id) -> Result<StatusCode, Management> {
     caller.require(F::DELETE)?;
     let key = find::<F>(&api, &caller, &text).await?;
-    require(&caller, F::DELETE, (&key).into())?;
+    require(&api, &caller, F::DELETE, (&key).into()).await?;
     api.store.revoke_key(&key, &caller.origin()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -13,7 +13,7 @@ use web::{
 use super::{Application, Family};
 use crate::{
     api::{Api, Caller},
-    keys::access::{Target, may_see, require},
+    keys::access::{Target, may_see, require_reading},
 };
 
 #[derive(Deserialize, IntoParams)]
@@ -51,7 +51,7 @@ pub(crate) async fn list<F: Family>(
         let target = Target { organization, owner: row.owner, kind: row.kind };
         let revoked = row.revoked || gate.revokes(row.owner, row.kind, row.created_at);
         let visible = F::has(row.owner) && !revoked && may_see(&caller, target);
-        visible && only.is_none_or(|bank| row.owner == Owner::Bank(bank)) && require(&caller, F::LIST, target).is_ok()
+        visible && only.is_none_or(|bank| row.owner == Owner::Bank(bank)) && require_reading(&caller, F::LIST, target).is_ok()
     });
     let client_ids: Vec<_> = shown.map(|row| row.client_id).collect();
     let keys = api.store.keys(page.cut(&client_ids).iter().copied()).await?;

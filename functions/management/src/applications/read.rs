@@ -10,7 +10,7 @@ use web::{
 use super::{Application, Family, find_living};
 use crate::{
     api::{Api, Caller},
-    keys::access::require,
+    keys::access::require_reading,
 };
 
 /// Gets a key.
@@ -22,6 +22,6 @@ pub(crate) async fn read<F: Family>(
 ) -> Result<Json<Application>, Management> {
     caller.require(F::READ)?;
     let key = find_living::<F>(&api, &caller, &text).await?;
-    require(&caller, F::READ, (&key).into())?;
+    require_reading(&caller, F::READ, (&key).into())?;
     Ok(Json(Application::from(&key)))
 }

@@ -56,7 +56,7 @@ pub(crate) async fn update<F: Family>(
     let edit = read(&caller, &body)?;
     let key = find_living::<F>(&api, &caller, &text).await?;
     let standing = api.standing(&caller).await?;
-    require_now(&caller, &standing, F::UPDATE, (&key).into())?;
+    require_now(&api, &caller, &standing, F::UPDATE, (&key).into()).await?;
     let update = |key: Key| {
         let now = api.now();
         if key.is_revoked() {
@@ -65,6 +65,9 @@ pub(crate) async fn update<F: Family>(
         require_own_works(&caller, &key, now)?;
         if let Some(list) = &edit.ip_allowlist {
             standing.conferrer().edited_allowlist(&key.ip_allowlist, list)?;
+        }
+        if edit.gives(&key) {
+            standing.conferrer().holds(&api.catalogue, &key)?;
         }
         key.edit(edit.clone(), now)
     };

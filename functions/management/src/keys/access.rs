@@ -38,23 +38,53 @@ pub(crate) fn may_see(caller: &Caller, target: Target) -> bool {
     caller.sees(organization, kind) || personal || is_own(caller.user(), owner)
 }
 
-/// Refuses what the caller may not do with a key that it sees, by what the authorizer knew of the caller.
-pub(crate) fn require(caller: &Caller, operation: Operation, target: Target) -> Result<(), Error> {
+/// Refuses to show the caller a key that it may know of.
+pub(crate) fn require_reading(caller: &Caller, operation: Operation, target: Target) -> Result<(), Error> {
     permit(operation, caller.reach(operation)?, caller.user(), caller.role, &caller.scopes, target)
 }
 
-/// Refuses what the caller may not do with a key that it sees, by what the caller is and holds at this moment: for changes that
+/// Refuses what the caller may not do to a key that it sees, by what the authorizer knew of the caller: for what only stops.
+pub(crate) async fn require(api: &Api, caller: &Caller, operation: Operation, target: Target) -> Result<(), Error> {
+    require_reading(caller, operation, target)?;
+    require_say(api, caller, caller.role, target).await
+}
+
+/// Refuses what the caller may not do to a key that it sees, by what the caller is and holds at this moment: for changes that
 /// give somebody something.
-pub(crate) fn require_now(caller: &Caller, standing: &Standing, operation: Operation, target: Target) -> Result<(), Error> {
+pub(crate) async fn require_now(
+    api: &Api,
+    caller: &Caller,
+    standing: &Standing,
+    operation: Operation,
+    target: Target,
+) -> Result<(), Error> {
     caller.require(operation)?;
     let reach = operation.rule().reach(standing.role, &standing.scopes)?;
     permit(operation, reach, caller.user(), standing.role, &standing.scopes, target)?;
+    require_say(api, caller, standing.role, target).await?;
     // People also see the other kind's personal keys, which this kind's credentials only stop.
     if caller.kind == target.kind {
         Ok(())
     } else {
         let message = format!("A {} credential only stops {} keys: use a {1} one for this", caller.kind, target.kind);
         Err(Error::new(ErrorKind::Forbidden, message))
+    }
+}
+
+/// Refuses to act on somebody else's personal key: every machine, and people who have no say over that user's role, as disabling
+/// the user takes. What a user who is disabled or gone left behind falls to whoever the table lets.
+async fn require_say(api: &Api, caller: &Caller, role: Option<Role>, target: Target) -> Result<(), Error> {
+    let Some(guid) = target.owner.user().filter(|guid| caller.user() != Some(*guid)) else { return Ok(()) };
+    let forbidden = |message: String| Err(Error::new(ErrorKind::Forbidden, message));
+    match role {
+        None => forbidden("Only people make, change and stop personal keys, by a personal key; a machine reads them".into()),
+        Some(role) if role.is_staff() => Ok(()),
+        Some(role) => {
+            let user = api.store.user(guid).await?;
+            let user = user.filter(|user| user.organization == target.organization && !user.is_disabled());
+            let whose = user.map_or(Role::Viewer, |user| user.role);
+            if role.covers(whose) { Ok(()) } else { forbidden(format!("A {role} has no say over the keys of an {whose}")) }
+        }
     }
 }
 

@@ -116,7 +116,7 @@ pub(crate) async fn create(
     let wanted = Wanted::read(&caller, body)?;
     let standing = api.standing(&caller).await?;
     let target = Target { organization: caller.organization, owner: wanted.owner, kind: caller.kind };
-    require_now(&caller, &standing, Operation::CreateKey, target)?;
+    require_now(&api, &caller, &standing, Operation::CreateKey, target).await?;
     let client_id = api.entropy.client_id();
     let once = match api.attempt(&caller, &parts, &bytes, client_id).await? {
         Attempt::First(once) => once,
@@ -128,9 +128,12 @@ pub(crate) async fn create(
     // Past the window of every incident that would cover it (LEAK-8).
     let creation = organization.gate.creation(wanted.owner, caller.kind, secret.created_at);
     let draft = wanted.draft(&api, &caller, &standing, organization.organization.latest_end(creation), creation)?;
-    let key = Key::create(draft, client_id, secret.id, creation)?;
-    let store = api.store.on_behalf_of(&standing.behalf);
-    let created = store.create_key(&key, &secret, once.as_ref(), &caller.origin()).await;
+    let key = Key::create(draft, client_id, secret.id, creation)?.shown_to(caller.user());
+    let (store, origin) = (api.store.on_behalf_of(&standing.behalf), caller.origin());
+    let created = match user.as_ref().filter(|user| caller.user() != Some(user.guid)) {
+        Some(user) => store.create_key_for(user, &key, &secret, once.as_ref(), &origin).await,
+        None => store.create_key(&key, &secret, once.as_ref(), &origin).await,
+    };
     if let Attempt::Repeated(made) = api.settle(created, once).await? {
         return Ok(repeated(&api, &caller, &made).await?);
     }

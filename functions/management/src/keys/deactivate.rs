@@ -27,7 +27,7 @@ pub(crate) async fn deactivate(
 ) -> Result<Json<Response>, Management> {
     require_nothing(&caller, request).await?;
     let key = find(&api, &caller, &text).await?;
-    require(&caller, Operation::DeactivateKey, (&key).into())?;
+    require(&api, &caller, Operation::DeactivateKey, (&key).into()).await?;
     let gates = api.store.gates(&key).await?;
     let deactivate = |key| behind(&gates, key, api.now()).deactivate(api.now());
     let key = api.store.switch_key(key.client_id, Action::KeyDeactivate, &caller.origin(), deactivate).await?;

@@ -15,7 +15,7 @@ use crate::api::{Api, Caller};
 #[utoipa::path(delete, path = "/api/keys/{client_id}", params(KeyPath), responses((status = 204), Refused, NotFound))]
 pub(crate) async fn delete(State(api): State<Api>, caller: Caller, Id(text): Id) -> Result<StatusCode, Management> {
     let key = find(&api, &caller, &text).await?;
-    require(&caller, Operation::DeleteKey, (&key).into())?;
+    require(&api, &caller, Operation::DeleteKey, (&key).into()).await?;
     api.store.revoke_key(&key, &caller.origin()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -27,7 +27,7 @@ pub(crate) async fn finish_rotation(
 ) -> Result<Json<Response>, Management> {
     require_nothing(&caller, request).await?;
     let key = find(&api, &caller, &text).await?;
-    require(&caller, Operation::FinishRotation, (&key).into())?;
+    require(&api, &caller, Operation::FinishRotation, (&key).into()).await?;
     let gates = api.store.gates(&key).await?;
     let finish = |key| behind(&gates, key, api.now()).finish_rotation(api.now());
     let key = api.store.finish_rotation(key.client_id, &caller.origin(), finish).await?;

@@ -22,7 +22,7 @@ use web::{
 };
 
 use super::{
-    access::{Target, may_see, require},
+    access::{Target, may_see, require_reading},
     members::Reader,
     shape::{OwnerType, Response},
 };
@@ -68,7 +68,7 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, uri: Uri) -> Re
     let mut rows = api.store.key_rows(organization).await?;
     rows.retain(|row| {
         let target = Target { organization, owner: row.owner, kind: row.kind };
-        may_see(&caller, target) && require(&caller, Operation::ListKeys, target).is_ok() && filter.admits(row, &gate)
+        may_see(&caller, target) && require_reading(&caller, Operation::ListKeys, target).is_ok() && filter.admits(row, &gate)
     });
     let client_ids: Vec<ClientId> = rows.iter().map(|row| row.client_id).collect();
     let now = api.now();

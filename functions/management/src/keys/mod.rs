@@ -5,6 +5,7 @@ pub(crate) mod create;
 pub(crate) mod deactivate;
 pub(crate) mod delete;
 pub(crate) mod finish_rotation;
+pub(crate) mod giving;
 pub(crate) mod list;
 pub(crate) mod members;
 pub(crate) mod read;

@@ -8,7 +8,7 @@ use web::{
     openapi::{KeyPath, NotFound, Refused},
 };
 
-use super::{access::require, find, shape::Response, show};
+use super::{access::require_reading, find, shape::Response, show};
 use crate::api::{Api, Caller};
 
 /// Gets a key.
@@ -16,6 +16,6 @@ use crate::api::{Api, Caller};
     responses((status = 200, body = Response), Refused, NotFound))]
 pub(crate) async fn read(State(api): State<Api>, caller: Caller, Id(text): Id) -> Result<Json<Response>, Management> {
     let key = find(&api, &caller, &text).await?;
-    require(&caller, Operation::ReadKey, (&key).into())?;
+    require_reading(&caller, Operation::ReadKey, (&key).into())?;
     Ok(show(&api, &caller, &key).await?)
 }

@@ -18,12 +18,7 @@ use web::{
     openapi::{BadBody, Conflict, KeyPath, NotFound, Refused},
 };
 
-use super::{
-    Nothing,
-    access::{require, require_now},
-    behind, find, require_nothing,
-    shape::Response,
-};
+use super::{Nothing, access::require_now, behind, find, giving::require_held, require_nothing, shape::Response};
 use crate::api::{Api, Caller};
 
 /// Lets a stopped key work again.
@@ -37,17 +32,16 @@ pub(crate) async fn restore(
 ) -> Result<Json<Response>, Management> {
     require_nothing(&caller, request).await?;
     let key = find(&api, &caller, &text).await?;
-    require(&caller, Operation::RestoreKey, (&key).into())?;
     if key.client_id == caller.client_id {
         return Err(Error::new(Kind::Forbidden, "A key does not restore itself").into());
     }
     // A token of a stopped key passes the authorizer for some seconds yet: it must bring neither itself nor a sibling back.
     let standing = api.standing(&caller).await?;
-    require_now(&caller, &standing, Operation::RestoreKey, (&key).into())?;
+    require_now(&api, &caller, &standing, Operation::RestoreKey, (&key).into()).await?;
     let gates = api.store.gates(&key).await?;
     require_user_works(&gates)?;
     let restore = |key: Key| {
-        standing.conferrer().allowlist(&key.ip_allowlist)?;
+        require_held(&api, &caller, &standing, &gates, &key)?;
         behind(&gates, key, api.now()).restore(api.now())
     };
     let store = api.store.on_behalf_of(&standing.behalf);

@@ -47,7 +47,7 @@ pub(crate) async fn revoke(
     caller.require_no_bank(body.bank_guid.is_some(), "is not a member that this takes")?;
     let reason = body.reason.as_deref().map(Note::parse).transpose().map_err(|reason| Error::field("reason", reason))?;
     let key = find(&api, &caller, &text).await?;
-    require(&caller, Operation::RevokeKey, (&key).into())?;
+    require(&api, &caller, Operation::RevokeKey, (&key).into()).await?;
     if caller.is_staff() && reason.is_none() {
         return Err(Error::field("reason", "is required of platform staff: name the customer's request or the incident").into());
     }

@@ -9,8 +9,7 @@ use axum::{
     response::IntoResponse,
 };
 use domain::{
-    error::{Error, Kind as ErrorKind},
-    gate::Gates,
+    error::Error,
     key::{Grace, Key, Rotation},
     operation::Operation,
 };
@@ -24,11 +23,13 @@ use web::{
 };
 
 use super::{
-    access::{require, require_now},
-    behind, find, require_own_works,
+    access::require_now,
+    behind, find,
+    giving::require_held,
+    require_own_works,
     shape::{Response, Secret},
 };
-use crate::api::{Api, Caller, Standing};
+use crate::api::{Api, Caller};
 
 /// How long the old secret works on when nothing is said (CBM-3).
 const DAY: Duration = Duration::from_hours(24);
@@ -85,7 +86,8 @@ pub(crate) struct Rotated<'a> {
 /// Gives a key another secret.
 ///
 /// The old one works on for 24 hours, or for as long as is asked for. While an older secret still works, finish that rotation
-/// first, or replace the newest one.
+/// first, or replace the newest one. An older secret does not rotate its own key, but replaces a newest one that nobody has used
+/// where its grace waits for that.
 #[utoipa::path(post, path = "/api/keys/{client_id}/rotate", params(KeyPath), request_body = Option<Body>,
     responses((status = 200, body = Rotated), Refused, NotFound, BadBody, Conflict))]
 pub(crate) async fn rotate(
@@ -99,16 +101,18 @@ pub(crate) async fn rotate(
     caller.require_no_bank(body.bank_guid.is_some(), "is not a member that this takes")?;
     let rotation = body.rotation()?;
     let key = find(&api, &caller, &text).await?;
-    require(&caller, Operation::RotateKey, (&key).into())?;
     let standing = api.standing(&caller).await?;
-    require_now(&caller, &standing, Operation::RotateKey, (&key).into())?;
+    require_now(&api, &caller, &standing, Operation::RotateKey, (&key).into()).await?;
     let gates = api.store.gates(&key).await?;
     let (plain, secret) = api.mint(key.kind, key.client_id).await?;
     let rotate = |key: Key| {
         let now = api.now();
         require_own_works(&caller, &key, now)?;
         let key = behind(&gates, key, now);
-        require_conferrable(&api, &caller, &standing, &gates, &key)?;
+        if key.client_id == caller.client_id {
+            key.require_rotatable_by(caller.sid, rotation)?;
+        }
+        require_held(&api, &caller, &standing, &gates, &key)?;
         key.rotate(secret.id, rotation, now)
     };
     let store = api.store.on_behalf_of(&standing.behalf);
@@ -149,21 +153,6 @@ impl Body {
                     Err(Error::field("grace_period", reason))
                 }
             },
-        }
-    }
-}
-
-/// A rotation hands out a credential: whoever asks for it needs to hold what it holds.
-fn require_conferrable(api: &Api, caller: &Caller, standing: &Standing, gates: &Gates, key: &Key) -> Result<(), Error> {
-    let conferrer = standing.conferrer();
-    conferrer.rotation(&api.catalogue, key)?;
-    match (key.owner.user(), caller.user()) {
-        (None, _) => Ok(()),
-        (Some(_), None) => Err(Error::new(ErrorKind::Forbidden, "Only people rotate personal keys, by a personal key")),
-        (Some(user), Some(own)) if user == own => Ok(()),
-        (Some(_), Some(_)) => {
-            let user = gates.user.as_ref().ok_or_else(Error::not_found)?;
-            conferrer.user(&api.catalogue, user)
         }
     }
 }

@@ -22,13 +22,7 @@ use web::{
     openapi::{BadBody, Conflict, KeyPath, NotFound, Refused, schema},
 };
 
-use super::{
-    access::{require, require_now},
-    behind, find,
-    members::Reader,
-    require_own_works,
-    shape::Response,
-};
+use super::{access::require_now, behind, find, giving::require_held_for, members::Reader, require_own_works, shape::Response};
 use crate::api::{Api, Caller, Standing};
 
 #[derive(Deserialize, ToSchema)]
@@ -75,9 +69,8 @@ pub(crate) async fn update(
     let body: Body = extract::json(&parts.headers, body).await?;
     let edit = read(&caller, &body)?;
     let key = find(&api, &caller, &text).await?;
-    require(&caller, Operation::UpdateKey, (&key).into())?;
     let standing = api.standing(&caller).await?;
-    require_now(&caller, &standing, Operation::UpdateKey, (&key).into())?;
+    require_now(&api, &caller, &standing, Operation::UpdateKey, (&key).into()).await?;
     let gates = api.store.gates(&key).await?;
     let latest_end = match edit.expires_at {
         Some(_) => latest_end(&api, &key).await?,
@@ -88,6 +81,7 @@ pub(crate) async fn update(
         require_own_works(&caller, &key, now)?;
         let key = behind(&gates, key, now);
         let edit = conferred(&standing, &key, edit.clone(), latest_end, now)?;
+        require_held_for(&api, &caller, &standing, &gates, &key, &edit)?;
         key.edit(edit, now)
     };
     let store = api.store.on_behalf_of(&standing.behalf);

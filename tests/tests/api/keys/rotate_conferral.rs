@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use domain::{key::Owner, kind::Kind};
+use domain::{key::Owner, kind::Kind, role::Role};
 use serde_json::{Value, json};
 use tests::{Caller, Platform};
 
-use super::{granted, item, make, of_bank, of_organization, rotate};
+use super::{Person, granted, item, make, of_bank, of_organization, rotate};
 use crate::{
     bank_applications::narrowed,
     estate::{estate, text},
@@ -99,4 +99,62 @@ async fn nobody_rotates_themselves_out_of_their_allowlist_or_past_their_end() {
     let as_short = make(&owner, &of_bank(&platform, &json!({"expires_at": end}))).await;
     rotate(&caller, &as_short, &json!({})).await;
     rotate(&caller, &json!({"client_id": credentials.client_id}), &json!({})).await;
+}
+
+/// What a previous secret may not do to the key that it was of.
+async fn cannot_stay(previous: &Caller, key: &Value) {
+    for body in [json!({}), json!({"replace": true}), json!({"grace_period": 0}), json!({"grace_period": null})] {
+        let answer = previous.post(&item(key, "/rotate"), &body).await;
+        answer.assert_error(403, "forbidden");
+        assert!(answer.text.contains("previous secret") && answer.text.contains("another credential"), "{answer:?}");
+    }
+}
+
+/// Whoever got hold of a secret that is on its way out does not stay, nor locks out who holds the current one.
+#[tokio::test]
+async fn cbm_3_403_for_a_previous_secrets_tokens_on_their_own_key() {
+    let platform = Platform::start().await;
+    let owner = platform.owner();
+    let credentials = seed_bank_key(&platform, "bank_applications:read bank_applications:write").await;
+    let key = json!({"client_id": credentials.client_id});
+    let bearer = async |secret: &str| platform.bearer(&granted(&super::token(&platform, secret).await));
+    let first = bearer(&credentials.client_secret).await;
+    let second = text(&rotate(&first, &key, &json!({"grace_period": 3600})).await, "secret");
+    let later = bearer(&credentials.client_secret).await;
+    for previous in [&first, &later] {
+        cannot_stay(previous, &key).await;
+    }
+    let current = bearer(&second).await;
+    assert_eq!(first.get(&item(&key, "")).await.status, 200, "it works on for what is left of it");
+    let replaced = rotate(&current, &key, &json!({"replace": true})).await;
+    cannot_stay(&later, &key).await;
+    let current = bearer(&text(&replaced, "secret")).await;
+    assert_eq!(current.post(&item(&key, "/finish_rotation"), &json!({})).await.status, 200);
+
+    // Nobody has used the new secret: it may be lost, and the previous one gets another in its place.
+    let waiting = json!({"grace_period": 3600, "grace_starts": "first_use"});
+    rotate(&current, &key, &waiting).await;
+    current.post(&item(&key, "/rotate"), &json!({})).await.assert_error(403, "forbidden");
+    let found = rotate(&current, &key, &json!({"replace": true})).await;
+    bearer(&text(&found, "secret")).await;
+    cannot_stay(&current, &key).await;
+    rotate(&owner, &key, &json!({"replace": true})).await;
+}
+
+#[tokio::test]
+async fn x_3_403_for_a_previous_personal_secret_on_its_own_key() {
+    let platform = Platform::start().await;
+    let person = Person::new(&platform, Role::Developer, Kind::Sandbox).await;
+    let (first, key) = (&person.caller, person.key());
+    let second = platform.bearer(&text(&rotate(first, &key, &json!({"grace_period": 3600})).await, "secret"));
+    cannot_stay(first, &key).await;
+    assert_eq!(second.post(&item(&key, "/finish_rotation"), &json!({})).await.status, 200);
+
+    let waiting = json!({"grace_period": 3600, "grace_starts": "first_use"});
+    rotate(&second, &key, &waiting).await;
+    second.post(&item(&key, "/rotate"), &json!({})).await.assert_error(403, "forbidden");
+    let third = platform.bearer(&text(&rotate(&second, &key, &json!({"replace": true})).await, "secret"));
+    assert_eq!(third.get("/v1/whoami").await.status, 200);
+    cannot_stay(&second, &key).await;
+    rotate(&third, &key, &json!({"replace": true})).await;
 }

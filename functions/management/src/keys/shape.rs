@@ -189,7 +189,7 @@ fn secrets(key: &Key, state: Effective, now: Timestamp) -> Vec<Secret> {
     if matches!(state, Effective::Revoked | Effective::Expired) {
         return Vec::new();
     }
-    let key::Current { id, created_at } = key.secrets.current;
+    let key::Current { id, created_at, .. } = key.secrets.current;
     let current = Secret { id, created_at, expires_at: None, ends: None, grace_period: None };
     iter::once(current).chain(key.secrets.working_previous(now).map(Secret::from)).collect()
 }

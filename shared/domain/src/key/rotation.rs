@@ -11,7 +11,7 @@ use super::{Key, State};
 use crate::{
     error::{Error, Kind as ErrorKind},
     feed::{Effect, Subject},
-    ids::SecretId,
+    ids::{Guid, SecretId},
     time::Timestamp,
 };
 
@@ -67,6 +67,9 @@ pub struct Current {
     pub id: SecretId,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Who was shown it, where that is not the user of a personal key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minted_by: Option<Guid>,
 }
 
 /// A secret that another one has followed.
@@ -76,6 +79,9 @@ pub struct Previous {
     pub id: SecretId,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Who was shown it, where that is not the user of a personal key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minted_by: Option<Guid>,
     /// When it ends.
     #[serde(flatten)]
     pub until: Until,
@@ -132,7 +138,7 @@ impl Secrets {
     /// A new key's.
     #[must_use]
     pub const fn first(id: SecretId, created_at: Timestamp) -> Self {
-        Self { current: Current { id, created_at }, previous: None }
+        Self { current: Current { id, created_at, minted_by: None }, previous: None }
     }
 
     /// How the secret of this name stands at `now`; nothing when it does not work.
@@ -150,6 +156,13 @@ impl Secrets {
     #[must_use]
     pub fn working_previous(&self, now: Timestamp) -> Option<Previous> {
         self.previous.filter(|previous| previous.works_at(now))
+    }
+
+    /// Whether somebody else than the user of a personal key was shown a secret of it that works at `now`.
+    #[must_use]
+    pub fn known_to_others(&self, now: Timestamp) -> bool {
+        let previous = self.working_previous(now).and_then(|previous| previous.minted_by);
+        self.current.minted_by.or(previous).is_some()
     }
 }
 
@@ -171,6 +184,14 @@ impl Key {
         }
     }
 
+    /// The key, its newest secret shown to `person`: that is remembered of a personal key which is not theirs.
+    #[must_use]
+    pub fn shown_to(mut self, person: Option<Guid>) -> Self {
+        let others = |person: &Guid| self.owner.user().is_some_and(|own| own != *person);
+        self.secrets.current.minted_by = person.filter(others);
+        self
+    }
+
     /// The key with another secret.
     ///
     /// # Errors
@@ -181,7 +202,8 @@ impl Key {
         }
         let Secrets { current, .. } = self.secrets;
         let previous = self.secrets.working_previous(now);
-        let keep = |until| Previous { id: current.id, created_at: current.created_at, until };
+        let Current { id, created_at, minted_by } = current;
+        let keep = |until| Previous { id, created_at, minted_by, until };
         let (previous, ending) = match rotation {
             Rotation::Replace => (previous, Some((current.id, now))),
             Rotation::Keep(_) if previous.is_some() => {
@@ -194,7 +216,7 @@ impl Key {
             Rotation::Keep(Grace::FromFirstUse(grace)) => (Some(keep(Until::FirstUse { grace: grace.as_secs() })), None),
             Rotation::Keep(Grace::Open) => (Some(keep(Until::Finish)), None),
         };
-        let secrets = Secrets { current: Current { id: new, created_at: now }, previous };
+        let secrets = Secrets { current: Current { id: new, created_at: now, minted_by: None }, previous };
         Ok(self.with_secrets(secrets, ending, now))
     }
 
@@ -234,7 +256,7 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::tests::a_key;
+    use crate::key::{Owner, tests::a_key};
 
     const T0: Timestamp = Timestamp::from_seconds(1_000);
 
@@ -316,6 +338,31 @@ mod tests {
             let told = key.require_rotatable_by(id(own), rotation).map_err(|error| error.kind);
             assert_eq!(told, if may { Ok(()) } else { Err(ErrorKind::Forbidden) }, "{own} {rotation:?} {:?}", key.secrets);
         }
+    }
+
+    #[test]
+    fn cbm_1_a_secret_that_somebody_else_was_shown_is_known_to_them_until_it_ends() {
+        let (user, admin) = (Guid::from_bytes([2; 16]), Guid::from_bytes([3; 16]));
+        let known = |key: &Key, now| key.secrets.known_to_others(now);
+        let rotate = |key: &Key, by, rotation| key.clone().rotate(id(9), rotation, T0).unwrap().key.shown_to(by);
+        let bank = a_key(id(1), T0).shown_to(Some(admin));
+        assert!(!known(&bank, T0), "a bank's key is nobody's own");
+        let personal = Key { owner: Owner::User(user), ..a_key(id(1), T0) };
+        assert!(!known(&personal.clone().shown_to(Some(user)), T0) && !known(&personal.clone().shown_to(None), T0));
+        let minted = personal.shown_to(Some(admin));
+        assert!(known(&minted, T0));
+        let (day, later) = (Rotation::Keep(Grace::DEFAULT), T0 + Duration::from_hours(24));
+        let rotated = rotate(&minted, Some(user), day);
+        assert!(known(&rotated, T0) && !known(&rotated, later), "the old one works for a day");
+        assert!(!known(&rotated.clone().finish_rotation(T0).unwrap().unwrap().key, T0));
+        let replaced = rotated.rotate(id(8), Rotation::Replace, T0).unwrap().key.shown_to(Some(user));
+        assert!(known(&replaced, T0), "that leaves the old one");
+        assert!(!known(&rotate(&minted, Some(user), Rotation::Keep(Grace::FromNow(Duration::ZERO))), T0));
+        let started = rotate(&minted, Some(user), Rotation::Keep(Grace::FromFirstUse(Duration::from_mins(1))));
+        let started = started.start_grace(id(9), T0).unwrap().key;
+        assert!(known(&started, T0) && !known(&started, T0 + Duration::from_mins(1)));
+        let stored = serde_json::to_string(&started).unwrap();
+        assert_eq!(serde_json::from_str::<Key>(&stored).unwrap(), started);
     }
 
     #[test]

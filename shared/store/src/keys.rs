@@ -92,13 +92,18 @@ impl Store {
         let core = &self.tables.core;
         self.commit(|now| {
             let row_at = positions::list_row(key.organization, Class::Key, created_at, client_id);
-            let held = user.map_or(Ok(Transaction::default()), |user| users::hold(Transaction::default(), core, user))?;
-            held.once(self, now, once)?
+            let created = Transaction::default()
+                .once(self, now, once)?
                 .create(core, record::write(positions::key(client_id), key)?)?
                 .create(core, record::write(positions::secret(client_id, secret.id), secret)?)?
                 .create(core, record::write(row_at, &row)?)?
-                .count(core, positions::count(key.organization, Class::Key), MAX_OF_A_KIND)?
-                .audit(self, now, key.organization, Action::KeyCreate, &client_id, origin, differences(&(), key))
+                .count(core, positions::count(key.organization, Class::Key), MAX_OF_A_KIND)?;
+            // After `once`: of a creation that is repeated that is what there is to say.
+            let created = match user {
+                Some(user) => users::hold(created, core, user)?,
+                None => created,
+            };
+            created.audit(self, now, key.organization, Action::KeyCreate, &client_id, origin, differences(&(), key))
         })
         .await
     }

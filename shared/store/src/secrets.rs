@@ -68,8 +68,11 @@ impl Store {
         self.alter(&positions::key(client_id), Action::KeyRotate, origin, |key: Key| {
             let rotated = decide(key.clone())?;
             let item = record::write(positions::secret(client_id, secret.id), secret)?;
-            let held = user.map_or(Ok(Transaction::default()), |user| users::hold(Transaction::default(), core, user))?;
-            let besides = held.create(core, item)?;
+            let besides = Transaction::default().create(core, item)?;
+            let besides = match user {
+                Some(user) => users::hold(besides, core, user)?,
+                None => besides,
+            };
             Ok(Some(self.rotation(&key, rotated, besides)?))
         })
         .await

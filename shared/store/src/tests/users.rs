@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{
     Scene,
     table::{Table, stage, stage_with},
-    things::{ORGANIZATION, key_of, operator, secret, user},
+    things::{ORGANIZATION, key_of, once, operator, secret, user},
 };
 use crate::{StoreError, UserRow};
 
@@ -164,6 +164,14 @@ async fn a_secret_for_somebody_else_holds_only_while_its_user_is_as_it_was_read(
     assert_eq!(table.item("U#", "USER")["version"], 1);
     let refused = scene.store.create_key_for(&stale, &of_user(8), &secret(1), None, &operator()).await;
     assert_eq!(refused, Err(StoreError::CallerChanged));
+    let once = once("somebody", "one");
+    scene
+        .store
+        .create_key_for(&User { version: 1, ..stale.clone() }, &of_user(8), &secret(1), Some(&once), &operator())
+        .await
+        .unwrap();
+    let again = scene.store.create_key_for(&stale, &of_user(9), &secret(1), Some(&once), &operator()).await;
+    assert_eq!(again, Err(StoreError::Repeated), "whatever else has changed");
     let id = of_user(7).client_id;
     let rotate = |key: Key| key.rotate(secret(2).id, Rotation::Replace, scene.now());
     drop(scene.transactions());
@@ -172,6 +180,6 @@ async fn a_secret_for_somebody_else_holds_only_while_its_user_is_as_it_was_read(
     let read = scene.store.user(stale.guid).await.unwrap().unwrap();
     scene.store.rotate_key_for(&read, id, &secret(2), &operator(), rotate).await.unwrap();
     let sent = scene.transactions();
-    assert_eq!(sent[0].outline(), "Put K KEY, Update U USER, Put K SECRET, Update K SECRET, Put F, Put A");
-    assert_eq!(scene.store.user(stale.guid).await.unwrap().unwrap(), User { version: 2, ..stale });
+    assert_eq!(sent[0].outline(), "Put K KEY, Put K SECRET, Update U USER, Update K SECRET, Put F, Put A");
+    assert_eq!(scene.store.user(stale.guid).await.unwrap().unwrap(), User { version: 3, ..stale });
 }

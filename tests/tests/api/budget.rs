@@ -6,10 +6,23 @@ use serde_json::json;
 use tests::{Answer, Platform};
 use web::edge::system_clock;
 
-/// Moves the platform to the beginning of a minute, so that what follows is within one.
-fn begin_a_minute(platform: &Platform) {
-    let into_it = system_clock()().millis().rem_euclid(60_000);
-    platform.advance(Duration::from_millis(u64::try_from(60_000 - into_it).unwrap()));
+use crate::bound::live;
+
+/// How much of a minute may be over for what follows to be within it.
+const SOON: u64 = 40_000;
+
+/// Does this at the beginning of a minute of the platform's; again in another one, where the machine was slow.
+async fn early_in_a_minute(platform: &Platform, act: impl AsyncFn()) {
+    let now = || u64::try_from(system_clock()().millis()).unwrap();
+    let mut began = now() / 60_000 * 60_000;
+    loop {
+        platform.advance(Duration::from_millis(60_000 - (now() - began) % 60_000));
+        began = now();
+        act().await;
+        if now() - began < SOON {
+            return;
+        }
+    }
 }
 
 fn retry_after(answer: &Answer) -> Duration {
@@ -23,15 +36,18 @@ async fn an_organization_that_loops_holds_up_itself_alone_and_no_emergency() {
     let platform = Platform::start().await;
     let (key, other) = (platform.bank_key(json!({})).await, platform.bank_key(json!({})).await);
     let (_, neighbour, _, neighbours_bank) = platform.neighbour().await;
-    begin_a_minute(&platform);
     let (organization, token) = (platform.organization().await, platform.bank().await);
     let neighbour = platform.bearer(&platform.token(&neighbour).await);
     let path = format!("/api/keys/{}", key.client_id);
     let act = async |verb: &str, body| organization.post(&format!("{path}/{verb}"), &body).await;
     // Two entries each, its own and that of its end.
-    for _ in 0..60 {
-        assert_eq!(act("rotate", json!({"replace": true})).await.status, 200);
-    }
+    let exactly = async || {
+        for _ in 0..60 {
+            let answer = act("rotate", json!({"replace": true})).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+    };
+    early_in_a_minute(&platform, exactly).await;
     let before = organization.get(&path).await;
     for refused in [
         act("rotate", json!({"replace": true})).await,
@@ -44,13 +60,15 @@ async fn an_organization_that_loops_holds_up_itself_alone_and_no_emergency() {
     let body = json!({"client_id": bank.client_id, "client_secret": bank.client_secret, "token": token.token()});
     let refused = platform.anonymous().post("/oauth/revoke", &body).await;
     retry_after(refused.assert_oauth_error(429, "temporarily_unavailable"));
-    assert_eq!(token.get("/v1/whoami").await.status, 200);
+    live(&[&token]).await;
     assert_eq!(organization.get(&path).await.body, before.body);
 
     // What says nothing to the feed goes on, and so does everybody else.
-    assert_eq!(organization.patch(&path, &json!({"name": "looped"})).await.status, 200);
+    let quiet = organization.patch(&path, &json!({"name": "looped"})).await;
+    assert_eq!(quiet.status, 200, "{quiet:?}");
     let theirs = format!("/api/keys/{}", neighbours_bank.client_id);
-    assert_eq!(neighbour.patch(&theirs, &json!({"expires_at": "2099-01-01T00:00:00Z"})).await.status, 200);
+    let theirs = neighbour.patch(&theirs, &json!({"expires_at": "2099-01-01T00:00:00Z"})).await;
+    assert_eq!(theirs.status, 200, "{theirs:?}");
 
     assert_eq!(act("deactivate", json!({})).await.status, 200);
     let refused = act("restore", json!({})).await;

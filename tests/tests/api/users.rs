@@ -3,6 +3,7 @@
 mod conferral;
 mod felt;
 mod last_owner;
+mod raised;
 
 use std::collections::BTreeMap;
 

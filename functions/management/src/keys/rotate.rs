@@ -10,7 +10,7 @@ use axum::{
 };
 use domain::{
     error::Error,
-    key::{Grace, Key, Rotation},
+    key::{self, Grace, Key, Rotation},
     operation::Operation,
 };
 use serde::{Deserialize, Serialize, de::IgnoredAny};
@@ -113,10 +113,14 @@ pub(crate) async fn rotate(
             key.require_rotatable_by(caller.sid, rotation)?;
         }
         require_held(&api, &caller, &standing, &gates, &key)?;
-        key.rotate(secret.id, rotation, now)
+        let rotated = key.rotate(secret.id, rotation, now)?;
+        Ok(key::Rotated { key: rotated.key.shown_to(caller.user()), ..rotated })
     };
-    let store = api.store.on_behalf_of(&standing.behalf);
-    let key = store.rotate_key(key.client_id, &secret, &caller.origin(), rotate).await?;
+    let (store, origin) = (api.store.on_behalf_of(&standing.behalf), caller.origin());
+    let key = match gates.user.as_ref().filter(|user| caller.user() != Some(user.guid)) {
+        Some(user) => store.rotate_key_for(user, key.client_id, &secret, &origin, rotate).await?,
+        None => store.rotate_key(key.client_id, &secret, &origin, rotate).await?,
+    };
     let previous_secret = key.secrets.working_previous(api.now()).map(Secret::from);
     let key = Response::new(&api, &caller, &key, &gates);
     let rotated = Rotated { key, secret: &plain.expose(), previous_secret };

@@ -7,12 +7,15 @@ use axum::{
 use domain::{
     audit::Action,
     error::{Error, Kind},
+    ids::{ClientId, Guid},
+    key::{Key, Owner},
     operation::Operation,
     role::Role,
     scope::{Catalogue, ScopeSet},
     user::User,
 };
 use serde::Deserialize;
+use store::{KeyRow, StoreError};
 use utoipa::ToSchema;
 use web::{
     dialect::Management,
@@ -42,6 +45,9 @@ struct Body {
 }
 
 /// Changes a user's role or scopes.
+///
+/// A user is raised only while nobody else was shown a secret of their personal keys that works: whoever minted one would be raised
+/// with them. The user rotates such keys with a `grace_period` of 0, or they are revoked, first.
 #[utoipa::path(patch, path = "/api/users/{guid}", params(GuidPath), request_body = Body,
     responses((status = 200, body = Response), Refused, NotFound, BadBody, Conflict))]
 pub(crate) async fn update(
@@ -57,6 +63,7 @@ pub(crate) async fn update(
     let guid = guid(&text)?;
     let standing = api.standing(&caller).await?;
     standing.require(Operation::UpdateUser)?;
+    let raise = Raise::foresee(&api, guid, &change).await?;
     let (origin, store, conferrer) = (caller.origin(), api.store.on_behalf_of(&standing.behalf), standing.conferrer());
     let user = store.change_user(guid, Action::UserUpdate, &origin, |user| {
         require_visible(&caller, &user)?;
@@ -64,9 +71,12 @@ pub(crate) async fn update(
         if user.is_disabled() {
             return Err(Error::new(Kind::Conflict, "The user is disabled and cannot be changed: make a new one"));
         }
-        let user = change.of(user);
-        conferrer.user(&api.catalogue, &user)?;
-        Ok(User { updated_at: api.now(), version: user.version + 1, ..user })
+        let changed = change.of(user.clone());
+        conferrer.user(&api.catalogue, &changed)?;
+        if changed.exceeds(&user, &api.catalogue) {
+            raise.require_own_secrets(&user)?;
+        }
+        Ok(User { updated_at: api.now(), version: user.version + 1, ..changed })
     });
     Ok(Json(Response::from(&user.await?)))
 }
@@ -95,4 +105,55 @@ impl Change {
             ..user
         }
     }
+}
+
+/// What stands in the way of raising a user: personal keys of which somebody else was shown a secret that works. A secret is handed
+/// to somebody else only together with a new version of the user ([`store::Store::create_key_for`]): so what was found is all there is
+/// while the user has the version that was read before.
+struct Raise {
+    /// Nothing where the change does not raise.
+    version: Option<u64>,
+    known: Vec<ClientId>,
+}
+
+impl Raise {
+    /// How many keys are named.
+    const NAMED: usize = 20;
+
+    async fn foresee(api: &Api, guid: Guid, change: &Change) -> Result<Self, Error> {
+        let user = api.store.user(guid).await?;
+        let raised = user.filter(|user| change.of(user.clone()).exceeds(user, &api.catalogue));
+        Ok(match raised {
+            Some(user) => Self { version: Some(user.version), known: known_to_others(api, &user).await? },
+            None => Self { version: None, known: Vec::new() },
+        })
+    }
+
+    fn require_own_secrets(&self, user: &User) -> Result<(), Error> {
+        if self.version != Some(user.version) {
+            return Err(StoreError::Changed.into());
+        }
+        if self.known.is_empty() {
+            return Ok(());
+        }
+        let named: Vec<_> = self.known.iter().take(Self::NAMED).map(ToString::to_string).collect();
+        let message = format!(
+            "Somebody else was shown a secret of this user's that works, of {}: let the user rotate it with a grace_period of 0, or \
+             revoke it, before the user may do more",
+            named.join(", ")
+        );
+        Err(Error::new(Kind::Conflict, message))
+    }
+}
+
+/// The user's keys, of either kind, of which somebody else was shown a secret that works.
+async fn known_to_others(api: &Api, user: &User) -> Result<Vec<ClientId>, Error> {
+    let gate = api.store.organization(user.organization).await?.ok_or_else(Error::not_found)?.gate;
+    let rows = api.store.key_rows(user.organization).await?;
+    let revoked = |row: &KeyRow| row.revoked || gate.revokes(row.owner, row.kind, row.created_at);
+    let theirs = rows.iter().filter(|row| row.owner == Owner::User(user.guid) && !revoked(row));
+    let keys = api.store.keys(theirs.map(|row| row.client_id)).await?;
+    let now = api.now();
+    let works = |key: &Key| !key.is_revoked() && !key.is_expired(now);
+    Ok(keys.iter().filter(|key| works(key) && key.secrets.known_to_others(now)).map(|key| key.client_id).collect())
 }

@@ -1,0 +1,138 @@
+//! Nobody comes by a role through a key that they minted for somebody of a lower one, who is raised later (product.md §1, Roles).
+
+use std::time::Duration;
+
+use domain::{kind::Kind, role::Role};
+use serde_json::{Value, json};
+use tests::{Answer, Caller, Platform};
+
+use super::{PATH, item};
+use crate::{
+    bound::die,
+    estate::{estate, text},
+    minted::{guid, seed_organization},
+    people::Person,
+};
+
+const KEYS: &str = "/api/keys";
+
+/// A developer whom an administrator made, and the key that the administrator minted for them.
+async fn minted(admin: &Caller, email: &str) -> (Value, Value) {
+    let user = admin.post(PATH, &json!({"email": email, "role": "developer"})).await.body;
+    let key = mint(admin, &user).await;
+    assert_eq!(key.status, 201, "{key:?}");
+    (user, key.body)
+}
+
+async fn mint(caller: &Caller, user: &Value) -> Answer {
+    caller.post(KEYS, &json!({"owner": {"type": "user", "guid": user["guid"]}, "name": "minted"})).await
+}
+
+async fn act(caller: &Caller, key: &Value, operation: &str, body: Value) {
+    let answer = caller.post(&format!("{KEYS}/{}{operation}", text(key, "client_id")), &body).await;
+    assert_eq!(answer.status, 200, "{operation}: {answer:?}");
+}
+
+/// A conflict that names these keys and says what to do.
+fn assert_known(answer: &Answer, keys: &[&str]) {
+    answer.assert_error(409, "conflict");
+    assert!(keys.iter().all(|key| answer.text.contains(key)) && answer.text.contains("rotate"), "{keys:?}: {answer:?}");
+}
+
+#[tokio::test]
+async fn cbm_1_409_for_raising_a_user_while_an_administrator_knows_their_secret() {
+    let platform = Platform::start().await;
+    let (owner, admin) = (platform.owner(), Person::new(&platform, Role::Admin).await.caller);
+    let (user, key) = minted(&admin, "ada@example.com").await;
+    let (client_id, own) = (text(&key, "client_id"), platform.bearer(&text(&key, "secret")));
+    let organization = platform.organization().await;
+    let raise = async |body: Value| owner.patch(&item(&user), &body).await;
+    let before = estate(&platform, &organization, seed_organization(&platform)).await;
+    for role in ["owner", "admin"] {
+        assert_known(&raise(json!({"role": role})).await, &[&client_id]);
+        assert_known(&raise(json!({"role": role, "allowed_scopes": ["banks:read"]})).await, &[&client_id]);
+    }
+    assert_eq!(estate(&platform, &organization, seed_organization(&platform)).await, before);
+    for lower in [json!({}), json!({"allowed_scopes": ["banks:read"]}), json!({"role": "viewer"})] {
+        assert_eq!(raise(lower.clone()).await.status, 200, "{lower}");
+    }
+    assert_known(&raise(json!({"allowed_scopes": null})).await, &[&client_id]);
+    assert_known(&raise(json!({"role": "developer"})).await, &[&client_id]);
+    act(&owner, &key, "/revoke", json!({})).await;
+    assert_eq!(raise(json!({"role": "developer", "allowed_scopes": null})).await.status, 200);
+    die(&[&own]).await;
+}
+
+#[tokio::test]
+async fn cbm_1_a_user_is_raised_once_nobody_else_knows_a_secret_that_works() {
+    let platform = Platform::start().await;
+    let (owner, admin) = (platform.owner(), Person::new(&platform, Role::Admin).await.caller);
+    let (user, key) = minted(&admin, "ada@example.com").await;
+    let client_id = text(&key, "client_id");
+    let own = platform.bearer(&text(&key, "secret"));
+    let raise = async || owner.patch(&item(&user), &json!({"role": "admin"})).await;
+    act(&own, &key, "/rotate", json!({"grace_period": null})).await;
+    assert_known(&raise().await, &[&client_id]);
+    act(&own, &key, "/finish_rotation", json!({})).await;
+    let raised = raise().await;
+    assert_eq!((raised.status, &raised.body["role"]), (200, &json!("admin")), "{raised:?}");
+    die(&[&own]).await;
+}
+
+#[tokio::test]
+async fn cbm_1_what_others_know_is_of_either_kind_rotated_or_stopped_but_not_over() {
+    let platform = Platform::start().await;
+    let (owner, organization) = (platform.owner(), seed_organization(&platform));
+    let admin = Person::new(&platform, Role::Admin).await.caller;
+    let live_admin = Person::of(&platform, organization, Role::Admin, Kind::Live).await.caller;
+    let person = Person::new(&platform, Role::Developer).await;
+    let user = json!({"guid": person.guid});
+    let raise = async |role: &str| owner.patch(&person.path(), &json!({"role": role})).await;
+    let lower = async || assert_eq!(raise("developer").await.status, 200);
+    assert_eq!(raise("admin").await.status, 200, "the operator's hand and the user's own are nobody's");
+    lower().await;
+    assert_eq!(mint(&person.caller, &user).await.status, 201);
+    assert_eq!(raise("admin").await.status, 200, "their own");
+    lower().await;
+
+    let rotated = json!({"client_id": person.client_id});
+    act(&admin, &rotated, "/rotate", json!({})).await;
+    let live = mint(&live_admin, &user).await.body;
+    let stopped = mint(&admin, &user).await.body;
+    act(&owner, &stopped, "/deactivate", json!({})).await;
+    let [live_id, stopped_id] = [&live, &stopped].map(|key| text(key, "client_id"));
+    assert_known(&raise("admin").await, &[&person.client_id, &live_id, &stopped_id]);
+    for key in [&rotated, &stopped] {
+        act(&owner, key, "/revoke", json!({})).await;
+    }
+    assert_known(&raise("admin").await, &[&live_id]);
+    let soon = (platform.stack.services().edge().clock)() + Duration::from_mins(1);
+    let short = live_admin.patch(&format!("{KEYS}/{live_id}"), &json!({"expires_at": soon})).await;
+    assert_eq!(short.status, 200, "{short:?}");
+    platform.advance(Duration::from_mins(1));
+    assert_eq!(raise("admin").await.status, 200, "it is over");
+}
+
+/// Whichever of the two comes second sees the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn cbm_1_no_race_of_minting_and_raising_leaves_an_administrator_with_an_owners_key() {
+    let platform = Platform::start().await;
+    let (owner, admin) = (platform.owner(), Person::new(&platform, Role::Admin).await.caller);
+    let mut done = [0, 0];
+    for round in 0..16 {
+        let user = admin.post(PATH, &json!({"email": format!("u{round}@example.com"), "role": "developer"})).await.body;
+        let (path, owners) = (item(&user), json!({"role": "owner"}));
+        let raise = async {
+            tokio::time::sleep(Duration::from_millis(round % 8)).await;
+            owner.patch(&path, &owners).await
+        };
+        let (key, raised) = tokio::join!(mint(&admin, &user), raise);
+        assert!([201, 403, 409, 503].contains(&key.status) && [200, 409].contains(&raised.status), "{key:?} {raised:?}");
+        assert!(key.status != 201 || raised.status != 200, "{round}: {key:?} {raised:?}");
+        let stored = platform.stack.services().store().unwrap().user(guid(&text(&user, "guid"))).await.unwrap().unwrap();
+        assert_eq!(stored.role == Role::Owner, raised.status == 200);
+        done[0] += u32::from(key.status == 201);
+        done[1] += u32::from(raised.status == 200);
+    }
+    assert!(done.iter().sum::<u32>() > 0, "one of the two is done at least sometimes: {done:?}");
+}

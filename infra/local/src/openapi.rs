@@ -3,7 +3,7 @@
 //! `management` serves the text, and none of them links another for its sake.
 
 use domain::{
-    operation::{self, Rule, Scopes},
+    operation::{self, Operation, Rule, Scopes},
     role::Role,
     scope::{Catalogue, Scope},
 };
@@ -85,6 +85,9 @@ fn complete(method: &str, path: &str, operation: &mut Value) {
     }
 }
 
+/// What a bank's token needs for a customer's (CYB-8).
+const CUSTOMERS: [&str; 2] = ["customers:read", "customers:write"];
+
 /// Any one of the scopes lets a machine's token in; people send a personal key.
 fn security(rule: &Rule) -> Value {
     let scopes = match &rule.scopes {
@@ -92,7 +95,11 @@ fn security(rule: &Rule) -> Value {
         Scopes::AnyOf(scopes) => scopes,
     };
     let people = Role::ALL.into_iter().any(|role| rule.role(role).is_some());
-    let mut ways: Vec<Value> = scopes.iter().map(|scope| json!({"token": [scope]})).collect();
+    let mut ways: Vec<Value> = match rule.operation {
+        // CYB-8: it needs both; the table's lets a token as far as the function.
+        Operation::CreateCustomerToken => vec![json!({"token": CUSTOMERS})],
+        _ => scopes.iter().map(|scope| json!({"token": [scope]})).collect(),
+    };
     ways.extend(people.then(|| json!({"personal_key": []})));
     Value::Array(ways)
 }
@@ -101,8 +108,12 @@ fn security(rule: &Rule) -> Value {
 fn callers(rule: &Rule) -> String {
     let mut ways = Vec::new();
     if let Scopes::AnyOf(scopes) = &rule.scopes {
+        let (scopes, between) = match rule.operation {
+            Operation::CreateCustomerToken => (&CUSTOMERS[..], " and "),
+            _ => (&scopes[..], " or "),
+        };
         let scopes: Vec<String> = scopes.iter().map(|scope| format!("`{scope}`")).collect();
-        ways.push(format!("access tokens with {}", scopes.join(" or ")));
+        ways.push(format!("access tokens with {}", scopes.join(between)));
     }
     let roles: Vec<String> = Role::ALL
         .into_iter()

@@ -92,8 +92,8 @@ async fn staff_revoke_at_a_recorded_request_and_do_nothing_else() {
         assert_eq!(revoked.body["webhook_url"], "https://hooks.example.com/…");
         bound::die(&[&bearer]).await;
         let chain = platform.stack.services().store().unwrap().audit_chain(organization).await.unwrap();
-        let events = chain.events.values().filter(|event| event.contains("key.revoke") && event.contains("ticket 4711"));
-        let event: Value = serde_json::from_str(events.last().unwrap()).unwrap();
+        let mut events = chain.events.values().filter(|event| event.contains("key.revoke") && event.contains("ticket 4711"));
+        let event: Value = serde_json::from_str(events.next_back().unwrap()).unwrap();
         assert_eq!((&event["reason"], &event["actor"]["type"]), (&json!("ticket 4711"), &json!("user")), "{event}");
     }
     let operations = platform.operations();

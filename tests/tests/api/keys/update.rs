@@ -90,10 +90,10 @@ async fn arz_4_an_earlier_end_cuts_tokens_too() {
     let secret = text(&key, "secret");
     let bearer = platform.bearer(&granted(&token(&platform, &secret).await));
     bound::live(&[&bearer]).await;
-    let end = (platform.stack.services().edge().clock)() + Duration::from_secs(60);
+    let end = (platform.stack.services().edge().clock)() + Duration::from_mins(1);
     patched(&caller, &key, &json!({"expires_at": end})).await;
     bound::live(&[&bearer]).await;
-    platform.advance(Duration::from_secs(60));
+    platform.advance(Duration::from_mins(1));
     bound::die(&[&bearer]).await;
     token(&platform, &secret).await.assert_oauth_error(401, "invalid_client");
     assert_eq!(caller.get(&item(&key, "")).await.body["state"], "expired");

@@ -101,14 +101,12 @@ impl Key {
             Did::Rotate { made: Some(secret) } if !self.revoked && self.previous.is_none() => {
                 Some(Self { current: Secret::from(&**secret), previous: Some(self.current.clone()), ..self.clone() })
             }
-            Did::Replace { made: None } if self.revoked => same(),
             Did::Replace { made: Some(secret) } if !self.revoked => {
                 Some(Self { current: Secret::from(&**secret), ..self.clone() })
             }
             Did::Finish { done: true } if !self.revoked => Some(Self { previous: None, ..self.clone() }),
             // Of a revoked key there is nothing to finish: it may say so, or that this is done.
-            Did::Finish { .. } if self.revoked => same(),
-            Did::Patch { done: false, .. } if self.revoked => same(),
+            Did::Finish { .. } | Did::Replace { made: None } | Did::Patch { done: false, .. } if self.revoked => same(),
             Did::Patch { done: true, name } if !self.revoked => Some(Self { name: name.clone(), ..self.clone() }),
             Did::Revoke => Some(Self { revoked: true, ..self.clone() }),
             Did::Token { secret, done } => {

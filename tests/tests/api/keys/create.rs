@@ -145,7 +145,7 @@ async fn arz_1_422_for_members_that_do_not_go_together_or_are_wrong() {
             "owner.type",
             "one of `organization`, `bank`, `user`",
         ),
-        (json!({"owner": {"type": "bank"}}), "guid", "is required"),
+        (json!({"owner": {"type": "bank"}}), "owner.guid", "is required"),
         (json!({"owner": {"type": "bank", "guid": "nonsense"}}), "owner.guid", "32 lower-case"),
         (json!({"owner": {"type": "bank", "guid": platform.seed.bank.guid, "name": "x"}}), "name", "is not a member"),
         (json!({"owner": null}), "owner", ""),

@@ -1,11 +1,11 @@
 //! What an incident hits, counted before it does (LEAK-8).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use domain::{
     error::Error,
     feed::Cohort,
-    gate::{Gates, OrganizationGate},
+    gate::OrganizationGate,
     ids::{ClientId, Guid},
     key::{Effective, Key},
     kind::Kind,
@@ -18,7 +18,7 @@ use web::openapi::schema;
 use super::order::Found;
 use crate::{
     api::{Api, Caller},
-    keys::shape,
+    keys::{doors::Doors, shape},
 };
 
 /// How many of the keys are shown.
@@ -103,8 +103,8 @@ impl Radius {
             (_, Some(cohort)) => members(api, organization, cohort).await?,
             (_, None) => Vec::new(),
         };
-        let gates = Doors::read(api, gate, &keys).await?;
-        let state = |key: &Key| key.effective(gates.of(key), now);
+        let mut doors = Doors::read(api, gate.clone(), &keys).await?;
+        let mut state = |key: &Key| key.effective(doors.of(key), now);
         let affected: Vec<_> =
             keys.iter().map(|key| (key, state(key))).filter(|(_, state)| *state != Effective::Revoked).collect();
         let distinct =
@@ -132,25 +132,6 @@ async fn members(api: &Api, organization: Guid, cohort: Cohort) -> Result<Vec<Ke
     let rows = api.store.key_rows(organization).await?;
     let rows = rows.iter().filter(|row| !row.revoked && cohort.contains(row.kind, row.created_at, &[row.owner.guid()]));
     Ok(api.store.keys(rows.map(|row| row.client_id)).await?)
-}
-
-/// What stands in front of an organization's keys.
-struct Doors {
-    machines: Gates,
-    people: BTreeMap<Guid, Gates>,
-}
-
-impl Doors {
-    async fn read(api: &Api, gate: &OrganizationGate, keys: &[Key]) -> Result<Self, Error> {
-        let guids: BTreeSet<Guid> = keys.iter().filter_map(|key| key.owner.user()).collect();
-        let users = api.store.users(guids).await?;
-        let people = users.into_iter().map(|user| (user.guid, Gates { organization: gate.clone(), user: Some(user) }));
-        Ok(Self { machines: Gates { organization: gate.clone(), user: None }, people: people.collect() })
-    }
-
-    fn of(&self, key: &Key) -> &Gates {
-        key.owner.user().and_then(|guid| self.people.get(&guid)).unwrap_or(&self.machines)
-    }
 }
 
 impl Sample {

@@ -1,16 +1,13 @@
 //! Lists the keys that the caller may see, whatever their owners and states, in order of creation.
 
-use std::collections::{BTreeSet, HashMap};
-
 use axum::{Json, extract::State, http::Uri};
 use domain::{
     error::Error,
-    gate::{Gates, OrganizationGate},
+    gate::OrganizationGate,
     ids::{ClientId, Guid},
-    key::{Effective, Key},
+    key::Effective,
     kind::Kind,
     operation::Operation,
-    user::User,
 };
 use serde::Deserialize;
 use store::KeyRow;
@@ -23,6 +20,7 @@ use web::{
 
 use super::{
     access::{Target, may_see, require_reading},
+    doors::Doors,
     members::Reader,
     shape::{OwnerType, Response},
 };
@@ -72,33 +70,19 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, uri: Uri) -> Re
     });
     let client_ids: Vec<ClientId> = rows.iter().map(|row| row.client_id).collect();
     let now = api.now();
-    let (total, keys) = match filter.state {
-        // Whether a key is revoked shows in its row; what else it is now does not.
-        None | Some(Effective::Revoked) => (client_ids.len(), behind_gates(&api, &gate, page.cut(&client_ids)).await?),
-        Some(state) => {
-            let mut keys = behind_gates(&api, &gate, &client_ids).await?;
-            keys.retain(|(key, gates)| key.effective(gates, now) == state);
-            (keys.len(), page.cut(&keys).to_vec())
-        }
-    };
-    let shown = keys.iter().map(|(key, gates)| Response::new(&api, &caller, key, gates)).collect();
+    // Whether a key is revoked shows in its row; what else it is now does not.
+    let by_state = filter.state.filter(|state| *state != Effective::Revoked);
+    let wanted = if by_state.is_some() { &client_ids } else { page.cut(&client_ids) };
+    let mut keys = api.store.keys(wanted.iter().copied()).await?;
+    let mut doors = Doors::read(&api, gate, &keys).await?;
+    let mut total = client_ids.len();
+    if let Some(state) = by_state {
+        keys.retain(|key| key.effective(doors.of(key), now) == state);
+        total = keys.len();
+        keys = page.cut(&keys).to_vec();
+    }
+    let shown = keys.iter().map(|key| Response::new(&api, &caller, key, doors.of(key))).collect();
     Ok(Json(page.envelope(total, shown)))
-}
-
-/// These keys, each with its gates: one of the organization for all of them, and the users of the personal ones.
-async fn behind_gates(api: &Api, gate: &OrganizationGate, client_ids: &[ClientId]) -> Result<Vec<(Key, Gates)>, Error> {
-    let keys = api.store.keys(client_ids.iter().copied()).await?;
-    let owners: BTreeSet<Guid> = keys.iter().filter_map(|key| key.owner.user()).collect();
-    let users: HashMap<Guid, User> = api.store.users(owners).await?.into_iter().map(|user| (user.guid, user)).collect();
-    let gates =
-        |key: &Key| Gates { organization: gate.clone(), user: key.owner.user().and_then(|guid| users.get(&guid).cloned()) };
-    Ok(keys
-        .into_iter()
-        .map(|key| {
-            let gates = gates(&key);
-            (key, gates)
-        })
-        .collect())
 }
 
 /// Which keys are asked for; all conditions hold together.

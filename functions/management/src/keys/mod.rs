@@ -4,6 +4,7 @@ pub(crate) mod access;
 pub(crate) mod create;
 pub(crate) mod deactivate;
 pub(crate) mod delete;
+pub(crate) mod doors;
 pub(crate) mod finish_rotation;
 pub(crate) mod giving;
 pub(crate) mod list;

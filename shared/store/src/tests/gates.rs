@@ -149,8 +149,12 @@ async fn leak_8_a_gate_that_is_full_merges_or_says_so() {
     let told = Error::from(StoreError::CohortsFull);
     assert!(told.kind == ErrorKind::LimitReached && told.message.contains("revocations"), "{told}");
     assert!(table.item("G#", "GATE").to_string().len() < 40_000);
+    let revocations = async || scene.store.organization(ORGANIZATION).await.unwrap().unwrap().gate.revocations;
+    let whole = |until| Cohort { created_from: None, ..cohort(0, until) };
+    revoke(&scene, whole(3)).await.unwrap();
+    assert_eq!(revocations().await.len(), 201, "an emergency is never refused");
     revoke(&scene, cohort(0, 4000)).await.unwrap();
-    assert_eq!(scene.store.organization(ORGANIZATION).await.unwrap().unwrap().gate.revocations, [cohort(0, 4000)]);
+    assert_eq!(revocations().await, [whole(4000)]);
 }
 
 #[tokio::test]

@@ -147,7 +147,7 @@ async fn arz_1_422_for_members_that_do_not_go_together_or_are_wrong() {
         ),
         (json!({"owner": {"type": "bank"}}), "owner.guid", "is required"),
         (json!({"owner": {"type": "bank", "guid": "nonsense"}}), "owner.guid", "32 lower-case"),
-        (json!({"owner": {"type": "bank", "guid": platform.seed.bank.guid, "name": "x"}}), "name", "is not a member"),
+        (json!({"owner": {"type": "bank", "guid": platform.seed.bank.guid, "name": "x"}}), "owner.name", "is not a member"),
         (json!({"owner": null}), "owner", ""),
         (json!({"bank_guid": platform.seed.bank.guid}), "bank_guid", "name the bank as the owner"),
         (json!({"allowlist": []}), "allowlist", "is not a member"),

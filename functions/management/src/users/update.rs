@@ -157,3 +157,38 @@ async fn known_to_others(api: &Api, user: &User) -> Result<Vec<ClientId>, Error>
     let works = |key: &Key| !key.is_revoked() && !key.is_expired(now);
     Ok(keys.iter().filter(|key| works(key) && key.secrets.known_to_others(now)).map(|key| key.client_id).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::{
+        time::Timestamp,
+        user::{Email, UserState},
+    };
+
+    use super::*;
+
+    /// Whatever changed the user after it was looked at may have handed somebody a secret of theirs.
+    #[test]
+    fn cbm_1_what_was_found_holds_for_the_version_that_was_read_before_alone() {
+        let now = Timestamp::from_seconds(1_700_000_000);
+        let user = |version| User {
+            guid: Guid::from_bytes([1; 16]),
+            organization: Guid::from_bytes([2; 16]),
+            email: Email::parse("ada@example.com").unwrap(),
+            role: Role::Developer,
+            allowed_scopes: None,
+            state: UserState::Active,
+            created_at: now,
+            updated_at: now,
+            version,
+        };
+        let told = |raise: &Raise, version| raise.require_own_secrets(&user(version)).map_err(|error| error.message.into_owned());
+        let clear = Raise { version: Some(7), known: Vec::new() };
+        assert_eq!(told(&clear, 7), Ok(()));
+        assert!(told(&clear, 8).unwrap_err().contains("at the same moment"));
+        assert!(told(&Raise { version: None, ..clear }, 7).is_err(), "it was no raise of who the user was");
+        let known = Raise { version: Some(7), known: vec![ClientId::of(Guid::from_bytes([3; 16])); 21] };
+        let named = told(&known, 7).unwrap_err();
+        assert_eq!(named.matches(&known.known[0].to_string()).count(), 20, "{named}");
+    }
+}

@@ -1,5 +1,7 @@
 //! Changes a user's role or scopes: felt by their personal keys on every instance within five seconds (CBM-1).
 
+use std::collections::BTreeSet;
+
 use axum::{
     Json,
     extract::{Request, State},
@@ -46,8 +48,8 @@ struct Body {
 
 /// Changes a user's role or scopes.
 ///
-/// A user is raised only while nobody else was shown a secret of their personal keys that works: whoever minted one would be raised
-/// with them. The user rotates such keys with a `grace_period` of 0, or they are revoked, first.
+/// A user is raised only while nobody who may less than they will was shown a secret of their personal keys that works: whoever minted
+/// one would be raised with them. The user rotates such keys with a `grace_period` of 0, or they are revoked, first.
 #[utoipa::path(patch, path = "/api/users/{guid}", params(GuidPath), request_body = Body,
     responses((status = 200, body = Response), Refused, NotFound, BadBody, Conflict))]
 pub(crate) async fn update(
@@ -107,7 +109,7 @@ impl Change {
     }
 }
 
-/// What stands in the way of raising a user: personal keys of which somebody else was shown a secret that works. A secret is handed
+/// What stands in the way of raising a user: personal keys of which somebody who may less was shown a secret that works. A secret is handed
 /// to somebody else only together with a new version of the user ([`store::Store::create_key_for`]): so what was found is all there is
 /// while the user has the version that was read before.
 struct Raise {
@@ -124,7 +126,7 @@ impl Raise {
         let user = api.store.user(guid).await?;
         let raised = user.filter(|user| change.of(user.clone()).exceeds(user, &api.catalogue));
         Ok(match raised {
-            Some(user) => Self { version: Some(user.version), known: known_to_others(api, &user).await? },
+            Some(user) => Self { version: Some(user.version), known: known_to_lesser(api, &change.of(user)).await? },
             None => Self { version: None, known: Vec::new() },
         })
     }
@@ -138,24 +140,30 @@ impl Raise {
         }
         let named: Vec<_> = self.known.iter().take(Self::NAMED).map(ToString::to_string).collect();
         let message = format!(
-            "Somebody else was shown a secret of this user's that works, of {}: let the user rotate it with a grace_period of 0, or \
-             revoke it, before the user may do more",
+            "Somebody who may less was shown a secret of this user's that works, of {}: let the user rotate it with a grace_period of \
+             0, or revoke it, before the user may do more",
             named.join(", ")
         );
         Err(Error::new(Kind::Conflict, message))
     }
 }
 
-/// The user's keys, of either kind, of which somebody else was shown a secret that works.
-async fn known_to_others(api: &Api, user: &User) -> Result<Vec<ClientId>, Error> {
+/// The user's keys, of either kind, of which somebody who may less than `user` will was shown a secret that works.
+async fn known_to_lesser(api: &Api, user: &User) -> Result<Vec<ClientId>, Error> {
     let gate = api.store.organization(user.organization).await?.ok_or_else(Error::not_found)?.gate;
     let rows = api.store.key_rows(user.organization).await?;
     let revoked = |row: &KeyRow| row.revoked || gate.revokes(row.owner, row.kind, row.created_at);
     let theirs = rows.iter().filter(|row| row.owner == Owner::User(user.guid) && !revoked(row));
     let keys = api.store.keys(theirs.map(|row| row.client_id)).await?;
     let now = api.now();
-    let works = |key: &Key| !key.is_revoked() && !key.is_expired(now);
-    Ok(keys.iter().filter(|key| works(key) && key.secrets.known_to_others(now)).map(|key| key.client_id).collect())
+    let works = |key: &&Key| !key.is_revoked() && !key.is_expired(now);
+    let minters: BTreeSet<Guid> = keys.iter().filter(works).flat_map(|key| key.secrets.known_to(now)).collect();
+    let minters = api.store.users(minters).await?;
+    let gains = |minter: Guid| {
+        let minter = minters.iter().find(|user| user.guid == minter && !user.is_disabled());
+        minter.is_none_or(|minter| user.exceeds(minter, &api.catalogue))
+    };
+    Ok(keys.iter().filter(works).filter(|key| key.secrets.known_to(now).any(gains)).map(|key| key.client_id).collect())
 }
 
 #[cfg(test)]

@@ -158,11 +158,10 @@ impl Secrets {
         self.previous.filter(|previous| previous.works_at(now))
     }
 
-    /// Whether somebody else than the user of a personal key was shown a secret of it that works at `now`.
-    #[must_use]
-    pub fn known_to_others(&self, now: Timestamp) -> bool {
+    /// Who else than the user of a personal key was shown a secret of it that works at `now`.
+    pub fn known_to(&self, now: Timestamp) -> impl Iterator<Item = Guid> {
         let previous = self.working_previous(now).and_then(|previous| previous.minted_by);
-        self.current.minted_by.or(previous).is_some()
+        self.current.minted_by.into_iter().chain(previous)
     }
 }
 
@@ -343,7 +342,7 @@ mod tests {
     #[test]
     fn cbm_1_a_secret_that_somebody_else_was_shown_is_known_to_them_until_it_ends() {
         let (user, admin) = (Guid::from_bytes([2; 16]), Guid::from_bytes([3; 16]));
-        let known = |key: &Key, now| key.secrets.known_to_others(now);
+        let known = |key: &Key, now| key.secrets.known_to(now).next().is_some();
         let rotate = |key: &Key, by, rotation| key.clone().rotate(id(9), rotation, T0).unwrap().key.shown_to(by);
         let bank = a_key(id(1), T0).shown_to(Some(admin));
         assert!(!known(&bank, T0), "a bank's key is nobody's own");

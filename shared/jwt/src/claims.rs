@@ -154,6 +154,10 @@ impl TryFrom<Wire> for Claims {
         if wire.bank != claims.bank() {
             return Err("bank is not the owner's");
         }
+        // Two lists unite in a customer's token alone (CYB-8); every other has one key's.
+        if claims.customer.is_none() && claims.ip_allowlist.entries().count() > Allowlist::MAX_ENTRIES {
+            return Err("ip_allowlist has more entries than a key's list");
+        }
         if claims.customer.is_some() != claims.parent.is_some() {
             return Err("a customer's token has a parent, and no other has");
         }

@@ -3,7 +3,7 @@
 //!
 //! An operation is described where it is written:
 //!
-//! ```ignore
+//! ```text
 //! /// Creates a bank.
 //! #[utoipa::path(post, path = "/api/banks", params(IdempotencyKey), request_body = Body,
 //!     responses((status = 201, body = Response), Refused, BadBody, Conflict))]

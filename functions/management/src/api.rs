@@ -2,11 +2,11 @@
 
 use std::{fmt, ops::Deref, sync::Arc, time::Duration};
 
-use authorizer::{Cause, Decision, Guard, Request, Settings};
+use authorizer::{Guard, Settings};
 use axum::{
     Json,
     extract::{FromRequestParts, MatchedPath},
-    http::{Method, StatusCode, header::AUTHORIZATION, request::Parts},
+    http::{Method, StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
 use domain::{
@@ -24,7 +24,7 @@ use domain::{
 };
 use serde::Serialize;
 use store::{Behalf, Once, Store, StoreError, Tables};
-use web::{Edge, Entropy, Env, StartError, dialect::Management, idempotency, pepper::PepperSource, request::Facts};
+use web::{Edge, Entropy, Env, StartError, dialect::Management, idempotency, pepper::PepperSource};
 
 /// The state of the function; cheap to clone.
 #[derive(Clone)]
@@ -81,30 +81,6 @@ impl Api {
             portal_url: web::env::portal_url(env)?,
             clock: edge.clock.clone(),
         })))
-    }
-
-    /// The caller of a request that no authorizer vouched for.
-    async fn authenticate(&self, parts: &Parts) -> Result<web::caller::Caller, Error> {
-        let facts = Facts::of(&parts.extensions);
-        let mut headers = parts.headers.get_all(AUTHORIZATION).iter();
-        let authorization = headers.next().filter(|_| headers.next().is_none()).and_then(|value| value.to_str().ok());
-        let request =
-            Request::new(authorization, facts.source_ip, route(parts), facts.request_time).with_id(facts.request_id.clone());
-        match self.guard.authorize(request).await {
-            Decision::Allow(context) => web::caller::Caller::read(&context.fields(), facts),
-            Decision::Deny(denial) => Err(Error::new(
-                match denial.cause {
-                    Cause::IpNotAllowed => ErrorKind::IpNotAllowed,
-                    Cause::IpUnknown => ErrorKind::IpUnknown,
-                    Cause::InsufficientScope => ErrorKind::InsufficientScope,
-                    Cause::Forbidden => ErrorKind::Forbidden,
-                    Cause::PlanUpgradeRequired => ErrorKind::PlanUpgradeRequired,
-                },
-                denial.cause.message(),
-            )),
-            Decision::Unauthorized(_) => Err(Error::unauthenticated()),
-            Decision::Unavailable(_) => Err(Error::temporarily_unavailable()),
-        }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -292,6 +268,6 @@ impl FromRequestParts<Api> for Caller {
         if let Some(caller) = web::caller::Caller::of(&parts.extensions)? {
             return Ok(Self(caller));
         }
-        Ok(Self(api.authenticate(parts).await?))
+        Ok(Self(api.guard.caller(parts, &route(parts)).await?))
     }
 }

@@ -3,15 +3,12 @@
 
 use std::io::{self, Write};
 
+use ::client::{Credential, Deployment, Session};
 use clap::{Args, Subcommand};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header::AUTHORIZATION};
-use serde_json::{Value, json};
-use web::{Env, StartError};
+use serde_json::Value;
+use web::{Env, StartError, edge::system_clock};
 
-use super::{
-    http::{Answer, Deployment, sensitive},
-    keys,
-};
+use super::keys;
 
 const URL: &str = "LATCHKEY_URL";
 const TOKEN: &str = "LATCHKEY_TOKEN";
@@ -50,9 +47,10 @@ impl Command {
         match self {
             Self::Token { place, scope } => {
                 let scope = Some(scope.join(" ")).filter(|scope| !scope.is_empty());
-                print(&exchange(&place.deployment(&env)?, &env, scope.as_deref()).await?)
+                let (id, secret) = key(&env)?;
+                print(&place.deployment(&env)?.exchange(id, secret, scope.as_deref()).await?)
             }
-            Self::Keys { place, command } => command.run(&Session::open(place.deployment(&env)?, &env).await?).await,
+            Self::Keys { place, command } => command.run(&session(place.deployment(&env)?, &env)?).await,
         }
     }
 }
@@ -60,56 +58,28 @@ impl Command {
 impl Place {
     fn deployment(&self, env: &Env) -> Result<Deployment, StartError> {
         let url = self.url.as_deref().or_else(|| env.optional(URL));
-        Deployment::at(url.ok_or_else(|| format!("say where the deployment answers, by --url or {URL}"))?)
+        Ok(Deployment::at(url.ok_or_else(|| format!("say where the deployment answers, by --url or {URL}"))?)?)
     }
 }
 
-/// RFC 6749 §4.4.
-async fn exchange(deployment: &Deployment, env: &Env, scope: Option<&str>) -> Result<Value, StartError> {
-    let mut body = json!({
-        "grant_type": "client_credentials",
-        "client_id": env.required(CLIENT_ID)?,
-        "client_secret": env.required(CLIENT_SECRET)?,
-    });
-    if let Some(scope) = scope {
-        body["scope"] = scope.into();
-    }
-    deployment.send(Method::POST, "/oauth/token", HeaderMap::new(), Some(&body)).await?.json()
+/// The key that the environment names.
+fn key(env: &Env) -> Result<(&str, &str), StartError> {
+    Ok((env.required(CLIENT_ID)?, env.required(CLIENT_SECRET)?))
 }
 
-/// A deployment and somebody whom it knows.
-pub(super) struct Session {
-    deployment: Deployment,
-    authorization: HeaderValue,
-}
-
-impl Session {
-    async fn open(deployment: Deployment, env: &Env) -> Result<Self, StartError> {
-        let bearer = match env.optional(TOKEN) {
-            Some(token) => token.to_owned(),
-            None if env.optional(CLIENT_ID).is_none() => {
-                return Err(format!("say who you are, by {TOKEN}, or by {CLIENT_ID} and {CLIENT_SECRET}").into());
-            }
-            None => exchange(&deployment, env, None).await?["access_token"].as_str().unwrap_or_default().to_owned(),
-        };
-        let authorization = sensitive(&format!("Bearer {bearer}"), TOKEN)?;
-        Ok(Self { deployment, authorization })
-    }
-
-    pub(super) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, StartError> {
-        self.send(method, path, HeaderMap::new(), body).await?.json()
-    }
-
-    /// A create that a repetition under the same `key` does not make twice.
-    pub(super) async fn create(&self, path: &str, body: &Value, key: &str) -> Result<Answer, StartError> {
-        let headers = [(HeaderName::from_static("idempotency-key"), HeaderValue::from_str(key)?)].into_iter().collect();
-        self.send(Method::POST, path, headers, Some(body)).await
-    }
-
-    async fn send(&self, method: Method, path: &str, mut headers: HeaderMap, body: Option<&Value>) -> Result<Answer, StartError> {
-        headers.insert(AUTHORIZATION, self.authorization.clone());
-        self.deployment.send(method, path, headers, body).await
-    }
+/// The deployment as whoever the environment names.
+fn session(deployment: Deployment, env: &Env) -> Result<Session, StartError> {
+    let credential = match env.optional(TOKEN) {
+        Some(token) => Credential::Bearer(token.to_owned().into()),
+        None if env.optional(CLIENT_ID).is_none() => {
+            return Err(format!("say who you are, by {TOKEN}, or by {CLIENT_ID} and {CLIENT_SECRET}").into());
+        }
+        None => {
+            let (id, secret) = key(env)?;
+            Credential::Client { id: id.to_owned(), secret: secret.to_owned().into() }
+        }
+    };
+    Ok(Session::new(deployment.into(), credential, system_clock()))
 }
 
 /// Shows an answer on standard output, which nothing else is written to.

@@ -1,14 +1,12 @@
 //! The life of a key from a shell: create, list, show, rotate, finish, revoke, over `/api/keys`.
 
+use ::client::Session;
 use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use http::Method;
 use serde_json::{Map, Value, json};
 use web::{Entropy, StartError};
 
-use super::{
-    client::{Session, print},
-    serve::assignment,
-};
+use super::{client::print, serve::assignment};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -131,7 +129,7 @@ fn name(text: &str) -> Result<String, &'static str> {
 impl Command {
     pub(super) async fn run(self, session: &Session) -> Result<(), StartError> {
         let post = async |Named { key }: &Named, act: &str, body: &Value| {
-            session.call(Method::POST, &format!("/api/keys/{key}/{act}"), Some(body)).await
+            Ok::<_, StartError>(session.call(Method::POST, &format!("/api/keys/{key}/{act}"), Some(body)).await?)
         };
         print(&match self {
             Self::Create(create) => create.run(session).await?,
@@ -172,7 +170,7 @@ impl Create {
         if answer.header("idempotency-replayed").is_some() {
             eprintln!("latchkey: this key was made before, and its secret was shown then; `rotate --replace` gives it another");
         }
-        answer.json()
+        Ok(answer.json()?)
     }
 
     fn body(self) -> Value {

@@ -1,7 +1,6 @@
 //! The command line: the platform on a laptop, the operator's commands, and a client of any deployment.
 
 mod client;
-mod http;
 mod keys;
 mod operator;
 mod serve;

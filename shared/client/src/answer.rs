@@ -1,0 +1,57 @@
+//! An answer, read whole.
+
+use http::HeaderMap;
+use serde_json::Value;
+
+use crate::{Error, Refusal};
+
+/// An answer, read whole.
+pub struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) const fn new(status: u16, headers: HeaderMap, body: Vec<u8>) -> Self {
+        Self { status, headers, body }
+    }
+
+    /// Its status.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// A header's value, where it is text; the first, where there are several.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Its body. It may hold a credential.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The JSON of a success, which may hold a credential.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with what the API says about it; [`Error::Foreign`] of an answer that is no JSON.
+    pub fn json(&self) -> Result<Value, Error> {
+        let body: Option<Value> = serde_json::from_slice(&self.body).ok();
+        match (body, self.status) {
+            (Some(body), 200..=299) => Ok(body),
+            (Some(body), status) => Err(Error::Refused(Box::new(Refusal::read(status, &body, self.header("retry-after"))))),
+            (None, status) => Err(Error::Foreign { status }),
+        }
+    }
+}
+
+/// The status alone: the rest may hold a credential.
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer").field("status", &self.status).finish_non_exhaustive()
+    }
+}

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::{Answer, Deployment, Error, sensitive};
 
 /// A token is given up this long before it expires, or a call would be under way when it does.
-const EARLY: Duration = Duration::from_secs(60);
+const EARLY: Duration = Duration::from_mins(1);
 
 /// How somebody proves who they are. It cannot be printed.
 pub enum Credential {

@@ -15,7 +15,7 @@ use crate::{
         streams::{EventSource, Mapping},
     },
     functions::Functions,
-    gateway::{Gateway, Invoke, Options as GatewayOptions},
+    gateway::{AccessLog, Gateway, Invoke, Options as GatewayOptions},
     template::{Description, Settings, Template},
 };
 
@@ -72,6 +72,7 @@ impl fmt::Debug for Options {
 pub struct Services {
     cloud: Cloud,
     description: Description,
+    operator: BTreeMap<String, String>,
     edge: Edge,
 }
 
@@ -89,11 +90,13 @@ impl Services {
         let template = Template::parse(&options.template, Settings { parameters, ..Settings::default() })?;
         let physical = provision(&cloud, &template).await?;
         let description = template.resolve(&physical)?;
+        cloud.show(&description);
+        let operator = exports(&template.output("OperatorEnvironment", &physical)?.unwrap_or_default());
         cloud.sweep_ttl_every(SWEEP);
         let mut environment = cloud.environment();
         environment.extend(options.endpoints);
         let aws = aws::config(&environment, options.clock.map(|shown| (shown, machine)));
-        Ok(Self { cloud, description, edge: Edge { clock, entropy: options.entropy, aws } })
+        Ok(Self { cloud, description, operator, edge: Edge { clock, entropy: options.entropy, aws } })
     }
 
     /// The embedded services themselves.
@@ -106,6 +109,12 @@ impl Services {
     #[must_use]
     pub const fn description(&self) -> &Description {
         &self.description
+    }
+
+    /// The variables of the template's output `OperatorEnvironment`, by which the command line finds a stack.
+    #[must_use]
+    pub const fn operator(&self) -> &BTreeMap<String, String> {
+        &self.operator
     }
 
     /// The clock, the randomness and the AWS configuration of everything that runs over these services.
@@ -170,7 +179,10 @@ impl Stack {
         let functions: Arc<dyn Invoke> = Arc::new(Functions::start(services.description(), services.edge()).await?);
         let streams = event_sources(&services, &functions)?;
         let clock = services.edge().clock.clone();
-        let gateway_options = GatewayOptions::new(Arc::new(move || clock().millis()));
+        let mut gateway_options = GatewayOptions::new(Arc::new(move || clock().millis()));
+        if let Some(log) = &services.description().api.access_log {
+            gateway_options.access_log = AccessLog::to(services.cloud().log_sink(&log.destination));
+        }
         let gateway = Gateway::new(services.description().clone(), functions, gateway_options)?;
         let (stop, stopped) = oneshot::channel();
         let gateway = tokio::spawn(gateway.serve(listener, async {
@@ -233,4 +245,13 @@ fn event_sources(services: &Services, functions: &Arc<dyn Invoke>) -> Result<Vec
         }
     }
     Ok(sources)
+}
+
+/// The variables of shell commands `export NAME='value'`, one a line.
+fn exports(commands: &str) -> BTreeMap<String, String> {
+    let variable = |line: &str| {
+        let (name, value) = line.trim().strip_prefix("export ")?.split_once('=')?;
+        Some((name.to_owned(), value.strip_prefix('\'')?.strip_suffix('\'')?.to_owned()))
+    };
+    commands.lines().filter_map(variable).collect()
 }

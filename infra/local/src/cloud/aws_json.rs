@@ -2,13 +2,16 @@
 //!
 //! <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use axum::{
     Router,
     body::Bytes,
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -17,8 +20,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwn
 use serde_json::{Value, json};
 
 use super::{
+    api_gateway::{self, ControlPlane},
     document::{Document, NotSaved},
     kms,
+    logs::{self, Logs},
     random::{self, NoRandomness},
     secrets,
     services::Services,
@@ -28,16 +33,19 @@ use super::{
 pub(super) struct Api {
     pub(super) services: Document<Services>,
     pub(super) clock: Clock,
+    pub(super) logs: Logs,
+    /// Nothing before a template was deployed.
+    pub(super) control: OnceLock<ControlPlane>,
 }
 
-/// One door for both services; they are told apart by the target's prefix.
+/// One door for all services; they are told apart by the target's prefix, and API Gateway by having none.
 pub(super) fn router(api: Arc<Api>) -> Router {
     Router::new().fallback(answer).with_state(api)
 }
 
-async fn answer(State(api): State<Arc<Api>>, headers: HeaderMap, body: Bytes) -> Response {
+async fn answer(State(api): State<Arc<Api>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let id = random::uuid().unwrap_or_default();
-    let (status, kind, body) = match dispatch(&api, &headers, &body) {
+    let (status, kind, body) = match dispatch(&api, (&method, &uri), &headers, &body) {
         Ok(answer) => (StatusCode::OK, None, answer),
         Err(Refusal { status, kind, message }) => {
             tracing::debug!(kind, message, "refused");
@@ -52,7 +60,10 @@ async fn answer(State(api): State<Arc<Api>>, headers: HeaderMap, body: Bytes) ->
     response
 }
 
-fn dispatch(api: &Api, headers: &HeaderMap, body: &[u8]) -> Result<Value, Refusal> {
+fn dispatch(api: &Api, (method, uri): (&Method, &Uri), headers: &HeaderMap, body: &[u8]) -> Result<Value, Refusal> {
+    if !headers.contains_key("x-amz-target") && uri.path() != "/" {
+        return control(api, method, uri, headers);
+    }
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let unknown = || Refusal::new("UnknownOperationException", format!("not offered here: {target:?}"));
     let (service, operation) = target.split_once('.').ok_or_else(unknown)?;
@@ -62,8 +73,22 @@ fn dispatch(api: &Api, headers: &HeaderMap, body: &[u8]) -> Result<Value, Refusa
     match service {
         "TrentService" => kms::answer(api, operation, body).unwrap_or_else(|| Err(unknown())),
         "secretsmanager" => secrets::answer(api, operation, body).unwrap_or_else(|| Err(unknown())),
+        "Logs_20140328" => logs::answer(api, operation, body).unwrap_or_else(|| Err(unknown())),
         _ => Err(unknown()),
     }
+}
+
+/// API Gateway's own calls: REST JSON, of which there are only those that change nothing.
+fn control(api: &Api, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Value, Refusal> {
+    if !headers.contains_key(header::AUTHORIZATION) {
+        return Err(Refusal::with_status(
+            StatusCode::FORBIDDEN,
+            "MissingAuthenticationTokenException",
+            "Missing Authentication Token",
+        ));
+    }
+    let control = api.control.get().filter(|_| method == Method::GET);
+    control.ok_or_else(|| api_gateway::not_offered(uri.path()))?.answer(uri.path())
 }
 
 /// Reads a request. Members that the operation does not know are ignored, as AWS ignores them.
@@ -95,6 +120,11 @@ impl Refusal {
     /// The caller's fault: 400, the status of all modelled client errors of these services but one.
     pub(super) fn new(kind: &'static str, message: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, kind, message: message.into() }
+    }
+
+    /// With another status, for the protocols that have them.
+    pub(super) fn with_status(status: StatusCode, kind: &'static str, message: impl Into<String>) -> Self {
+        Self { status, kind, message: message.into() }
     }
 
     /// A member's value is not acceptable.

@@ -1,4 +1,5 @@
-//! The cloud services that Latchkey needs, embedded: `DynamoDB`, KMS and Secrets Manager on loopback.
+//! The cloud services that Latchkey needs, embedded: `DynamoDB`, KMS and Secrets Manager on loopback; and, to be looked at alone,
+//! the control plane of API Gateway and `CloudWatch` Logs.
 //!
 //! The functions reach them with the unmodified AWS SDK clients through endpoint URLs, so that nothing in a function knows
 //! whether it runs on Lambda, in this process or under `cargo lambda watch`. `DynamoDB` is dynoxide; KMS and Secrets Manager
@@ -8,10 +9,12 @@
 //! acts when [`Cloud::sweep_ttl`] runs. With [`Storage::Memory`] `DynamoDB` follows the given clock; with
 //! [`Storage::Directory`] it reads the machine's.
 
+mod api_gateway;
 mod aws_json;
 mod directory;
 mod document;
 mod kms;
+mod logs;
 pub mod provision;
 mod random;
 mod secrets;
@@ -24,13 +27,23 @@ mod ttl;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 use domain::time::Clock;
 use dynoxide::{Database, storage_backend::Clock as DatabaseClock};
 use tokio::task::JoinHandle;
 
-use self::{aws_json::Api, directory::Directory, document::Document, server::Server, streams::Positions};
+use self::{
+    api_gateway::ControlPlane, aws_json::Api, directory::Directory, document::Document, logs::Logs, server::Server,
+    streams::Positions,
+};
+use crate::{gateway::Sink, template::Description};
 
 /// The region that every endpoint, ARN and event names.
 pub const REGION: &str = "eu-west-1";
@@ -87,7 +100,7 @@ impl Cloud {
         let database = database.map_err(|e| CloudError::new(format!("cannot open the tables: {e}")))?;
         let services = Document::open(directory.as_ref().map(|d| d.file("services.json")))?;
         let positions = Document::open(directory.as_ref().map(|d| d.file("streams.json")))?;
-        let api = Arc::new(Api { services, clock });
+        let api = Arc::new(Api { services, clock, logs: Logs::default(), control: OnceLock::new() });
         Ok(Self {
             dynamodb_server: server::dynamodb(ports.dynamodb, database.clone()).await?,
             api_server: server::api(ports.api, Arc::clone(&api)).await?,
@@ -97,6 +110,20 @@ impl Cloud {
             sweeper: None,
             _directory: directory,
         })
+    }
+
+    /// Shows what a template made to those who ask API Gateway and `CloudWatch` Logs. Only the first template counts.
+    pub fn show(&self, description: &Description) {
+        let now = (self.api.clock)();
+        self.api.logs.declare(&description.log_groups, &description.stack_name, now);
+        let _: &ControlPlane = self.api.control.get_or_init(|| ControlPlane::of(description, now));
+    }
+
+    /// Takes the lines of the access log of a stage that writes to this log group.
+    #[must_use]
+    pub fn log_sink(&self, group: &str) -> Sink {
+        let (api, group) = (Arc::clone(&self.api), group.to_owned());
+        Arc::new(move |at, line| api.logs.put(&group, at, &line))
     }
 
     /// What another process exports to reach these services with unmodified SDKs.

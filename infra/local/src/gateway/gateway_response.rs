@@ -41,17 +41,30 @@ impl Refusal {
         Self { reason: reason.to_owned(), ..self }
     }
 
+    /// `$context.error`.
+    pub(super) fn error(&self) -> Value {
+        json!({
+            "message": self.message,
+            "messageString": json!(self.message).to_string(),
+            "responseType": self.kind.name(),
+        })
+    }
+
+    /// `$context.authorizer`: what the authorizer says of a caller whom it denies.
+    pub(super) fn authorizer(&self) -> Map<String, Value> {
+        self.authorizer.clone()
+    }
+
+    /// Whether the authorizer failed or threw, so that its answer has no context.
+    pub(super) fn is_of_authorizer(&self) -> bool {
+        use ResponseType::{AuthorizerConfigurationError, AuthorizerFailure, Unauthorized};
+        matches!(self.kind, AuthorizerConfigurationError | AuthorizerFailure | Unauthorized)
+    }
+
     /// The response, with `context` being `$context` so far.
     pub(super) fn reply(&self, api: &RestApi, call: &Call, mut context: Map<String, Value>) -> Reply {
-        context.insert(
-            "error".into(),
-            json!({
-                "message": self.message,
-                "messageString": json!(self.message).to_string(),
-                "responseType": self.kind.name(),
-            }),
-        );
-        context.insert("authorizer".into(), Value::Object(self.authorizer.clone()));
+        context.insert("error".into(), self.error());
+        context.insert("authorizer".into(), Value::Object(self.authorizer()));
         let context = Value::Object(context);
         let status = self.status.unwrap_or_else(|| default_status(self.kind));
         let custom = api.gateway_responses.get(&self.kind).or_else(|| {
@@ -64,7 +77,7 @@ impl Refusal {
             return Reply { status, headers, body: self.default_body().into_bytes() };
         };
         let (media_type, body) = match template(custom, call.header("accept")) {
-            Some((media_type, template)) => (media_type, substitute(template, &context, api)),
+            Some((media_type, template)) => (media_type, substitute(template, &context, api, "")),
             None => ("application/json", self.default_body()),
         };
         headers.push(("content-type".into(), media_type.into()));
@@ -108,8 +121,8 @@ fn template<'a>(custom: &'a GatewayResponse, accept: Option<&str>) -> Option<(&'
     chosen.map(|(media_type, template)| (media_type.as_str(), template.as_str()))
 }
 
-/// Replaces `$context.…` and `$stageVariables.…`; what is unknown becomes nothing.
-fn substitute(template: &str, context: &Value, api: &RestApi) -> String {
+/// Replaces `$context.…` and `$stageVariables.…`; what is unknown becomes `absent`.
+pub(super) fn substitute(template: &str, context: &Value, api: &RestApi, absent: &str) -> String {
     let stage_variables = json!(api.stage_variables);
     let mut result = String::new();
     let mut rest = template;
@@ -122,7 +135,7 @@ fn substitute(template: &str, context: &Value, api: &RestApi) -> String {
         match found {
             Some((prefix, after, values)) if path_length(after) > 0 => {
                 let length = path_length(after);
-                result.push_str(&lookup(values, &after[..length]).unwrap_or_default());
+                result.push_str(&lookup(values, &after[..length]).unwrap_or_else(|| absent.to_owned()));
                 rest = &rest[prefix + length..];
             }
             _ => {

@@ -1,6 +1,7 @@
 //! API Gateway's REST API on a laptop: genuine events in, genuine responses out, so that a function or a template that
 //! works here works there. What still differs is in `infra/local/DEVIATIONS.md`.
 
+mod access_log;
 mod authorize;
 mod call;
 mod event;
@@ -11,12 +12,15 @@ mod invoke;
 mod policy;
 mod reply;
 mod route;
+mod usage;
 #[cfg(test)]
 mod tests;
 
+pub use access_log::{AccessLog, Sink};
 pub use invoke::{FunctionError, Invocation, Invoke};
 
 use crate::template::{Description, ResponseType, TemplateError};
+use access_log::Seen;
 use authorize::Authorizers;
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
@@ -25,13 +29,14 @@ use call::Call;
 use gateway_response::Refusal;
 use reply::Reply;
 use route::Matched;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use usage::Usage;
 use tokio::net::TcpListener;
 
 /// Milliseconds since 1970.
@@ -47,13 +52,15 @@ pub struct Options {
     pub clock: Clock,
     /// How long a function may take to answer; API Gateway's default is 29 seconds.
     pub integration_timeout: Duration,
+    /// Where the lines of the stage's access log go.
+    pub access_log: AccessLog,
 }
 
 impl Options {
     /// AWS's limits, by a clock.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, integration_timeout: Duration::from_secs(29) }
+        Self { clock, integration_timeout: Duration::from_secs(29), access_log: AccessLog::default() }
     }
 }
 
@@ -69,6 +76,7 @@ struct Shared {
     options: Options,
     router: route::Router,
     authorizers: Authorizers,
+    usage: Usage,
 }
 
 impl fmt::Debug for Gateway {
@@ -85,7 +93,8 @@ impl Gateway {
     pub fn new(description: Description, invoker: Arc<dyn Invoke>, options: Options) -> Result<Self, TemplateError> {
         let router = route::Router::new(&description.api.routes)?;
         let authorizers = Authorizers::new(&description.api.authorizers)?;
-        Ok(Self { shared: Arc::new(Shared { description, invoker, options, router, authorizers }) })
+        let usage = Usage::new(&description.api.usage_plans);
+        Ok(Self { shared: Arc::new(Shared { description, invoker, options, router, authorizers, usage }) })
     }
 
     /// Serves HTTP/1.1 until `shutdown` is ready, then finishes what it has begun.
@@ -126,41 +135,77 @@ impl Shared {
     async fn serve_call(&self, call: &Call) -> Reply {
         let matched = self.router.find(&call.method, &call.path);
         let resource = matched.as_ref().map(|matched| matched.resource);
+        let mut seen = Seen::default();
         let outcome = match &matched {
-            Some(matched) => self.integrate(call, matched).await,
+            Some(matched) => self.integrate(call, matched, &mut seen).await,
             None => Err(Refusal::new(ResponseType::MissingAuthenticationToken, "Missing Authentication Token")),
         };
         match outcome {
             Ok(reply) => {
                 self.log(call, reply.status, resource.unwrap_or_default(), "", "");
+                self.write_line(call, resource, &reply, seen, None);
                 reply
             }
             Err(refusal) => {
                 let context = event::request_context(&self.description, call, resource);
                 let reply = refusal.reply(&self.description.api, call, context);
                 let reply = if reply.is_sendable() { reply } else { Reply::unsendable() };
+                self.write_line(call, resource, &reply, seen, Some(&refusal));
                 self.log(call, reply.status, resource.unwrap_or_default(), refusal.kind.name(), &refusal.reason);
                 reply
             }
         }
     }
 
-    async fn integrate(&self, call: &Call, matched: &Matched<'_>) -> Result<Reply, Refusal> {
+    async fn integrate(&self, call: &Call, matched: &Matched<'_>, seen: &mut Seen) -> Result<Reply, Refusal> {
         let unknown = || Refusal::new(ResponseType::Default5xx, "Internal server error").because("no such function");
-        let mut authorizer = None;
+        let (mut authorizer, mut usage_key) = (None, None);
         if let Some(name) = &matched.route.authorizer {
             let known = self.description.api.authorizers.get(name).ok_or_else(unknown)?;
             let admit = self.authorizers.admit(&self.description, &self.invoker, known, call, matched);
-            let mut context = admit.await?;
+            let (mut context, key) = admit.await?;
+            usage_key = key;
+            seen.authorizer = Some(context.clone());
             let latency = (self.options.clock)() - call.received;
             context.insert("integrationLatency".into(), Value::from(latency));
             authorizer = Some(context);
         }
+        let usage_key_id = self.count(call, matched, authorizer.as_ref(), usage_key.as_deref())?;
         let function = self.description.functions.get(&matched.route.function).ok_or_else(unknown)?;
-        let event = event::proxy(&self.description, call, matched, authorizer);
+        let mut event = event::proxy(&self.description, call, matched, authorizer);
+        if let Some(id) = usage_key_id {
+            event["requestContext"]["identity"]["apiKey"] = usage_key.into();
+            event["requestContext"]["identity"]["apiKeyId"] = id.into();
+        }
+        let asked = (self.options.clock)();
         let answer = invoke::call(&self.invoker, function, event, Some(self.options.integration_timeout)).await;
         let answer = answer.map_err(|failure| integration::refusal(&failure))?;
-        integration::reply(&self.description, call, &answer)
+        let reply = integration::reply(&self.description, call, &answer)?;
+        seen.integration = Some((reply.status, (self.options.clock)() - asked));
+        Ok(reply)
+    }
+
+    /// The stage's own line about a call, as the template has it.
+    fn write_line(&self, call: &Call, resource: Option<&str>, reply: &Reply, seen: Seen, refusal: Option<&Refusal>) {
+        let mut context = event::request_context(&self.description, call, resource);
+        context.insert("responseLatency".into(), ((self.options.clock)() - call.received).into());
+        seen.complete(&mut context, reply.status, reply.body.len(), refusal);
+        self.options.access_log.write(&self.description.api, call, context);
+    }
+
+    /// Counts a call whose method asks for it; the answer is the API key's id.
+    fn count(
+        &self,
+        call: &Call,
+        matched: &Matched<'_>,
+        authorizer: Option<&Map<String, Value>>,
+        key: Option<&str>,
+    ) -> Result<Option<String>, Refusal> {
+        if !matched.route.api_key_required {
+            return Ok(None);
+        }
+        let counted = self.usage.count(key, call.received);
+        counted.map(Some).map_err(|refusal| refusal.with_authorizer(authorizer.cloned().unwrap_or_default()))
     }
 
     /// One line a request, without headers, bodies, queries or the values of path parameters.

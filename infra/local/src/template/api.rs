@@ -5,19 +5,20 @@ use super::function::ApiEvent;
 use super::intrinsics::Evaluator;
 use super::predicted::API;
 use super::section::Section;
-use super::{Function, GatewayResponse, HeaderValue, ResponseType, RestApi, Route, Template, TemplateError, below};
+use super::usage;
+use super::{
+    AccessLogSetting, Function, GatewayResponse, HeaderValue, ResponseType, RestApi, Route, Template, TemplateError, below,
+};
 use std::collections::BTreeMap;
 
 /// Properties that change nothing on a laptop.
-const WITHOUT_MEANING: [&str; 13] = [
-    "AccessLogSetting",
+const WITHOUT_MEANING: [&str; 11] = [
     "AlwaysDeploy",
     "Description",
     "DisableExecuteApiEndpoint",
     "Domain",
     "EndpointConfiguration",
     "FailOnWarnings",
-    "MethodSettings",
     "Name",
     "OpenApiVersion",
     "PropagateTags",
@@ -38,15 +39,20 @@ pub(super) fn read(
     let mut properties = Section::new(below(logical_id, "Properties"), declared.properties.clone(), evaluator);
     let id = evaluator.evaluate(&serde_json::json!({"Ref": logical_id}), logical_id)?;
     let id = id.and_then(|id| id.as_str().map(str::to_owned)).unwrap_or_default();
+    let stage = properties.required_text("StageName")?;
     let auth = Auth::read(properties.section("Auth")?, functions)?;
+    let api_key_source = properties.text("ApiKeySourceType")?;
     let api = RestApi {
         logical_id: (*logical_id).clone(),
-        stage: properties.required_text("StageName")?,
+        usage_plans: usage::read(template, evaluator, &id, &stage)?,
+        stage,
         stage_variables: properties.map("Variables")?.into_iter().collect(),
         // SAM takes `image~1png` for `image/png`.
         binary_media_types: properties.texts("BinaryMediaTypes")?.iter().map(|kind| kind.replace("~1", "/")).collect(),
         gateway_responses: gateway_responses(properties.section("GatewayResponses")?)?,
-        routes: routes(&id, events, &auth)?,
+        routes: routes(&id, events, &auth, &api_key_source)?,
+        access_log: access_log(properties.section("AccessLogSetting")?)?,
+        method_settings: properties.value("MethodSettings")?,
         id,
         authorizers: auth.authorizers,
     };
@@ -55,7 +61,12 @@ pub(super) fn read(
     Ok(api)
 }
 
-fn routes(api_id: &str, events: Vec<ApiEvent>, auth: &Auth) -> Result<Vec<Route>, TemplateError> {
+fn routes(
+    api_id: &str,
+    events: Vec<ApiEvent>,
+    auth: &Auth,
+    api_key_source: &Option<String>,
+) -> Result<Vec<Route>, TemplateError> {
     const METHODS: [&str; 8] = ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
     let mut routes: Vec<Route> = Vec::new();
     for event in events {
@@ -69,9 +80,24 @@ fn routes(api_id: &str, events: Vec<ApiEvent>, auth: &Auth) -> Result<Vec<Route>
             return Err(TemplateError::new(event.at, format!("{} {} is declared twice", event.method, event.path)));
         }
         let authorizer = auth.of(&event)?;
-        routes.push(Route { path: event.path, method: event.method, function: event.function, authorizer });
+        let api_key_required = event.api_key_required;
+        if api_key_required && api_key_source.as_deref() != Some("AUTHORIZER") {
+            let at = below(&event.at, "Auth.ApiKeyRequired");
+            return Err(TemplateError::new(at, "only with ApiKeySourceType: AUTHORIZER, not from a header"));
+        }
+        routes.push(Route { path: event.path, method: event.method, function: event.function, authorizer, api_key_required });
     }
     Ok(routes)
+}
+
+fn access_log(section: Option<Section<'_>>) -> Result<Option<AccessLogSetting>, TemplateError> {
+    let Some(mut section) = section else {
+        return Ok(None);
+    };
+    let setting =
+        AccessLogSetting { destination: section.required_text("DestinationArn")?, format: section.required_text("Format")? };
+    section.done()?;
+    Ok(Some(setting))
 }
 
 fn gateway_responses(section: Option<Section<'_>>) -> Result<BTreeMap<ResponseType, GatewayResponse>, TemplateError> {

@@ -13,6 +13,8 @@ pub struct Description {
     pub account_id: String,
     /// `AWS::Partition`, part of every ARN.
     pub partition: String,
+    /// `AWS::StackName`, part of names.
+    pub stack_name: String,
     /// The functions, by logical id.
     pub functions: BTreeMap<String, Function>,
     /// The one REST API.
@@ -25,6 +27,8 @@ pub struct Description {
     pub aliases: Vec<Resource>,
     /// `AWS::SecretsManager::Secret` resources.
     pub secrets: Vec<Resource>,
+    /// `AWS::Logs::LogGroup` resources.
+    pub log_groups: Vec<Resource>,
 }
 
 /// A resource with its resolved `Properties`.
@@ -85,6 +89,21 @@ pub struct RestApi {
     pub gateway_responses: BTreeMap<ResponseType, GatewayResponse>,
     /// Every method of every resource.
     pub routes: Vec<Route>,
+    /// The stage's usage plans.
+    pub usage_plans: Vec<UsagePlan>,
+    /// Where the stage writes a line about each call, if it does.
+    pub access_log: Option<AccessLogSetting>,
+    /// What the stage says of its methods (`MethodSettings`), resolved and otherwise as written.
+    pub method_settings: Option<Value>,
+}
+
+/// A stage's access log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessLogSetting {
+    /// The ARN of the log group.
+    pub destination: String,
+    /// One line, with `$context` variables.
+    pub format: String,
 }
 
 /// A method of a resource, served by a function.
@@ -98,6 +117,50 @@ pub struct Route {
     pub function: String,
     /// The authorizer's name; `None` lets everybody in.
     pub authorizer: Option<String>,
+    /// Whether the call must be counted by a usage plan, which the authorizer's answer names by an API key.
+    pub api_key_required: bool,
+}
+
+/// How many calls pass that name one of its API keys.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UsagePlan {
+    /// Its name in the template.
+    pub name: String,
+    /// The values of its API keys.
+    pub keys: Vec<String>,
+    /// How fast calls may come.
+    pub throttle: Option<Throttle>,
+    /// How many calls may come in a period.
+    pub quota: Option<Quota>,
+}
+
+/// A token bucket, one for each API key.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Throttle {
+    /// Calls a second.
+    pub rate: f64,
+    /// Calls at once.
+    pub burst: u64,
+}
+
+/// A number of calls in a period of the calendar (UTC), for each API key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// How many.
+    pub limit: u64,
+    /// In which period.
+    pub period: QuotaPeriod,
+}
+
+/// A period of the calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuotaPeriod {
+    /// From midnight.
+    Day,
+    /// From Sunday.
+    Week,
+    /// From the first of the month.
+    Month,
 }
 
 /// A Lambda authorizer.
@@ -193,7 +256,8 @@ pub enum ResponseType {
 }
 
 impl ResponseType {
-    const ALL: [Self; 21] = [
+    /// Every type that API Gateway has.
+    pub const ALL: [Self; 21] = [
         Self::AccessDenied,
         Self::ApiConfigurationError,
         Self::AuthorizerConfigurationError,

@@ -4,8 +4,11 @@
 
 use super::globals::is_intrinsic;
 use super::section::text;
-use super::{Physical, Template, TemplateError, below, predicted};
+use super::{Physical, Settings, Template, TemplateError, below, predicted};
 use serde_json::{Map, Value};
+
+/// The last part of `AWS::StackId`.
+const STACK_UUID: &str = "00000000-0000-4000-8000-000000000000";
 
 pub(super) struct Evaluator<'a> {
     pub(super) template: &'a Template,
@@ -87,6 +90,11 @@ impl<'a> Evaluator<'a> {
             "AWS::URLSuffix" => Some(&settings.url_suffix),
             _ => None,
         };
+        if name == "AWS::StackId" {
+            let Settings { partition, region, account_id, stack_name, .. } = settings;
+            let id = format!("arn:{partition}:cloudformation:{region}:{account_id}:stack/{stack_name}/{STACK_UUID}");
+            return Ok(Some(Value::String(id)));
+        }
         if let Some(value) = pseudo {
             return Ok(Some(Value::String(value.clone())));
         }
@@ -109,6 +117,9 @@ impl<'a> Evaluator<'a> {
             return Ok(stage);
         }
         let kind = self.kind(name, at)?;
+        if kind == predicted::LOG_GROUP {
+            return self.log_group(name, at);
+        }
         predicted::reference(&self.template.settings, &kind, name)
             .ok_or_else(|| TemplateError::new(at, format!("Ref {name}: {kind} has no id here")))
     }
@@ -122,8 +133,21 @@ impl<'a> Evaluator<'a> {
                 .ok_or_else(|| TemplateError::new(at, format!("{name} has no attribute {attribute} here")));
         }
         let kind = self.kind(name, at)?;
+        if kind == predicted::LOG_GROUP && attribute == "Arn" {
+            return Ok(predicted::log_group_arn(&self.template.settings, &self.log_group(name, at)?));
+        }
         predicted::attribute(&self.template.settings, &kind, name, attribute)
             .ok_or_else(|| TemplateError::new(at, format!("GetAtt {name}.{attribute}: {kind} has none here")))
+    }
+
+    /// A log group's name: its own, or one that `CloudFormation` would make.
+    fn log_group(&self, name: &str, at: &str) -> Result<String, TemplateError> {
+        let declared = self.template.declared.get(name).and_then(|declared| declared.properties.get("LogGroupName"));
+        let own = declared.map(|own| self.evaluate(own, &below(name, "Properties.LogGroupName"))).transpose()?.flatten();
+        match own {
+            None => Ok(format!("{}-{name}", self.template.settings.stack_name)),
+            Some(own) => text(&own).ok_or_else(|| TemplateError::new(at, format!("{name} has a LogGroupName that is no string"))),
+        }
     }
 
     /// The type of a resource that may be referred to.

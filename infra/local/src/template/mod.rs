@@ -17,11 +17,12 @@ mod resources;
 mod section;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod yaml;
 
 pub use description::{
-    Authorizer, AuthorizerKind, Description, Function, GatewayResponse, HeaderValue, IdentitySource, Resource, ResponseType,
-    RestApi, Route, Stream,
+    AccessLogSetting, Authorizer, AuthorizerKind, Description, Function, GatewayResponse, HeaderValue, IdentitySource, Quota,
+    QuotaPeriod, Resource, ResponseType, RestApi, Route, Stream, Throttle, UsagePlan,
 };
 pub use resources::{PlannedResource, ResourceKind};
 
@@ -107,6 +108,7 @@ pub struct Template {
     conditions: Map<String, Value>,
     mappings: Map<String, Value>,
     declared: BTreeMap<String, Declared>,
+    outputs: Map<String, Value>,
 }
 
 impl Template {
@@ -125,13 +127,14 @@ impl Template {
         let mappings = section(&mut root, "Mappings")?;
         let rules = section(&mut root, "Rules")?;
         let declared = resources::declared(section(&mut root, "Resources")?, &globals)?;
-        for ignored in ["AWSTemplateFormatVersion", "Description", "Metadata", "Outputs"] {
+        let outputs = section(&mut root, "Outputs")?;
+        for ignored in ["AWSTemplateFormatVersion", "Description", "Metadata"] {
             root.remove(ignored);
         }
         if let Some(unknown) = root.keys().next() {
             return Err(TemplateError::new(unknown.as_str(), "this part of a template is not understood"));
         }
-        let template = Self { settings, parameters, conditions, mappings, declared };
+        let template = Self { settings, parameters, conditions, mappings, declared, outputs };
         Evaluator::new(&template, &Physical::new()).check_rules(&rules)?;
         Ok(template)
     }
@@ -169,12 +172,14 @@ impl Template {
             region: self.settings.region.clone(),
             account_id: self.settings.account_id.clone(),
             partition: self.settings.partition.clone(),
+            stack_name: self.settings.stack_name.clone(),
             functions,
             api,
             tables: Vec::new(),
             keys: Vec::new(),
             aliases: Vec::new(),
             secrets: Vec::new(),
+            log_groups: self.log_groups(&evaluator)?,
         };
         for planned in self.resources()? {
             let properties = self.properties(&planned.logical_id, physical)?;
@@ -187,6 +192,29 @@ impl Template {
             list.push(Resource { logical_id: planned.logical_id, properties });
         }
         Ok(description)
+    }
+
+    /// The value of one of the template's outputs, if it has that.
+    ///
+    /// # Errors
+    /// An intrinsic function that cannot be resolved.
+    pub fn output(&self, name: &str, physical: &Physical) -> Result<Option<String>, TemplateError> {
+        let at = below("Outputs", name);
+        let Some(value) = self.outputs.get(name).and_then(|output| output.get("Value")) else {
+            return Ok(None);
+        };
+        let value = Evaluator::new(self, physical).evaluate(value, &below(&at, "Value"))?;
+        Ok(value.as_ref().and_then(section::text))
+    }
+
+    fn log_groups(&self, evaluator: &Evaluator<'_>) -> Result<Vec<Resource>, TemplateError> {
+        let mut groups = Vec::new();
+        for (logical_id, declared) in self.of_type(predicted::LOG_GROUP, evaluator)? {
+            let at = below(logical_id, "Properties");
+            let properties = evaluator.evaluate(&Value::Object(declared.properties.clone()), &at)?;
+            groups.push(Resource { logical_id: logical_id.clone(), properties: properties.unwrap_or(Value::Null) });
+        }
+        Ok(groups)
     }
 
     /// The resources of a type whose condition holds, by logical id.

@@ -5,6 +5,7 @@ use super::Settings;
 
 pub(super) const FUNCTION: &str = "AWS::Serverless::Function";
 pub(super) const API: &str = "AWS::Serverless::Api";
+pub(super) const LOG_GROUP: &str = "AWS::Logs::LogGroup";
 /// API Gateway's ids have ten characters.
 const API_ID: &str = "localapi00";
 
@@ -13,7 +14,9 @@ pub(super) fn reference(settings: &Settings, kind: &str, logical_id: &str) -> Op
     match kind {
         API => Some(API_ID.into()),
         "AWS::SNS::Topic" => attribute(settings, kind, logical_id, "TopicArn"),
-        FUNCTION | "AWS::IAM::Role" | "AWS::Logs::LogGroup" | "AWS::CloudWatch::Alarm" => Some(name(settings, logical_id)),
+        FUNCTION | super::usage::KEY | super::usage::PLAN | "AWS::IAM::Role" | "AWS::CloudWatch::Alarm" => {
+            Some(name(settings, logical_id))
+        }
         _ => None,
     }
 }
@@ -33,10 +36,15 @@ pub(super) fn attribute(settings: &Settings, kind: &str, logical_id: &str, attri
         ("AWS::SNS::Topic", "TopicArn") => Some(arn("sns", name)),
         ("AWS::SQS::Queue", "Arn") => Some(arn("sqs", name)),
         ("AWS::SQS::Queue", "QueueName") => Some(name),
-        ("AWS::Logs::LogGroup", "Arn") => Some(arn("logs", format!("log-group:{name}:*"))),
         ("AWS::CloudWatch::Alarm", "Arn") => Some(arn("cloudwatch", format!("alarm:{name}"))),
         _ => None,
     }
+}
+
+/// The ARN by which others refer to a log group of this name.
+pub(super) fn log_group_arn(settings: &Settings, name: &str) -> String {
+    let Settings { partition, region, account_id, .. } = settings;
+    format!("arn:{partition}:logs:{region}:{account_id}:log-group:{name}:*")
 }
 
 /// SAM makes `<Function>Role` for a function without a role of its own.

@@ -20,6 +20,7 @@ impl Guard {
         let mut headers = parts.headers.get_all(AUTHORIZATION).iter();
         let authorization = headers.next().filter(|_| headers.next().is_none()).and_then(|value| value.to_str().ok());
         let request = Request::new(authorization, facts.source_ip, route, facts.request_time).with_id(facts.request_id.clone());
+        let request = request.judged(facts.judged);
         match self.authorize(request).await {
             Decision::Allow(context) => Caller::read(&context.fields(), facts),
             Decision::Deny(denial) => Err(Error::new(denial.cause.into(), denial.cause.message())),

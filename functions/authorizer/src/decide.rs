@@ -8,6 +8,7 @@ use domain::{
     time::Timestamp,
 };
 use jwt::{Claims, Verified};
+use web::proxy::Judged;
 
 use crate::{
     context::Context,
@@ -60,6 +61,8 @@ pub fn decide(
         Some(Stop::Unavailable(unavailable)) => return Decision::Unavailable(unavailable),
     };
     match cause {
+        // The next moment may know it.
+        Some(Cause::IpUnknown) if request.judged == Judged::Undetermined => Decision::Unavailable(Unavailable::Address),
         Some(cause) => Decision::Deny(Denial { cause, client_id: presented.client_id() }),
         None => Decision::Allow(presented.context(moment)),
     }

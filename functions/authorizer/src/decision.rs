@@ -192,6 +192,8 @@ pub enum Unavailable {
     Keys,
     /// The presented personal key, its gates or the peppers could not be read.
     PersonalKey,
+    /// The credential has an allowlist, and whether the call came through the trusted proxy could not be told.
+    Address,
 }
 
 impl Unavailable {
@@ -202,6 +204,7 @@ impl Unavailable {
             Self::Feed => "feed_stale",
             Self::Keys => "keys_stale",
             Self::PersonalKey => "personal_key_unread",
+            Self::Address => "address_undetermined",
         }
     }
 }

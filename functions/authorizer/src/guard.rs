@@ -9,8 +9,12 @@ use domain::{
     time::{Clock, Timestamp},
 };
 use jwt::{Refusal, Verified};
+use serde_json::Value;
 use store::Store;
-use web::pepper::PepperSource;
+use web::{
+    pepper::PepperSource,
+    proxy::{Judged, TrustedProxy},
+};
 
 use crate::{
     bearer::Bearer,
@@ -37,6 +41,7 @@ pub struct Guard {
     tokens: VerifiedTokens,
     personal_keys: PersonalKeys,
     feed: FeedReader,
+    proxy: Option<TrustedProxy>,
 }
 
 /// What a credential turned out to be.
@@ -61,19 +66,38 @@ impl Guard {
         let keys = Keys::new(store.clone(), Arc::clone(&clock), settings.expected.kinds().collect());
         let personal_keys = PersonalKeys::new(&settings, store.clone(), peppers, Arc::clone(&clock));
         let feed = FeedReader::new(store, Arc::clone(&clock));
-        Self { settings, clock, keys, tokens: VerifiedTokens::default(), personal_keys, feed }
+        Self { settings, clock, keys, tokens: VerifiedTokens::default(), personal_keys, feed, proxy: None }
+    }
+
+    /// The same guard behind a trusted proxy, if there is one: events that it is asked about come from where that proves.
+    #[must_use]
+    pub fn behind(self, proxy: Option<TrustedProxy>) -> Self {
+        Self { proxy, ..self }
     }
 
     /// Reads keys, feed and peppers ahead of the first call. What cannot be read is asked for again by each call.
     pub async fn warm(&self) {
         let personal_keys = Box::pin(self.personal_keys.warm(WARM_PATIENCE));
-        tokio::join!(self.keys.warm(WARM_PATIENCE), self.feed.warm(WARM_PATIENCE), personal_keys);
+        let proxy = async {
+            if let Some(proxy) = &self.proxy {
+                proxy.warm().await;
+            }
+        };
+        tokio::join!(self.keys.warm(WARM_PATIENCE), self.feed.warm(WARM_PATIENCE), personal_keys, proxy);
     }
 
     /// What it decides by.
     #[must_use]
     pub const fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Judges where an event's request comes from, before anything of it is read.
+    pub(crate) async fn settle(&self, event: &mut Value) -> Judged {
+        match &self.proxy {
+            Some(proxy) => proxy.settle(event).await,
+            None => Judged::Direct,
+        }
     }
 
     /// Decides about a request, and logs a refusal.

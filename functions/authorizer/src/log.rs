@@ -2,6 +2,7 @@
 
 use domain::ids::ClientId;
 use tracing::field::display;
+use web::proxy::Judged;
 
 use crate::{
     answer::Refused,
@@ -21,12 +22,13 @@ pub(crate) fn refusal(decision: &Decision, client_id: Option<ClientId>, request:
     };
     let client_id = client_id.map(display);
     let source_ip = request.source_ip.map(display);
+    let via = (request.judged == Judged::Proxied).then_some("proxy");
     let request_id = request.id.as_deref();
     let route = route(request, routes);
     if outcome == "unavailable" {
-        tracing::error!(outcome, reason, client_id, source_ip, request_id, route, "refused");
+        tracing::error!(outcome, reason, client_id, source_ip, via, request_id, route, "refused");
     } else {
-        tracing::warn!(outcome, reason, client_id, source_ip, request_id, route, "refused");
+        tracing::warn!(outcome, reason, client_id, source_ip, via, request_id, route, "refused");
     }
 }
 

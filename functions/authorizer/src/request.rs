@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use domain::time::Timestamp;
+use web::proxy::Judged;
 
 use crate::bearer::{Bearer, NoBearer};
 
@@ -11,8 +12,10 @@ use crate::bearer::{Bearer, NoBearer};
 pub struct Request {
     /// What it presents.
     pub credential: Result<Bearer, NoBearer>,
-    /// Its address, as the gateway's `requestContext` has it and nothing else does.
+    /// Its address, as the gateway's `requestContext` has it and nothing else does; behind a trusted proxy as it was judged.
     pub source_ip: Option<IpAddr>,
+    /// How its address came about.
+    pub judged: Judged,
     /// What it calls.
     pub route: Route,
     /// When the gateway took it in, where the event tells.
@@ -45,13 +48,20 @@ impl Request {
         route: impl Into<String>,
         time: Option<Timestamp>,
     ) -> Self {
-        Self { credential: Bearer::of(authorization.into_iter()), source_ip, route: Route::Matched(route.into()), time, id: None }
+        let (credential, route) = (Bearer::of(authorization.into_iter()), Route::Matched(route.into()));
+        Self { credential, source_ip, judged: Judged::Direct, route, time, id: None }
     }
 
     /// With the gateway's id, for the log.
     #[must_use]
     pub fn with_id(self, id: Option<String>) -> Self {
         Self { id, ..self }
+    }
+
+    /// With how its address came about.
+    #[must_use]
+    pub fn judged(self, judged: Judged) -> Self {
+        Self { judged, ..self }
     }
 
     /// The moment to judge it by.

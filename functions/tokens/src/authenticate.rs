@@ -8,7 +8,7 @@ use domain::{
     secret::PlainSecret,
     time::Timestamp,
 };
-use web::{request::Facts, secrets};
+use web::{proxy::Judged, request::Facts, secrets};
 
 use crate::{Tokens, parameters::Parameters};
 
@@ -65,9 +65,14 @@ impl Tokens {
             Effective::Expired => return Err(refused("key is expired")),
             Effective::Revoked => return Err(refused("key is revoked")),
         }
-        if key.ip_allowlist.admission(facts.source_ip) != Admission::Admitted {
-            tracing::info!(reason = "ip_not_allowed", client_id, source_ip = ?facts.source_ip, request_id = facts.request_id, "refused");
-            return Err(Error::ip_not_allowed());
+        match key.ip_allowlist.admission(facts.source_ip) {
+            Admission::Admitted => {}
+            // The next moment may know it.
+            Admission::AddressUnknown if facts.judged == Judged::Undetermined => return Err(Error::temporarily_unavailable()),
+            _ => {
+                tracing::info!(reason = "ip_not_allowed", client_id, source_ip = ?facts.source_ip, request_id = facts.request_id, "refused");
+                return Err(Error::ip_not_allowed());
+            }
         }
         // Only now: who does not have the secret learns nothing of whose key it is.
         if key.owner.user().is_some() {

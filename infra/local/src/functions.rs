@@ -43,9 +43,9 @@ impl Functions {
 
 async fn start(binary: &str, env: &Env, edge: &Edge) -> Result<Running, StartError> {
     Ok(match binary {
-        "management" => Running::Http(HttpFunction::new(management::start(env, edge)?)),
-        "tokens" => Running::Http(HttpFunction::new(tokens::start(env, edge)?)),
-        "sample-api" => Running::Http(HttpFunction::new(sample_api::start(env, edge)?)),
+        "management" => Running::Http(HttpFunction::start(management::start(env, edge)?, env, edge).await?),
+        "tokens" => Running::Http(HttpFunction::start(tokens::start(env, edge)?, env, edge).await?),
+        "sample-api" => Running::Http(HttpFunction::start(sample_api::start(env, edge)?, env, edge).await?),
         "authorizer" => Running::Authorizer(Arc::new(authorizer::start(env, edge).await?)),
         "audit" => Running::Audit(Arc::new(audit::start(env, edge)?)),
         other => return Err(format!("there is no binary {other}").into()),

@@ -15,31 +15,40 @@ use http::{HeaderValue, Request, Uri, uri::PathAndQuery};
 use lambda_http::{Adapter, RequestExt, request::LambdaRequest, tower::ServiceExt};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::{Map, Value};
-use tower::{Service, util::MapRequest};
+use tower::Service;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
 use crate::{
     env::{Env, StartError},
     log,
+    proxy::{Judged, TrustedProxy},
     request::Facts,
 };
 
 /// A function's router behind what every function has in front of it; cheap to clone.
 #[derive(Clone)]
-pub struct HttpFunction(Prepared);
-
-type Prepared = MapRequest<Router, fn(lambda_http::Request) -> Request<Body>>;
+pub struct HttpFunction {
+    router: Router,
+    proxy: Option<TrustedProxy>,
+}
 
 /// How long a request may take: less than the 29 seconds of the gateway and the functions' own timeouts, so that it ends in an
 /// answer of ours, not in a killed instance.
 const PATIENCE: Duration = Duration::from_secs(26);
 
 impl HttpFunction {
-    /// Puts in front of a router that requests are routed by the path without the stage.
-    #[must_use]
-    pub fn new(router: Router) -> Self {
-        Self(router.map_request(without_stage as fn(lambda_http::Request) -> Request<Body>))
+    /// Puts in front of a router that requests are routed by the path without the stage, and come from where they are judged to
+    /// come from, by the proxy that `env` names ([`TrustedProxy::read`]).
+    ///
+    /// # Errors
+    /// When a setting of the proxy is missing or wrong.
+    pub async fn start(router: Router, env: &Env, edge: &crate::Edge) -> Result<Self, StartError> {
+        let proxy = TrustedProxy::read(env, edge)?;
+        if let Some(proxy) = &proxy {
+            proxy.warm().await;
+        }
+        Ok(Self { router, proxy })
     }
 
     /// Answers an API Gateway event.
@@ -48,9 +57,17 @@ impl HttpFunction {
     /// When it is no such event.
     pub async fn answer(&self, event: LambdaEvent<Value>) -> Result<Value, StartError> {
         let LambdaEvent { mut payload, context } = event;
+        let judged = match &self.proxy {
+            Some(proxy) => proxy.settle(&mut payload).await,
+            None => Judged::Direct,
+        };
         make_readable(&mut payload);
         let request: LambdaRequest = serde_json::from_value(payload)?;
-        let mut adapter = Adapter::from(self.0.clone());
+        let mut adapter = Adapter::from(self.router.clone().map_request(move |request: lambda_http::Request| {
+            let mut request = without_stage(request);
+            request.extensions_mut().insert(judged);
+            request
+        }));
         let adapter = ServiceExt::<LambdaEvent<LambdaRequest>>::ready(&mut adapter).await?;
         Ok(serde_json::to_value(adapter.call(LambdaEvent::new(request, context)).await?)?)
     }
@@ -129,7 +146,8 @@ pub async fn run<F: Future<Output = Result<Router, StartError>>>(
     start: impl FnOnce(Env, crate::Edge) -> F,
 ) -> Result<(), StartError> {
     log::to_stdout();
-    let function = HttpFunction::new(start(Env::process(), crate::Edge::ambient().await).await?);
+    let (env, edge) = (Env::process(), crate::Edge::ambient().await);
+    let function = HttpFunction::start(start(env.clone(), edge.clone()).await?, &env, &edge).await?;
     lambda_runtime::run(service_fn(async |event| function.answer(event).await)).await
 }
 

@@ -12,6 +12,7 @@ pub mod log;
 pub mod mint;
 pub mod openapi;
 pub mod pepper;
+pub mod proxy;
 pub mod request;
 pub mod secrets;
 

@@ -1,6 +1,7 @@
 //! REST APIs, authorizers of type TOKEN. They carry neither address, nor time, nor the matched resource, so prefer REQUEST.
 
 use serde::Deserialize;
+use web::proxy::Judged;
 
 use super::{Event, UnknownEvent, stage_of};
 use crate::{
@@ -24,5 +25,6 @@ pub(super) fn read(event: &TokenEvent) -> Result<Event, UnknownEvent> {
     let method = parts.next().ok_or(UnknownEvent("the event's ARN names no method"))?;
     let route = Route::Concrete { method: method.to_owned(), path: format!("/{}", parts.next().unwrap_or_default()) };
     let credential = Bearer::of(event.authorization_token.as_deref().into_iter());
-    Ok(Event { request: Request { credential, source_ip: None, route, time: None, id: None }, form: Form::Policy { resource } })
+    let request = Request { credential, source_ip: None, judged: Judged::Direct, route, time: None, id: None };
+    Ok(Event { request, form: Form::Policy { resource } })
 }

@@ -1,0 +1,240 @@
+//! The proofs that the proxy may send, read from Secrets Manager and kept for a minute.
+//!
+//! Rotation refuses nobody: the new proof is in the secret minutes before the proxy sends it, the old one stays beside it until
+//! the proxy has stopped, and one that is not known is looked for once more. Guesses cost nobody anything but that one look every
+//! few seconds, for which no right proof waits.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_secretsmanager::{Client, config::Builder};
+use domain::{
+    error::causes,
+    time::{Clock, Timestamp},
+};
+use serde::Deserialize;
+use std::sync::{Mutex, PoisonError};
+use subtle::{Choice, ConstantTimeEq};
+use zeroize::Zeroizing;
+
+use crate::Edge;
+
+/// One try of one call to Secrets Manager, and all of them: an authorizer has five seconds for everything.
+const TRY: Duration = Duration::from_millis(700);
+const CALL: Duration = Duration::from_millis(1500);
+
+/// After this long the proofs are read again, so that one that was dropped ends.
+const FRESH: Duration = Duration::from_mins(1);
+/// Between two looks at the secret, whatever is asked.
+const PAUSE: Duration = Duration::from_secs(5);
+/// How long proofs are believed that cannot be read again: what was dropped meanwhile must end some time.
+const BELIEVED: Duration = Duration::from_hours(1);
+
+/// Shorter ones could be guessed; longer ones do not fit CloudFront's limits.
+const LENGTHS: std::ops::RangeInclusive<usize> = 32..=512;
+
+/// Whether a proof is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proven {
+    Yes,
+    No,
+    /// It is none of those that are known, and those that are could not be read.
+    Unread,
+}
+
+/// Where the proofs come from. Cheap to clone; clones share what was read.
+#[derive(Clone)]
+pub(super) struct ProofSource(Arc<Inner>);
+
+struct Inner {
+    client: Client,
+    secret: String,
+    clock: Clock,
+    kept: Mutex<Kept>,
+    /// Held while the secret is read.
+    reading: tokio::sync::Mutex<()>,
+}
+
+/// What this instance knows.
+#[derive(Clone, Default)]
+struct Kept {
+    proofs: Option<Arc<Proofs>>,
+    /// When the reading was begun that brought them.
+    read: Option<Timestamp>,
+    /// When the last reading was begun, successful or not.
+    tried: Option<Timestamp>,
+}
+
+impl Kept {
+    /// Whether something that happened at `at` is no longer ago than this. A clock that was set back makes it old.
+    fn within(at: Option<Timestamp>, now: Timestamp, limit: Duration) -> bool {
+        at.is_some_and(|at| at <= now && now < at + limit)
+    }
+
+    fn known(&self, now: Timestamp) -> Option<&Proofs> {
+        self.proofs.as_deref().filter(|_| Self::within(self.read, now, BELIEVED))
+    }
+}
+
+impl ProofSource {
+    pub(super) fn new(edge: &Edge, secret: &str) -> Self {
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(TRY).operation_timeout(CALL).build();
+        Self(Arc::new(Inner {
+            client: Client::from_conf(Builder::from(&edge.aws).timeout_config(timeouts).build()),
+            secret: secret.to_owned(),
+            clock: edge.clock.clone(),
+            kept: Mutex::default(),
+            reading: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    pub(super) async fn warm(&self) {
+        self.read_unless_within(PAUSE).await;
+    }
+
+    pub(super) async fn check(&self, proof: &[u8]) -> Proven {
+        if !Kept::within(self.kept().read, self.now(), FRESH) {
+            self.read_unless_within(PAUSE).await;
+        }
+        match self.look(proof) {
+            Proven::Yes => Proven::Yes,
+            // It may be newer than those.
+            _ => {
+                self.read_unless_within(PAUSE).await;
+                self.look(proof)
+            }
+        }
+    }
+
+    fn look(&self, proof: &[u8]) -> Proven {
+        let kept = self.kept();
+        match kept.known(self.now()) {
+            Some(proofs) if proofs.have(proof) => Proven::Yes,
+            Some(_) if kept.read == kept.tried => Proven::No,
+            _ => Proven::Unread,
+        }
+    }
+
+    /// Reads the secret, unless somebody began to within this long.
+    async fn read_unless_within(&self, pause: Duration) {
+        if Kept::within(self.kept().tried, self.now(), pause) {
+            return;
+        }
+        let _reading = self.0.reading.lock().await;
+        let now = self.now();
+        if Kept::within(self.kept().tried, now, pause) {
+            return;
+        }
+        let read = self.read().await;
+        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.tried = Some(now);
+        match read {
+            Ok(proofs) => (kept.proofs, kept.read) = (Some(Arc::new(proofs)), Some(now)),
+            Err(cause) => tracing::error!(cause, "the secret of the trusted proxy cannot be read"),
+        }
+    }
+
+    async fn read(&self) -> Result<Proofs, String> {
+        let answer = self.0.client.get_secret_value().secret_id(&self.0.secret).send().await;
+        let answer = answer.map_err(|error| causes(&error))?;
+        Proofs::parse(answer.secret_string().unwrap_or_default()).map_err(str::to_owned)
+    }
+
+    fn kept(&self) -> Kept {
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.0.clock)()
+    }
+}
+
+impl fmt::Debug for ProofSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProofSource")
+    }
+}
+
+/// What the proxy sends, and what it sent before: `{"current": "…", "previous": "…"}`. They do not print.
+pub(super) struct Proofs {
+    current: Zeroizing<String>,
+    previous: Option<Zeroizing<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    current: String,
+    previous: Option<String>,
+}
+
+impl Proofs {
+    /// Reads the secret's value; the reason says nothing of what is in it.
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let document: Document =
+            serde_json::from_str(text).map_err(|_| "it is not a JSON object of the texts current and, if any, previous")?;
+        let (current, previous) = (Zeroizing::new(document.current), document.previous.map(Zeroizing::new));
+        if previous.iter().chain([&current]).all(|proof| is_proof(proof)) {
+            Ok(Self { current, previous })
+        } else {
+            Err("a proof in it is not 32 to 512 visible ASCII characters without a comma")
+        }
+    }
+
+    /// Each is compared, and in a time that does not depend on how much of it is right.
+    fn have(&self, proof: &[u8]) -> bool {
+        let previous = self.previous.as_ref().map_or(Choice::from(0), |previous| previous.as_bytes().ct_eq(proof));
+        (self.current.as_bytes().ct_eq(proof) | previous).into()
+    }
+}
+
+/// What every HTTP implementation carries as it is; HTTP APIs join repeated headers by commas.
+fn is_proof(text: &str) -> bool {
+    LENGTHS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proof(byte: char) -> String {
+        byte.to_string().repeat(32)
+    }
+
+    #[test]
+    fn current_and_previous_prove_and_nothing_else_does() {
+        let (a, b) = (proof('a'), proof('b'));
+        let both = Proofs::parse(&format!(r#"{{"current": "{a}", "previous": "{b}"}}"#)).unwrap();
+        assert!(both.have(a.as_bytes()) && both.have(b.as_bytes()));
+        for wrong in ["", "a", &a[1..], &format!("{a}a"), &proof('c'), &format!("{a},{b}"), &a.to_uppercase()] {
+            assert!(!both.have(wrong.as_bytes()), "{wrong}");
+        }
+        for without in [format!(r#"{{"current": "{a}"}}"#), format!(r#"{{"current": "{a}", "previous": null}}"#)] {
+            let one = Proofs::parse(&without).unwrap();
+            assert!(one.have(a.as_bytes()) && !one.have(b.as_bytes()) && !one.have(b""));
+        }
+    }
+
+    #[test]
+    fn another_value_is_refused_without_a_word_of_it() {
+        let (long, good) = ("x".repeat(513), proof('a'));
+        for value in [
+            String::new(),
+            "{}".into(),
+            "[]".into(),
+            good.clone(),
+            format!(r#"{{"current": "{}"}}"#, &good[1..]),
+            format!(r#"{{"current": "{long}"}}"#),
+            format!(r#"{{"current": "{good},"}}"#),
+            format!(r#"{{"current": "{good} "}}"#),
+            format!(r#"{{"current": "{good}é"}}"#),
+            format!(r#"{{"current": "{good}", "previous": ""}}"#),
+            format!(r#"{{"current": "{good}", "next": "{good}"}}"#),
+            format!(r#"{{"current": ["{good}"]}}"#),
+            format!(r#"{{"previous": "{good}"}}"#),
+        ] {
+            let Err(problem) = Proofs::parse(&value) else { panic!("{value}") };
+            assert!(!problem.contains("aaa") && !problem.contains("xxx"), "{problem}");
+        }
+    }
+}

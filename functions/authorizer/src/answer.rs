@@ -62,9 +62,15 @@ impl From<Unavailable> for Refused {
 }
 
 /// The answer to a decision.
-pub(crate) fn of(decision: Decision, form: &Form) -> Result<Value, Refused> {
+pub(crate) fn of(decision: Decision, form: &Form, usage_key: Option<&str>) -> Result<Value, Refused> {
     match decision {
-        Decision::Allow(context) => Ok(policy(form, true, &context.client_id.to_string(), &context.fields())),
+        Decision::Allow(context) => {
+            let mut answer = policy(form, true, &context.client_id.to_string(), &context.fields());
+            if let (Form::Policy { .. }, Some(key)) = (form, usage_key) {
+                answer["usageIdentifierKey"] = json!(key);
+            }
+            Ok(answer)
+        }
         Decision::Deny(denial) => {
             let context = [("message_code", denial.cause.message_code()), ("message", denial.cause.message())];
             let context = context.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();

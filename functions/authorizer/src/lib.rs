@@ -52,7 +52,7 @@ pub use settings::{HttpApiResponse, Settings};
 /// What the gateway turns into 401 or 503: see [`Refused`].
 pub async fn handle(guard: &Guard, event: Value) -> Result<Value, Refused> {
     let event = events::read(event, guard.settings().http_api_response).map_err(log::unknown_event)?;
-    answer::of(guard.authorize(event.request).await, &event.form)
+    answer::of(guard.authorize(event.request).await, &event.form, guard.settings().usage_key.as_deref())
 }
 
 /// A guard as the environment sets it up, with keys and feed read ahead of the first call.

@@ -29,6 +29,9 @@ pub struct Settings {
     pub routes: Routes,
     /// `LATCHKEY_HTTP_API_RESPONSE`: how HTTP APIs are answered, default `simple`.
     pub http_api_response: HttpApiResponse,
+    /// `LATCHKEY_USAGE_KEY`: the value of the API-Gateway API key by whose usage plan a REST API counts what is let in (APT-9).
+    /// Optional; no credential.
+    pub usage_key: Option<String>,
 }
 
 /// The response type that an HTTP API's authorizer is configured for (payload 2.0).
@@ -42,6 +45,7 @@ pub enum HttpApiResponse {
 }
 
 const ACCEPTED_KINDS: &str = "LATCHKEY_ACCEPTED_KINDS";
+const USAGE_KEY: &str = "LATCHKEY_USAGE_KEY";
 const ROUTES: &str = "LATCHKEY_ROUTES";
 const HTTP_API_RESPONSE: &str = "LATCHKEY_HTTP_API_RESPONSE";
 const SANDBOX_AUDIENCE: &str = "LATCHKEY_SANDBOX_AUDIENCE";
@@ -67,7 +71,18 @@ impl Settings {
                 Some("iam") => HttpApiResponse::Iam,
                 Some(_) => return Err(SettingError::new(HTTP_API_RESPONSE, "is not simple or iam")),
             },
+            usage_key: usage_key(env)?,
         })
+    }
+}
+
+/// API Gateway's form of an API key's value.
+fn usage_key(env: &Env) -> Result<Option<String>, SettingError> {
+    let well_formed = |key: &str| (20..=128).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    match env.optional(USAGE_KEY) {
+        None => Ok(None),
+        Some(key) if well_formed(key) => Ok(Some(key.to_owned())),
+        Some(_) => Err(SettingError::new(USAGE_KEY, "is not 20 to 128 letters and digits")),
     }
 }
 
@@ -151,6 +166,8 @@ mod tests {
             ("LATCHKEY_SCOPE_CATALOGUE_FILE", "/nowhere.csv"),
             (ROUTES, r#"{"GET /v1/whoami": ["everything"]}"#),
             (HTTP_API_RESPONSE, "yes"),
+            (USAGE_KEY, "short"),
+            (USAGE_KEY, "with-hyphens-and-long-enough"),
         ] {
             let error = Settings::read(&env(&[(name, value)])).unwrap_err().to_string();
             assert!(error.starts_with(name), "{name}={value}: {error}");

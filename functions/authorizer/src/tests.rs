@@ -13,4 +13,5 @@ pub(crate) mod person;
 mod played;
 mod remembered_keys;
 mod unreachable_table;
+mod usage;
 pub(crate) mod world;

@@ -27,6 +27,7 @@ mod organizations_staff;
 mod people;
 mod plans;
 mod races;
+mod rate_limits;
 mod readme;
 mod revocation;
 mod revoke_token;

@@ -112,6 +112,7 @@ impl World {
             expected: Expected::of_issuer(ISSUER).accepting(Kind::Sandbox, "https://sandbox.example"),
             routes: Routes::parse(routes).unwrap(),
             http_api_response: HttpApiResponse::Simple,
+            usage_key: None,
         };
         let verifier = Verifier::new([(Kind::Sandbox, SANDBOX.jwk()), (Kind::Live, LIVE.jwk())]).unwrap();
         let (tokens, person) = (VerifiedTokens::default(), Ok(Person::new()));
@@ -140,7 +141,7 @@ impl World {
     /// What the function answers to an event.
     pub(crate) fn answer(&self, event: Value) -> Result<Value, Refused> {
         let event = events::read(event, self.settings.http_api_response).map_err(|_| Refused::Unavailable("unknown_event"))?;
-        answer::of(self.decide(&event.request), &event.form)
+        answer::of(self.decide(&event.request), &event.form, self.settings.usage_key.as_deref())
     }
 }
 

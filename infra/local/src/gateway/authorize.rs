@@ -43,7 +43,7 @@ impl Authorizers {
         Ok(Self { validations, cache: Mutex::default() })
     }
 
-    /// Lets a call pass with the context for its function, or refuses it.
+    /// Lets a call pass with the context for its function and the API key that it is counted under, or refuses it.
     pub(super) async fn admit(
         &self,
         description: &Description,
@@ -51,7 +51,7 @@ impl Authorizers {
         authorizer: &Authorizer,
         call: &Call,
         matched: &Matched<'_>,
-    ) -> Result<Map<String, Value>, Refusal> {
+    ) -> Result<(Map<String, Value>, Option<String>), Refusal> {
         let method_arn = event::method_arn(description, call);
         let identity = self.identity(description, authorizer, call, matched)?;
         let key = CacheKey { authorizer: authorizer.name.clone(), identity };
@@ -67,7 +67,7 @@ impl Authorizers {
             verdict
         };
         let refusal = match verdict.decide(&method_arn) {
-            Decision::Allow => return Ok(verdict.authorizer_context()),
+            Decision::Allow => return Ok((verdict.authorizer_context(), verdict.usage_key)),
             Decision::ExplicitDeny => "User is not authorized to access this resource with an explicit deny",
             Decision::ImplicitDeny => "User is not authorized to access this resource",
         };

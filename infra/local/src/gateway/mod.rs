@@ -12,9 +12,9 @@ mod invoke;
 mod policy;
 mod reply;
 mod route;
-mod usage;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 pub use access_log::{AccessLog, Sink};
 pub use invoke::{FunctionError, Invocation, Invoke};
@@ -36,8 +36,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use usage::Usage;
 use tokio::net::TcpListener;
+use usage::Usage;
 
 /// Milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;

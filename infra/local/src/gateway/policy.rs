@@ -10,6 +10,8 @@ const ACTION: &str = "execute-api:Invoke";
 pub(super) struct Verdict {
     principal: String,
     context: Map<String, Value>,
+    /// `usageIdentifierKey`: the value of an API key of a usage plan.
+    pub(super) usage_key: Option<String>,
     statements: Vec<Statement>,
 }
 
@@ -44,7 +46,12 @@ impl Verdict {
             Some(statement @ Value::Object(_)) => vec![Statement::parse(statement)?],
             _ => return Err("no Statement"),
         };
-        Ok(Self { principal: principal.to_owned(), context: context(answer.get("context"))?, statements })
+        let usage_key = match answer.get("usageIdentifierKey") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(key)) => Some(key.clone()),
+            Some(_) => return Err("a usageIdentifierKey that is not a string"),
+        };
+        Ok(Self { principal: principal.to_owned(), context: context(answer.get("context"))?, usage_key, statements })
     }
 
     pub(super) fn decide(&self, method_arn: &str) -> Decision {

@@ -47,6 +47,7 @@ pub(super) struct ApiEvent {
     pub(super) method: String,
     pub(super) api_id: String,
     pub(super) authorizer: Option<String>,
+    pub(super) api_key_required: bool,
 }
 
 pub(super) fn read(
@@ -148,15 +149,12 @@ fn read_api_event(function: &Function, mut properties: Section<'_>) -> Result<Ap
         .text("RestApiId")?
         .ok_or_else(|| properties.error("RestApiId", "is required: without it SAM makes another API beside the declared one"))?;
     let mut auth = properties.section("Auth")?;
-    let authorizer = match auth.as_mut() {
+    let (authorizer, api_key_required) = match auth.as_mut() {
         Some(auth) => {
             auth.ignore(&["OverrideApiAuth"]);
-            if auth.flag("ApiKeyRequired")? == Some(true) {
-                return Err(auth.error("ApiKeyRequired", "API keys are not understood"));
-            }
-            auth.text("Authorizer")?
+            (auth.text("Authorizer")?, auth.flag("ApiKeyRequired")?.unwrap_or(false))
         }
-        None => None,
+        None => (None, false),
     };
     if let Some(auth) = auth {
         auth.done()?;
@@ -168,6 +166,7 @@ fn read_api_event(function: &Function, mut properties: Section<'_>) -> Result<Ap
         method: properties.required_text("Method")?.to_ascii_uppercase(),
         api_id,
         authorizer,
+        api_key_required,
     };
     properties.done()?;
     Ok(event)

@@ -43,8 +43,12 @@ impl ResourceKind {
 }
 
 /// Types without meaning on a laptop: permissions, watching and delivery of what nobody sends.
-const WITHOUT_MEANING: [&str; 16] = [
+const WITHOUT_MEANING: [&str; 19] = [
     "AWS::ApiGateway::Account",
+    // Read with the API, where they are counted.
+    super::usage::KEY,
+    super::usage::PLAN,
+    super::usage::PLAN_KEY,
     "AWS::CloudWatch::Alarm",
     "AWS::CloudWatch::CompositeAlarm",
     "AWS::CloudWatch::Dashboard",

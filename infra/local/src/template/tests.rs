@@ -135,6 +135,7 @@ fn routes_have_the_authorizers_that_sam_gives_them() {
         method: method.into(),
         function: "Work".into(),
         authorizer: authorizer.map(Into::into),
+        api_key_required: false,
     };
     let expected = [route("/a", "GET", Some("Guard")), route("/a", "ANY", None), route("/b", "POST", Some("Token"))];
     assert_eq!(api.routes, expected);

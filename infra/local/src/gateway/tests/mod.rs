@@ -8,6 +8,7 @@ mod responses;
 mod routing;
 mod serving;
 mod template_edits;
+mod usage;
 
 use super::{FunctionError, Gateway, Invocation, Invoke, Options};
 use crate::template::{Physical, Settings, Template};

@@ -32,7 +32,7 @@ mod tests;
 
 use serde_json::Value;
 use store::{Store, Tables};
-use web::pepper::PepperSource;
+use web::{pepper::PepperSource, proxy::TrustedProxy};
 
 pub use answer::Refused;
 pub use bearer::{Bearer, NoBearer};
@@ -50,9 +50,10 @@ pub use settings::{HttpApiResponse, Settings};
 ///
 /// # Errors
 /// What the gateway turns into 401 or 503: see [`Refused`].
-pub async fn handle(guard: &Guard, event: Value) -> Result<Value, Refused> {
+pub async fn handle(guard: &Guard, mut event: Value) -> Result<Value, Refused> {
+    let judged = guard.settle(&mut event).await;
     let event = events::read(event, guard.settings().http_api_response).map_err(log::unknown_event)?;
-    answer::of(guard.authorize(event.request).await, &event.form, guard.settings().usage_key.as_deref())
+    answer::of(guard.authorize(event.request.judged(judged)).await, &event.form, guard.settings().usage_key.as_deref())
 }
 
 /// A guard as the environment sets it up, with keys and feed read ahead of the first call.
@@ -67,7 +68,7 @@ pub async fn start(env: &web::Env, edge: &web::Edge) -> Result<Guard, web::Start
     let entropy = edge.entropy.clone();
     let store = Store::new(&edge.aws, tables, edge.clock.clone(), move || entropy.guid());
     let peppers = settings.pepper_secret.as_deref().map(|secret| PepperSource::new(&edge.aws, secret));
-    let guard = Guard::new(settings, store, peppers, edge.clock.clone());
+    let guard = Guard::new(settings, store, peppers, edge.clock.clone()).behind(TrustedProxy::read(env, edge)?);
     guard.warm().await;
     Ok(guard)
 }

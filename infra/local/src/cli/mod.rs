@@ -3,6 +3,7 @@
 mod client;
 mod keys;
 mod operator;
+mod proxy_secret;
 mod serve;
 
 use std::process::ExitCode;
@@ -25,6 +26,9 @@ enum Command {
     Services(serve::Services),
     /// Print the `OpenAPI` document, which infra/openapi.json keeps
     Openapi,
+    /// Rotate what a proxy in front of a deployed API proves itself by (docs/proxy.md), by your AWS credentials
+    #[command(subcommand)]
+    ProxySecret(proxy_secret::Command),
     #[command(flatten)]
     Operator(operator::Command),
     #[command(flatten)]
@@ -41,6 +45,7 @@ pub async fn run() -> ExitCode {
             print!("{}", crate::openapi::document());
             Ok(())
         }
+        Some(Command::ProxySecret(command)) => command.run().await,
         Some(Command::Operator(command)) => command.run().await,
         Some(Command::Client(command)) => command.run().await,
     };

@@ -1,8 +1,8 @@
-//! The address header's value, as CloudFront writes it.
+//! The address header's value, as `CloudFront` writes it.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Reads `address:port`, such as `198.51.100.10:46532`. The port is what follows the last colon: CloudFront always writes one, and
+/// Reads `address:port`, such as `198.51.100.10:46532`. The port is what follows the last colon: `CloudFront` always writes one, and
 /// writes an IPv6 address before it without brackets (`2001:db8::7:46532`), which are understood as well. The port is dropped.
 ///
 /// Nothing else is an address: neither one without a port, nor a list, nor anything with white space.

@@ -24,7 +24,7 @@ pub(super) enum Sent<'a> {
 
 /// The header of this name. Names compare without case, so that two spellings of one header are two headers.
 pub(super) fn sent<'a>(event: &'a Value, name: &str) -> Sent<'a> {
-    let mut told = MAPS.iter().filter_map(|map| Some(in_map(event.get(map)?.as_object()?, name))).filter_map(|sent| sent);
+    let mut told = MAPS.iter().filter_map(|map| Some(in_map(event.get(map)?.as_object()?, name))).flatten();
     let first = told.next().unwrap_or(Sent::Absent);
     // Where both tell, they must tell the same.
     if told.all(|other| other == first) { first } else { Sent::Ambiguous }

@@ -1,4 +1,4 @@
-//! A trusted proxy in front of the gateway, such as a CloudFront distribution: the gateway then sees the proxy's address, and the
+//! A trusted proxy in front of the gateway, such as a `CloudFront` distribution: the gateway then sees the proxy's address, and the
 //! caller's stands in a header that the proxy writes. A header proves nothing by itself, so the proxy proves itself by another
 //! one, whose value only it and we know (architecture.md, Source IP).
 //!
@@ -17,6 +17,7 @@
 mod address;
 mod event;
 mod proofs;
+mod rotation;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,8 @@ use self::{
     proofs::{ProofSource, Proven},
 };
 use crate::{Edge, Env, SettingError};
+
+pub use self::rotation::{Held, ProofSecret};
 
 const ADDRESS_HEADER: &str = "LATCHKEY_TRUSTED_PROXY_ADDRESS_HEADER";
 const PROOF_HEADER: &str = "LATCHKEY_TRUSTED_PROXY_PROOF_HEADER";

@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// How long proofs are believed that cannot be read again: what was dropped meanwhile must end some time.
 const BELIEVED: Duration = Duration::from_hours(1);
 
-/// Shorter ones could be guessed; longer ones do not fit CloudFront's limits.
+/// Shorter ones could be guessed; longer ones do not fit `CloudFront`'s limits.
 const LENGTHS: std::ops::RangeInclusive<usize> = 32..=512;
 
 /// Whether a proof is right.
@@ -96,14 +96,11 @@ impl ProofSource {
         if !Kept::within(self.kept().read, self.now(), FRESH) {
             self.read_unless_within(PAUSE).await;
         }
-        match self.look(proof) {
-            Proven::Yes => Proven::Yes,
+        if self.look(proof) != Proven::Yes {
             // It may be newer than those.
-            _ => {
-                self.read_unless_within(PAUSE).await;
-                self.look(proof)
-            }
+            self.read_unless_within(PAUSE).await;
         }
+        self.look(proof)
     }
 
     fn look(&self, proof: &[u8]) -> Proven {
@@ -157,8 +154,8 @@ impl fmt::Debug for ProofSource {
 
 /// What the proxy sends, and what it sent before: `{"current": "…", "previous": "…"}`. They do not print.
 pub(super) struct Proofs {
-    current: Zeroizing<String>,
-    previous: Option<Zeroizing<String>>,
+    pub(super) current: Zeroizing<String>,
+    pub(super) previous: Option<Zeroizing<String>>,
 }
 
 #[derive(Deserialize)]
@@ -170,7 +167,7 @@ struct Document {
 
 impl Proofs {
     /// Reads the secret's value; the reason says nothing of what is in it.
-    fn parse(text: &str) -> Result<Self, &'static str> {
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         let document: Document =
             serde_json::from_str(text).map_err(|_| "it is not a JSON object of the texts current and, if any, previous")?;
         let (current, previous) = (Zeroizing::new(document.current), document.previous.map(Zeroizing::new));

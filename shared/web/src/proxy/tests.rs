@@ -39,13 +39,11 @@ impl World {
         let (held, counted, now): (_, Arc<AtomicUsize>, _) = (Arc::clone(&secret), Arc::clone(&reads), Arc::clone(&ahead));
         let answer = async move || {
             counted.fetch_add(1, Ordering::SeqCst);
-            match &*held.lock().unwrap() {
-                Some(value) => Json(json!({"ARN": ARN, "SecretString": value.to_string()})).into_response(),
-                None => {
-                    let refused = json!({"__type": "AccessDeniedException", "Message": "no"});
-                    (StatusCode::BAD_REQUEST, Json(refused)).into_response()
-                }
-            }
+            let held = held.lock().unwrap();
+            let readable =
+                held.as_ref().map(|value| Json(json!({"ARN": ARN, "SecretString": value.to_string()})).into_response());
+            let refused = || (StatusCode::BAD_REQUEST, Json(json!({"__type": "AccessDeniedException"}))).into_response();
+            readable.unwrap_or_else(refused)
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

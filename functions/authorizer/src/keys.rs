@@ -7,6 +7,7 @@ use std::{
 
 use domain::{
     kind::Kind,
+    signing::{TRUST_REFRESHED, TRUST_USABLE},
     time::{Clock, Timestamp},
 };
 use jwt::{Jwk, Verifier};
@@ -14,10 +15,6 @@ use store::{PublishedKey, Store};
 
 use crate::flight::Flight;
 
-/// From this age on the keys are read again, and used if that fails.
-const REFRESH_AFTER: Duration = Duration::from_mins(4);
-/// From this age on they are not used: a withdrawn key dies within five minutes, whatever the table does.
-const USABLE: Duration = Duration::from_mins(5);
 /// An unknown `kid` costs whoever presents it nothing: it causes a read at most this often.
 const PAUSE: Duration = Duration::from_secs(3);
 /// How long a read may take.
@@ -52,9 +49,9 @@ enum Age {
 impl Known {
     fn age(&self, now: Timestamp) -> Age {
         let Some(read_at) = self.read_at else { return Age::Stale };
-        if now < read_at || now >= read_at + USABLE {
+        if now < read_at || now >= read_at + TRUST_USABLE {
             Age::Stale
-        } else if now >= read_at + REFRESH_AFTER {
+        } else if now >= read_at + TRUST_REFRESHED {
             Age::Ageing
         } else {
             Age::Fresh
@@ -127,7 +124,8 @@ impl Keys {
     async fn published(&self) -> Result<Verifier, String> {
         let mut keys = Vec::new();
         for kind in &self.kinds {
-            let published = self.store.signing_keys(*kind).await.map_err(|error| error.to_string())?;
+            // In a box, since it is rare: what most calls wait for is nothing.
+            let published = Box::pin(self.store.signing_keys(*kind)).await.map_err(|error| error.to_string())?;
             keys.extend(published.into_iter().filter_map(trusted).map(|jwk| (*kind, jwk)));
         }
         Verifier::new(keys).map_err(|error| error.to_string())

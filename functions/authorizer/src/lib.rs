@@ -67,7 +67,7 @@ pub async fn start(env: &web::Env, edge: &web::Edge) -> Result<Guard, web::Start
     let tables = Tables { core: settings.core_table.clone(), feed: settings.feed_table.clone(), audit };
     let entropy = edge.entropy.clone();
     let store = Store::new(&edge.aws, tables, edge.clock.clone(), move || entropy.guid());
-    let peppers = settings.pepper_secret.as_deref().map(|secret| PepperSource::new(&edge.aws, secret));
+    let peppers = settings.pepper_secret.as_deref().map(|secret| PepperSource::new(&edge.aws, secret, edge.clock.clone()));
     let guard = Guard::new(settings, store, peppers, edge.clock.clone()).behind(TrustedProxy::read(env, edge)?);
     guard.warm().await;
     Ok(guard)

@@ -70,7 +70,7 @@ impl Api {
         let tables = Tables::of(|name| env.required(name))?;
         let entropy = edge.entropy.clone();
         let store = Store::new(&edge.aws, tables, edge.clock.clone(), move || entropy.guid());
-        let peppers = PepperSource::new(&edge.aws, env.required("LATCHKEY_PEPPER_SECRET")?);
+        let peppers = PepperSource::new(&edge.aws, env.required("LATCHKEY_PEPPER_SECRET")?, edge.clock.clone());
         Ok(Self(Arc::new(Inner {
             guard: guard(env, &store, &peppers, &edge.clock)?,
             store,

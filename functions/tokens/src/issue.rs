@@ -87,12 +87,12 @@ impl Tokens {
         };
         // Of both kinds, since an authorizer that has just read the published keys does not look for another one at once.
         // Only its own kind's must be published; what goes wrong with the other is in the log.
-        let (sandbox, live) = tokio::join!(self.sandbox.publish(&self.store, now), self.live.publish(&self.store, now));
+        let (sandbox, live) = tokio::join!(self.sandbox.begin(&self.store), self.live.begin(&self.store));
         match key.kind {
             Kind::Sandbox => sandbox?,
             Kind::Live => live?,
-        };
-        let access_token = self.signer(key.kind).sign(&self.store, &claims, now).await?;
+        }
+        let access_token = self.signer(key.kind).sign(&self.store, &claims).await?;
         Ok(Some(Issued { access_token, expires_in, scopes }))
     }
 }

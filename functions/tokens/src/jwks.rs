@@ -1,7 +1,12 @@
 //! `GET /.well-known/jwks.json`: the published signing keys of both kinds (RFC 7517 §5).
 
 use axum::{Json, extract::State, http::header, response::IntoResponse};
-use domain::{error::Error, kind::Kind, time::Timestamp};
+use domain::{
+    error::Error,
+    kind::Kind,
+    signing::{JWKS_KEPT, JWKS_MAX_AGE},
+    time::Timestamp,
+};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -19,12 +24,7 @@ pub(crate) struct Response {
     keys: Vec<Value>,
 }
 
-/// How long a verifier may keep the document.
-const CACHING: &str = "public, max-age=300";
-/// How long an instance keeps it, in milliseconds: anybody may ask for it, and the authorizers read the same items.
-const KEPT: i64 = 60_000;
-
-/// The document as this instance last read it.
+/// The document as this instance last read it, for [`JWKS_KEPT`]: anybody may ask for it, and the authorizers read the same items.
 #[derive(Default)]
 pub(crate) struct Kept(Mutex<Option<(Timestamp, Response)>>);
 
@@ -32,24 +32,33 @@ pub(crate) struct Kept(Mutex<Option<(Timestamp, Response)>>);
 #[utoipa::path(get, path = "/.well-known/jwks.json", operation_id = "read_jwks", tag = "tokens", security(()),
     responses((status = 200, body = Response), Unavailable))]
 pub(crate) async fn read(State(tokens): Shared) -> Result<impl IntoResponse, Management> {
-    Ok(([(header::CACHE_CONTROL, CACHING)], Json(document(&tokens).await?)))
+    let (document, complete) = document(&tokens).await?;
+    let caching = if complete { format!("public, max-age={}", JWKS_MAX_AGE.as_secs()) } else { "no-store".to_owned() };
+    Ok(([(header::CACHE_CONTROL, caching)], Json(document)))
 }
 
-async fn document(tokens: &Tokens) -> Result<Response, Error> {
+/// The document, and whether it has a key of each kind. One that has not is not kept by anybody: the first key of a kind signs as
+/// soon as it is published.
+async fn document(tokens: &Tokens) -> Result<(Response, bool), Error> {
     let now = (tokens.clock)();
     let mut kept = tokens.jwks.0.lock().await;
-    if let Some((_, document)) = kept.as_ref().filter(|(at, _)| (0..KEPT).contains(&now.since(*at))) {
-        return Ok(document.clone());
+    let young = |at: Timestamp| at <= now && now < at + JWKS_KEPT;
+    if let Some((_, document)) = kept.as_ref().filter(|(at, _)| young(*at)) {
+        return Ok((document.clone(), true));
     }
-    let mut keys = Vec::new();
+    let (mut keys, mut complete) = (Vec::new(), true);
     for kind in Kind::ALL {
         // One kind's key out of order is no reason to withhold the other's; what is published stays valid.
-        if tokens.signer(kind).publish(&tokens.store, now).await.is_err() {
-            tracing::error!(%kind, "a signing key cannot be published");
+        if tokens.signer(kind).begin(&tokens.store).await.is_err() {
+            tracing::error!(%kind, "no key of this kind is ready to sign");
         }
-        keys.extend(tokens.store.signing_keys(kind).await?.into_iter().map(|key| key.jwk));
+        let published = tokens.store.signing_keys(kind).await?;
+        complete &= !published.is_empty();
+        keys.extend(published.into_iter().map(|key| key.jwk));
     }
     let document = Response { keys };
-    *kept = Some((now, document.clone()));
-    Ok(document)
+    if complete {
+        *kept = Some((now, document.clone()));
+    }
+    Ok((document, complete))
 }

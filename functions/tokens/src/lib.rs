@@ -72,14 +72,14 @@ pub fn start(env: &Env, edge: &Edge) -> Result<Router, StartError> {
     let kms = signer::client(&edge.aws);
     let entropy = edge.entropy.clone();
     let store = Store::new(&edge.aws, Tables::of(|name| env.required(name))?, edge.clock.clone(), move || entropy.guid());
-    let peppers = PepperSource::new(&edge.aws, env.required("LATCHKEY_PEPPER_SECRET")?);
+    let peppers = PepperSource::new(&edge.aws, env.required("LATCHKEY_PEPPER_SECRET")?, edge.clock.clone());
     let tokens = Tokens {
         guard: caller::guard(env, &store, &peppers, &edge.clock)?,
         catalogue: web::env::catalogue(env)?,
         store,
         peppers,
-        sandbox: Signer::new(kms.clone(), Kind::Sandbox, &settings.sandbox_signing_key),
-        live: Signer::new(kms, Kind::Live, &settings.live_signing_key),
+        sandbox: Signer::new(kms.clone(), Kind::Sandbox, edge.clock.clone(), &settings.sandbox_signing_keys),
+        live: Signer::new(kms, Kind::Live, edge.clock.clone(), &settings.live_signing_keys),
         jwks: jwks::Kept::default(),
         clock: edge.clock.clone(),
         entropy: edge.entropy.clone(),

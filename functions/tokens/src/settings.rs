@@ -13,10 +13,11 @@ pub(crate) struct Settings {
     sandbox_audience: String,
     /// `LATCHKEY_LIVE_AUDIENCE`: the `aud` of live tokens; never the same.
     live_audience: String,
-    /// `LATCHKEY_SANDBOX_SIGNING_KEY`: the id or ARN of the KMS key that signs sandbox tokens.
-    pub(crate) sandbox_signing_key: String,
-    /// `LATCHKEY_LIVE_SIGNING_KEY`: the id or ARN of the KMS key that signs live tokens; never the same.
-    pub(crate) live_signing_key: String,
+    /// `LATCHKEY_SANDBOX_SIGNING_KEYS`: the ids or ARNs of the KMS keys that may sign sandbox tokens, comma-separated: one, or two
+    /// while one takes over from the other.
+    pub(crate) sandbox_signing_keys: Vec<String>,
+    /// `LATCHKEY_LIVE_SIGNING_KEYS`: those for live tokens; never the same.
+    pub(crate) live_signing_keys: Vec<String>,
     /// `LATCHKEY_TOKEN_LIFETIME_SECONDS`: 60 to 3600, default 1800.
     pub(crate) lifetime: Duration,
     /// `LATCHKEY_BRAND`: the word that begins every secret, default `lk`.
@@ -30,8 +31,8 @@ impl Settings {
             issuer: web::env::issuer(env)?,
             sandbox_audience: text("LATCHKEY_SANDBOX_AUDIENCE")?,
             live_audience: text("LATCHKEY_LIVE_AUDIENCE")?,
-            sandbox_signing_key: text("LATCHKEY_SANDBOX_SIGNING_KEY")?,
-            live_signing_key: text("LATCHKEY_LIVE_SIGNING_KEY")?,
+            sandbox_signing_keys: web::env::signing_keys(env, Kind::Sandbox)?,
+            live_signing_keys: web::env::signing_keys(env, Kind::Live)?,
             lifetime: Duration::from_secs(env.parsed("LATCHKEY_TOKEN_LIFETIME_SECONDS", 1800)?),
             brand: web::env::brand(env)?,
         };
@@ -40,9 +41,6 @@ impl Settings {
         }
         if settings.sandbox_audience == settings.live_audience {
             return Err(SettingError::new("LATCHKEY_LIVE_AUDIENCE", "must differ from LATCHKEY_SANDBOX_AUDIENCE"));
-        }
-        if settings.sandbox_signing_key == settings.live_signing_key {
-            return Err(SettingError::new("LATCHKEY_LIVE_SIGNING_KEY", "must differ from LATCHKEY_SANDBOX_SIGNING_KEY"));
         }
         Ok(settings)
     }

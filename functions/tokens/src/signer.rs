@@ -1,4 +1,6 @@
-//! KMS signs. A key signs only once it is published, so that no verifier meets a token before its key.
+//! KMS signs. A key signs only once it is published, so that no verifier meets a token before its key. Which of the published keys
+//! signs is data (`store::Signer`), and the operator's to change (docs/signing-keys.md); only the first key of a deployment names
+//! itself.
 
 use std::time::Duration;
 
@@ -11,18 +13,40 @@ use aws_sdk_kms::{
 use domain::{
     error::{Error, Kind as ErrorKind, causes},
     kind::Kind,
-    time::Timestamp,
+    signing::{self, Choice},
+    time::{Clock, Timestamp},
 };
 use jwt::{Claims, Jwk, SigningError};
-use store::{PublishedKey, Store};
-use tokio::sync::OnceCell;
+use store::{PublishedKey, Signer as Named, Store};
+use tokio::sync::{Mutex, OnceCell};
 
-/// The signing key of one kind.
+/// How long a reading of the signer may take while an older one may still be gone by.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How long after a reading that failed the next one is tried.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// What signs tokens of one kind.
 pub(crate) struct Signer {
     kms: Client,
     kind: Kind,
-    key_id: String,
-    published: OnceCell<Jwk>,
+    clock: Clock,
+    /// The KMS keys that may: the first is the one that a fresh deployment begins with.
+    keys: Vec<KmsKey>,
+    /// Which of them does, as this instance last read it.
+    chosen: Mutex<Option<Chosen>>,
+}
+
+struct KmsKey {
+    id: String,
+    public: OnceCell<Jwk>,
+}
+
+struct Chosen {
+    kid: String,
+    /// When the reading that it is from was sent.
+    read_at: Timestamp,
+    /// When the newest one was.
+    tried_at: Timestamp,
 }
 
 /// A KMS client that gives a try up early enough for another one within the gateway's patience.
@@ -40,31 +64,107 @@ pub(crate) fn client(aws: &web::edge::SdkConfig) -> Client {
 }
 
 impl Signer {
-    pub(crate) fn new(kms: Client, kind: Kind, key_id: &str) -> Self {
-        Self { kms, kind, key_id: key_id.to_owned(), published: OnceCell::new() }
+    pub(crate) fn new(kms: Client, kind: Kind, clock: Clock, keys: &[String]) -> Self {
+        let keys = keys.iter().map(|id| KmsKey { id: id.clone(), public: OnceCell::new() }).collect();
+        Self { kms, kind, clock, keys, chosen: Mutex::default() }
     }
 
-    /// Makes sure that the key is published; once per instance.
-    pub(crate) async fn publish(&self, store: &Store, now: Timestamp) -> Result<&Jwk, Error> {
-        let publish = || async {
-            let answer = self.kms.get_public_key().key_id(&self.key_id).send().await.map_err(unavailable)?;
-            let jwk = Jwk::from_spki(answer.public_key().map(Blob::as_ref).unwrap_or_default()).map_err(broken)?;
-            let key =
-                PublishedKey { kid: jwk.kid().to_owned(), jwk: serde_json::to_value(&jwk).map_err(broken)?, published_at: now };
-            store.publish_signing_key(self.kind, &key).await?;
-            Ok(jwk)
-        };
-        self.published.get_or_try_init(publish).await
+    /// Makes sure that some key is published and signs; once per instance.
+    pub(crate) async fn begin(&self, store: &Store) -> Result<(), Error> {
+        let mut chosen = self.chosen.lock().await;
+        if chosen.is_none() {
+            let now = (self.clock)();
+            *chosen = Some(Chosen { kid: self.read(store).await?, read_at: now, tried_at: now });
+        }
+        Ok(())
     }
 
     /// The signed token.
-    pub(crate) async fn sign(&self, store: &Store, claims: &Claims, now: Timestamp) -> Result<String, Error> {
-        let jwk = self.publish(store, now).await?;
-        let unsigned = jwt::unsigned(jwk.kid(), claims).map_err(unsignable)?;
+    pub(crate) async fn sign(&self, store: &Store, claims: &Claims) -> Result<String, Error> {
+        let kid = self.choose(store).await?;
+        let key = self.key(&kid).await?;
+        let unsigned = jwt::unsigned(&kid, claims).map_err(unsignable)?;
         let digest = sha256(&unsigned);
-        let call = self.kms.sign().key_id(&self.key_id).message(Blob::new(digest)).message_type(MessageType::Digest);
+        let call = self.kms.sign().key_id(&key.id).message(Blob::new(digest)).message_type(MessageType::Digest);
         let answer = call.signing_algorithm(SigningAlgorithmSpec::EcdsaSha256).send().await.map_err(unavailable)?;
         jwt::finish(unsigned, answer.signature().map(Blob::as_ref).unwrap_or_default()).map_err(unsignable)
+    }
+
+    /// The name of the key that signs: as it was last read while that is fresh, read again after that.
+    async fn choose(&self, store: &Store) -> Result<String, Error> {
+        let mut chosen = self.chosen.lock().await;
+        let now = (self.clock)();
+        if let Some(known) = chosen.as_mut() {
+            match Choice::of(known.read_at, now) {
+                Choice::Fresh => return Ok(known.kid.clone()),
+                Choice::Ageing if known.tried_at <= now && now < known.tried_at + PAUSE => return Ok(known.kid.clone()),
+                Choice::Ageing => {
+                    // Before the reading: whoever waits for it may give it up.
+                    known.tried_at = now;
+                    match tokio::time::timeout(PATIENCE, self.read(store)).await {
+                        Ok(Ok(kid)) => *known = Chosen { kid, read_at: now, tried_at: now },
+                        // The failure is in the log.
+                        Ok(Err(_)) => {}
+                        Err(_) => tracing::warn!(kind = %self.kind, "the signer was not read again in time"),
+                    }
+                    return Ok(known.kid.clone());
+                }
+                Choice::Stale => {}
+            }
+        }
+        let kid = self.read(store).await?;
+        *chosen = Some(Chosen { kid: kid.clone(), read_at: now, tried_at: now });
+        Ok(kid)
+    }
+
+    async fn read(&self, store: &Store) -> Result<String, Error> {
+        match store.signer(self.kind).await? {
+            Some(Named { kid, .. }) => Ok(kid),
+            None => self.first(store).await,
+        }
+    }
+
+    /// Publishes the first key and has it sign; whichever instance is first.
+    async fn first(&self, store: &Store) -> Result<String, Error> {
+        let key = self.keys.first().ok_or_else(Error::internal)?;
+        let (jwk, now) = (self.public(key).await?, (self.clock)());
+        let public = serde_json::to_value(jwk).map_err(broken)?;
+        let key = PublishedKey { kid: jwk.kid().to_owned(), jwk: public, published_at: now, stopped_at: None, retired_at: None };
+        let published = store.publish_signing_key(self.kind, &key).await?;
+        // Where other keys are published, somebody may hold a list without this one. Where none is, nobody holds any.
+        let others = store.signing_keys(self.kind).await?.iter().any(|other| other.kid != published.kid);
+        if published.retired_at.is_some() || others && now < signing::may_sign_at(published.published_at) {
+            tracing::error!(kind = %self.kind, kid = published.kid, "no key is named that signs, and the first one may not");
+            return Err(Error::temporarily_unavailable());
+        }
+        store.name_first_signer(self.kind, &Named { kid: published.kid, since: now }).await?;
+        let named = store.signer(self.kind).await?;
+        named.map(|signer| signer.kid).ok_or_else(Error::temporarily_unavailable)
+    }
+
+    /// The key of this name, among those that this function may use.
+    async fn key(&self, kid: &str) -> Result<&KmsKey, Error> {
+        let mut failure = None;
+        for key in &self.keys {
+            match self.public(key).await {
+                Ok(jwk) if jwk.kid() == kid => return Ok(key),
+                Ok(_) => {}
+                // Another key that is out of order is no reason not to sign by this one.
+                Err(error) => failure = Some(error),
+            }
+        }
+        Err(failure.unwrap_or_else(|| {
+            tracing::error!(kind = %self.kind, kid, "the key that signs is not among this function's settings");
+            Error::temporarily_unavailable()
+        }))
+    }
+
+    async fn public<'a>(&self, key: &'a KmsKey) -> Result<&'a Jwk, Error> {
+        let read = || async {
+            let answer = self.kms.get_public_key().key_id(&key.id).send().await.map_err(unavailable)?;
+            Jwk::from_spki(answer.public_key().map(Blob::as_ref).unwrap_or_default()).map_err(broken)
+        };
+        key.public.get_or_try_init(read).await
     }
 }
 

@@ -52,7 +52,7 @@ impl Founder {
         let entropy = edge.entropy.clone();
         Ok(Self {
             store: Store::new(&edge.aws, tables, edge.clock.clone(), move || entropy.guid()),
-            peppers: PepperSource::new(&edge.aws, env.required("LATCHKEY_PEPPER_SECRET")?),
+            peppers: PepperSource::new(&edge.aws, env.required("LATCHKEY_PEPPER_SECRET")?, edge.clock.clone()),
             catalogue: web::env::catalogue(env)?,
             brand: web::env::brand(env)?,
             edge: edge.clone(),

@@ -147,7 +147,7 @@ impl Services {
     /// As [`Services::store`].
     pub fn peppers(&self) -> Result<PepperSource, StartError> {
         let env = Env::from_map(self.variables("management"));
-        Ok(PepperSource::new(&self.edge.aws, env.required("LATCHKEY_PEPPER_SECRET")?))
+        Ok(PepperSource::new(&self.edge.aws, env.required("LATCHKEY_PEPPER_SECRET")?, self.edge.clock.clone()))
     }
 
     /// Stops the services; what was written stays where it is kept.

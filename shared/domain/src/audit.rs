@@ -71,6 +71,21 @@ pub enum Action {
     /// One token was revoked (RFC 7009).
     #[serde(rename = "token.revoke")]
     TokenRevoke,
+    /// A signing key was published, so that verifiers learn of it before it signs.
+    #[serde(rename = "signing_key.publish")]
+    SigningKeyPublish,
+    /// A published key took over signing.
+    #[serde(rename = "signing_key.sign")]
+    SigningKeySign,
+    /// A signing key was withdrawn for good.
+    #[serde(rename = "signing_key.retire")]
+    SigningKeyRetire,
+    /// Another pepper was added to those that hash secrets.
+    #[serde(rename = "pepper.add")]
+    PepperAdd,
+    /// Hashes under older peppers were brought under the newest.
+    #[serde(rename = "pepper.upgrade")]
+    PepperUpgrade,
 }
 
 /// Who did it.

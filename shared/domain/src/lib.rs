@@ -20,6 +20,7 @@ pub mod pepper;
 pub mod role;
 pub mod scope;
 pub mod secret;
+pub mod signing;
 pub mod text;
 pub mod time;
 pub mod user;

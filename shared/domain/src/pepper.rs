@@ -1,6 +1,6 @@
 //! The peppers under which secrets are hashed (product.md §1, Secret format).
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, ops::RangeInclusive};
 
 use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
@@ -38,12 +38,46 @@ impl Peppers {
         if version == 0 || version > self.current() {
             return None;
         }
-        let mut digest = Zeroizing::new(secret.to_vec());
-        for pepper in self.0.range(1..=version).map(|(_, pepper)| pepper) {
+        self.nest(1..=version, secret)
+    }
+
+    /// A hash under `version` as it is under the newest pepper, made without the secret; nothing when there is no such version.
+    pub(crate) fn bring_up_to_date(&self, version: u32, digest: &[u8; 32]) -> Option<[u8; 32]> {
+        if version == 0 || version > self.current() {
+            return None;
+        }
+        self.nest(version + 1..=self.current(), digest)
+    }
+
+    fn nest(&self, versions: RangeInclusive<u32>, innermost: &[u8]) -> Option<[u8; 32]> {
+        let mut digest = Zeroizing::new(innermost.to_vec());
+        for pepper in versions.filter_map(|version| self.0.get(&version)) {
             let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, pepper), &digest);
             digest = Zeroizing::new(tag.as_ref().to_vec());
         }
         digest.as_slice().try_into().ok()
+    }
+
+    /// The value of the Secrets Manager secret with one more pepper, and its version.
+    ///
+    /// # Errors
+    /// One sentence that never shows the value: the new pepper is too short, or there are as many versions as there can be.
+    pub fn with_another(&self, pepper: Zeroizing<String>) -> Result<(u32, Zeroizing<String>), &'static str> {
+        let version = self.current().checked_add(1).ok_or("there are as many versions as there can be")?;
+        // A pepper is read from a JSON text, so that it is one.
+        let mut texts = BTreeMap::new();
+        for (version, pepper) in &self.0 {
+            texts.insert(*version, std::str::from_utf8(pepper).map_err(|_| "a pepper is not a text")?);
+        }
+        texts.insert(version, &pepper);
+        let value = serde_json::to_string(&texts).map(Zeroizing::new).map_err(|_| "the peppers cannot be written")?;
+        Self::parse(&value).map(|_| (version, value))
+    }
+
+    /// Whether these peppers have all that the others have, and one more.
+    #[must_use]
+    pub fn is_with_another(&self, others: &Self) -> bool {
+        self.0.len() == others.0.len() + 1 && others.0.iter().all(|(version, pepper)| self.0.get(version) == Some(pepper))
     }
 }
 
@@ -76,7 +110,24 @@ mod tests {
         let first = peppers.hash(1, b"secret").unwrap();
         let nested = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, two.as_bytes()), &first);
         assert_eq!(peppers.hash(2, b"secret").unwrap(), nested.as_ref());
+        assert_eq!(peppers.bring_up_to_date(1, &first), peppers.hash(2, b"secret"));
+        let second = peppers.hash(2, b"secret").unwrap();
+        assert_eq!(peppers.bring_up_to_date(2, &second), Some(second), "it is up to date");
+        assert_eq!((peppers.bring_up_to_date(3, &second), peppers.bring_up_to_date(0, &second)), (None, None));
         assert_eq!(peppers.hash(3, b"secret"), None);
         assert_eq!(peppers.hash(0, b"secret"), None);
+    }
+
+    #[test]
+    fn another_pepper_comes_beside_those_that_are_there() {
+        let one = Peppers::parse(&format!(r#"{{"1":"{}"}}"#, "1".repeat(32))).unwrap();
+        let (version, value) = one.with_another(Zeroizing::new("2".repeat(64))).unwrap();
+        let two = Peppers::parse(&value).unwrap();
+        assert_eq!((version, two.current()), (2, 2));
+        assert!(two.is_with_another(&one) && !one.is_with_another(&two) && !two.is_with_another(&two));
+        assert_eq!(one.hash(1, b"secret"), two.hash(1, b"secret"));
+        let other = Peppers::parse(&format!(r#"{{"1":"{}","2":"{}"}}"#, "3".repeat(32), "2".repeat(64))).unwrap();
+        assert!(!other.is_with_another(&one), "it has another first pepper");
+        assert!(one.with_another(Zeroizing::new("short".into())).is_err());
     }
 }

@@ -166,6 +166,21 @@ impl SecretHash {
         Ok(digest.ct_eq(&self.digest.0).into())
     }
 
+    /// The version of the newest pepper in it.
+    #[must_use]
+    pub const fn pepper_version(&self) -> u32 {
+        self.pepper_version
+    }
+
+    /// The same secret's hash under the newest pepper, made without the secret.
+    ///
+    /// # Errors
+    /// When the pepper of this hash is missing.
+    pub fn brought_up_to_date(&self, peppers: &Peppers) -> Result<Self, NoSuchPepper> {
+        let digest = peppers.bring_up_to_date(self.pepper_version, &self.digest.0).ok_or(NoSuchPepper)?;
+        Ok(Self { digest: Digest(digest), pepper_version: peppers.current() })
+    }
+
     /// A hash that nothing matches, for the client that does not exist: checking it costs what checking a real one does.
     #[must_use]
     pub fn decoy(peppers: &Peppers) -> Self {

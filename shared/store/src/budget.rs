@@ -13,11 +13,12 @@ use aws_sdk_dynamodb::{
 use domain::{
     audit::{Action, Actor, Origin},
     error::causes,
+    feed::Effect,
     ids::Guid,
     time::Timestamp,
 };
 
-use crate::{Store, error::StoreError, positions, record};
+use crate::{Store, error::StoreError, feed::News, positions, record};
 
 /// Entries that the changes of one organization may put into the feed in a minute.
 ///
@@ -45,22 +46,27 @@ pub(crate) struct Counted {
 ///
 /// What stops somebody is never refused, and takes nothing: it must work while a loop is under way, which may be the very reason
 /// for it. It happens a bounded number of times, since it is final, or since a change that takes more than it writes came before it.
-const fn cost(action: Action, entries: u64) -> u64 {
+fn cost(action: Action, news: &[News]) -> u64 {
+    let count = |news: usize| u64::try_from(news).unwrap_or(u64::MAX);
     match action {
         // Final, once for each key and user; an organization has at most 10,000 of a kind.
         Action::KeyRevoke | Action::UserDisable
         // As often as there was a rotation or restoration.
-        | Action::KeyFinishRotation | Action::KeyGrace | Action::KeyDeactivate
+        | Action::KeyGrace | Action::KeyDeactivate
         // Rare, urgent, and one entry for however many keys.
         | Action::IncidentRevoke
         // The platform's staff's; owners can do no more than upgrade.
         | Action::OrganizationKyb | Action::OrganizationSuspension | Action::OrganizationPlan => 0,
+        // At once: as often as there was a rotation. In a while: any number of times, each time a little earlier.
+        Action::KeyFinishRotation => count(news.iter().filter(|(_, effect)| matches!(effect, Effect::Expire { .. })).count()),
         // Both its own entry and that of its end: of the secret before it, or of the key that works again.
         Action::KeyRotate | Action::KeyRestore => 2,
         Action::KeyUpdate | Action::UserUpdate | Action::TokenRevoke
         // None of these says anything to the feed.
         | Action::KeyCreate | Action::UserCreate | Action::BankCreate | Action::BankUpdate
-        | Action::OrganizationCreate | Action::OrganizationUpdate => entries,
+        | Action::OrganizationCreate | Action::OrganizationUpdate
+        | Action::SigningKeyPublish | Action::SigningKeySign | Action::SigningKeyRetire
+        | Action::PepperAdd | Action::PepperUpgrade => count(news.len()),
     }
 }
 
@@ -75,12 +81,12 @@ impl Store {
     pub(crate) async fn count(
         &self,
         before: Option<Counted>,
-        (action, entries): (Action, usize),
+        (action, news): (Action, &[News]),
         organization: Guid,
         origin: &Origin,
     ) -> Result<Counted, StoreError> {
         let before = before.map_or(0, |counted| counted.entries);
-        let entries = cost(action, u64::try_from(entries).unwrap_or(u64::MAX)).max(before);
+        let entries = cost(action, news).max(before);
         if let Some(payer) = self.payer(organization, origin)
             && entries > before
         {

@@ -15,6 +15,7 @@ mod once;
 mod organizations;
 mod positions;
 mod record;
+mod rehash;
 mod secrets;
 mod signing_keys;
 mod tokens;
@@ -42,7 +43,8 @@ pub use self::{
     keys::KeyRow,
     lists::MAX_OF_A_KIND,
     once::{Once, Repeated},
-    signing_keys::PublishedKey,
+    rehash::{HashPage, PageEnd, StoredHash},
+    signing_keys::{PublishedKey, Signer},
     users::UserRow,
 };
 use self::{positions::Position, witness::Witness};

@@ -96,6 +96,11 @@ pub(crate) fn signing_keys(kind: Kind) -> String {
     format!("P#{kind}")
 }
 
+/// Which published key signs.
+pub(crate) fn signer(kind: Kind) -> Position {
+    Position::new("P#signer", kind.to_string())
+}
+
 /// What an organization has of one class, in order of creation.
 pub(crate) fn list_row(organization: Guid, class: Class, created_at: Timestamp, id: impl Display) -> Position {
     Position::new(list(organization), format!("{}{created_at}#{id}", class.prefix()))

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use domain::{scope::Catalogue, secret::Brand};
+use domain::{kind::Kind, scope::Catalogue, secret::Brand};
 
 /// The environment variables of one function.
 #[derive(Clone, Default)]
@@ -140,9 +140,63 @@ pub fn catalogue(env: &Env) -> Result<Catalogue, SettingError> {
     Catalogue::parse(&csv).map_err(|problem| SettingError::new(name, &format!("is no catalogue: {problem}")))
 }
 
+/// `LATCHKEY_SANDBOX_SIGNING_KEYS` and `LATCHKEY_LIVE_SIGNING_KEYS`: the ids or ARNs of the KMS keys that may sign tokens of a kind,
+/// comma-separated: one, or two while one takes over from the other. No key is of both kinds.
+///
+/// # Errors
+/// When one of them is absent or anything else.
+pub fn signing_keys(env: &Env, kind: Kind) -> Result<Vec<String>, SettingError> {
+    const LIVE: &str = "LATCHKEY_LIVE_SIGNING_KEYS";
+    let (sandbox, live) = (list_of_keys(env, "LATCHKEY_SANDBOX_SIGNING_KEYS")?, list_of_keys(env, LIVE)?);
+    if live.iter().any(|key| sandbox.contains(key)) {
+        return Err(SettingError::new(LIVE, "must not name a key that LATCHKEY_SANDBOX_SIGNING_KEYS names"));
+    }
+    Ok(match kind {
+        Kind::Sandbox => sandbox,
+        Kind::Live => live,
+    })
+}
+
+fn list_of_keys(env: &Env, name: &str) -> Result<Vec<String>, SettingError> {
+    let keys: Vec<String> = env.required(name)?.split(',').map(|key| key.trim().to_owned()).collect();
+    let twice = keys.len() == 2 && keys[0] == keys[1];
+    if keys.len() > 2 || twice || keys.iter().any(String::is_empty) {
+        return Err(SettingError::new(
+            name,
+            "must be the id or ARN of a KMS key, or of two different ones with a comma in between",
+        ));
+    }
+    Ok(keys)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn signing_keys_are_one_or_two_of_each_kind_and_none_of_both() {
+        let read = |sandbox: &str, live: &str| {
+            let env = Env::default().with("LATCHKEY_SANDBOX_SIGNING_KEYS", sandbox).with("LATCHKEY_LIVE_SIGNING_KEYS", live);
+            Ok::<_, SettingError>((signing_keys(&env, Kind::Sandbox)?, signing_keys(&env, Kind::Live)?))
+        };
+        let owned = |keys: &[&str]| keys.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(read("a", "c"), Ok((owned(&["a"]), owned(&["c"]))));
+        assert_eq!(read("a, b", "c,d"), Ok((owned(&["a", "b"]), owned(&["c", "d"]))));
+        for (sandbox, live, at_fault) in [
+            ("", "c", "SANDBOX"),
+            ("a", "", "LIVE"),
+            ("a,", "c", "SANDBOX"),
+            (",a", "c", "SANDBOX"),
+            ("a,a", "c", "SANDBOX"),
+            ("a,b,e", "c", "SANDBOX"),
+            ("a", "c,,d", "LIVE"),
+            ("a", "a", "LIVE"),
+            ("a,b", "c,b", "LIVE"),
+        ] {
+            let refused = read(sandbox, live).unwrap_err().to_string();
+            assert!(refused.starts_with(&format!("LATCHKEY_{at_fault}_SIGNING_KEYS ")), "{sandbox:?} {live:?}: {refused}");
+        }
+    }
 
     #[test]
     fn the_portal_is_an_https_address_or_one_on_this_machine_or_none() {

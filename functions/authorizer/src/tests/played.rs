@@ -123,7 +123,7 @@ impl Scene {
         let clock: Clock = Arc::new(move || Timestamp::from_millis(time.load(Ordering::SeqCst)));
         let tables = Tables { core: "core".into(), feed: "feed".into(), audit: "audit".into() };
         let store = Store::new(&aws, tables, clock.clone(), || claims().jti);
-        let peppers = has_peppers.then(|| PepperSource::new(&aws, "pepper"));
+        let peppers = has_peppers.then(|| PepperSource::new(&aws, "pepper", clock.clone()));
         Self { guard: Guard::new(settings, store, peppers, clock), held, sent, now }
     }
 

@@ -28,7 +28,7 @@ fn guard() -> Guard {
     let clock: domain::time::Clock = Arc::new(|| NOW);
     let aws = aws.endpoint_url("http://127.0.0.1:1").build();
     let store = Store::new(&aws, tables, clock.clone(), || claims().jti);
-    Guard::new(World::new().settings, store, Some(PepperSource::new(&aws, "pepper")), clock)
+    Guard::new(World::new().settings, store, Some(PepperSource::new(&aws, "pepper", clock.clone())), clock)
 }
 
 #[tokio::test]

@@ -100,7 +100,9 @@ fn security(rule: &Rule) -> Value {
         Operation::CreateCustomerToken => vec![json!({"token": CUSTOMERS})],
         _ => scopes.iter().map(|scope| json!({"token": [scope]})).collect(),
     };
-    ways.extend(people.then(|| json!({"personal_key": []})));
+    // LEAK-11: that it is the caller's own key, the function says.
+    ways.extend(rule.itself.then(|| json!({"token": []})));
+    ways.extend((people || rule.itself).then(|| json!({"personal_key": []})));
     Value::Array(ways)
 }
 
@@ -122,13 +124,15 @@ fn callers(rule: &Rule) -> String {
                 operation::Reach::Own => format!("{role} (own personal keys)"),
                 operation::Reach::Sandbox => format!("{role} (own and sandbox keys)"),
                 operation::Reach::All => role.to_string(),
+                operation::Reach::Itself => return None,
             })
         })
         .collect();
     if !roles.is_empty() {
         ways.push(format!("personal keys of the roles {}", roles.join(", ")));
     }
-    format!("For {}.", ways.join("; "))
+    let itself = if rule.itself { " Also for every token with all its key's scopes and every personal key, to that very key." } else { "" };
+    format!("For {}.{itself}", ways.join("; "))
 }
 
 fn security_schemes() -> Value {

@@ -170,7 +170,7 @@ impl Error {
     #[must_use]
     pub fn rate_limited(retry_after: u32) -> Self {
         const MESSAGE: &str = "The organization changes its keys, users or tokens too often: send the same request again after the \
-                               time in Retry-After. Revoking and deactivating keys, finishing rotations, disabling users and \
+                               time in Retry-After. Revoking and deactivating keys, finishing rotations at once, disabling users and \
                                incidents are never held up";
         Self { retry_after: Some(retry_after), ..Self::new(Kind::RateLimited, MESSAGE) }
     }

@@ -12,6 +12,8 @@ use crate::{
 /// How far an operation reaches for a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reach {
+    /// The key that calls: every credential may do it to itself, whatever its scopes and role (LEAK-11).
+    Itself,
     /// The caller's own personal keys.
     Own,
     /// Those and what is of the sandbox.
@@ -40,6 +42,8 @@ pub struct Rule {
     pub path: &'static str,
     /// Which scopes open it.
     pub scopes: Scopes,
+    /// Whether every credential may do it to its own key (LEAK-11).
+    pub itself: bool,
     roles: BTreeMap<Role, Reach>,
 }
 
@@ -67,6 +71,14 @@ impl Rule {
     /// # Errors
     /// [`Kind::InsufficientScope`] that names the scopes, [`Kind::Forbidden`] when no scope would help.
     pub fn reach(&self, role: Option<Role>, scopes: &ScopeSet) -> Result<Reach, Error> {
+        self.reach_beyond_itself(role, scopes).or_else(|error| if self.itself { Ok(Reach::Itself) } else { Err(error) })
+    }
+
+    /// As [`Rule::reach`], but for what a credential may do to its own key.
+    ///
+    /// # Errors
+    /// As of [`Rule::reach`].
+    pub fn reach_beyond_itself(&self, role: Option<Role>, scopes: &ScopeSet) -> Result<Reach, Error> {
         let Some(role) = role else {
             return match &self.scopes {
                 Scopes::People => Err(Error::new(Kind::Forbidden, "Only people may do this, by a personal key")),
@@ -182,7 +194,7 @@ impl Operation {
 
 fn parse(csv: &'static str) -> Result<Vec<Rule>, String> {
     let mut lines = csv.lines();
-    let header = format!("operation,method,path,scopes,{}", Role::ALL.map(Role::name).join(","));
+    let header = format!("operation,method,path,scopes,itself,{}", Role::ALL.map(Role::name).join(","));
     if lines.next() != Some(&*header) {
         return Err(format!("the header is not {header}"));
     }
@@ -190,7 +202,9 @@ fn parse(csv: &'static str) -> Result<Vec<Rule>, String> {
         .map(|line| {
             let wrong = |what: &str| format!("{line}: {what}");
             let cells: Vec<&'static str> = line.split(',').collect();
-            let [name, method, path, scopes, roles @ ..] = cells.as_slice() else { return Err(wrong("cells are missing")) };
+            let [name, method, path, scopes, itself, roles @ ..] = cells.as_slice() else {
+                return Err(wrong("cells are missing"));
+            };
             let operation = Operation::ALL.iter().find(|operation| operation.name() == *name);
             let operation = *operation.ok_or_else(|| wrong("is no operation"))?;
             if roles.len() != Role::ALL.len() {
@@ -211,7 +225,12 @@ fn parse(csv: &'static str) -> Result<Vec<Rule>, String> {
                 "" => Scopes::People,
                 any_of => Scopes::AnyOf(any_of.split(' ').collect()),
             };
-            Ok(Rule { operation, method, path, scopes, roles: reaches })
+            let itself = match *itself {
+                "" => false,
+                "yes" => true,
+                _ => return Err(wrong("a key does this to itself, yes or empty")),
+            };
+            Ok(Rule { operation, method, path, scopes, itself, roles: reaches })
         })
         .collect()
 }
@@ -246,15 +265,30 @@ mod tests {
         assert_eq!(Operation::RevokeKey.rule().role(Role::Operations), None);
     }
 
+    /// LEAK-11: "The secret may rotate and finish its own key, nothing else."
+    #[test]
+    fn every_credential_rotates_and_finishes_itself_and_does_nothing_else_to_itself() {
+        let itself: Vec<_> = rules().iter().filter(|rule| rule.itself).map(|rule| rule.operation).collect();
+        assert_eq!(itself, [Operation::RotateKey, Operation::FinishRotation]);
+        let none = ScopeSet::default();
+        for rule in rules() {
+            for role in [None].into_iter().chain(Role::ALL.map(Some)) {
+                let (with, without) = (rule.reach(role, &none), rule.reach_beyond_itself(role, &none));
+                assert_eq!(with, if rule.itself { without.or(Ok(Reach::Itself)) } else { without }, "{role:?} {rule:?}");
+            }
+        }
+    }
+
     #[test]
     fn a_user_without_the_scope_reaches_own_keys_alone_and_a_machine_nothing() {
         let (none, catalogue) = (ScopeSet::default(), Catalogue::default());
         let rotate = Operation::RotateKey.rule();
         assert_eq!(rotate.reach(Some(Role::Admin), &none), Ok(Reach::Own));
-        assert_eq!(rotate.reach(None, &none).map_err(|error| error.kind), Err(Kind::InsufficientScope));
+        assert_eq!(rotate.reach_beyond_itself(None, &none).map_err(|error| error.kind), Err(Kind::InsufficientScope));
         let developer = Role::Developer.scopes(&catalogue, Environment::Sandbox);
         assert_eq!(rotate.reach(Some(Role::Developer), &developer), Ok(Reach::Sandbox));
-        assert_eq!(rotate.reach(Some(Role::Viewer), &developer).map_err(|error| error.kind), Err(Kind::Forbidden));
+        let viewer = rotate.reach_beyond_itself(Some(Role::Viewer), &developer);
+        assert_eq!(viewer.map_err(|error| error.kind), Err(Kind::Forbidden));
         assert_eq!(Operation::ListKeys.rule().reach(Some(Role::Viewer), &none), Ok(Reach::Own));
         let applications = Operation::UpdateBankApplication.rule().reach(Some(Role::Admin), &none);
         assert_eq!(applications.map_err(|error| error.kind), Err(Kind::InsufficientScope), "no personal key is among them");

@@ -98,7 +98,7 @@ impl Store {
                 self.announce(at, &record.unannounced, Mark::Version(record.value.version())).await?;
             }
             let Some(change) = decided? else { return Ok(record.value) };
-            let sum = self.count(counted, (action, change.news.len()), record.value.organization(), origin).await?;
+            let sum = self.count(counted, (action, &change.news), record.value.organization(), origin).await?;
             counted = Some(sum);
             let tries = if change.news.is_empty() { TRIES } else { REDUCING_TRIES };
             let written = self.write(at, &record, &change, sum, action, origin).await;

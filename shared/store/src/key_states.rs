@@ -49,7 +49,7 @@ impl Store {
     pub async fn revoke_key(&self, key: &Key, origin: &Origin) -> Result<(), StoreError> {
         let at = positions::key(key.client_id);
         let news = [(key.subject(), Effect::Revoke)];
-        let counted = self.count(None, (Action::KeyRevoke, news.len()), key.organization, origin).await?;
+        let counted = self.count(None, (Action::KeyRevoke, &news), key.organization, origin).await?;
         let revoked = self.commit_telling(REDUCING_TRIES, &news, counted, |now, entries| {
             let update = Update::builder()
                 .update_expression("SET #state = :revoked, updated_at = :now, unannounced = :entries ADD version :one")

@@ -146,7 +146,7 @@ impl Store {
         let Rotated { key, .. } = rotated;
         let news: Vec<_> = rotated.entry.clone().into_iter().collect();
         let origin = Origin::of(Actor::System);
-        let counted = self.count(None, (Action::KeyGrace, news.len()), key.organization, &origin).await?;
+        let counted = self.count(None, (Action::KeyGrace, &news), key.organization, &origin).await?;
         self.commit_telling(1, &news, counted, |now: Timestamp, entries| {
             let start = Update::builder()
                 .update_expression("SET secrets = :secrets, updated_at = :at, version = :version, unannounced = :entries")

@@ -29,7 +29,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let news = [(Subject::Token(jti.to_string()), Effect::Revoke)];
         let changes = BTreeMap::from([("client_id".to_owned(), client_id.to_string().into())]);
-        let counted = self.count(None, (Action::TokenRevoke, news.len()), organization, origin).await?;
+        let counted = self.count(None, (Action::TokenRevoke, &news), organization, origin).await?;
         self.commit_telling(REDUCING_TRIES, &news, counted, |now, entries| {
             Transaction::default().entries(self, entries)?.audit(
                 self,

@@ -3,6 +3,7 @@
 mod create;
 mod giving;
 mod idempotency;
+mod itself;
 mod list;
 mod personal;
 mod revoked_together;

@@ -88,6 +88,12 @@ async fn require_say(api: &Api, caller: &Caller, role: Option<Role>, target: Tar
     }
 }
 
+/// Whether the caller asks for what every credential may do to its own key, whatever its scopes and role (LEAK-11). How far the
+/// operation reaches was asked before: a customer's token names its parent's key and does nothing to it.
+pub(crate) fn is_itself(caller: &Caller, operation: Operation, key: &Key) -> bool {
+    operation.rule().itself && caller.client_id == key.client_id
+}
+
 /// Whether this bank is one that the caller makes keys of: of its organization and kind; a bank's token of its own bank.
 pub(crate) async fn reaches_bank(api: &Api, caller: &Caller, guid: Guid) -> Result<bool, Error> {
     if let Some(own) = caller.owner.bank() {
@@ -110,6 +116,10 @@ fn permit(
     scopes: &ScopeSet,
     target: Target,
 ) -> Result<(), Error> {
+    if reach == Reach::Itself {
+        // It is asked before whether this is that key ([`is_itself`]).
+        return operation.rule().reach_beyond_itself(role, scopes).map(drop);
+    }
     // Staff hold no scopes: the table alone says what they do.
     if is_own(user, target.owner) || role.is_some_and(Role::is_staff) {
         return Ok(());
@@ -121,7 +131,7 @@ fn permit(
     let reached = match reach {
         Reach::All => true,
         Reach::Sandbox => target.kind == Kind::Sandbox && target.owner.user().is_none(),
-        Reach::Own => false,
+        Reach::Own | Reach::Itself => false,
     };
     if reached {
         Ok(())

@@ -1,23 +1,48 @@
-//! Ends a key's previous secret (CBM-3, ARZ-5): it and the tokens that it obtained are refused within five seconds.
+//! Ends a key's previous secret (CBM-3, ARZ-5): it and the tokens that it obtained are refused within five seconds. Or in a while
+//! (LEAK-11): whoever has it in memory still has that long to fetch the new one.
+
+use std::time::Duration;
 
 use axum::{
     Json,
     extract::{Request, State},
 };
-use domain::operation::Operation;
+use domain::{error::Error, key::Key, operation::Operation};
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::Value;
+use utoipa::ToSchema;
 use web::{
     dialect::Management,
-    extract::Id,
-    openapi::{BadBody, Conflict, KeyPath, NotFound, Refused},
+    extract::{self, Id},
+    openapi::{BadBody, Conflict, KeyPath, NotFound, Refused, schema},
 };
 
-use super::{Nothing, access::require, behind, find, require_nothing, shape::Response};
+use super::{
+    access::{is_itself, require},
+    behind, find, seconds,
+    shape::Response,
+};
 use crate::api::{Api, Caller};
+
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = FinishRotation)]
+pub(crate) struct Body {
+    /// Seconds that the previous secret works on, and no longer than it would; where it is left out, none.
+    #[serde(default, deserialize_with = "extract::not_null")]
+    #[schema(value_type = u64, nullable = false, required = false, minimum = 0, maximum = 7_776_000, default = 0)]
+    grace_period: Option<Value>,
+    /// Accepted from a bank's token, and ignored (CYB-4).
+    #[serde(default)]
+    #[schema(value_type = Option<schema::Guid>)]
+    bank_guid: Option<IgnoredAny>,
+}
 
 /// Ends a key's previous secret.
 ///
-/// It and the tokens that it obtained are refused within five seconds. Repeating it changes nothing.
-#[utoipa::path(post, path = "/api/keys/{client_id}/finish_rotation", params(KeyPath), request_body = Option<Nothing>,
+/// It and the tokens that it obtained are refused within five seconds, or after a grace period. Repeating it changes nothing.
+/// Every credential but the previous secret finishes the rotation of its own key.
+#[utoipa::path(post, path = "/api/keys/{client_id}/finish_rotation", params(KeyPath), request_body = Option<Body>,
     responses((status = 200, body = Response), Refused, NotFound, BadBody, Conflict))]
 pub(crate) async fn finish_rotation(
     State(api): State<Api>,
@@ -25,11 +50,30 @@ pub(crate) async fn finish_rotation(
     Id(text): Id,
     request: Request,
 ) -> Result<Json<Response>, Management> {
-    require_nothing(&caller, request).await?;
+    let (parts, body) = request.into_parts();
+    let body: Body = extract::optional_json(&parts.headers, body).await?;
+    caller.require_no_bank(body.bank_guid.is_some(), "is not a member that this takes")?;
+    let grace = body.grace_period.map_or(Ok(Duration::ZERO), |given| seconds(&given, "or be left out"))?;
     let key = find(&api, &caller, &text).await?;
-    require(&api, &caller, Operation::FinishRotation, (&key).into()).await?;
+    authorise(&api, &caller, &key).await?;
     let gates = api.store.gates(&key).await?;
-    let finish = |key| behind(&gates, key, api.now()).finish_rotation(api.now());
+    let finish = |key: Key| {
+        if key.client_id == caller.client_id {
+            key.require_finishable_by(caller.sid)?;
+        }
+        behind(&gates, key, api.now()).finish_rotation(grace, api.now())
+    };
     let key = api.store.finish_rotation(key.client_id, &caller.origin(), finish).await?;
     Ok(Json(Response::new(&api, &caller, &key, &gates)))
+}
+
+/// Whoever manages keys finishes their rotations, and every credential that of its own key, as it rotates it: by a token with all
+/// the key's scopes, so that none that was narrowed for somebody else does it.
+async fn authorise(api: &Api, caller: &Caller, key: &Key) -> Result<(), Error> {
+    let operation = Operation::FinishRotation;
+    caller.require(operation)?;
+    match require(api, caller, operation, key.into()).await {
+        Err(_) if is_itself(caller, operation, key) => api.standing(caller).await?.conferrer().holds(&api.catalogue, key),
+        decided => decided,
+    }
 }

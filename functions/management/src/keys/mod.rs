@@ -16,6 +16,8 @@ pub(crate) mod rotate;
 pub(crate) mod shape;
 pub(crate) mod update;
 
+use std::time::Duration;
+
 use axum::{
     Json, Router,
     extract::Request,
@@ -24,10 +26,11 @@ use axum::{
 use domain::{
     error::Error,
     gate::Gates,
-    key::{Key, State},
+    key::{Grace, Key, State},
     time::Timestamp,
 };
 use serde::{Deserialize, de::IgnoredAny};
+use serde_json::Value;
 use utoipa::ToSchema;
 use web::{extract, openapi::schema};
 
@@ -65,6 +68,17 @@ async fn require_nothing(caller: &Caller, request: Request) -> Result<(), Error>
     let (parts, body) = request.into_parts();
     let nothing: Nothing = extract::optional_json(&parts.headers, body).await?;
     caller.require_no_bank(nothing.bank_guid.is_some(), "is not a member that this takes")
+}
+
+/// A `grace_period`, and what else it might have been.
+fn seconds(given: &Value, or: &str) -> Result<Duration, Error> {
+    match given.as_u64().map(Duration::from_secs) {
+        Some(grace) if grace <= Grace::LONGEST => Ok(grace),
+        _ => {
+            let longest = Grace::LONGEST.as_secs();
+            Err(Error::field("grace_period", format!("must be a whole number of seconds from 0 to {longest}, {or}")))
+        }
+    }
 }
 
 /// The key that the path names, if the caller may know of it.

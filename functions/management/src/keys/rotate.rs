@@ -23,7 +23,7 @@ use web::{
 };
 
 use super::{
-    access::require_now,
+    access::{is_itself, require_now},
     behind, find,
     giving::require_held,
     require_own_works,
@@ -43,7 +43,8 @@ pub(crate) struct Body {
     #[serde(default, deserialize_with = "extract::nullable")]
     #[schema(value_type = Option<u64>, minimum = 0, maximum = 7_776_000, default = 86_400)]
     grace_period: Option<Option<Value>>,
-    /// From when on those are counted: from now, or from the new secret's first use.
+    /// From when on those are counted: from now, or from the new secret's first use. While that is waited for, the old secret
+    /// may replace the new one.
     #[serde(default, deserialize_with = "starts")]
     #[schema(nullable = false)]
     grace_starts: Option<Starts>,
@@ -87,7 +88,7 @@ pub(crate) struct Rotated<'a> {
 ///
 /// The old one works on for 24 hours, or for as long as is asked for. While an older secret still works, finish that rotation
 /// first, or replace the newest one. An older secret does not rotate its own key, but replaces a newest one that nobody has used
-/// where its grace waits for that.
+/// where its grace waits for that. Every credential rotates its own key, by a token with all the key's scopes.
 #[utoipa::path(post, path = "/api/keys/{client_id}/rotate", params(KeyPath), request_body = Option<Body>,
     responses((status = 200, body = Rotated), Refused, NotFound, BadBody, Conflict))]
 pub(crate) async fn rotate(
@@ -102,7 +103,10 @@ pub(crate) async fn rotate(
     let rotation = body.rotation()?;
     let key = find(&api, &caller, &text).await?;
     let standing = api.standing(&caller).await?;
-    require_now(&api, &caller, &standing, Operation::RotateKey, (&key).into()).await?;
+    caller.require(Operation::RotateKey)?;
+    if !is_itself(&caller, Operation::RotateKey, &key) {
+        require_now(&api, &caller, &standing, Operation::RotateKey, (&key).into()).await?;
+    }
     let gates = api.store.gates(&key).await?;
     let (plain, secret) = api.mint(key.kind, key.client_id).await?;
     let rotate = |key: Key| {
@@ -145,18 +149,9 @@ impl Body {
         let from = if from_first_use { Grace::FromFirstUse } else { Grace::FromNow };
         match &self.grace_period {
             None => Ok(from(DAY)),
-            Some(None) if from_first_use => {
-                Err(Error::field("grace_starts", "must be now where grace_period is null, which never ends by itself"))
-            }
+            Some(None) if from_first_use => Ok(Grace::OpenUntilUsed),
             Some(None) => Ok(Grace::Open),
-            Some(Some(seconds)) => match seconds.as_u64().map(Duration::from_secs) {
-                Some(grace) if grace <= Grace::LONGEST => Ok(from(grace)),
-                _ => {
-                    let longest = Grace::LONGEST.as_secs();
-                    let reason = format!("must be a whole number of seconds from 0 to {longest}, or null for an open end");
-                    Err(Error::field("grace_period", reason))
-                }
-            },
+            Some(Some(seconds)) => Ok(from(super::seconds(seconds, "or null for an open end")?)),
         }
     }
 }

@@ -142,8 +142,8 @@ impl From<Previous> for Secret {
     fn from(previous: Previous) -> Self {
         let (ends, grace_period) = match previous.until {
             Until::At { .. } => (Ends::AtExpiry, None),
-            Until::Finish => (Ends::WhenFinished, None),
-            Until::FirstUse { grace } => (Ends::AfterFirstUse, Some(grace)),
+            Until::Finish | Until::FirstUse { grace: None } => (Ends::WhenFinished, None),
+            Until::FirstUse { grace: Some(grace) } => (Ends::AfterFirstUse, Some(grace)),
         };
         Self {
             id: previous.id,

@@ -40,8 +40,14 @@ pub(super) enum Command {
         #[arg(long)]
         replace: bool,
     },
-    /// End the old secret of a key that was rotated
-    Finish(Named),
+    /// End the old secret of a key that was rotated, at once unless told otherwise
+    Finish {
+        #[command(flatten)]
+        key: Named,
+        /// How many seconds the old secret works on, 0 to 7776000, and no longer than it would
+        #[arg(long, value_name = "SECONDS")]
+        grace_period: Option<u64>,
+    },
     /// Revoke a key and all its tokens, for good
     Revoke {
         #[command(flatten)]
@@ -138,7 +144,9 @@ impl Command {
             Self::Rotate { key, grace_period, grace_starts, replace } => {
                 post(&key, "rotate", &rotation(grace_period, grace_starts.as_deref(), replace)).await?
             }
-            Self::Finish(key) => post(&key, "finish_rotation", &json!({})).await?,
+            Self::Finish { key, grace_period } => {
+                post(&key, "finish_rotation", &members([("grace_period", grace_period.map(Value::from))])).await?
+            }
             Self::Revoke { key, reason } => post(&key, "revoke", &members([("reason", reason.map(Value::from))])).await?,
         })
     }

@@ -24,6 +24,8 @@ pub enum Grace {
     FromFirstUse(Duration),
     /// Until the rotation is finished (ARZ-5).
     Open,
+    /// Until the rotation is finished; and while nobody has used the new secret, the previous one gets another in its place.
+    OpenUntilUsed,
 }
 
 impl Grace {
@@ -55,8 +57,9 @@ pub enum Until {
     Finish,
     /// So many seconds after the new secret was used for the first time, which it was not yet.
     FirstUse {
-        /// Seconds.
-        grace: u64,
+        /// Seconds; nothing where it then ends when the rotation is finished.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grace: Option<u64>,
     },
 }
 
@@ -183,6 +186,19 @@ impl Key {
         }
     }
 
+    /// Refuses to finish a rotation for the secret that it would end: whoever finishes it has the new one, or they would lock
+    /// themselves out.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`].
+    pub fn require_finishable_by(&self, own: SecretId) -> Result<(), Error> {
+        if self.secrets.previous.is_some_and(|previous| previous.id == own) {
+            let message = "A previous secret does not finish its own key's rotation: use the current one, or another credential";
+            return Err(Error::new(ErrorKind::Forbidden, message));
+        }
+        Ok(())
+    }
+
     /// The key, its newest secret shown to `person`: that is remembered of a personal key which is not theirs.
     #[must_use]
     pub fn shown_to(mut self, person: Option<Guid>) -> Self {
@@ -212,34 +228,50 @@ impl Key {
             }
             Rotation::Keep(Grace::FromNow(Duration::ZERO)) => (None, Some((current.id, now))),
             Rotation::Keep(Grace::FromNow(grace)) => (Some(keep(Until::At { at: now + grace })), Some((current.id, now + grace))),
-            Rotation::Keep(Grace::FromFirstUse(grace)) => (Some(keep(Until::FirstUse { grace: grace.as_secs() })), None),
+            Rotation::Keep(Grace::FromFirstUse(grace)) => (Some(keep(Until::FirstUse { grace: Some(grace.as_secs()) })), None),
+            Rotation::Keep(Grace::OpenUntilUsed) => (Some(keep(Until::FirstUse { grace: None })), None),
             Rotation::Keep(Grace::Open) => (Some(keep(Until::Finish)), None),
         };
         let secrets = Secrets { current: Current { id: new, created_at: now, minted_by: None }, previous };
         Ok(self.with_secrets(secrets, ending, now))
     }
 
-    /// The key with its current secret alone; nothing when that is so already.
+    /// The key with its current secret alone, now or in a while; nothing when that is so already. What ends the previous one
+    /// earlier stays: this is no way to let it live.
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`] when it is revoked.
-    pub fn finish_rotation(self, now: Timestamp) -> Result<Option<Rotated>, Error> {
+    pub fn finish_rotation(self, grace: Duration, now: Timestamp) -> Result<Option<Rotated>, Error> {
         let Some(previous) = self.secrets.previous else { return Ok(None) };
         if matches!(self.state, State::Revoked { .. }) {
             return Err(self.illegal("be rotated", now));
         }
-        let secrets = Secrets { previous: None, ..self.secrets };
-        Ok(Some(self.with_secrets(secrets, Some((previous.id, now)), now)))
+        let grace = match previous.until {
+            Until::FirstUse { grace: Some(own) } => grace.min(Duration::from_secs(own)),
+            Until::FirstUse { grace: None } | Until::Finish | Until::At { .. } => grace,
+        };
+        if grace.is_zero() {
+            let secrets = Secrets { previous: None, ..self.secrets };
+            return Ok(Some(self.with_secrets(secrets, Some((previous.id, now)), now)));
+        }
+        let at = now + grace;
+        if previous.expires_at().is_some_and(|end| end <= at) {
+            return Ok(None);
+        }
+        let secrets = Secrets { previous: Some(Previous { until: Until::At { at }, ..previous }), ..self.secrets };
+        Ok(Some(self.with_secrets(secrets, Some((previous.id, at)), now)))
     }
 
-    /// The key after the first use of its current secret `used`: the previous one's grace runs. Nothing when none waits for it.
+    /// The key after the first use of its current secret `used`: the previous one's grace runs, or it waits for the
+    /// end of the rotation. Nothing when none waits for it.
     #[must_use]
     pub fn start_grace(self, used: SecretId, now: Timestamp) -> Option<Rotated> {
         let previous = self.secrets.previous.filter(|_| used == self.secrets.current.id)?;
         let Until::FirstUse { grace } = previous.until else { return None };
-        let at = now + Duration::from_secs(grace);
-        let secrets = Secrets { previous: Some(Previous { until: Until::At { at }, ..previous }), ..self.secrets };
-        Some(self.with_secrets(secrets, Some((previous.id, at)), now))
+        let at = grace.map(|grace| now + Duration::from_secs(grace));
+        let until = at.map_or(Until::Finish, |at| Until::At { at });
+        let secrets = Secrets { previous: Some(Previous { until, ..previous }), ..self.secrets };
+        Some(self.with_secrets(secrets, at.map(|at| (previous.id, at)), now))
     }
 
     fn with_secrets(self, secrets: Secrets, ending: Option<(SecretId, Timestamp)>, now: Timestamp) -> Rotated {
@@ -258,6 +290,9 @@ mod tests {
     use crate::key::{Owner, tests::a_key};
 
     const T0: Timestamp = Timestamp::from_seconds(1_000);
+    /// Of a rotation that is finished at once.
+    const NOW: Duration = Duration::ZERO;
+    const MINUTE: Duration = Duration::from_mins(1);
 
     fn id(byte: u8) -> SecretId {
         SecretId::from_bytes([byte; 16])
@@ -282,10 +317,10 @@ mod tests {
         let open = a_key(id(1), T0).rotate(id(2), Rotation::Keep(Grace::Open), T0).unwrap();
         assert_eq!((open.ending, &open.entry), (None, &None));
         assert_eq!(working(&open.key, Timestamp::LAST), [1, 2]);
-        let finished = open.key.finish_rotation(T0).unwrap().unwrap();
+        let finished = open.key.finish_rotation(NOW, T0).unwrap().unwrap();
         assert_eq!(finished.entry, Some((Subject::Secret(id(1).to_string()), Effect::Revoke)));
         assert_eq!(working(&finished.key, T0), [2]);
-        assert_eq!(finished.key.finish_rotation(T0), Ok(None), "finishing again changes nothing");
+        assert_eq!(finished.key.finish_rotation(NOW, T0), Ok(None), "finishing again changes nothing");
 
         let zero = a_key(id(1), T0).rotate(id(2), Rotation::Keep(Grace::FromNow(Duration::ZERO)), T0).unwrap();
         assert_eq!(zero.entry, Some((Subject::Secret(id(1).to_string()), Effect::Revoke)));
@@ -304,6 +339,56 @@ mod tests {
         assert_eq!(started.ending, Some((id(1), later + Duration::from_mins(1))));
         assert_eq!(working(&started.key, later + Duration::from_mins(1)), [2]);
         assert_eq!(started.key.start_grace(id(2), later), None, "once");
+    }
+
+    #[test]
+    fn leak_11_an_open_end_that_waits_for_the_first_use_is_open_after_it_too() {
+        let waiting = a_key(id(1), T0).rotate(id(2), Rotation::Keep(Grace::OpenUntilUsed), T0).unwrap();
+        assert_eq!((waiting.ending, &waiting.entry), (None, &None));
+        assert!(waiting.key.secrets.term(id(2), T0).unwrap().starts_grace);
+        assert_eq!(waiting.key.require_rotatable_by(id(1), Rotation::Replace), Ok(()), "the new one may be lost");
+        let used = waiting.key.clone().start_grace(id(2), T0).unwrap();
+        assert_eq!((used.ending, &used.entry), (None, &None));
+        assert_eq!(working(&used.key, Timestamp::LAST), [1, 2]);
+        assert!(!used.key.secrets.term(id(2), T0).unwrap().starts_grace);
+        assert_eq!(used.key.clone().start_grace(id(2), T0), None, "once");
+        assert!(used.key.require_rotatable_by(id(1), Rotation::Replace).is_err(), "it is in use");
+        for key in [waiting.key, used.key] {
+            let stored = serde_json::to_string(&key).unwrap();
+            assert_eq!(serde_json::from_str::<Key>(&stored).unwrap(), key);
+        }
+    }
+
+    #[test]
+    fn leak_11_a_rotation_is_finished_in_a_while_and_never_later_than_it_would_be() {
+        let rotated = |grace| a_key(id(1), T0).rotate(id(2), Rotation::Keep(grace), T0).unwrap().key;
+        let hour = Duration::from_hours(1);
+        let end = T0 + MINUTE;
+        for grace in [Grace::Open, Grace::OpenUntilUsed, Grace::FromFirstUse(hour), Grace::FromNow(hour)] {
+            let finished = rotated(grace).finish_rotation(MINUTE, T0).unwrap().unwrap();
+            assert_eq!(finished.ending, Some((id(1), end)), "{grace:?}");
+            assert_eq!(finished.entry, Some((Subject::Secret(id(1).to_string()), Effect::Expire { at: end, version: 2 })));
+            assert_eq!((working(&finished.key, T0), working(&finished.key, end)), (vec![1, 2], vec![2]));
+            assert!(!finished.key.secrets.term(id(2), T0).unwrap().starts_grace, "a first use moves nothing any more");
+            let later = T0 + Duration::from_secs(30);
+            assert_eq!(finished.key.clone().finish_rotation(MINUTE, later), Ok(None), "repeated, it gives no more time");
+            let at_once = finished.key.finish_rotation(NOW, later).unwrap().unwrap();
+            assert_eq!(at_once.entry, Some((Subject::Secret(id(1).to_string()), Effect::Revoke)));
+        }
+        let short = rotated(Grace::FromFirstUse(MINUTE)).finish_rotation(hour, T0).unwrap().unwrap();
+        assert_eq!(short.ending, Some((id(1), end)), "no more than its own grace");
+        assert_eq!(rotated(Grace::FromNow(MINUTE)).finish_rotation(hour, T0), Ok(None));
+        let over = rotated(Grace::FromNow(MINUTE)).finish_rotation(hour, T0 + hour);
+        assert_eq!(over, Ok(None), "what is over does not come back");
+    }
+
+    #[test]
+    fn leak_11_a_previous_secret_does_not_finish_its_own_keys_rotation() {
+        let key = a_key(id(1), T0);
+        assert_eq!(key.require_finishable_by(id(1)), Ok(()));
+        let key = key.rotate(id(2), Rotation::Keep(Grace::DEFAULT), T0).unwrap().key;
+        assert_eq!(key.require_finishable_by(id(2)), Ok(()));
+        assert_eq!(key.require_finishable_by(id(1)).map_err(|error| error.kind), Err(ErrorKind::Forbidden));
     }
 
     #[test]
@@ -353,7 +438,7 @@ mod tests {
         let (day, later) = (Rotation::Keep(Grace::DEFAULT), T0 + Duration::from_hours(24));
         let rotated = rotate(&minted, Some(user), day);
         assert!(known(&rotated, T0) && !known(&rotated, later), "the old one works for a day");
-        assert!(!known(&rotated.clone().finish_rotation(T0).unwrap().unwrap().key, T0));
+        assert!(!known(&rotated.clone().finish_rotation(NOW, T0).unwrap().unwrap().key, T0));
         let replaced = rotated.rotate(id(8), Rotation::Replace, T0).unwrap().key.shown_to(Some(user));
         assert!(known(&replaced, T0), "that leaves the old one");
         assert!(!known(&rotate(&minted, Some(user), Rotation::Keep(Grace::FromNow(Duration::ZERO))), T0));

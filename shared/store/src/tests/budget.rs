@@ -99,7 +99,7 @@ async fn whoever_stops_somebody_is_never_held_up() {
     store.rotate_key(client_id, &secret(2), &operator(), open).await.unwrap();
     let (entries, count) = (table.feed().len(), counter(&table));
 
-    store.finish_rotation(client_id, &machine(), |key| key.finish_rotation(at(Duration::ZERO))).await.unwrap();
+    store.finish_rotation(client_id, &machine(), |key| key.finish_rotation(Duration::ZERO, at(Duration::ZERO))).await.unwrap();
     let deactivate = |key: Key| key.deactivate(at(Duration::ZERO));
     store.switch_key(client_id, Action::KeyDeactivate, &machine(), deactivate).await.unwrap();
     let restore = |key: Key| key.restore(at(Duration::ZERO));
@@ -116,6 +116,30 @@ async fn whoever_stops_somebody_is_never_held_up() {
     assert_eq!(table.feed().len(), entries + 8);
     // The refused restoration alone was counted.
     assert_eq!(counter(&table)["n"].as_u64(), count["n"].as_u64().map(|n| n + 2));
+}
+
+/// An end in a while can be brought forward again and again.
+#[tokio::test]
+async fn finishing_a_rotation_in_a_while_is_counted_and_at_once_is_not() {
+    let (scene, table) = spent_scene().await;
+    let (store, client_id) = (&scene.store, key().client_id);
+    let open = |key: Key| key.rotate(secret(2).id, Rotation::Keep(Grace::Open), at(Duration::ZERO));
+    store.rotate_key(client_id, &secret(2), &operator(), open).await.unwrap();
+    let finish = async |minutes: u64| {
+        let grace = Duration::from_mins(minutes);
+        store.finish_rotation(client_id, &machine(), |key| key.finish_rotation(grace, at(Duration::ZERO))).await
+    };
+    assert_eq!(finish(2).await.unwrap_err().kind, ErrorKind::RateLimited);
+    scene.wait(Duration::from_mins(1));
+    let entries = table.feed().len();
+    finish(2).await.unwrap();
+    finish(1).await.unwrap();
+    finish(1).await.unwrap();
+    assert_eq!(table.feed().split_off(entries), ["expire secret", "expire secret"]);
+    let counted = table.item("B#07", "2027-01-15T08:01Z");
+    assert_eq!(counted["n"], 2);
+    finish(0).await.unwrap();
+    assert_eq!((table.item("B#07", "2027-01-15T08:01Z"), table.feed().pop().unwrap()), (counted, "revoke secret".into()));
 }
 
 #[tokio::test]
@@ -162,7 +186,7 @@ async fn a_change_counts_its_entries_and_a_repetition_none() {
     store.rotate_key(client_id, &secret(2), &machine(), open(2)).await.unwrap();
     assert_eq!(count(), 4, "its end will");
     store.rotate_key(client_id, &secret(3), &machine(), open(3)).await.unwrap_err();
-    store.finish_rotation(client_id, &machine(), |key| key.finish_rotation(zero)).await.unwrap();
+    store.finish_rotation(client_id, &machine(), |key| key.finish_rotation(Duration::ZERO, zero)).await.unwrap();
     assert_eq!(count(), 4, "what is refused says nothing, and what ends has been counted");
 }
 

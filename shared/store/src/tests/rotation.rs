@@ -12,7 +12,7 @@ use domain::{
     audit::Action,
     error::{Error, Kind as ErrorKind},
     ids::{ClientId, Guid, SecretId},
-    key::{Grace, Key, Rotation},
+    key::{Grace, Key, Rotation, Until},
 };
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ async fn rotate(scene: &Scene, byte: u8, rotation: Rotation) -> Result<Key, Erro
 
 async fn finish(scene: &Scene) -> Result<Key, Error> {
     let now = scene.now();
-    scene.store.finish_rotation(key().client_id, &operator(), |key| key.finish_rotation(now)).await
+    scene.store.finish_rotation(key().client_id, &operator(), |key| key.finish_rotation(Duration::ZERO, now)).await
 }
 
 /// The first bytes of the secrets that have items, each with its TTL.
@@ -271,6 +271,42 @@ async fn x_3_the_first_use_starts_the_grace_once() {
             "SET #expires = :expires / attribute_exists(PK)"
         ]
     );
+}
+
+/// LEAK-11: the first use of a new secret may end nothing yet; it is noted all the same, once.
+#[tokio::test]
+async fn leak_11_a_first_use_that_starts_no_grace_is_noted_and_says_nothing_to_the_feed() {
+    let (scene, table) = stage();
+    scene.with_key(&key()).await;
+    let (store, client_id) = (&scene.store, key().client_id);
+    rotate(&scene, 2, Rotation::Keep(Grace::OpenUntilUsed)).await.unwrap();
+    drop(scene.transactions());
+    let used = store.start_grace(client_id, secret_id(2)).await.unwrap().unwrap();
+    assert_eq!(used.secrets.previous.unwrap().until, Until::Finish);
+    assert_eq!(store.start_grace(client_id, secret_id(2)).await, Ok(None));
+    assert_eq!(store.key(client_id).await.unwrap().unwrap(), used);
+    assert_eq!(scene.transactions().iter().map(super::Sent::outline).collect::<Vec<_>>(), ["Update K KEY, Put A"]);
+    assert!(table.feed().is_empty());
+    assert_eq!(secrets(&table), [("01".into(), None), ("02".into(), None)]);
+}
+
+/// LEAK-11: a rotation that is finished in a while has its end in the key, the feed and the secret's TTL.
+#[tokio::test]
+async fn leak_11_a_rotation_finished_in_a_while() {
+    let (scene, table) = stage();
+    scene.with_key(&key()).await;
+    rotate(&scene, 2, Rotation::Keep(Grace::OpenUntilUsed)).await.unwrap();
+    let finish = async || {
+        let now = scene.now();
+        scene.store.finish_rotation(key().client_id, &operator(), |key| key.finish_rotation(DAY, now)).await.unwrap()
+    };
+    let finished = finish().await;
+    assert_eq!(finished.secrets.previous.unwrap().expires_at(), Some(at(DAY)));
+    assert_eq!(secrets(&table), [("01".into(), Some(at(DAY).seconds() + 1)), ("02".into(), None)]);
+    assert_eq!(table.feed(), ["expire secret"]);
+    scene.wait(Duration::from_hours(1));
+    assert_eq!(finish().await, finished, "repeated, it changes nothing");
+    assert_eq!(table.audit().pop().unwrap()["action"], "key.finish_rotation");
 }
 
 /// Somebody waits for the answer: many instances that see the first use at once settle it without trying for long.

@@ -86,7 +86,7 @@ async fn a_repeated_revoke_or_deactivation_tells_again() {
 #[tokio::test]
 async fn a_repeated_finish_or_edit_tells_again() {
     told_again(KEY, "revoke", |scene| {
-        let finish = |key: Key| key.finish_rotation(at(Duration::ZERO));
+        let finish = |key: Key| key.finish_rotation(Duration::ZERO, at(Duration::ZERO));
         Box::pin(async move { scene.store.finish_rotation(key().client_id, &operator(), finish).await.map(drop) })
     })
     .await;

@@ -182,7 +182,6 @@ async fn unprocessable_for_what_makes_no_rotation() {
         (json!({"grace_period": 1.5}), "grace_period", "whole number"),
         (json!({"grace_period": "60"}), "grace_period", "whole number"),
         (json!({"grace_period": 1e300}), "grace_period", "whole number"),
-        (json!({"grace_period": null, "grace_starts": "first_use"}), "grace_starts", "must be now"),
         (json!({"grace_starts": "later"}), "grace_starts", "first_use"),
         (json!({"grace_starts": null}), "grace_starts", "must be a string"),
         (json!({"replace": true, "grace_period": 60}), "replace", "without grace_period"),
@@ -196,9 +195,17 @@ async fn unprocessable_for_what_makes_no_rotation() {
     ] {
         caller.post(&item(&key, "/rotate"), &body).await.assert_field(field, words);
     }
+    for (body, field, words) in [
+        (json!({"grace_period": -1}), "grace_period", "0 to 7776000"),
+        (json!({"grace_period": 7_776_001}), "grace_period", "or be left out"),
+        (json!({"grace_period": "60"}), "grace_period", "whole number"),
+        (json!({"grace_period": null}), "grace_period", "must be"),
+        (json!({"grace_starts": "now"}), "grace_starts", "is not a member"),
+        (json!({"bank_guid": platform.seed.bank.guid}), "bank_guid", "is not a member"),
+    ] {
+        caller.post(&item(&key, "/finish_rotation"), &body).await.assert_field(field, words);
+    }
     finish(&caller, &key).await;
-    let finish_with = caller.post(&item(&key, "/finish_rotation"), &json!({"grace_period": 0})).await;
-    finish_with.assert_field("grace_period", "is not a member");
     assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
     let kept = rotate(&caller, &key, &json!({"replace": false, "grace_period": 60})).await;
     assert_eq!(kept["previous_secret"]["ends"], "at_expiry", "replace: false is a rotation like any other");

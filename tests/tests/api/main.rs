@@ -38,6 +38,7 @@ mod stopped_keys;
 mod tables;
 mod template;
 mod tenancy;
+mod trusted_proxy;
 mod users;
 mod well_known;
 mod whoami;

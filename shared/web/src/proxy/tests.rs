@@ -303,3 +303,53 @@ async fn a_clock_that_was_set_back_makes_what_is_known_old() {
     assert_eq!(world.by_proof(&proof('a')).await, Judged::Unproven);
     assert_eq!(world.reads(), 2);
 }
+
+/// Where the log of this thread goes.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// LEAK-1: one line for each call, which says whose it is and nothing that was sent.
+#[tokio::test]
+async fn leak_1_neither_a_proof_nor_what_stood_in_the_headers_is_logged() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone()).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    // With one alone, a line that another test's thread reaches first would be off for all threads.
+    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
+    let logged = || String::from_utf8(std::mem::take(&mut *lines.0.lock().unwrap())).unwrap();
+    let world = World::warm().await;
+    let good = proof('a');
+    for (headers, reason) in [
+        (&[("X-Proof", "guessed"), ("CloudFront-Viewer-Address", VIEWER)][..], "proxy_proof_wrong"),
+        (&[("X-Proof", &good), ("x-proof", &good), ("CloudFront-Viewer-Address", VIEWER)], "proxy_proof_repeated"),
+        (&[("X-Proof", &good)], "proxy_address_absent"),
+        (&[("X-Proof", &good), ("CloudFront-Viewer-Address", "8.8.8.8:46532:46532")], "proxy_address_malformed"),
+    ] {
+        world.judge(event(headers)).await;
+        let lines = logged();
+        let line: Value = serde_json::from_str(&lines).unwrap_or_else(|error| panic!("one line: {error}: {lines}"));
+        let said = [&line["reason"], &line["peer"], &line["request_id"], &line["level"]];
+        assert_eq!(said, [&json!(reason), &json!(PEER), &json!("r"), &json!("WARN")], "{lines}");
+        assert!(!lines.contains("guessed") && !lines.contains("46532") && !lines.contains(&good[..8]), "{lines}");
+    }
+    assert_eq!(world.by_proof(&good).await, Judged::Proxied);
+    assert_eq!(logged(), "", "a right one is not worth a line");
+    world.hold(Some(json!({"current": "too-short-a-proof"})));
+    world.advance(Duration::from_mins(1));
+    world.by_proof(&good).await;
+    let lines = logged();
+    assert!(lines.contains("cannot be read") && !lines.contains("too-short-a-proof"), "{lines}");
+    assert!(!format!("{:?}", world.proxy).contains("aaaa"));
+}

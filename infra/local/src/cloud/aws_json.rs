@@ -27,6 +27,7 @@ use super::{
     random::{self, NoRandomness},
     secrets,
     services::Services,
+    sqs,
 };
 
 /// What every operation works on.
@@ -73,6 +74,7 @@ fn dispatch(api: &Api, (method, uri): (&Method, &Uri), headers: &HeaderMap, body
     match service {
         "TrentService" => kms::answer(api, operation, body).unwrap_or_else(|| Err(unknown())),
         "secretsmanager" => secrets::answer(api, operation, body).unwrap_or_else(|| Err(unknown())),
+        "AmazonSQS" => sqs::answer(api, operation, headers, body).unwrap_or_else(|| Err(unknown())),
         "Logs_20140328" => logs::answer(api, operation, body).unwrap_or_else(|| Err(unknown())),
         _ => Err(unknown()),
     }

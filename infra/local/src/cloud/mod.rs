@@ -20,6 +20,7 @@ mod random;
 mod secrets;
 mod server;
 mod services;
+mod sqs;
 pub mod streams;
 mod tables;
 mod ttl;

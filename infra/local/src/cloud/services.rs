@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     kms::{Alias, Key},
     secrets::Secret,
+    sqs::Queue,
 };
 
 /// The whole state, kept in `services.json`.
@@ -19,6 +20,9 @@ pub(super) struct Services {
     pub(super) aliases: BTreeMap<String, Alias>,
     /// By name.
     pub(super) secrets: BTreeMap<String, Secret>,
+    /// By name.
+    #[serde(default)]
+    pub(super) queues: BTreeMap<String, Queue>,
     /// Which key is which of the template's, by logical id. Tables and secrets are found by their names.
     pub(super) physical: BTreeMap<String, String>,
 }

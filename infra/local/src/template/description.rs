@@ -27,6 +27,8 @@ pub struct Description {
     pub aliases: Vec<Resource>,
     /// `AWS::SecretsManager::Secret` resources.
     pub secrets: Vec<Resource>,
+    /// `AWS::SQS::Queue` resources.
+    pub queues: Vec<Resource>,
     /// `AWS::Logs::LogGroup` resources.
     pub log_groups: Vec<Resource>,
 }

@@ -166,6 +166,7 @@ impl Template {
     /// Whatever of it is needed and not understood.
     pub fn resolve(&self, physical: &Physical) -> Result<Description, TemplateError> {
         let evaluator = Evaluator::new(self, physical);
+        resources::refuse(self, &evaluator)?;
         let (functions, events) = function::read(self, &evaluator)?;
         let api = api::read(self, &evaluator, &functions, events)?;
         let mut description = Description {
@@ -179,6 +180,7 @@ impl Template {
             keys: Vec::new(),
             aliases: Vec::new(),
             secrets: Vec::new(),
+            queues: Vec::new(),
             log_groups: self.log_groups(&evaluator)?,
         };
         for planned in self.resources()? {
@@ -188,6 +190,7 @@ impl Template {
                 ResourceKind::Key => &mut description.keys,
                 ResourceKind::Alias => &mut description.aliases,
                 ResourceKind::Secret => &mut description.secrets,
+                ResourceKind::Queue => &mut description.queues,
             };
             list.push(Resource { logical_id: planned.logical_id, properties });
         }

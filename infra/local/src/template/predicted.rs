@@ -34,8 +34,6 @@ pub(super) fn attribute(settings: &Settings, kind: &str, logical_id: &str, attri
         (API, "RootResourceId") => Some("root000000".into()),
         ("AWS::IAM::Role", "Arn") => Some(arn("iam", format!("role/{name}"))),
         ("AWS::SNS::Topic", "TopicArn") => Some(arn("sns", name)),
-        ("AWS::SQS::Queue", "Arn") => Some(arn("sqs", name)),
-        ("AWS::SQS::Queue", "QueueName") => Some(name),
         ("AWS::CloudWatch::Alarm", "Arn") => Some(arn("cloudwatch", format!("alarm:{name}"))),
         _ => None,
     }

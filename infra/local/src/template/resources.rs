@@ -28,6 +28,8 @@ pub enum ResourceKind {
     Alias,
     /// `AWS::SecretsManager::Secret`
     Secret,
+    /// `AWS::SQS::Queue`
+    Queue,
 }
 
 impl ResourceKind {
@@ -37,13 +39,14 @@ impl ResourceKind {
             "AWS::KMS::Key" => Some(Self::Key),
             "AWS::KMS::Alias" => Some(Self::Alias),
             "AWS::SecretsManager::Secret" => Some(Self::Secret),
+            "AWS::SQS::Queue" => Some(Self::Queue),
             _ => None,
         }
     }
 }
 
 /// Types without meaning on a laptop: permissions, watching and delivery of what nobody sends.
-const WITHOUT_MEANING: [&str; 19] = [
+const WITHOUT_MEANING: &[&str] = &[
     "AWS::ApiGateway::Account",
     // Read with the API, where they are counted.
     super::usage::KEY,
@@ -52,6 +55,9 @@ const WITHOUT_MEANING: [&str; 19] = [
     "AWS::CloudWatch::Alarm",
     "AWS::CloudWatch::CompositeAlarm",
     "AWS::CloudWatch::Dashboard",
+    "AWS::EC2::SecurityGroup",
+    "AWS::EC2::VPCEndpoint",
+    "AWS::Events::Rule",
     "AWS::IAM::ManagedPolicy",
     "AWS::IAM::Policy",
     "AWS::IAM::Role",
@@ -62,9 +68,15 @@ const WITHOUT_MEANING: [&str; 19] = [
     "AWS::SNS::Subscription",
     "AWS::SNS::Topic",
     "AWS::SNS::TopicPolicy",
-    "AWS::SQS::Queue",
     "AWS::SQS::QueuePolicy",
+    "AWS::WAFv2::LoggingConfiguration",
+    "AWS::WAFv2::WebACL",
+    // While its condition is false: see `refuse`.
+    WEB_ACL_ASSOCIATION,
 ];
+
+/// What would change answers and is not emulated.
+const WEB_ACL_ASSOCIATION: &str = "AWS::WAFv2::WebACLAssociation";
 
 /// A resource as it stands in the template, after `Globals`.
 #[derive(Clone, Debug)]
@@ -179,6 +191,14 @@ fn parameter(name: &str, body: &Value, given: Option<&String>) -> Result<Value, 
         Some("Number") => Err(TemplateError::new(at, format!("{value} is not a number"))),
         Some("CommaDelimitedList" | "List<Number>") => Ok(value.split(',').map(|item| Value::from(item.trim())).collect()),
         _ => Err(TemplateError::new(below(&at, "Type"), "is not understood")),
+    }
+}
+
+/// Refuses resources that would change answers if they were there.
+pub(super) fn refuse(template: &Template, evaluator: &Evaluator<'_>) -> Result<(), TemplateError> {
+    match template.of_type(WEB_ACL_ASSOCIATION, evaluator)?.first() {
+        None => Ok(()),
+        Some((logical_id, _)) => Err(TemplateError::new(logical_id.as_str(), "the local stack has no web ACL")),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod generated;
 mod keys;
+mod queues;
 mod secrets;
 mod tables;
 
@@ -33,8 +34,8 @@ pub async fn provision(cloud: &Cloud, template: &Template) -> Result<Physical, C
 
 /// Makes one resource of resolved properties unless it exists, and says what it is called.
 ///
-/// `Ref` is a table's name, a key's id, an alias's name, a secret's ARN. Attributes are `Arn` and, with a stream, `StreamArn`
-/// of a table, `Arn` and `KeyId` of a key, `Id` of a secret. An unnamed table or secret is named by its logical id.
+/// `Ref` is a table's name, a key's id, an alias's name, a secret's ARN, a queue's URL. Attributes are `Arn` and, with a stream, `StreamArn`
+/// of a table, `Arn` and `KeyId` of a key, `Id` of a secret, `Arn`, `QueueName` and `QueueUrl` of a queue. An unnamed table, secret or queue is named by its logical id.
 ///
 /// # Errors
 /// One sentence that names the resource: a property is not supported, or what exists already contradicts the template.
@@ -51,6 +52,7 @@ pub async fn ensure(
         },
         ResourceKind::Key => read(properties).and_then(|wanted| keys::provision(&cloud.api, logical_id, wanted)),
         ResourceKind::Alias => read(properties).and_then(|wanted| keys::provision_alias(&cloud.api, wanted)),
+        ResourceKind::Queue => read(properties).and_then(|wanted| queues::provision(cloud, logical_id, wanted)),
         ResourceKind::Secret => read(properties).and_then(|wanted| secrets::provision(&cloud.api, logical_id, wanted)),
     };
     made.map_err(|e| CloudError::new(format!("resource {logical_id}: {e}")))

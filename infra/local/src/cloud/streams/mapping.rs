@@ -18,6 +18,12 @@ pub struct Mapping {
     pub batch_size: usize,
     /// Whether the function's `batchItemFailures` are heeded (`ReportBatchItemFailures`).
     pub reports_item_failures: bool,
+    /// How old a record may be, in seconds, before it is given up; without a bound it is tried as long as it is in the stream.
+    pub maximum_age: Option<i64>,
+    /// How often a batch is tried again before it is given up; without a bound it is tried as long as it is in the stream.
+    pub maximum_attempts: Option<u64>,
+    /// The ARN of the queue that is told of what was given up.
+    pub dead_letters: Option<String>,
     filters: Vec<Filter>,
 }
 
@@ -45,14 +51,11 @@ struct Properties {
     function_response_types: Vec<ResponseType>,
     #[serde(rename = "BisectBatchOnFunctionError")]
     _bisect: Option<IgnoredAny>,
-    #[serde(rename = "DestinationConfig")]
-    _destination: Option<IgnoredAny>,
+    destination_config: Option<DestinationConfig>,
     #[serde(rename = "MaximumBatchingWindowInSeconds")]
     _window: Option<IgnoredAny>,
-    #[serde(rename = "MaximumRecordAgeInSeconds")]
-    _age: Option<IgnoredAny>,
-    #[serde(rename = "MaximumRetryAttempts")]
-    _attempts: Option<IgnoredAny>,
+    maximum_record_age_in_seconds: Option<i64>,
+    maximum_retry_attempts: Option<i64>,
     #[serde(rename = "ParallelizationFactor")]
     _parallel: Option<IgnoredAny>,
 }
@@ -67,6 +70,21 @@ struct FilterCriteria {
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct FilterText {
     pattern: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct DestinationConfig {
+    on_failure: OnFailure,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct OnFailure {
+    destination: String,
+    /// SAM's, for the policy that it would add.
+    #[serde(rename = "Type")]
+    _type: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -88,6 +106,12 @@ impl Mapping {
         if properties.enabled == Some(false) {
             return Err(refuse("Enabled: false is not supported here".to_owned()));
         }
+        let dead_letters = properties.destination_config.map(|config| config.on_failure.destination);
+        if let Some(arn) = dead_letters.as_deref().filter(|arn| !arn.starts_with("arn:aws:sqs:")) {
+            return Err(refuse(format!("DestinationConfig: {arn} is no queue")));
+        }
+        let maximum_age = bound("MaximumRecordAgeInSeconds", properties.maximum_record_age_in_seconds, 60..=604_800);
+        let maximum_attempts = bound("MaximumRetryAttempts", properties.maximum_retry_attempts, 0..=10_000);
         let filters = properties.filter_criteria.map(|criteria| criteria.filters).unwrap_or_default();
         let filters = filters.iter().map(|filter| Filter::parse(&filter.pattern)).collect::<Result<_, _>>();
         Ok(Self {
@@ -95,6 +119,9 @@ impl Mapping {
             stream_arn: properties.stream,
             starting_position: properties.starting_position,
             batch_size: properties.batch_size,
+            maximum_age: maximum_age.map_err(refuse)?,
+            maximum_attempts: maximum_attempts.map_err(refuse)?.map(i64::unsigned_abs),
+            dead_letters,
             reports_item_failures: !properties.function_response_types.is_empty(),
             filters: filters.map_err(refuse)?,
         })
@@ -103,6 +130,15 @@ impl Mapping {
     /// Whether some filter matches, or there is none.
     pub(super) fn wants(&self, record: &Value) -> bool {
         self.filters.is_empty() || self.filters.iter().any(|filter| filter.matches(record))
+    }
+}
+
+/// -1, like nothing, is no bound.
+fn bound(name: &str, value: Option<i64>, range: std::ops::RangeInclusive<i64>) -> Result<Option<i64>, String> {
+    match value {
+        None | Some(-1) => Ok(None),
+        Some(value) if range.contains(&value) => Ok(Some(value)),
+        Some(_) => Err(format!("{name} must be -1 or {} to {}", range.start(), range.end())),
     }
 }
 
@@ -129,6 +165,10 @@ mod tests {
         for refused in [
             json!({"TumblingWindowInSeconds": 3}),
             json!({"BatchSize": 0}),
+            json!({"MaximumRecordAgeInSeconds": 59}),
+            json!({"MaximumRetryAttempts": -2}),
+            json!({"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sns:eu-west-1:000000000000:topic"}}}),
+            json!({"DestinationConfig": {"OnSuccess": {"Destination": "arn:aws:sqs:eu-west-1:000000000000:queue"}}}),
             json!({"StartingPosition": "AT_TIMESTAMP"}),
             json!({"FilterCriteria": {"Filters": [{"Pattern": "{\"a\":[{\"numeric\":[\">\",1]}]}"}]}}),
         ] {

@@ -1,12 +1,13 @@
 //! Table streams feeding functions, as Lambda's event source mappings do.
 //!
-//! Batches are delivered in order, at least once and never skipped: a failed batch is tried again, with growing pauses, until
-//! it succeeds. The position is kept in `streams.json`, by mapping, after each batch; a crash in between delivers that batch
+//! Batches are delivered in order and at least once: a failed batch is tried again, with growing pauses, until it succeeds or,
+//! where the mapping says so, is given up for its age or its number of tries, of which the mapping's queue is told. The position is kept in `streams.json`, by mapping, after each batch; a crash in between delivers that batch
 //! again. A table that was deleted and made anew under its name is read from the start of what is recorded.
 //!
-//! Differs from AWS: records never age out, one shard per table, at most 1,000 records in a batch and no bound on its bytes, no
-//! batching window, and a batch is never split, given up or sent to a failure destination.
+//! Differs from AWS: records do not leave a stream by themselves after a day, one shard per table, at most 1,000 records in a batch and no bound on its bytes, no
+//! batching window, and a batch is never split.
 
+mod dead_letters;
 mod event;
 mod filter;
 mod mapping;
@@ -20,7 +21,7 @@ use serde_json::Value;
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
 pub use self::mapping::{Mapping, StartingPosition};
-use self::{reader::Reader, runner::Runner};
+use self::{dead_letters::DeadLetters, reader::Reader, runner::Runner};
 use super::{Cloud, CloudError};
 
 /// Where each mapping stands, by its name.
@@ -56,11 +57,20 @@ impl EventSource {
     {
         let reader = Reader::open(cloud.database.clone(), &mapping.stream_arn)?;
         let position = starting_position(cloud, &mapping, &reader)?;
+        let letters = DeadLetters::of(Arc::clone(&cloud.api), &mapping)?;
         let (report, done) = watch::channel(position.after.clone());
         let (draining, drain) = watch::channel(false);
         let name = mapping.name.clone();
-        let runner =
-            Runner { reader: reader.clone(), positions: Arc::clone(&cloud.positions), mapping, position, invoke, report, drain };
+        let runner = Runner {
+            reader: reader.clone(),
+            positions: Arc::clone(&cloud.positions),
+            mapping,
+            position,
+            letters,
+            invoke,
+            report,
+            drain,
+        };
         Ok(Self { name, reader, done, draining, task: tokio::spawn(runner.run()) })
     }
 

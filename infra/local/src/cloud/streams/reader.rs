@@ -21,7 +21,7 @@ const LARGEST_PAGE: usize = 1000;
 pub(super) struct Reader {
     database: Database,
     stream_arn: String,
-    shard_id: String,
+    pub(super) shard_id: String,
 }
 
 impl Reader {

@@ -11,7 +11,9 @@ use tokio::{
 
 use super::{
     super::{CloudError, document::Document},
-    Mapping, Position, Positions, event,
+    Mapping, Position, Positions,
+    dead_letters::{Condition, DeadLetters},
+    event,
     reader::Reader,
 };
 
@@ -26,6 +28,7 @@ pub(super) struct Runner<F> {
     pub(super) positions: Arc<Document<Positions>>,
     pub(super) mapping: Mapping,
     pub(super) position: Position,
+    pub(super) letters: DeadLetters,
     pub(super) invoke: F,
     /// Told the last record done with.
     pub(super) report: watch::Sender<Option<String>>,
@@ -71,6 +74,9 @@ where
         let Some(last) = page.last().map(|record| record.dynamodb.sequence_number.clone()) else {
             return Ok(Round::Idle);
         };
+        if let Some(before) = self.letters.too_old(&self.mapping, &page).checked_sub(1) {
+            return self.give_up(&page[..=before], Condition::RecordAgeExceeded, 0);
+        }
         let mut batch = Vec::with_capacity(page.len());
         for record in &page {
             let event = event::record(record, &self.mapping.stream_arn)?;
@@ -84,17 +90,42 @@ where
         }
         let answer = match self.call(json!({"Records": batch})).await {
             Ok(answer) => answer,
-            Err(error) => return Ok(Round::Refused(error)),
+            Err(error) => return self.refused(&page, error),
         };
-        match self.first_refused(&answer, &page)? {
-            None => self.advance(last).map(|()| Round::Advanced),
-            Some(refused) => {
+        match self.first_refused(&answer, &page) {
+            Err(error) => self.refused(&page, error.to_string()),
+            Ok(None) => self.advance(last).map(|()| Round::Advanced),
+            Ok(Some(refused)) => {
                 if let Some(before) = refused.checked_sub(1) {
                     self.advance(page[before].dynamodb.sequence_number.clone())?;
                 }
-                Ok(Round::Refused(format!("the function reported {}", page[refused].dynamodb.sequence_number)))
+                let error = format!("the function reported {}", page[refused].dynamodb.sequence_number);
+                self.refused(&page[refused..], error)
             }
         }
+    }
+
+    /// These records failed: they come again, or that was the last try.
+    fn refused(&mut self, records: &[Record], error: String) -> Result<Round, CloudError> {
+        let tries = records.first().and_then(|first| self.letters.exhausted(&self.mapping, first));
+        match tries {
+            Some(tries) => self.give_up(records, Condition::RetryAttemptsExhausted, tries),
+            None => Ok(Round::Refused(error)),
+        }
+    }
+
+    /// Goes on behind these records, once the queue knows of those that the function was to get.
+    fn give_up(&mut self, records: &[Record], condition: Condition, tries: u64) -> Result<Round, CloudError> {
+        let mut wanted = Vec::new();
+        for record in records {
+            if self.mapping.wants(&event::record(record, &self.mapping.stream_arn)?) {
+                wanted.push(record);
+            }
+        }
+        self.letters.write(&self.mapping, &self.reader.shard_id, &wanted, condition, tries)?;
+        let last = records.last().map(|record| record.dynamodb.sequence_number.clone());
+        last.map_or(Ok(()), |last| self.advance(last))?;
+        Ok(Round::Advanced)
     }
 
     /// Invokes in a task of its own, so that a panic there is a failed batch and not the end of the mapping.

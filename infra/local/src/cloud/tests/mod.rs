@@ -3,6 +3,7 @@
 mod api;
 mod kms;
 mod provisioning;
+mod queues;
 mod restart;
 mod secrets;
 mod streams;

@@ -11,6 +11,7 @@ mod budget;
 mod command_line;
 mod credentials;
 mod customer_tokens;
+mod deviations;
 mod estate;
 mod incidents;
 mod introspect;

@@ -247,6 +247,7 @@ async fn cyb_10_405_to_other_methods() {
 
 /// RFC 6749 §5.2: whatever is wrong with the credentials, the answer is the same to the byte; API Gateway renames
 /// `WWW-Authenticate` (product.md §4).
+/// Deviation: www-authenticate.
 #[tokio::test]
 async fn cyb_10_401_is_the_same_whatever_is_wrong() {
     let platform = Platform::start().await;

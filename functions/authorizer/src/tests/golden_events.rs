@@ -105,6 +105,7 @@ fn a_rest_api_request_event() {
     assert_eq!(answer(&aged), Err(Refused::Unavailable("feed_stale")));
 }
 
+/// Deviation: token-authorizers.
 #[test]
 fn a_rest_api_token_event() {
     let arn = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/v1/GET/banks/05";

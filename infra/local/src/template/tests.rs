@@ -184,6 +184,7 @@ fn resources_come_in_the_order_of_their_creation() {
     assert_eq!((description.keys.len(), description.aliases.len(), description.secrets.len()), (1, 1, 1));
 }
 
+/// Deviation: intrinsics, one-api.
 #[test]
 fn what_is_not_understood_is_an_error_that_names_the_place() {
     let mut wrong = Vec::new();

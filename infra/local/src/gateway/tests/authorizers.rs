@@ -17,6 +17,7 @@ async fn an_allow_lets_in() {
     assert_eq!(banks(allow()).await.0, 200);
 }
 
+/// Deviation: authorizer-failures.
 #[tokio::test]
 async fn the_error_unauthorized_is_a_401_and_any_other_a_500() {
     let unauthorized = (401, "UnauthorizedException".into(), UNAUTHORIZED.into());
@@ -37,6 +38,7 @@ async fn a_panic_or_a_timeout_of_the_authorizer_is_its_failure() {
     assert_eq!(header(&response, "x-amzn-errortype"), Some("AuthorizerFailureException"));
 }
 
+/// Deviation: authorizer-failures, null-context, policy-conditions, error-types.
 #[tokio::test]
 async fn malformed_answers_are_configuration_errors() {
     let good = policy("Allow", &json!({}));

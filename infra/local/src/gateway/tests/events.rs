@@ -1,6 +1,7 @@
 use super::*;
 use aws_lambda_events::apigw::{ApiGatewayCustomAuthorizerRequestTypeRequest, ApiGatewayProxyRequest};
 
+/// Deviation: no-tls, stage-not-in-url, invented-ids.
 #[tokio::test]
 async fn the_proxy_event_is_that_of_api_gateway() {
     let stack = Stack::start(TEMPLATE, &[]).await;
@@ -95,6 +96,7 @@ async fn the_events_are_what_the_runtime_expects() {
     assert_eq!(event.request_context.stage.as_deref(), Some("v1"));
 }
 
+/// Deviation: request-header-names, no-cloudfront, dropped-request-headers.
 #[tokio::test]
 async fn headers_of_the_connection_do_not_reach_functions() {
     let stack = Stack::start(TEMPLATE, &[]).await;
@@ -114,6 +116,7 @@ async fn headers_of_the_connection_do_not_reach_functions() {
     assert_eq!(event["requestContext"]["identity"]["sourceIp"], "127.0.0.1");
 }
 
+/// Deviation: local-source-ip.
 #[tokio::test]
 async fn the_caller_names_its_address_by_the_local_header() {
     let stack = Stack::start(TEMPLATE, &[("Authorizer", allow())]).await;

@@ -26,6 +26,7 @@ async fn stack(authorizer: Handler) -> Stack {
     Stack::start(&template(), &[("Authorizer", authorizer), ("Open", fail("broken"))]).await
 }
 
+/// Deviation: null-in-templates.
 #[tokio::test]
 async fn a_denial_carries_the_authorizers_context() {
     let context = json!({"message_code": "ip_not_allowed", "message": "IP address not allowed"});
@@ -48,6 +49,7 @@ async fn substituted_values_are_not_escaped() {
     assert!(body.contains(r#""message_code":""","message":"$context.requestId.""#), "{body}");
 }
 
+/// Deviation: remapped-response-headers.
 #[tokio::test]
 async fn status_and_headers_are_those_of_the_template_and_headers_are_not_remapped() {
     let stack = stack(fail("down")).await;
@@ -67,6 +69,7 @@ async fn a_response_without_a_template_keeps_the_default_body_and_status() {
     assert_eq!(status_and_body(response).await, (401, r#"{"message":"Unauthorized"}"#.to_owned()));
 }
 
+/// Deviation: null-in-templates.
 #[tokio::test]
 async fn unspecified_types_inherit_from_their_class() {
     let stack = stack(answer(&json!("wrong"))).await;
@@ -80,6 +83,7 @@ async fn unspecified_types_inherit_from_their_class() {
     assert_eq!(status_and_body(stack.get("/open").await).await, (500, expected.to_owned()));
 }
 
+/// Deviation: accepted-template.
 #[tokio::test]
 async fn the_template_is_chosen_by_the_first_accepted_media_type() {
     let stack = stack(allow()).await;

@@ -1,5 +1,6 @@
 use super::*;
 
+/// Deviation: too-large-bodies.
 #[tokio::test]
 async fn bodies_over_ten_megabytes_are_refused_in_plain_text() {
     let stack = Stack::start(TEMPLATE, &[]).await;
@@ -10,6 +11,7 @@ async fn bodies_over_ten_megabytes_are_refused_in_plain_text() {
     assert!(stack.events("Open").is_empty());
 }
 
+/// Deviation: too-large-events, error-types.
 #[tokio::test]
 async fn events_over_six_megabytes_are_too_large_for_lambda() {
     let stack = Stack::start(TEMPLATE, &[]).await;
@@ -31,6 +33,7 @@ async fn answers_over_six_megabytes_are_a_502() {
     assert_eq!(stack.get("/open").await.status(), 502);
 }
 
+/// Deviation: too-long-headers.
 #[tokio::test]
 async fn request_line_and_header_values_have_10240_bytes() {
     let stack = Stack::start(TEMPLATE, &[]).await;

@@ -1,5 +1,6 @@
 //! The gateway over real sockets, with functions that the tests script.
 
+mod absent;
 mod authorizers;
 mod events;
 mod gateway_responses;

@@ -25,6 +25,7 @@ async fn an_empty_answer_is_an_empty_200_of_json() {
     }
 }
 
+/// Deviation: remapped-response-headers.
 #[tokio::test]
 async fn headers_are_remapped_or_dropped() {
     let remapped = [

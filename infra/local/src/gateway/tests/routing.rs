@@ -11,6 +11,7 @@ async fn resource_of(stack: &Stack, method: Method, path: &str) -> Option<String
     Some(events.last().unwrap()["resource"].as_str().unwrap().to_owned())
 }
 
+/// Deviation: slashes.
 #[tokio::test]
 async fn literal_beats_parameter_beats_greedy() {
     let template = TEMPLATE.replace("/files/{proxy+}", "/{proxy+}");
@@ -27,6 +28,7 @@ async fn literal_beats_parameter_beats_greedy() {
     }
 }
 
+/// Deviation: best-match-lacks-method.
 #[tokio::test]
 async fn a_resource_without_the_method_does_not_give_way_to_a_broader_one() {
     let template = TEMPLATE.replace("/files/{proxy+}", "/{proxy+}");
@@ -46,6 +48,7 @@ async fn any_takes_the_methods_that_are_not_declared_head_and_options_included()
     assert_eq!(resource_of(&stack, Method::OPTIONS, "/open/fixed").await, None);
 }
 
+/// Deviation: unmatched-routes, percent-encoding.
 #[tokio::test]
 async fn unmatched_requests_get_the_missing_authentication_token_response() {
     let stack = Stack::start(TEMPLATE, &[]).await;
@@ -58,6 +61,7 @@ async fn unmatched_requests_get_the_missing_authentication_token_response() {
     assert!(stack.events("Authorizer").is_empty());
 }
 
+/// Deviation: percent-encoding, slashes.
 #[tokio::test]
 async fn path_parameters_stay_percent_encoded() {
     let stack = Stack::start(TEMPLATE, &[]).await;
@@ -71,6 +75,7 @@ async fn path_parameters_stay_percent_encoded() {
     assert_eq!(event["requestContext"]["resourcePath"], "/files/{proxy+}");
 }
 
+/// Deviation: method-override.
 #[tokio::test]
 async fn the_method_override_header_changes_the_method_and_disappears() {
     let stack = Stack::start(TEMPLATE, &[]).await;

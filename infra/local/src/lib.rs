@@ -8,6 +8,8 @@ pub mod founder;
 pub mod functions;
 pub mod gateway;
 pub mod openapi;
+pub mod peppers;
 pub mod seed;
+pub mod signing_keys;
 pub mod stack;
 pub mod template;

@@ -131,7 +131,11 @@ fn callers(rule: &Rule) -> String {
     if !roles.is_empty() {
         ways.push(format!("personal keys of the roles {}", roles.join(", ")));
     }
-    let itself = if rule.itself { " Also for every token with all its key's scopes and every personal key, to that very key." } else { "" };
+    let itself = if rule.itself {
+        " Also for every token with all its key's scopes and every personal key, to that very key."
+    } else {
+        ""
+    };
     format!("For {}.{itself}", ways.join("; "))
 }
 

@@ -3,8 +3,10 @@
 mod client;
 mod keys;
 mod operator;
+mod peppers;
 mod proxy_secret;
 mod serve;
+mod signing_keys;
 
 use std::process::ExitCode;
 
@@ -29,6 +31,12 @@ enum Command {
     /// Rotate what a proxy in front of a deployed API proves itself by (docs/proxy.md), by your AWS credentials
     #[command(subcommand)]
     ProxySecret(proxy_secret::Command),
+    /// Roll the keys that sign tokens (docs/signing-keys.md)
+    #[command(subcommand)]
+    SigningKeys(signing_keys::Command),
+    /// Roll the pepper under which secrets are hashed (docs/peppers.md)
+    #[command(subcommand)]
+    Peppers(peppers::Command),
     #[command(flatten)]
     Operator(operator::Command),
     #[command(flatten)]
@@ -46,6 +54,8 @@ pub async fn run() -> ExitCode {
             Ok(())
         }
         Some(Command::ProxySecret(command)) => command.run().await,
+        Some(Command::SigningKeys(command)) => command.run().await,
+        Some(Command::Peppers(command)) => command.run().await,
         Some(Command::Operator(command)) => command.run().await,
         Some(Command::Client(command)) => command.run().await,
     };

@@ -17,9 +17,9 @@ use domain::{
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use store::StoreError;
-use web::{Edge, Env, StartError};
+use web::{Edge, Env, SettingError, StartError};
 
-use super::serve::directory;
+use super::serve::{assignment, directory};
 use crate::{
     cloud::Storage,
     founder::Founder,
@@ -120,6 +120,9 @@ pub(super) struct Place {
     /// Work on the deployed stack that the environment names (the stack's output `OperatorEnvironment`), by your AWS credentials
     #[arg(long, conflicts_with = "data_dir")]
     deployed: bool,
+    /// A template parameter that the platform on this data directory is started with
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = assignment, conflicts_with = "deployed")]
+    parameters: Vec<(String, String)>,
 }
 
 const PLANS: [&str; 3] = ["starter", "pro", "enterprise"];
@@ -218,18 +221,29 @@ async fn staff(founder: &Founder, email: &str, role: Role) -> Result<Value, Star
 
 impl Place {
     async fn work<T>(&self, act: impl AsyncFnOnce(Founder) -> Result<T, StartError>) -> Result<T, StartError> {
+        self.at("management", async |env, edge| Box::pin(act(Founder::open(&env, &edge)?)).await).await
+    }
+
+    /// Acts where this says, by the variables of the function that runs `binary`.
+    pub(super) async fn at<T>(
+        &self,
+        binary: &str,
+        act: impl AsyncFnOnce(Env, Edge) -> Result<T, StartError>,
+    ) -> Result<T, StartError> {
         if self.deployed {
-            let founder = Founder::open(&Env::process(), &Edge::ambient().await);
-            let unnamed = |error| format!("{error}: --deployed needs the stack's output OperatorEnvironment in the environment");
-            return act(founder.map_err(unnamed)?).await;
+            let done = Box::pin(act(Env::process(), Edge::ambient().await)).await;
+            return done.map_err(|error| match error.downcast_ref::<SettingError>() {
+                Some(unnamed) => {
+                    format!("{unnamed}: --deployed needs the stack's output OperatorEnvironment in the environment").into()
+                }
+                None => error,
+            });
         }
         let storage = Storage::Directory(directory(&self.data_dir)?);
+        let options = Options { storage, parameters: self.parameters.iter().cloned().collect(), ..Options::default() };
         // Where the gateway will answer does not matter to these commands.
-        let services = Services::start(Options { storage, ..Options::default() }, "http://127.0.0.1:8787").await?;
-        let done = match Founder::new(&services) {
-            Ok(founder) => act(founder).await,
-            Err(error) => Err(error),
-        };
+        let services = Services::start(options, "http://127.0.0.1:8787").await?;
+        let done = Box::pin(act(Env::from_map(services.variables(binary)), services.edge().clone())).await;
         services.stop().await;
         done.map_err(|error| match error.downcast_ref() {
             Some(StoreError::Corrupt(problem)) => seed::another_version(&self.data_dir, problem),

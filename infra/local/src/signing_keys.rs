@@ -1,0 +1,381 @@
+//! The roll of a signing key, as the operator does it: publish, wait, sign, wait, retire (docs/signing-keys.md). The token function
+//! signs by what is written here; how long each step waits is `domain::signing`'s.
+
+use std::{fmt, time::Duration};
+
+use aws_sdk_kms::{Client, primitives::Blob, types::KeyState};
+use domain::{
+    audit::{Actor, Origin},
+    error::causes,
+    kind::Kind,
+    signing,
+    time::{Clock, Timestamp},
+};
+use jwt::Jwk;
+use serde::Serialize;
+use store::{PublishedKey, Signer, Store, StoreError, Tables};
+use web::{Edge, Env, StartError};
+
+use crate::stack::Services;
+
+/// The signing keys of one stack.
+pub struct SigningKeys {
+    store: Store,
+    kms: Client,
+    clock: Clock,
+    sandbox: Vec<String>,
+    live: Vec<String>,
+}
+
+/// What to do about a step that is too early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Early {
+    /// Say how long to wait.
+    Refuse,
+    /// Wait.
+    Wait,
+    /// Take it all the same: an emergency.
+    Now,
+}
+
+/// A key, and where it stands in its roll.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Standing {
+    /// Sandbox or live.
+    pub environment: Kind,
+    /// Its name in tokens and in the JWKS document.
+    pub kid: String,
+    /// What the stack calls it in KMS; nothing when the stack no longer has it.
+    pub key: Option<String>,
+    /// What it does.
+    pub state: State,
+    /// When it was published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published_at: Option<Timestamp>,
+    /// From when on it may sign.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub may_sign_at: Option<Timestamp>,
+    /// Since when it signs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signs_since: Option<Timestamp>,
+    /// When another one took over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped_at: Option<Timestamp>,
+    /// From when on it may be retired.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub may_retire_at: Option<Timestamp>,
+    /// When it was withdrawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retired_at: Option<Timestamp>,
+}
+
+/// What a key does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// The stack has it, and no verifier knows it.
+    Unpublished,
+    /// Verifiers trust it, and it signs nothing.
+    Published,
+    /// It signs.
+    Signing,
+    /// Nobody trusts it any more, nor ever will.
+    Retired,
+}
+
+/// How often a wait looks at the clock.
+const LOOK: Duration = Duration::from_secs(1);
+
+impl SigningKeys {
+    /// Those of these local services.
+    ///
+    /// # Errors
+    /// A setting of the token function that is missing or wrong.
+    pub fn new(services: &Services) -> Result<Self, StartError> {
+        Self::open(&Env::from_map(services.variables("tokens")), services.edge())
+    }
+
+    /// Those of whatever stack `env` names, by the token function's own variables.
+    ///
+    /// # Errors
+    /// A variable that is missing or wrong.
+    pub fn open(env: &Env, edge: &Edge) -> Result<Self, StartError> {
+        let entropy = edge.entropy.clone();
+        Ok(Self {
+            store: Store::new(&edge.aws, Tables::of(|name| env.required(name))?, edge.clock.clone(), move || entropy.guid()),
+            kms: Client::new(&edge.aws),
+            clock: edge.clock.clone(),
+            sandbox: web::env::signing_keys(env, Kind::Sandbox)?,
+            live: web::env::signing_keys(env, Kind::Live)?,
+        })
+    }
+
+    /// Every key of a kind that the stack has or that was ever published, the oldest first.
+    ///
+    /// # Errors
+    /// What keeps it from being read.
+    pub async fn list(&self, kind: Kind) -> Result<Vec<Standing>, StartError> {
+        let signer = self.store.signer(kind).await?;
+        let mut published = self.store.all_signing_keys(kind).await?;
+        published.sort_by_key(|key| key.published_at);
+        let stack = self.stack_keys(kind).await?;
+        let named = |kid: &str| stack.iter().find(|(_, jwk)| jwk.kid() == kid).map(|(id, _)| id.clone());
+        let mut standings: Vec<Standing> =
+            published.iter().map(|key| Standing::of(kind, key, named(&key.kid), signer.as_ref())).collect();
+        let unpublished = stack.iter().filter(|(_, jwk)| !published.iter().any(|key| key.kid == jwk.kid()));
+        standings.extend(unpublished.map(|(id, jwk)| Standing::unpublished(kind, jwk.kid(), id)));
+        Ok(standings)
+    }
+
+    /// Publishes a key of the stack that never was before: the one named, or the only one.
+    ///
+    /// # Errors
+    /// There is no such key, or more than one; KMS would not sign by it; it was published before.
+    pub async fn publish(&self, kind: Kind, key: Option<&str>) -> Result<Standing, StartError> {
+        let standings = self.list(kind).await?;
+        let kid = match key {
+            Some(key) => self.public_key(key).await?.kid().to_owned(),
+            None => only(&standings, "unpublished key", "--key", |standing| standing.state == State::Unpublished)?.kid.clone(),
+        };
+        let Some(standing) = standings.iter().find(|standing| standing.kid == kid).filter(|standing| standing.key.is_some())
+        else {
+            return Err(format!("{kid} is no {kind} key of this stack: see LATCHKEY_{}_SIGNING_KEYS", shout(kind)).into());
+        };
+        match standing.state {
+            State::Unpublished => {}
+            State::Retired => return Err(format!("{kid} was retired: a retired key is never published again").into()),
+            State::Published | State::Signing => return Err(format!("{kid} is published already").into()),
+        }
+        if self.store.all_signing_keys(other(kind)).await?.iter().any(|key| key.kid == kid) {
+            return Err(format!("{kid} is published for the other kind of tokens").into());
+        }
+        let jwk = self.usable(standing).await?;
+        self.store.add_signing_key(kind, &kid, &serde_json::to_value(&jwk)?, &operator()).await.map_err(changed)?;
+        self.one(kind, &kid).await
+    }
+
+    /// Has a published key take over signing: the one named, or the only one that does not sign.
+    ///
+    /// # Errors
+    /// There is no such key, or more than one; it has not been published for long enough; KMS would not sign by it.
+    pub async fn sign(&self, kind: Kind, kid: Option<&str>, early: Early) -> Result<Standing, StartError> {
+        let standing = self.find(kind, kid).await?;
+        let Some(published_at) = standing.published_at else {
+            return Err(format!("{} is not published: publish it first", standing.kid).into());
+        };
+        match standing.state {
+            State::Signing => return Err(format!("{} signs already", standing.kid).into()),
+            State::Retired => return Err(format!("{} was retired: nobody trusts it any more", standing.kid).into()),
+            State::Unpublished | State::Published => {}
+        }
+        if standing.key.is_none() {
+            let problem = format!("{} is no key of this stack any more: the token function could not sign by it", standing.kid);
+            return Err(problem.into());
+        }
+        let why = "until then somebody may verify by a list without it";
+        self.in_time(early, signing::may_sign_at(published_at), &format!("{} may sign", standing.kid), why).await?;
+        self.usable(&standing).await?;
+        let signer = self.store.signer(kind).await?;
+        self.store.change_signer(kind, signer.as_ref(), &standing.kid, &operator()).await.map_err(changed)?;
+        self.one(kind, &standing.kid).await
+    }
+
+    /// Withdraws a published key for good: the one named, or the only one that does not sign.
+    ///
+    /// # Errors
+    /// There is no such key, or more than one; it signs; tokens that it signed may still live.
+    pub async fn retire(&self, kind: Kind, kid: Option<&str>, early: Early) -> Result<Standing, StartError> {
+        let standing = self.find(kind, kid).await?;
+        let kid = &standing.kid;
+        match standing.state {
+            State::Unpublished => return Err(format!("{kid} is not published").into()),
+            State::Signing => return Err(format!("{kid} signs: have another key sign first").into()),
+            State::Retired => return Err(format!("{kid} is retired already").into()),
+            State::Published => {}
+        }
+        // While none is named that signs, an instance may be about to name this one.
+        let signer = self.store.signer(kind).await?.ok_or("no key signs yet: the first token names one")?;
+        if let Some(stopped_at) = standing.stopped_at {
+            let why = "until then a token that it signed may live";
+            self.in_time(early, signing::may_retire_at(stopped_at), &format!("{kid} may be retired"), why).await?;
+        }
+        let keys = self.store.signing_keys(kind).await?;
+        let key = keys.iter().find(|key| key.kid == *kid && key.stopped_at == standing.stopped_at);
+        let key = key.ok_or_else(|| changed(StoreError::Changed))?;
+        self.store.retire_signing_key(kind, key, &signer, &operator()).await.map_err(changed)?;
+        self.one(kind, kid).await
+    }
+
+    /// The key of this name, or the only published one that does not sign.
+    async fn find(&self, kind: Kind, kid: Option<&str>) -> Result<Standing, StartError> {
+        let standings = self.list(kind).await?;
+        match kid {
+            Some(kid) => {
+                let named = standings.into_iter().find(|standing| standing.kid == kid);
+                Ok(named.ok_or_else(|| format!("there is no {kind} signing key {kid}"))?)
+            }
+            None => {
+                let waits = |standing: &Standing| standing.state == State::Published;
+                only(&standings, "published key that does not sign", "--kid", waits).cloned()
+            }
+        }
+    }
+
+    async fn one(&self, kind: Kind, kid: &str) -> Result<Standing, StartError> {
+        self.find(kind, Some(kid)).await
+    }
+
+    async fn in_time(&self, early: Early, from: Timestamp, what: &str, why: &str) -> Result<(), StartError> {
+        let remaining = || u64::try_from(from.since((self.clock)())).ok().filter(|millis| *millis > 0).map(Duration::from_millis);
+        match early {
+            Early::Now => {}
+            Early::Refuse => {
+                if let Some(time) = remaining() {
+                    let time = spoken(time);
+                    return Err(format!("{what} from {from} on, in {time} ({why}): wait, or say --wait").into());
+                }
+            }
+            Early::Wait => {
+                while let Some(time) = remaining() {
+                    tokio::time::sleep(time.min(LOOK)).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn stack_keys(&self, kind: Kind) -> Result<Vec<(String, Jwk)>, StartError> {
+        let mut keys = Vec::new();
+        for id in if kind == Kind::Sandbox { &self.sandbox } else { &self.live } {
+            keys.push((id.clone(), self.public_key(id).await?));
+        }
+        Ok(keys)
+    }
+
+    async fn public_key(&self, id: &str) -> Result<Jwk, StartError> {
+        let answer = self.kms.get_public_key().key_id(id).send().await;
+        let answer = answer.map_err(|error| format!("the public key of {id} cannot be read: {}", causes(&error)))?;
+        let jwk = Jwk::from_spki(answer.public_key().map(Blob::as_ref).unwrap_or_default());
+        Ok(jwk.map_err(|problem| format!("{id} is no key that signs tokens: {problem}"))?)
+    }
+
+    /// The public key, if KMS would sign by it: a disabled key, or one that waits for its deletion, would stop all issuing.
+    async fn usable(&self, standing: &Standing) -> Result<Jwk, StartError> {
+        let id = standing.key.as_deref().unwrap_or_default();
+        let answer = self.kms.describe_key().key_id(id).send().await;
+        let answer = answer.map_err(|error| format!("{id} cannot be described: {}", causes(&error)))?;
+        match answer.key_metadata().and_then(|metadata| metadata.key_state()) {
+            Some(KeyState::Enabled) => self.public_key(id).await,
+            Some(state) => Err(format!("KMS does not sign by {id}: its state is {state}").into()),
+            None => Err(format!("KMS does not say what state {id} is in").into()),
+        }
+    }
+}
+
+impl Standing {
+    fn of(kind: Kind, key: &PublishedKey, id: Option<String>, signer: Option<&Signer>) -> Self {
+        let signs = signer.filter(|signer| signer.kid == key.kid);
+        let state = match (key.retired_at, signs) {
+            (Some(_), _) => State::Retired,
+            (None, Some(_)) => State::Signing,
+            (None, None) => State::Published,
+        };
+        let waits = state == State::Published;
+        Self {
+            environment: kind,
+            kid: key.kid.clone(),
+            key: id,
+            state,
+            published_at: Some(key.published_at),
+            may_sign_at: waits.then(|| signing::may_sign_at(key.published_at)),
+            signs_since: signs.map(|signer| signer.since),
+            stopped_at: key.stopped_at,
+            may_retire_at: key.stopped_at.filter(|_| waits).map(signing::may_retire_at),
+            retired_at: key.retired_at,
+        }
+    }
+
+    fn unpublished(kind: Kind, kid: &str, id: &str) -> Self {
+        Self {
+            environment: kind,
+            kid: kid.to_owned(),
+            key: Some(id.to_owned()),
+            state: State::Unpublished,
+            published_at: None,
+            may_sign_at: None,
+            signs_since: None,
+            stopped_at: None,
+            may_retire_at: None,
+            retired_at: None,
+        }
+    }
+}
+
+/// The only one that `is` what is asked for; of several, one has to be named.
+fn only<'a>(
+    standings: &'a [Standing],
+    what: &str,
+    name_it: &str,
+    is: impl Fn(&Standing) -> bool,
+) -> Result<&'a Standing, StartError> {
+    let mut found = standings.iter().filter(|standing| is(standing));
+    match (found.next(), found.next()) {
+        (Some(one), None) => Ok(one),
+        (None, _) => Err(format!("there is no {what}").into()),
+        (Some(_), Some(_)) => Err(format!("there is more than one {what}: name one by {name_it}").into()),
+    }
+}
+
+fn changed(error: StoreError) -> StartError {
+    match error {
+        StoreError::Changed | StoreError::Exists => {
+            "somebody else changed these keys in the same moment: look at `signing-keys list`, and decide again".into()
+        }
+        error => error.into(),
+    }
+}
+
+/// A time as one says it, rounded up to seconds.
+fn spoken(time: Duration) -> String {
+    let seconds = time.as_millis().div_ceil(1000);
+    match (seconds / 60, seconds % 60) {
+        (0, seconds) => format!("{seconds} s"),
+        (minutes, 0) => format!("{minutes} min"),
+        (minutes, seconds) => format!("{minutes} min {seconds} s"),
+    }
+}
+
+const fn shout(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Sandbox => "SANDBOX",
+        Kind::Live => "LIVE",
+    }
+}
+
+const fn other(kind: Kind) -> Kind {
+    match kind {
+        Kind::Sandbox => Kind::Live,
+        Kind::Live => Kind::Sandbox,
+    }
+}
+
+fn operator() -> Origin {
+    Origin::of(Actor::Operator)
+}
+
+impl fmt::Debug for SigningKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKeys({:?})", self.store)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_said_in_minutes_and_seconds() {
+        let said = [1, 999, 1_000, 59_001, 410_000, 3_950_000].map(|millis| spoken(Duration::from_millis(millis)));
+        assert_eq!(said, ["1 s", "1 s", "1 s", "1 min", "6 min 50 s", "65 min 50 s"]);
+    }
+}

@@ -4,9 +4,12 @@
 pub mod aws;
 pub mod cli;
 pub mod cloud;
+pub mod doctor;
+pub mod environment;
 pub mod founder;
 pub mod functions;
 pub mod gateway;
+pub mod iam;
 pub mod openapi;
 pub mod peppers;
 pub mod seed;

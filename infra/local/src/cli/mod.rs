@@ -1,6 +1,7 @@
 //! The command line: the platform on a laptop, the operator's commands, and a client of any deployment.
 
 mod client;
+mod doctor;
 mod keys;
 mod operator;
 mod peppers;
@@ -26,6 +27,8 @@ struct Cli {
 enum Command {
     /// Start the embedded services alone and print the environment by which functions reach them
     Services(serve::Services),
+    /// Look at a deployed stack from outside and inside, and say what is wrong (docs/doctor.md)
+    Doctor(doctor::Doctor),
     /// Print the `OpenAPI` document, which infra/openapi.json keeps
     Openapi,
     /// Rotate what a proxy in front of a deployed API proves itself by (docs/proxy.md), by your AWS credentials
@@ -49,6 +52,7 @@ pub async fn run() -> ExitCode {
     let done = match cli.command {
         None => cli.serve.run().await,
         Some(Command::Services(services)) => services.run().await,
+        Some(Command::Doctor(doctor)) => doctor.run().await,
         Some(Command::Openapi) => {
             print!("{}", crate::openapi::document());
             Ok(())

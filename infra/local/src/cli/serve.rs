@@ -1,7 +1,6 @@
 //! The platform on a laptop, and its embedded services alone.
 
 use std::{
-    collections::BTreeMap,
     fs::DirBuilder,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
@@ -12,6 +11,7 @@ use web::StartError;
 
 use crate::{
     cloud::Storage,
+    environment,
     seed::{self, Seed},
     stack::{self, Options, Stack},
 };
@@ -83,6 +83,7 @@ impl Serve {
         }
         let stack = Stack::start(options).await?;
         let seed = seed::ensure(stack.services(), stack.base_url(), &self.data.data_dir).await?;
+        environment::write(&self.data.data_dir, &environment::of(stack.services(), stack.base_url()))?;
         print!("{}", tour(&seed, &self.data.data_dir));
         interrupted().await?;
         eprintln!("latchkey: stopping");
@@ -96,24 +97,11 @@ impl Services {
         let options = Options { storage: self.data.storage()?, ..Options::default() };
         let services = stack::Services::start(options, &self.base_url).await?;
         seed::ensure(&services, &self.base_url, &self.data.data_dir).await?;
-        for (name, value) in environment(&services, &self.base_url) {
-            println!("export {name}='{}'", value.replace('\'', r"'\''"));
-        }
+        print!("{}", environment::commands(&environment::of(&services, &self.base_url)));
         interrupted().await?;
         services.stop().await;
         Ok(())
     }
-}
-
-/// What functions and commands that run elsewhere export: where the services are, every function's variables together, and where
-/// the functions answer.
-fn environment(services: &stack::Services, base_url: &str) -> BTreeMap<String, String> {
-    let mut environment = services.cloud().environment();
-    for binary in ["audit", "sample-api", "authorizer", "tokens", "management"] {
-        environment.extend(services.variables(binary));
-    }
-    environment.insert("LATCHKEY_URL".to_owned(), base_url.to_owned());
-    environment
 }
 
 /// Waits for Ctrl-C, or for the signal by which a supervisor ends a process.

@@ -132,6 +132,9 @@ impl<'a> Evaluator<'a> {
                 .cloned()
                 .ok_or_else(|| TemplateError::new(at, format!("{name} has no attribute {attribute} here")));
         }
+        if attribute == "Stage" {
+            return self.resource_reference(&format!("{name}.Stage"), at);
+        }
         let kind = self.kind(name, at)?;
         if kind == predicted::LOG_GROUP && attribute == "Arn" {
             return Ok(predicted::log_group_arn(&self.template.settings, &self.log_group(name, at)?));

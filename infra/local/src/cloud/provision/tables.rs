@@ -6,11 +6,12 @@ use aws_sdk_dynamodb::{
     error::DisplayErrorContext,
     operation::describe_table::DescribeTableError,
     types::{
-        AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, StreamSpecification, StreamViewType,
-        TableDescription, TimeToLiveDescription, TimeToLiveSpecification, TimeToLiveStatus,
+        AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, SseSpecification, SseType,
+        StreamSpecification, StreamViewType, TableDescription, TimeToLiveDescription, TimeToLiveSpecification, TimeToLiveStatus,
     },
 };
 use serde::{Deserialize, de::IgnoredAny};
+use serde_json::Value;
 
 use super::{
     super::{Cloud, CloudError, REGION, streams},
@@ -30,9 +31,9 @@ pub(super) struct TableProperties {
     #[serde(rename = "PointInTimeRecoverySpecification")]
     _recovery: Option<IgnoredAny>,
     #[serde(rename = "SSESpecification")]
-    _encryption: Option<IgnoredAny>,
+    encryption: Option<Encryption>,
     #[serde(rename = "DeletionProtectionEnabled")]
-    _protection: Option<IgnoredAny>,
+    protection: Option<Flag>,
     #[serde(rename = "ContributorInsightsSpecification")]
     _insights: Option<IgnoredAny>,
     #[serde(rename = "OnDemandThroughput")]
@@ -72,6 +73,36 @@ struct Stream {
 struct TimeToLive {
     attribute_name: Option<String>,
     enabled: bool,
+}
+
+/// What is said of it is told again by `DescribeTable`; nothing is sealed here.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Encryption {
+    #[serde(rename = "SSEEnabled")]
+    enabled: Flag,
+    #[serde(rename = "SSEType")]
+    kind: Option<String>,
+    #[serde(rename = "KMSMasterKeyId")]
+    key: Option<String>,
+}
+
+/// A flag, which parameters make a string.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "Value")]
+struct Flag(bool);
+
+impl TryFrom<Value> for Flag {
+    type Error = &'static str;
+
+    fn try_from(value: Value) -> Result<Self, Self::Error> {
+        match (value.as_bool(), value.as_str()) {
+            (Some(flag), _) => Ok(Self(flag)),
+            (None, Some("true")) => Ok(Self(true)),
+            (None, Some("false")) => Ok(Self(false)),
+            _ => Err("is neither true nor false"),
+        }
+    }
 }
 
 /// A client of the embedded service.
@@ -119,6 +150,8 @@ async fn create(client: &Client, name: &str, wanted: &TableProperties) -> Result
         .billing_mode(BillingMode::PayPerRequest)
         .set_attribute_definitions(Some(attributes(wanted)?))
         .set_key_schema(Some(key_schema(wanted)?))
+        .set_sse_specification(encryption(wanted))
+        .deletion_protection_enabled(protected(wanted))
         .set_stream_specification(stream(wanted)?);
     let answer = request.send().await.map_err(|e| failed("CreateTable", e))?;
     answer.table_description.ok_or_else(|| CloudError::new("CreateTable answered without a table"))
@@ -195,6 +228,16 @@ fn key_schema(wanted: &TableProperties) -> Result<Vec<KeySchemaElement>, CloudEr
             .map_err(|e| failed("KeySchema", e))
     });
     elements.collect()
+}
+
+fn encryption(wanted: &TableProperties) -> Option<SseSpecification> {
+    let Encryption { enabled: Flag(enabled), kind, key } = wanted.encryption.as_ref()?;
+    let kind = kind.as_deref().map(SseType::from);
+    Some(SseSpecification::builder().enabled(*enabled).set_sse_type(kind).set_kms_master_key_id(key.clone()).build())
+}
+
+fn protected(wanted: &TableProperties) -> bool {
+    wanted.protection.is_some_and(|Flag(protected)| protected)
 }
 
 fn stream(wanted: &TableProperties) -> Result<Option<StreamSpecification>, CloudError> {

@@ -1,0 +1,11 @@
+//! The canary on Lambda.
+
+use lambda_runtime::{LambdaEvent, service_fn};
+
+#[tokio::main]
+async fn main() -> Result<(), web::StartError> {
+    web::log::to_stdout();
+    let canary = canary::start(&web::Env::process(), &web::Edge::ambient().await)?;
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<serde_json::Value>| canary::handle(&canary, event.payload).await))
+        .await
+}

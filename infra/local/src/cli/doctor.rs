@@ -1,0 +1,72 @@
+//! `latchkey doctor`: what is wrong with a deployed stack.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Write},
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::Args;
+use web::{Edge, Env, StartError, edge::system_clock};
+
+use crate::{
+    aws,
+    doctor::{self, Options},
+    environment,
+};
+
+/// What tells that the environment names a stack.
+const MARK: &str = "LATCHKEY_REST_API_ID";
+
+#[derive(Args)]
+pub(super) struct Doctor {
+    /// Look at the deployed stack that the environment names (the stack's output `OperatorEnvironment`), by your AWS credentials
+    #[arg(long, conflicts_with = "data_dir")]
+    deployed: bool,
+    /// Where the local stack keeps its data, while it runs; looked at unless the environment names a stack
+    #[arg(long, default_value = ".latchkey", value_name = "DIR")]
+    data_dir: PathBuf,
+    /// Where the deployment answers, when that is not `LATCHKEY_URL` yet
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Say it as JSON
+    #[arg(long)]
+    json: bool,
+    /// How many seconds a line of the access log is waited for
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    patience: u64,
+}
+
+impl Doctor {
+    pub(super) async fn run(self) -> Result<(), StartError> {
+        let (env, edge) = self.place().await?;
+        let options = Options { url: self.url, patience: Duration::from_secs(self.patience) };
+        let report = doctor::examine(&env, &edge, &options).await?;
+        let shown = if self.json { format!("{:#}\n", report.json()) } else { report.to_string() };
+        io::stdout().lock().write_all(shown.as_bytes())?;
+        if report.is_sound() { Ok(()) } else { Err("something is wrong with this stack".into()) }
+    }
+
+    /// The variables, and AWS as they have it.
+    async fn place(&self) -> Result<(Env, Edge), StartError> {
+        let env = Env::process();
+        if self.deployed || env.optional(MARK).is_some() {
+            return Ok((env, Edge::ambient().await));
+        }
+        let file = self.data_dir.join(environment::FILE);
+        let nowhere = |error| {
+            let file = file.display();
+            format!(
+                "no stack is named: neither by {MARK} (the stack's output OperatorEnvironment) nor by {file} of a local one: {error}"
+            )
+        };
+        let mut variables: BTreeMap<String, String> = environment::parse(&fs::read_to_string(&file).map_err(nowhere)?);
+        for name in ["LATCHKEY_CLIENT_ID", "LATCHKEY_CLIENT_SECRET"] {
+            variables.extend(env.optional(name).map(|value| (name.to_owned(), value.to_owned())));
+        }
+        let edge = Edge { clock: system_clock(), entropy: web::Entropy::system(), aws: aws::config(&variables, None) };
+        Ok((Env::from_map(variables), edge))
+    }
+}

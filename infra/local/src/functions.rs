@@ -26,15 +26,20 @@ enum Running {
 }
 
 impl Functions {
-    /// Starts every function that the template names, each with the variables that the template gives it.
+    /// Starts every function that the template names, each with the variables that the template gives it and, of what surrounds
+    /// it, what it is given by its logical id.
     ///
     /// # Errors
     /// A binary that is none of ours, or a setting that is missing or wrong; the sentence names the function.
-    pub async fn start(description: &Description, edge: &Edge) -> Result<Self, StartError> {
+    pub async fn start<F>(description: &Description, edge_of: F) -> Result<Self, StartError>
+    where
+        F: Fn(&str) -> Result<Edge, StartError>,
+    {
         let mut running = BTreeMap::new();
         for (name, function) in &description.functions {
             let env = Env::from_map(function.environment.clone());
-            let started = start(&function.binary, &env, edge).await.map_err(|error| format!("{name}: {error}"))?;
+            let edge = edge_of(name).map_err(|error| format!("{name}: {error}"))?;
+            let started = start(&function.binary, &env, &edge).await.map_err(|error| format!("{name}: {error}"))?;
             running.insert(name.clone(), started);
         }
         Ok(Self(running))

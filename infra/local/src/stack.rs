@@ -10,13 +10,14 @@ use web::{Edge, Entropy, Env, StartError, edge::system_clock, pepper::PepperSour
 use crate::{
     aws,
     cloud::{
-        Cloud, Ports, Storage,
+        ACCOUNT, Cloud, Ports, REGION, Storage,
+        access::Rules,
         provision::provision,
         streams::{EventSource, Mapping},
     },
     functions::Functions,
     gateway::{AccessLog, Gateway, Invoke, Options as GatewayOptions},
-    template::{Description, Settings, Template},
+    template::{Access, Description, Settings, Template},
 };
 
 /// The template that is deployed, as it stood when this was built.
@@ -68,12 +69,22 @@ impl fmt::Debug for Options {
 }
 
 /// The embedded cloud services with everything in them that the template asks for.
-#[derive(Debug)]
 pub struct Services {
     cloud: Cloud,
     description: Description,
+    access: Access,
     operator: BTreeMap<String, String>,
     edge: Edge,
+    /// Other addresses for the services, by which functions reach them.
+    endpoints: BTreeMap<String, String>,
+    /// The clock that everything lives by and the machine's, when they differ.
+    shown: Option<(Clock, Clock)>,
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Services").field("cloud", &self.cloud).finish_non_exhaustive()
+    }
 }
 
 impl Services {
@@ -90,13 +101,41 @@ impl Services {
         let template = Template::parse(&options.template, Settings { parameters, ..Settings::default() })?;
         let physical = provision(&cloud, &template).await?;
         let description = template.resolve(&physical)?;
+        let access = template.access(&physical)?;
+        cloud.authority().enforce(Rules::of(&access, &description, &physical)?)?;
         cloud.show(&description);
         let operator = exports(&template.output("OperatorEnvironment", &physical)?.unwrap_or_default());
         cloud.sweep_ttl_every(SWEEP);
         let mut environment = cloud.environment();
-        environment.extend(options.endpoints);
-        let aws = aws::config(&environment, options.clock.map(|shown| (shown, machine)));
-        Ok(Self { cloud, description, operator, edge: Edge { clock, entropy: options.entropy, aws } })
+        environment.extend(options.endpoints.clone());
+        let shown = options.clock.map(|shown| (shown, machine));
+        let aws = aws::config(&environment, shown.clone());
+        let edge = Edge { clock, entropy: options.entropy, aws };
+        Ok(Self { cloud, description, access, operator, edge, endpoints: options.endpoints, shown })
+    }
+
+    /// What surrounds a function, by its logical id: as [`Services::edge`], signing with the function's own access key.
+    ///
+    /// # Errors
+    /// There is no such function, or its role may not write the function's log, whose lines Lambda would drop in silence.
+    pub fn edge_of(&self, function: &str) -> Result<Edge, StartError> {
+        let environment = self.environment_of(function)?;
+        let group = &self.access.functions.get(function).ok_or_else(|| format!("there is no function {function}"))?.log_group;
+        let stream = format!("arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}:log-stream:local");
+        for action in ["logs:CreateLogStream", "logs:PutLogEvents"] {
+            self.cloud.authority().check(function, action, &stream).map_err(|refusal| refusal.to_string())?;
+        }
+        Ok(Edge { aws: aws::config(&environment, self.shown.clone()), ..self.edge.clone() })
+    }
+
+    /// What a function exports that runs as a process of its own, by its logical id: where the services are and its access key.
+    ///
+    /// # Errors
+    /// There is no such function.
+    pub fn environment_of(&self, function: &str) -> Result<BTreeMap<String, String>, StartError> {
+        let mut environment = self.cloud.environment_of(function)?;
+        environment.extend(self.endpoints.clone());
+        Ok(environment)
     }
 
     /// The embedded services themselves.
@@ -176,7 +215,8 @@ impl Stack {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| format!("port {port}: {error}"))?;
         let base_url = format!("http://{}", listener.local_addr()?);
         let services = Services::start(options, &base_url).await?;
-        let functions: Arc<dyn Invoke> = Arc::new(Functions::start(services.description(), services.edge()).await?);
+        let started = Functions::start(services.description(), |function| services.edge_of(function)).await?;
+        let functions: Arc<dyn Invoke> = Arc::new(started);
         let streams = event_sources(&services, &functions)?;
         let clock = services.edge().clock.clone();
         let mut gateway_options = GatewayOptions::new(Arc::new(move || clock().millis()));
@@ -235,7 +275,7 @@ fn event_sources(services: &Services, functions: &Arc<dyn Invoke>) -> Result<Vec
     let mut sources = Vec::new();
     for (name, function) in &services.description().functions {
         for stream in &function.streams {
-            let mapping = Mapping::from_properties(&format!("{name}.{}", stream.name), &stream.properties)?;
+            let mapping = Mapping::from_properties(&format!("{name}.{}", stream.name), &stream.properties)?.of_function(name);
             let (functions, name) = (functions.clone(), name.clone());
             let invoke = move |event| {
                 let invocation = functions.invoke(&name, event);

@@ -25,7 +25,7 @@ struct Consumer(Functions);
 impl Consumer {
     async fn over(platform: &Platform) -> Self {
         let services = platform.stack.services();
-        Self(Functions::start(services.description(), services.edge()).await.unwrap())
+        Self(Functions::start(services.description(), |function| services.edge_of(function)).await.unwrap())
     }
 
     /// What it answers to a batch.

@@ -28,7 +28,7 @@ impl Admitted {
     /// This caller, let in.
     async fn of(platform: &Platform, caller: &Caller) -> Self {
         let services = platform.stack.services();
-        let functions = Functions::start(services.description(), services.edge()).await.unwrap();
+        let functions = Functions::start(services.description(), |function| services.edge_of(function)).await.unwrap();
         let context = caller.get("/v1/whoami").await.body;
         Self { functions: Arc::new(functions), context }
     }

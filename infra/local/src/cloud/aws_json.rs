@@ -20,6 +20,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwn
 use serde_json::{Value, json};
 
 use super::{
+    access::{self, Authority},
     api_gateway::{self, ControlPlane},
     document::{Document, NotSaved},
     kms,
@@ -34,6 +35,7 @@ use super::{
 pub(super) struct Api {
     pub(super) services: Document<Services>,
     pub(super) clock: Clock,
+    pub(super) authority: Arc<Authority>,
     pub(super) logs: Logs,
     /// Nothing before a template was deployed.
     pub(super) control: OnceLock<ControlPlane>,
@@ -71,6 +73,7 @@ fn dispatch(api: &Api, (method, uri): (&Method, &Uri), headers: &HeaderMap, body
     if !headers.contains_key(header::AUTHORIZATION) {
         return Err(Refusal::new("MissingAuthenticationTokenException", "Missing Authentication Token"));
     }
+    access::permit_api(api, headers, service, operation, body)?;
     match service {
         "TrentService" => kms::answer(api, operation, body).unwrap_or_else(|| Err(unknown())),
         "secretsmanager" => secrets::answer(api, operation, body).unwrap_or_else(|| Err(unknown())),

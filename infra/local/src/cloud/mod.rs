@@ -9,6 +9,7 @@
 //! acts when [`Cloud::sweep_ttl`] runs. With [`Storage::Memory`] `DynamoDB` follows the given clock; with
 //! [`Storage::Directory`] it reads the machine's.
 
+pub mod access;
 mod api_gateway;
 mod aws_json;
 mod directory;
@@ -41,8 +42,8 @@ use dynoxide::{Database, storage_backend::Clock as DatabaseClock};
 use tokio::task::JoinHandle;
 
 use self::{
-    api_gateway::ControlPlane, aws_json::Api, directory::Directory, document::Document, logs::Logs, server::Server,
-    streams::Positions,
+    access::Authority, api_gateway::ControlPlane, aws_json::Api, directory::Directory, document::Document, logs::Logs,
+    server::Server, streams::Positions,
 };
 use crate::{gateway::Sink, template::Description};
 
@@ -101,9 +102,11 @@ impl Cloud {
         let database = database.map_err(|e| CloudError::new(format!("cannot open the tables: {e}")))?;
         let services = Document::open(directory.as_ref().map(|d| d.file("services.json")))?;
         let positions = Document::open(directory.as_ref().map(|d| d.file("streams.json")))?;
-        let api = Arc::new(Api { services, clock, logs: Logs::default(), control: OnceLock::new() });
+        let authority = Arc::new(Authority::default());
+        let api =
+            Arc::new(Api { services, clock, authority: Arc::clone(&authority), logs: Logs::default(), control: OnceLock::new() });
         Ok(Self {
-            dynamodb_server: server::dynamodb(ports.dynamodb, database.clone()).await?,
+            dynamodb_server: server::dynamodb(ports.dynamodb, database.clone(), authority).await?,
             api_server: server::api(ports.api, Arc::clone(&api)).await?,
             database,
             api,
@@ -136,12 +139,31 @@ impl Cloud {
             ("AWS_REGION", REGION.into()),
             // The Python SDK and the command line read this one instead.
             ("AWS_DEFAULT_REGION", REGION.into()),
-            ("AWS_ACCESS_KEY_ID", "local".into()),
-            ("AWS_SECRET_ACCESS_KEY", "local".into()),
+            ("AWS_ACCESS_KEY_ID", access::ROOT.0.into()),
+            ("AWS_SECRET_ACCESS_KEY", access::ROOT.1.into()),
             ("AWS_EC2_METADATA_DISABLED", "true".into()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
+    }
+
+    /// [`Cloud::environment`] with a function's own access key in the root's place, once the policies are in force.
+    ///
+    /// # Errors
+    /// There is no such function.
+    pub fn environment_of(&self, function: &str) -> Result<BTreeMap<String, String>, CloudError> {
+        let key = self.authority().key_of(function);
+        let key = key.ok_or_else(|| CloudError::new(format!("there is no function {function}")))?;
+        let mut environment = self.environment();
+        environment.insert("AWS_ACCESS_KEY_ID".to_owned(), key.id);
+        environment.insert("AWS_SECRET_ACCESS_KEY".to_owned(), key.secret);
+        Ok(environment)
+    }
+
+    /// The account's access keys and policies.
+    #[must_use]
+    pub fn authority(&self) -> &Arc<Authority> {
+        &self.api.authority
     }
 
     /// Where `DynamoDB` listens.

@@ -183,7 +183,7 @@ fn put(api: &Api, request: PutSecretValue) -> Result<Value, Refusal> {
 
 impl Services {
     /// The name of the secret that is meant by a name, an ARN or an ARN without its six random characters.
-    fn secret_name(&self, id: &str) -> Result<String, Refusal> {
+    pub(super) fn secret_name(&self, id: &str) -> Result<String, Refusal> {
         let meant = |(name, secret): &(&String, &Secret)| {
             name.as_str() == id || secret.arn == id || secret.arn.len() == id.len() + 7 && secret.arn.starts_with(id)
         };

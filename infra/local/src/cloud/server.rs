@@ -11,6 +11,7 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
 use super::{
     CloudError,
+    access::{Authority, front},
     aws_json::{self, Api},
 };
 
@@ -22,11 +23,28 @@ pub(super) struct Server {
     pub(super) address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
+    /// The server that this one hands requests on to, which must outlive them.
+    behind: Option<Box<Self>>,
 }
 
-/// Serves the tables.
-pub(super) async fn dynamodb(port: u16, database: Database) -> Result<Server, CloudError> {
+/// Serves the tables, behind the door that decides who may do what to them.
+pub(super) async fn dynamodb(port: u16, database: Database, authority: Arc<Authority>) -> Result<Server, CloudError> {
     let (listener, address) = bind(port).await?;
+    let behind = tables(database).await?;
+    let router = front::router(authority, behind.address);
+    let (stop, stopped) = oneshot::channel();
+    let task = tokio::spawn(async move {
+        let serving = axum::serve(listener, router);
+        if let Err(error) = serving.with_graceful_shutdown(async { drop(stopped.await) }).await {
+            tracing::error!(%error, "the door before the embedded DynamoDB stopped");
+        }
+    });
+    Ok(Server { address, stop: Some(stop), task, behind: Some(Box::new(behind)) })
+}
+
+/// The tables themselves. Their library has no way in but a listener of its own.
+async fn tables(database: Database) -> Result<Server, CloudError> {
+    let (listener, address) = bind(0).await?;
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(async move {
         let serving = dynoxide::server::serve_with_shutdown(listener, database, async { drop(stopped.await) });
@@ -34,7 +52,7 @@ pub(super) async fn dynamodb(port: u16, database: Database) -> Result<Server, Cl
             tracing::error!(%error, "the embedded DynamoDB stopped");
         }
     });
-    Ok(Server { address, stop: Some(stop), task })
+    Ok(Server { address, stop: Some(stop), task, behind: None })
 }
 
 /// Serves KMS and Secrets Manager.
@@ -47,12 +65,19 @@ pub(super) async fn api(port: u16, api: Arc<Api>) -> Result<Server, CloudError> 
             tracing::error!(%error, "the embedded KMS and Secrets Manager stopped");
         }
     });
-    Ok(Server { address, stop: Some(stop), task })
+    Ok(Server { address, stop: Some(stop), task, behind: None })
 }
 
 impl Server {
     /// Stops listening and waits for the running requests.
     pub(super) async fn stop(&mut self) {
+        self.stop_listening().await;
+        if let Some(mut behind) = self.behind.take() {
+            behind.stop_listening().await;
+        }
+    }
+
+    async fn stop_listening(&mut self) {
         drop(self.stop.take());
         if timeout(PATIENCE, &mut self.task).await.is_err() {
             tracing::warn!(address = %self.address, "a request did not finish in time for the stop");

@@ -5,6 +5,7 @@
 //! whole [`Description`]. What is needed and not understood is an error that names the resource and the property:
 //! a template must never be half obeyed. What has no meaning on a laptop (roles, alarms, tags) is named in lists.
 
+mod access;
 mod api;
 mod auth;
 mod conditions;
@@ -20,6 +21,7 @@ mod tests;
 mod usage;
 mod yaml;
 
+pub use access::{Access, Role};
 pub use description::{
     AccessLogSetting, Authorizer, AuthorizerKind, Description, Function, GatewayResponse, HeaderValue, IdentitySource, Quota,
     QuotaPeriod, Resource, ResponseType, RestApi, Route, Stream, Throttle, UsagePlan,

@@ -73,6 +73,7 @@ const WITHOUT_MEANING: &[&str] = &[
     "AWS::WAFv2::WebACL",
     // While its condition is false: see `refuse`.
     WEB_ACL_ASSOCIATION,
+    super::access::SECRET_POLICY,
 ];
 
 /// What would change answers and is not emulated.

@@ -39,7 +39,7 @@ pub(super) fn arn(resource: &str) -> String {
 
 impl Services {
     /// The key that is meant by an id, a key ARN, an alias name or an alias ARN.
-    fn key(&self, name: &str) -> Result<(&String, &Key), Refusal> {
+    pub(super) fn key(&self, name: &str) -> Result<(&String, &Key), Refusal> {
         let missing = |message| Refusal::new("NotFoundException", message);
         let prefix = arn("");
         let local = name.strip_prefix(&prefix);

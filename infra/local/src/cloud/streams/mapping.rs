@@ -24,6 +24,8 @@ pub struct Mapping {
     pub maximum_attempts: Option<u64>,
     /// The ARN of the queue that is told of what was given up.
     pub dead_letters: Option<String>,
+    /// The function in whose name the stream is read, by logical id; without one nobody's permission is needed.
+    pub function: Option<String>,
     filters: Vec<Filter>,
 }
 
@@ -123,8 +125,15 @@ impl Mapping {
             maximum_attempts: maximum_attempts.map_err(refuse)?.map(i64::unsigned_abs),
             dead_letters,
             reports_item_failures: !properties.function_response_types.is_empty(),
+            function: None,
             filters: filters.map_err(refuse)?,
         })
+    }
+
+    /// The same mapping, its stream read in this function's name.
+    #[must_use]
+    pub fn of_function(self, logical_id: &str) -> Self {
+        Self { function: Some(logical_id.to_owned()), ..self }
     }
 
     /// Whether some filter matches, or there is none.

@@ -22,7 +22,32 @@ use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
 pub use self::mapping::{Mapping, StartingPosition};
 use self::{dead_letters::DeadLetters, reader::Reader, runner::Runner};
-use super::{Cloud, CloudError};
+use super::{Cloud, CloudError, access::Authority};
+
+/// What Lambda does in the function's name at each poll.
+const POLLING: [&str; 2] = ["dynamodb:GetShardIterator", "dynamodb:GetRecords"];
+
+/// In whose name a stream is read.
+#[derive(Clone, Debug)]
+struct Reading {
+    authority: Arc<Authority>,
+    function: Option<String>,
+    stream_arn: String,
+}
+
+impl Reading {
+    fn of(cloud: &Cloud, mapping: &Mapping) -> Self {
+        let (function, stream_arn) = (mapping.function.clone(), mapping.stream_arn.clone());
+        Self { authority: Arc::clone(cloud.authority()), function, stream_arn }
+    }
+
+    /// Lambda refuses a mapping whose function's role may not do all of these, and stops polling once it may not.
+    fn check(&self, actions: &[&str]) -> Result<(), CloudError> {
+        let Some(function) = &self.function else { return Ok(()) };
+        let decision = self.authority.check_stream(function, actions, &self.stream_arn);
+        decision.map_err(|refusal| CloudError::new(refusal.to_string()))
+    }
+}
 
 /// Where each mapping stands, by its name.
 pub(super) type Positions = BTreeMap<String, Position>;
@@ -55,6 +80,8 @@ impl EventSource {
         F: Fn(Value) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Value, String>> + Send + 'static,
     {
+        let reading = Reading::of(cloud, &mapping);
+        reading.check(&["dynamodb:DescribeStream", "dynamodb:ListStreams", POLLING[0], POLLING[1]])?;
         let reader = Reader::open(cloud.database.clone(), &mapping.stream_arn)?;
         let position = starting_position(cloud, &mapping, &reader)?;
         let letters = DeadLetters::of(Arc::clone(&cloud.api), &mapping)?;
@@ -63,6 +90,7 @@ impl EventSource {
         let name = mapping.name.clone();
         let runner = Runner {
             reader: reader.clone(),
+            reading,
             positions: Arc::clone(&cloud.positions),
             mapping,
             position,

@@ -11,7 +11,7 @@ use tokio::{
 
 use super::{
     super::{CloudError, document::Document},
-    Mapping, Position, Positions,
+    Mapping, POLLING, Position, Positions, Reading,
     dead_letters::{Condition, DeadLetters},
     event,
     reader::Reader,
@@ -25,6 +25,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 
 pub(super) struct Runner<F> {
     pub(super) reader: Reader,
+    pub(super) reading: Reading,
     pub(super) positions: Arc<Document<Positions>>,
     pub(super) mapping: Mapping,
     pub(super) position: Position,
@@ -70,6 +71,7 @@ where
     }
 
     async fn round(&mut self) -> Result<Round, CloudError> {
+        self.reading.check(&POLLING)?;
         let page = self.reader.page(self.position.after.clone(), self.mapping.batch_size).await?;
         let Some(last) = page.last().map(|record| record.dynamodb.sequence_number.clone()) else {
             return Ok(Round::Idle);

@@ -1,0 +1,112 @@
+//! Requests to KMS, Secrets Manager and whatever else stands behind their door, as the actions that IAM decides on.
+
+use http::HeaderMap;
+use serde_json::Value;
+
+use super::{
+    super::{
+        ACCOUNT, REGION,
+        aws_json::{Api, Refusal},
+        kms,
+    },
+    calls::Call,
+    rules::Rules,
+};
+use crate::iam::Context;
+
+/// Lets the request pass, or refuses it as AWS does.
+pub(in super::super) fn permit(
+    api: &Api,
+    headers: &HeaderMap,
+    service: &str,
+    operation: &str,
+    body: &[u8],
+) -> Result<(), Refusal> {
+    let caller = api
+        .authority
+        .caller(headers)
+        .map_err(|_| Refusal::new("UnrecognizedClientException", "The security token included in the request is invalid."))?;
+    let caller =
+        caller.ok_or_else(|| Refusal::new("IncompleteSignatureException", "Authorization header requires 'Credential'."))?;
+    // What cannot be read is refused by the operation itself, and nobody but the root gets that far.
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let rules = api.authority.rules();
+    let calls = match service {
+        "TrentService" => vec![of_key(api, operation, &body)],
+        "secretsmanager" => of_secret(api, &rules, operation, &body),
+        other => vec![Call::on(&format!("{}:{operation}", prefix(other)), "*")],
+    };
+    let denied = |refusal: crate::iam::Refusal| Refusal::new("AccessDeniedException", refusal.to_string());
+    api.authority.permit(&caller, &calls).map_err(denied)
+}
+
+/// The service's name in actions, of its name in `x-amz-target`.
+fn prefix(service: &str) -> String {
+    let name = service.split(['_', '.']).next().unwrap_or_default();
+    match name {
+        "AmazonSQS" => "sqs".to_owned(),
+        other => other.to_ascii_lowercase(),
+    }
+}
+
+fn of_key(api: &Api, operation: &str, body: &Value) -> Call {
+    let named = body["KeyId"].as_str();
+    let arn = named.map(|name| api.services.read(|services| services.key_arn(name)).unwrap_or_else(|| name.to_owned()));
+    let mut call = Call::on(&format!("kms:{operation}"), arn.as_deref().unwrap_or("*"));
+    call.context = Context::default().with("kms:CallerAccount", ACCOUNT);
+    if matches!(operation, "Sign" | "Verify") {
+        let algorithm = body["SigningAlgorithm"].as_str();
+        call.context.add("kms:SigningAlgorithm", algorithm);
+        call.context.add("kms:MessageType", [body["MessageType"].as_str().unwrap_or("RAW")]);
+    }
+    add_encryption_context(&mut call.context, &body["EncryptionContext"]);
+    call
+}
+
+fn add_encryption_context(context: &mut Context, members: &Value) {
+    for (name, value) in members.as_object().into_iter().flatten() {
+        context.add("kms:EncryptionContextKeys", [name]);
+        context.add(&format!("kms:EncryptionContext:{name}"), value.as_str());
+    }
+}
+
+/// An operation on a secret, and what its key is asked for by whoever reads or writes its value.
+///
+/// <https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html>
+fn of_secret(api: &Api, rules: &Rules, operation: &str, body: &Value) -> Vec<Call> {
+    let named = body["SecretId"].as_str();
+    let arn = named.map(|id| api.services.read(|services| services.arn_of_secret(id)).unwrap_or_else(|| id.to_owned()));
+    let resource = arn.as_deref().unwrap_or("*");
+    let mut call = Call::on(&format!("secretsmanager:{operation}"), resource);
+    call.context.add("secretsmanager:VersionStage", body["VersionStage"].as_str());
+    let mut calls = vec![call];
+    let of_key: &[&str] = match operation {
+        "GetSecretValue" => &["kms:Decrypt"],
+        "PutSecretValue" => &["kms:GenerateDataKey", "kms:Decrypt"],
+        _ => &[],
+    };
+    if let Some(key) = rules.key_of_secret(resource) {
+        for action in of_key {
+            let mut call = Call::on(action, key);
+            call.context = Context::default()
+                .with("kms:ViaService", format!("secretsmanager.{REGION}.amazonaws.com"))
+                .with("kms:CallerAccount", ACCOUNT)
+                .with("kms:EncryptionContext:SecretARN", resource);
+            calls.push(call);
+        }
+    }
+    calls
+}
+
+impl super::super::services::Services {
+    /// The ARN of the key that is meant, however it is named.
+    fn key_arn(&self, name: &str) -> Option<String> {
+        self.key(name).ok().map(|(id, _)| kms::arn(&format!("key/{id}")))
+    }
+
+    /// The ARN of the secret that is meant, however it is named.
+    fn arn_of_secret(&self, id: &str) -> Option<String> {
+        let name = self.secret_name(id).ok()?;
+        self.secret_arn(&name).map(str::to_owned)
+    }
+}

@@ -1,0 +1,93 @@
+//! The door before the tables: decides about a request, and hands it on, as it came, to the server behind.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Router,
+    body::{Body, Bytes, to_bytes},
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde_json::{Value, json};
+
+use super::{Authority, Caller, dynamodb};
+
+/// `DynamoDB` accepts bodies up to 16 MB.
+const MAX_BODY_SIZE: usize = 16 * 1024 * 1024;
+
+/// What the door needs.
+struct Front {
+    authority: Arc<Authority>,
+    client: Client<HttpConnector, Body>,
+    behind: SocketAddr,
+}
+
+/// Serves the tables behind that address to whom the policies let.
+pub(in super::super) fn router(authority: Arc<Authority>, behind: SocketAddr) -> Router {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    let client = Client::builder(TokioExecutor::new()).build(connector);
+    Router::new().fallback(answer).with_state(Arc::new(Front { authority, client, behind }))
+}
+
+async fn answer(State(front): State<Arc<Front>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, MAX_BODY_SIZE).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    if let Err(refusal) = front.permit(&parts.headers, &parts.uri, &body) {
+        return refusal;
+    }
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let Ok(uri) = Uri::try_from(format!("http://{}{path}", front.behind)) else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    let mut onwards = Request::new(Body::from(body));
+    *onwards.method_mut() = parts.method;
+    *onwards.uri_mut() = uri;
+    *onwards.headers_mut() = parts.headers;
+    onwards.headers_mut().remove(header::CONNECTION);
+    match front.client.request(onwards).await {
+        Ok(answer) => answer.map(Body::new),
+        Err(error) => {
+            tracing::error!(%error, "the embedded tables do not answer");
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
+        }
+    }
+}
+
+impl Front {
+    fn permit(&self, headers: &HeaderMap, uri: &Uri, body: &Bytes) -> Result<(), Response> {
+        let invalid = || refused("UnrecognizedClientException", "The security token included in the request is invalid.");
+        let caller = self.authority.caller(headers).map_err(|_| invalid())?;
+        let Some(caller) = caller else {
+            // Whoever names no access key is refused behind, where AWS's words for it are. Other ways of naming one that are
+            // known there must not lead past this door.
+            let elsewhere = headers.contains_key(header::AUTHORIZATION) || uri.query().is_some();
+            return if elsewhere { Err(invalid()) } else { Ok(()) };
+        };
+        let Some(operation) = operation(headers) else { return Ok(()) };
+        let Ok(body) = serde_json::from_slice::<Value>(body) else {
+            return if matches!(caller, Caller::Root) { Ok(()) } else { Err(refused("SerializationException", "")) };
+        };
+        let calls = dynamodb::calls(&self.authority.rules(), operation, &body);
+        let decision = self.authority.permit(&caller, &calls);
+        decision.map_err(|refusal| refused("AccessDeniedException", &refusal.to_string()))
+    }
+}
+
+/// Of `DynamoDB_20120810.GetItem` or `DynamoDBStreams_20120810.GetRecords`, what stands behind the point.
+fn operation(headers: &HeaderMap) -> Option<&str> {
+    let (_, operation) = headers.get("x-amz-target")?.to_str().ok()?.split_once('.')?;
+    Some(operation)
+}
+
+fn refused(kind: &str, message: &str) -> Response {
+    let body = json!({"__type": format!("com.amazon.coral.service#{kind}"), "message": message});
+    (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], body.to_string()).into_response()
+}

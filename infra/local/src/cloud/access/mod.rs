@@ -1,0 +1,201 @@
+//! Who may do what to the embedded services: each function has access keys of its own, and each of its requests is held against
+//! the policies of its role, of the tables and secrets, and of the keys that these are sealed under, all from the template.
+//!
+//! The account's root, which the operator's commands and the stack itself use, needs no policy of its own. Key policies bind it
+//! as they do on AWS, and a Deny of a resource does too.
+//!
+//! Differs from AWS: there are no service control policies, permission boundaries, session policies, grants or temporary
+//! credentials; nobody calls from another account; a changed policy counts at once.
+
+mod api;
+mod calls;
+mod dynamodb;
+mod expressions;
+pub(super) mod front;
+mod rules;
+
+pub(super) use self::api::permit as permit_api;
+pub use self::rules::Rules;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+};
+
+use http::{HeaderMap, header};
+
+use self::calls::Call;
+use super::{ACCOUNT, CloudError, random};
+use crate::iam::{Permission, Principal, Refusal};
+
+/// The access key of the account's root, and its secret.
+pub(super) const ROOT: (&str, &str) = ("local", "local");
+
+/// An access key.
+#[derive(Clone)]
+pub struct AccessKey {
+    /// What requests name.
+    pub id: String,
+    /// What they are signed with.
+    pub secret: String,
+}
+
+impl fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AccessKey").field(&self.id).finish()
+    }
+}
+
+/// The account's access keys and policies, and what came of the requests so far.
+#[derive(Default)]
+pub struct Authority {
+    rules: RwLock<Arc<Rules>>,
+    /// By id: the secret, and the function's logical id; the root's is not among them.
+    keys: RwLock<BTreeMap<String, Holder>>,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Clone)]
+struct Holder {
+    key: AccessKey,
+    function: String,
+}
+
+/// What was decided, for whoever wants to know which permissions are needed.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// The permissions of functions' roles by which requests were allowed.
+    pub used: BTreeSet<Permission>,
+    /// The refused requests, in order, at most the first hundred.
+    pub refused: Vec<Refusal>,
+}
+
+/// Who makes a request.
+pub(super) enum Caller {
+    Root,
+    /// By logical id.
+    Function(String),
+}
+
+/// The access key is none of the account's.
+pub(super) struct Unrecognized;
+
+impl Authority {
+    /// Puts these policies in force, and gives every function in them an access key unless it has one.
+    ///
+    /// # Errors
+    /// The operating system gave no random bytes.
+    pub fn enforce(&self, rules: Rules) -> Result<(), CloudError> {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        for function in rules.functions() {
+            if !keys.values().any(|holder| holder.function == *function) {
+                let secret = random::text(&random::alphanumeric(), 40)
+                    .map_err(|_| CloudError::new("the operating system gave no random bytes"))?;
+                let key = AccessKey { id: format!("{}-{function}", ROOT.0), secret };
+                keys.insert(key.id.clone(), Holder { key, function: function.clone() });
+            }
+        }
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+        Ok(())
+    }
+
+    /// The policies in force.
+    #[must_use]
+    pub fn rules(&self) -> Arc<Rules> {
+        self.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The function's own access key.
+    #[must_use]
+    pub fn key_of(&self, function: &str) -> Option<AccessKey> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.values().find(|holder| holder.function == function).map(|holder| holder.key.clone())
+    }
+
+    /// What was decided since this was last asked.
+    #[must_use]
+    pub fn take_seen(&self) -> Seen {
+        std::mem::take(&mut *self.seen())
+    }
+
+    /// Whether a function may do what AWS does in its name: writing its logs, reading its streams.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn check(&self, function: &str, action: &str, resource: &str) -> Result<(), Refusal> {
+        self.permit(&Caller::Function(function.to_owned()), &[Call::on(action, resource)])
+    }
+
+    /// Whether a function may read this stream by these actions, and open what it holds.
+    pub(super) fn check_stream(&self, function: &str, actions: &[&str], stream: &str) -> Result<(), Refusal> {
+        let rules = self.rules();
+        let mut calls: Vec<Call> = actions.iter().map(|action| Call::on(action, stream)).collect();
+        calls.extend(rules.table_of_stream(stream).and_then(|table| dynamodb::opening(&rules, &table)));
+        self.permit(&Caller::Function(function.to_owned()), &calls)
+    }
+
+    /// Decides on all of the calls that a request comes to. One refusal is the request's.
+    fn permit(&self, caller: &Caller, calls: &[Call]) -> Result<(), Refusal> {
+        let rules = self.rules();
+        let root;
+        let principal = match caller {
+            Caller::Root => {
+                root = account_root();
+                &root
+            }
+            Caller::Function(function) => match rules.principal(function) {
+                Some(principal) => principal,
+                None => return Ok(()),
+            },
+        };
+        for call in calls {
+            match rules.decide(principal, call) {
+                Ok(used) if principal.root => drop(used),
+                Ok(used) => self.seen().used.extend(used),
+                Err(refusal) => {
+                    tracing::warn!(%refusal, "the embedded services refused a request");
+                    let mut seen = self.seen();
+                    if seen.refused.len() < 100 {
+                        seen.refused.push(refusal.clone());
+                    }
+                    return Err(refusal);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Who signed this request, as far as its `Authorization` says; nobody if that says nothing.
+    pub(super) fn caller(&self, headers: &HeaderMap) -> Result<Option<Caller>, Unrecognized> {
+        let Some(id) = headers.get(header::AUTHORIZATION).and_then(|value| access_key_id(value.to_str().ok()?)) else {
+            return Ok(None);
+        };
+        if id == ROOT.0 {
+            return Ok(Some(Caller::Root));
+        }
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.get(id).map(|holder| Some(Caller::Function(holder.function.clone()))).ok_or(Unrecognized)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority").field("functions", &self.rules().functions().collect::<Vec<_>>()).finish_non_exhaustive()
+    }
+}
+
+/// `AWS4-HMAC-SHA256 Credential=<id>/<date>/<region>/<service>/aws4_request, …`
+fn access_key_id(authorization: &str) -> Option<&str> {
+    let (_, rest) = authorization.split_once("Credential=")?;
+    rest.split('/').next().filter(|id| !id.is_empty())
+}
+
+fn account_root() -> Principal {
+    let arn = format!("arn:aws:iam::{ACCOUNT}:root");
+    Principal { session: arn.clone(), arn, policies: Vec::new(), root: true }
+}

@@ -3,6 +3,7 @@
 
     python3 infra/cdk/translate.py            writes what lib/ holds of the template
     python3 infra/cdk/translate.py --check    fails when lib/ is not what the template says
+    python3 infra/cdk/translate.py --print F  prints what it makes of another template
 
 Run it with the Python that has aws-sam-cli (.ci/tools puts one into ~/.cache/latchkey-ci/venv). What it writes:
 
@@ -19,6 +20,7 @@ import re
 import sys
 import textwrap
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 
 # The transform asks for a Region to name the partition by; `neutral` takes it out again.
@@ -35,6 +37,9 @@ AUTHORIZER = "SampleAuthorizer"
 
 
 def main():
+    if "--print" in sys.argv:
+        print(pretty(platform(Path(sys.argv[sys.argv.index("--print") + 1]))), end="")
+        return
     written = {
         "lib/latchkey.template.json": lambda: pretty(platform()),
         "lib/authorizer.template.json": lambda: pretty(authorizer(platform())),
@@ -69,15 +74,14 @@ class NoManagedPolicies:
         return {}
 
 
-def platform(memory=[]):
-    if not memory:
-        source = yaml_parse(TEMPLATE.read_text())
-        translated = translate(source, {})
-        # SAM puts values of parameters into some properties while it translates. The construct gives parameters later.
-        if translate(source, {name: other(it) for name, it in source["Parameters"].items()}) != translated:
-            sys.exit("SAM's translation depends on the value of a parameter, which the construct gives only afterwards")
-        memory.append(translated)
-    return memory[0]
+@cache
+def platform(template=TEMPLATE):
+    source = yaml_parse(template.read_text())
+    translated = translate(source, {})
+    # SAM puts values of parameters into some properties while it translates. The construct gives parameters later.
+    if translate(source, {name: other(it) for name, it in source["Parameters"].items()}) != translated:
+        sys.exit("SAM's translation depends on the value of a parameter, which the construct gives only afterwards")
+    return translated
 
 
 def other(parameter):

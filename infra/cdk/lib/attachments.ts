@@ -6,7 +6,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct, type IConstruct } from 'constructs';
 
 import { AuthorizerFunction, type HttpProps, refuse, type RestProps, type WebSocketProps } from './authorizer-function';
-import { appOf, GATEWAY_RESPONSES, PLATFORM_RESPONSES, propertiesOf, targets } from './inspection';
+import { appOf, GATEWAY_RESPONSES, isSame, PLATFORM_RESPONSES, propertiesOf, targets } from './inspection';
 import type { Routes } from './routes';
 
 /** A route of an API as it stands in the app, and whether the authorizer guards it. */
@@ -52,7 +52,7 @@ export class LatchkeyRestAuthorizer extends AuthorizerFunction {
     const mine = this.authorizer.node.defaultChild as IConstruct;
     const served = appOf(this)
       .filter((it) => it instanceof apigateway.CfnMethod)
-      .filter((it) => isOf(it, it.restApiId, api.restApiId))
+      .filter((it) => isSame(it, it.restApiId, api, api.restApiId))
       .map((it): Served => {
         const guarded = propertiesOf(it).AuthorizationType === 'CUSTOM' && targets(it, it.authorizerId).has(mine);
         return { route: `${it.httpMethod} ${pathOf(it)}`, guarded };
@@ -98,7 +98,7 @@ export class LatchkeyHttpAuthorizer extends AuthorizerFunction {
 
   protected override inspect(): string[] {
     const { api, routes, publicRoutes = [] } = this.props;
-    const served = routesOf(this, api.apiId, this.attached);
+    const served = routesOf(api, this.attached);
     // The event names the route, not the method that was called.
     const serves = (route: string): boolean => {
       const [method, path] = route.split(' ');
@@ -137,7 +137,7 @@ export class LatchkeyWebSocketAuthorizer extends AuthorizerFunction {
 
   protected override inspect(): string[] {
     // Only $connect can have an authorizer; the others are reached through a connection that has one.
-    const served = routesOf(this, this.props.api.apiId, this.attached).filter((it) => it.route === '$connect');
+    const served = routesOf(this.props.api, this.attached).filter((it) => it.route === '$connect');
     return routeFaults(served, this.props.routes, [], (route) => served.some((it) => it.route === route));
   }
 }
@@ -153,17 +153,11 @@ function routeFaults(served: readonly Served[], routes: Routes, publicRoutes: re
   ];
 }
 
-/** Whether an id is that of the API. */
-function isOf(scope: IConstruct, id: string, apiId: string): boolean {
-  const api = targets(scope, apiId);
-  return id === apiId || [...targets(scope, id)].some((it) => api.has(it));
-}
-
-function routesOf(scope: Construct, apiId: string, attached: Construct): Served[] {
+function routesOf(api: apigatewayv2.IHttpApi | apigatewayv2.IWebSocketApi, attached: Construct): Served[] {
   const mine = attached.node.defaultChild as IConstruct;
-  return appOf(scope)
+  return appOf(attached)
     .filter((it) => it instanceof apigatewayv2.CfnRoute)
-    .filter((it) => isOf(it, it.apiId, apiId))
+    .filter((it) => isSame(it, it.apiId, api, api.apiId))
     .map((it) => {
       const guarded = propertiesOf(it).AuthorizationType === 'CUSTOM' && targets(it, it.authorizerId).has(mine);
       return { route: it.routeKey, guarded };

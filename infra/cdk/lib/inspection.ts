@@ -55,10 +55,14 @@ export function targets(scope: IConstruct, value: unknown): ReadonlySet<IConstru
   return found;
 }
 
+/** A resource's entry in the template, before its tokens are resolved. Its properties alone would lack what was overridden. */
+function entryOf(resource: CfnResource): unknown {
+  return (resource as unknown as { _toCloudFormation(): unknown })._toCloudFormation();
+}
+
 /** A resource's properties as they will stand in the template, with whatever was overridden. */
 export function propertiesOf(resource: CfnResource): Properties {
-  const whole = resource as unknown as { _toCloudFormation(): unknown };
-  const { Resources } = Stack.of(resource).resolve(whole._toCloudFormation()) as { Resources: Record<string, { Properties?: Properties }> };
+  const { Resources } = Stack.of(resource).resolve(entryOf(resource)) as { Resources: Record<string, { Properties?: Properties }> };
   return Object.values(Resources)[0]?.Properties ?? {};
 }
 
@@ -75,17 +79,14 @@ export function inspectAuthorizers(functions: readonly lambda.CfnFunction[]): st
 
 function inspectOne(it: IConstruct, functions: readonly lambda.CfnFunction[]): string[] {
   if (it instanceof apigateway.CfnAuthorizer) {
-    const properties = propertiesOf(it);
-    return calls(it, it.authorizerUri, functions)
-      ? [...restFaults(it.node.path, properties), ...missingResponses(it)]
-      : [];
+    return calls(it, it.authorizerUri, functions) ? [...restFaults(it.node.path, propertiesOf(it)), ...missingResponses(it)] : [];
   }
   if (it instanceof apigatewayv2.CfnAuthorizer) {
     const called = functions.find((one) => calls(it, it.authorizerUri, [one]));
     return called === undefined ? [] : httpFaults(it, propertiesOf(it), called);
   }
   if (it instanceof apigateway.CfnRestApi || it instanceof apigatewayv2.CfnApi) {
-    return calls(it, it.body, functions) ? documentFaults(it, functions) : [];
+    return calls(it, entryOf(it), functions) ? documentFaults(it, functions) : [];
   }
   return [];
 }
@@ -106,10 +107,18 @@ function restFaults(path: string, { Type, AuthorizerResultTtlInSeconds, Identity
   ];
 }
 
+/** Whether two ids are one: of one construct, or the same text. */
+export function isSame(scope: IConstruct, id: string, otherScope: IConstruct, other: string): boolean {
+  const others = targets(otherScope, other);
+  if (others.size > 0) {
+    return [...targets(scope, id)].some((it) => others.has(it));
+  }
+  return JSON.stringify(Stack.of(scope).resolve(id)) === JSON.stringify(Stack.of(otherScope).resolve(other));
+}
+
 function missingResponses(authorizer: apigateway.CfnAuthorizer): string[] {
-  const apis = targets(authorizer, authorizer.restApiId);
   const responses = appOf(authorizer).filter((it) => it instanceof apigateway.CfnGatewayResponse);
-  const ours = responses.filter((it) => it.restApiId === authorizer.restApiId || [...targets(it, it.restApiId)].some((api) => apis.has(api)));
+  const ours = responses.filter((it) => isSame(it, it.restApiId, authorizer, authorizer.restApiId));
   const statuses = ours.map((it): [string, unknown] => [it.responseType, propertiesOf(it).StatusCode]);
   return responseFaults(authorizer.node.path, statuses);
 }
@@ -148,7 +157,7 @@ function httpFaults(it: apigatewayv2.CfnAuthorizer, properties: Properties, call
 
 /** Of an API that is an OpenAPI document: the authorizers are in it. */
 function documentFaults(api: apigateway.CfnRestApi | apigatewayv2.CfnApi, functions: readonly lambda.CfnFunction[]): string[] {
-  const document = Stack.of(api).resolve(api.body) as Record<string, unknown>;
+  const document = (propertiesOf(api).Body ?? {}) as Record<string, unknown>;
   const components = document.components as Record<string, unknown> | undefined;
   const schemes = Object.entries({ ...(document.securityDefinitions ?? {}), ...(components?.securitySchemes ?? {}) });
   const ids = functions.map((one) => Stack.of(one).getLogicalId(one));

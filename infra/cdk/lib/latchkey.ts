@@ -89,7 +89,8 @@ export class Latchkey extends Construct implements ILatchkey {
   readonly restApi: apigateway.IRestApi;
   readonly tables: Readonly<Record<'core' | 'feed' | 'audit' | 'usage', dynamodb.ITable>>;
   readonly functions: Readonly<Record<keyof typeof FUNCTIONS, lambda.IFunction>>;
-  readonly signingKeys: Readonly<Record<'sandbox' | 'live', kms.IKey>>;
+  /** The keys that sign tokens: one of a kind, or two while it is rolled. */
+  readonly signingKeys: Readonly<Record<'sandbox' | 'live', readonly kms.IKey[]>>;
   readonly dataKey: kms.IKey;
   readonly pepperSecret: secretsmanager.ISecret;
   /** The template's outputs, such as OperatorEnvironment, under the names that they have there. */
@@ -120,7 +121,8 @@ export class Latchkey extends Construct implements ILatchkey {
     });
     const key = (name: string): kms.IKey => kms.Key.fromKeyArn(this, name, get<kms.CfnKey>(name).attrArn);
     this.dataKey = key('DataKey');
-    this.signingKeys = { sandbox: key('SandboxSigningKey'), live: key('LiveSigningKey') };
+    const keys = (...names: string[]): kms.IKey[] => names.filter((name) => this.template.node.tryFindChild(name) !== undefined).map(key);
+    this.signingKeys = { sandbox: keys('SandboxSigningKey', 'SandboxSigningKeyB'), live: keys('LiveSigningKey', 'LiveSigningKeyB') };
     const table = (name: string): dynamodb.ITable => {
       const { attrArn: tableArn, attrStreamArn: tableStreamArn } = get<dynamodb.CfnTable>(name);
       return dynamodb.Table.fromTableAttributes(this, name, { tableArn, tableStreamArn, encryptionKey: this.dataKey });

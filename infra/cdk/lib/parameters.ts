@@ -103,6 +103,28 @@ export interface LatchkeyParameters {
    */
   readonly logRetentionDays?: number;
   /**
+   * The ARN of a Secrets Manager secret, {"client_id", "client_secret"} of a key of an organization made for the
+   * canary (docs/canary.md), sealed under the stack's data key; empty for no canary. It must be the ARN of a secret,
+   * or empty.
+   *
+   * @default - none
+   */
+  readonly canarySecretArn?: string;
+  /**
+   * Minutes between two rounds of the canary. Each makes a key, and an organization holds 10,000 of them, revoked
+   * ones among them: 30 minutes fill it in 208 days, which CanaryKeysAlarm tells in time.
+   *
+   * @default 30
+   */
+  readonly canaryRateMinutes?: number;
+  /**
+   * The call that the canary makes with its keys, a GET that any valid credential of their kind may make. It must be
+   * a path.
+   *
+   * @default /v1/whoami
+   */
+  readonly canaryPath?: string;
+  /**
    * Calls a second that the sample product's usage plan lets through, of all its callers together (APT-9). More get
    * 429.
    *
@@ -197,6 +219,9 @@ export const PARAMETERS: Readonly<Record<keyof LatchkeyParameters, string>> = {
   sampleEnvironment: 'SampleEnvironment',
   deletionProtection: 'DeletionProtection',
   logRetentionDays: 'LogRetentionDays',
+  canarySecretArn: 'CanarySecretArn',
+  canaryRateMinutes: 'CanaryRateMinutes',
+  canaryPath: 'CanaryPath',
   sampleRateLimit: 'SampleRateLimit',
   sampleBurstLimit: 'SampleBurstLimit',
   sampleQuota: 'SampleQuota',

@@ -63,7 +63,7 @@ function shapeOf(path: string): string | undefined {
     return path;
   }
   const segments = path.split('/');
-  if (segments.shift() !== '') {
+  if (segments.shift() !== '' || segments.length === 0) {
     return undefined;
   }
   const shapes = segments.map((segment, at) => {

@@ -1,7 +1,9 @@
 //! An answer, read whole.
 
 use http::HeaderMap;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use crate::{Error, Refusal};
 
@@ -9,12 +11,12 @@ use crate::{Error, Refusal};
 pub struct Answer {
     status: u16,
     headers: HeaderMap,
-    body: Vec<u8>,
+    body: Zeroizing<Vec<u8>>,
 }
 
 impl Answer {
-    pub(crate) const fn new(status: u16, headers: HeaderMap, body: Vec<u8>) -> Self {
-        Self { status, headers, body }
+    pub(crate) fn new(status: u16, headers: HeaderMap, body: Vec<u8>) -> Self {
+        Self { status, headers, body: Zeroizing::new(body) }
     }
 
     /// Its status.
@@ -40,12 +42,20 @@ impl Answer {
     /// # Errors
     /// [`Error::Refused`] with what the API says about it; [`Error::Foreign`] of an answer that is no JSON.
     pub fn json(&self) -> Result<Value, Error> {
-        let body: Option<Value> = serde_json::from_slice(&self.body).ok();
-        match (body, self.status) {
-            (Some(body), 200..=299) => Ok(body),
-            (Some(body), status) => Err(Error::Refused(Box::new(Refusal::read(status, &body, self.header("retry-after"))))),
-            (None, status) => Err(Error::Foreign { status }),
+        self.read()
+    }
+
+    /// What a success says, as far as `T` has members for it.
+    ///
+    /// # Errors
+    /// As of [`Answer::json`], and [`Error::Foreign`] of a success that says nothing of the kind.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let foreign = |_| Error::Foreign { status: self.status };
+        if matches!(self.status, 200..=299) {
+            return serde_json::from_slice(&self.body).map_err(foreign);
         }
+        let body: Value = serde_json::from_slice(&self.body).map_err(foreign)?;
+        Err(Error::Refused(Box::new(Refusal::read(self.status, &body, self.header("retry-after")))))
     }
 }
 

@@ -12,7 +12,10 @@ mod round;
 mod settings;
 mod watch;
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
 
 use domain::time::Clock;
 use serde_json::Value;
@@ -26,13 +29,16 @@ pub use self::{
 };
 use self::{credential::Secret, settings::Settings};
 
+/// Where the line with the metrics goes.
+type Output = Arc<dyn Fn(&str) -> io::Result<()> + Send + Sync>;
+
 /// The canary of one deployment.
 pub struct Canary {
     settings: Settings,
     secret: Secret,
     clock: Clock,
     entropy: Entropy,
-    output: fn(&str) -> io::Result<()>,
+    output: Output,
 }
 
 /// Opens the canary over what `env` names.
@@ -45,8 +51,16 @@ pub fn start(env: &Env, edge: &Edge) -> Result<Canary, StartError> {
         secret: Secret::named(&edge.aws, env.required("LATCHKEY_CANARY_SECRET")?),
         clock: edge.clock.clone(),
         entropy: edge.entropy.clone(),
-        output: printed,
+        output: Arc::new(printed),
     })
+}
+
+impl Canary {
+    /// The same canary, with the line that has its metrics going elsewhere than to standard output.
+    #[must_use]
+    pub fn writing(self, output: impl Fn(&str) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        Self { output: Arc::new(output), ..self }
+    }
 }
 
 /// Makes one round, whatever the event says, and publishes what it measured.

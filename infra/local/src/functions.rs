@@ -23,6 +23,8 @@ enum Running {
     Authorizer(Arc<authorizer::Guard>),
     /// Records of the audit table's stream.
     Audit(Arc<audit::Audit>),
+    /// A schedule's events.
+    Canary(Arc<canary::Canary>),
 }
 
 impl Functions {
@@ -53,6 +55,7 @@ async fn start(binary: &str, env: &Env, edge: &Edge) -> Result<Running, StartErr
         "sample-api" => Running::Http(HttpFunction::start(sample_api::start(env, edge)?, env, edge).await?),
         "authorizer" => Running::Authorizer(Arc::new(authorizer::start(env, edge).await?)),
         "audit" => Running::Audit(Arc::new(audit::start(env, edge)?)),
+        "canary" => Running::Canary(Arc::new(canary::start(env, edge)?)),
         other => return Err(format!("there is no binary {other}").into()),
     })
 }
@@ -74,6 +77,7 @@ impl Invoke for Functions {
                 Running::Http(function) => answer_request(function, event).await,
                 Running::Authorizer(guard) => authorizer::handle(&guard, event).await.map_err(|error| failed("Refused", &error)),
                 Running::Audit(audit) => audit::handle(&audit, event).await.map_err(|error| failed("Audit", &error)),
+                Running::Canary(canary) => canary::handle(&canary, event).await.map_err(|error| failed("Canary", &error)),
             }
         })
     }

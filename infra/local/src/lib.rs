@@ -12,6 +12,7 @@ pub mod gateway;
 pub mod iam;
 pub mod openapi;
 pub mod peppers;
+pub mod schedule;
 pub mod seed;
 pub mod signing_keys;
 pub mod stack;

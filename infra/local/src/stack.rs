@@ -15,8 +15,10 @@ use crate::{
         provision::provision,
         streams::{EventSource, Mapping},
     },
+    environment,
     functions::Functions,
     gateway::{AccessLog, Gateway, Invoke, Options as GatewayOptions},
+    schedule::Schedules,
     template::{Access, Description, Settings, Template},
 };
 
@@ -104,7 +106,7 @@ impl Services {
         let access = template.access(&physical)?;
         cloud.authority().enforce(Rules::of(&access, &description, &physical)?)?;
         cloud.show(&description);
-        let operator = exports(&template.output("OperatorEnvironment", &physical)?.unwrap_or_default());
+        let operator = environment::parse(&template.output("OperatorEnvironment", &physical)?.unwrap_or_default());
         cloud.sweep_ttl_every(SWEEP);
         let mut environment = cloud.environment();
         environment.extend(options.endpoints.clone());
@@ -201,6 +203,7 @@ pub struct Stack {
     services: Services,
     base_url: String,
     streams: Vec<EventSource>,
+    schedules: Schedules,
     gateway: JoinHandle<std::io::Result<()>>,
     stop: oneshot::Sender<()>,
 }
@@ -218,6 +221,7 @@ impl Stack {
         let started = Functions::start(services.description(), |function| services.edge_of(function)).await?;
         let functions: Arc<dyn Invoke> = Arc::new(started);
         let streams = event_sources(&services, &functions)?;
+        let schedules = Schedules::start(services.description(), &functions, &services.edge().clock);
         let clock = services.edge().clock.clone();
         let mut gateway_options = GatewayOptions::new(Arc::new(move || clock().millis()));
         if let Some(log) = &services.description().api.access_log {
@@ -229,7 +233,7 @@ impl Stack {
             // Whether told to stop or dropped: either way it is over.
             let _: Result<(), _> = stopped.await;
         }));
-        Ok(Self { services, base_url, streams, gateway, stop })
+        Ok(Self { services, base_url, streams, schedules, gateway, stop })
     }
 
     /// Where the gateway answers, without a trailing slash.
@@ -260,6 +264,7 @@ impl Stack {
     /// # Errors
     /// Something did not finish in time, or the gateway failed; all is stopped nevertheless.
     pub async fn stop(self) -> Result<(), StartError> {
+        drop(self.schedules);
         let _: Result<(), ()> = self.stop.send(());
         let gateway = tokio::time::timeout(aws::PATIENCE, self.gateway).await;
         for stream in self.streams {
@@ -285,13 +290,4 @@ fn event_sources(services: &Services, functions: &Arc<dyn Invoke>) -> Result<Vec
         }
     }
     Ok(sources)
-}
-
-/// The variables of shell commands `export NAME='value'`, one a line.
-fn exports(commands: &str) -> BTreeMap<String, String> {
-    let variable = |line: &str| {
-        let (name, value) = line.trim().strip_prefix("export ")?.split_once('=')?;
-        Some((name.to_owned(), value.strip_prefix('\'')?.strip_suffix('\'')?.to_owned()))
-    };
-    commands.lines().filter_map(variable).collect()
 }

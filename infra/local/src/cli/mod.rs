@@ -1,5 +1,6 @@
 //! The command line: the platform on a laptop, the operator's commands, and a client of any deployment.
 
+mod canary;
 mod client;
 mod doctor;
 mod keys;
@@ -29,6 +30,8 @@ enum Command {
     Services(serve::Services),
     /// Look at a deployed stack from outside and inside, and say what is wrong (docs/doctor.md)
     Doctor(doctor::Doctor),
+    /// Make a key, use it, revoke it, and measure until when it was let in (docs/canary.md)
+    Canary(canary::Canary),
     /// Print the `OpenAPI` document, which infra/openapi.json keeps
     Openapi,
     /// Rotate what a proxy in front of a deployed API proves itself by (docs/proxy.md), by your AWS credentials
@@ -52,6 +55,7 @@ pub async fn run() -> ExitCode {
     let done = match cli.command {
         None => cli.serve.run().await,
         Some(Command::Services(services)) => services.run().await,
+        Some(Command::Canary(canary)) => canary.run().await,
         Some(Command::Doctor(doctor)) => doctor.run().await,
         Some(Command::Openapi) => {
             print!("{}", crate::openapi::document());

@@ -59,6 +59,8 @@ pub struct Function {
     pub memory: u64,
     /// The table streams that it consumes.
     pub streams: Vec<Stream>,
+    /// When it is called without anybody asking.
+    pub schedules: Vec<Schedule>,
 }
 
 /// A `DynamoDB` stream event source.
@@ -70,6 +72,15 @@ pub struct Stream {
     pub arn: String,
     /// All resolved properties (`StartingPosition`, `BatchSize`, `FilterCriteria`, …).
     pub properties: Value,
+}
+
+/// A schedule of EventBridge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// The event's name.
+    pub name: String,
+    /// Between two calls.
+    pub every: Duration,
 }
 
 /// A REST API with one stage.

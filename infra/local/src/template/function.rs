@@ -4,12 +4,12 @@ use super::intrinsics::Evaluator;
 use super::predicted::FUNCTION;
 use super::resources::Declared;
 use super::section::Section;
-use super::{Function, Stream, Template, TemplateError, below};
+use super::{Function, Schedule, Stream, Template, TemplateError, below};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Properties that change nothing on a laptop.
-const WITHOUT_MEANING: [&str; 23] = [
+const WITHOUT_MEANING: [&str; 24] = [
     "Architectures",
     "AutoPublishAlias",
     "CodeSigningConfigArn",
@@ -17,6 +17,7 @@ const WITHOUT_MEANING: [&str; 23] = [
     "DeploymentPreference",
     "Description",
     "EphemeralStorage",
+    "EventInvokeConfig",
     "FunctionName",
     "Handler",
     "KmsKeyArn",
@@ -88,6 +89,7 @@ fn read_one(
         timeout: Duration::from_secs(properties.number("Timeout")?.unwrap_or(TIMEOUT_SECONDS)),
         memory: properties.number("MemorySize")?.unwrap_or(MEMORY_MIB),
         streams: Vec::new(),
+        schedules: Vec::new(),
     };
     if let Some(declared) = properties.section("Events")? {
         for (name, event) in declared.sections()? {
@@ -130,6 +132,7 @@ fn read_event(
     match kind.as_str() {
         "Api" => events.push(read_api_event(function, properties)?),
         "DynamoDB" => function.streams.push(read_stream(name, properties)?),
+        "Schedule" => function.schedules.push(read_schedule(name, properties)?),
         other => return Err(event.error("Type", format!("{other} is not understood"))),
     }
     event.done()
@@ -142,6 +145,25 @@ fn read_stream(name: String, properties: Section<'_>) -> Result<Stream, Template
         Some(arn) => Ok(Stream { name, arn: arn.to_owned(), properties }),
         None => Err(TemplateError::new(below(&at, "Stream"), "is required")),
     }
+}
+
+/// `rate(…)` alone: nothing here needs a time of day.
+fn read_schedule(name: String, mut properties: Section<'_>) -> Result<Schedule, TemplateError> {
+    let expression = properties.required_text("Schedule")?;
+    let every = expression.strip_prefix("rate(").and_then(|rest| rest.strip_suffix(')')).and_then(|rate| {
+        let (number, unit) = rate.split_once(' ')?;
+        let seconds = match unit {
+            "minute" | "minutes" => 60,
+            "hour" | "hours" => 3600,
+            "day" | "days" => 86400,
+            _ => return None,
+        };
+        number.parse::<u64>().ok().filter(|number| *number > 0)?.checked_mul(seconds)
+    });
+    let every = every.ok_or_else(|| properties.error("Schedule", format!("{expression} is not rate(NUMBER UNIT)")))?;
+    properties.ignore(&["Description", "Name"]);
+    properties.done()?;
+    Ok(Schedule { name, every: Duration::from_secs(every) })
 }
 
 fn read_api_event(function: &Function, mut properties: Section<'_>) -> Result<ApiEvent, TemplateError> {

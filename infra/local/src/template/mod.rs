@@ -24,7 +24,7 @@ mod yaml;
 pub use access::{Access, Role};
 pub use description::{
     AccessLogSetting, Authorizer, AuthorizerKind, Description, Function, GatewayResponse, HeaderValue, IdentitySource, Quota,
-    QuotaPeriod, Resource, ResponseType, RestApi, Route, Stream, Throttle, UsagePlan,
+    QuotaPeriod, Resource, ResponseType, RestApi, Route, Schedule, Stream, Throttle, UsagePlan,
 };
 pub use resources::{PlannedResource, ResourceKind};
 

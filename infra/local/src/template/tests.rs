@@ -195,7 +195,7 @@ fn what_is_not_understood_is_an_error_that_names_the_place() {
         ("CodeUri: ../functions/work/", "CodeUris: x", "Work.Properties.CodeUris: is not understood"),
         ("StageName: v1", "StageName: v1\n      Cors: '*'", "Api.Properties.Cors: is not understood"),
         ("StageName: v1", "Name: v1", "Api.Stage is neither a parameter nor a resource"),
-        ("Type: DynamoDB,", "Type: Schedule,", "Work.Properties.Events.Stream.Type: Schedule is not understood"),
+        ("Type: DynamoDB,", "Type: Cron,", "Work.Properties.Events.Stream.Type: Cron is not understood"),
         ("Method: post", "Method: fetch", "Work.Properties.Events.Other.Properties.Method: FETCH is not a method"),
         ("Authorizer: Token", "Authorizer: Tokn", "Other.Properties.Auth.Authorizer: the authorizer Tokn does not exist"),
         ("Authorizer: Token", "Authorizer: Token, Scopes: x", "Other.Properties.Auth.Scopes: is not understood"),

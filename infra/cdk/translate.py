@@ -32,8 +32,8 @@ from samtranslator.yaml_helper import yaml_parse
 CDK = Path(__file__).resolve().parent
 TEMPLATE = CDK.parent / "template.yaml"
 SCOPES = CDK.parents[1] / "shared" / "domain" / "scopes.csv"
-# What belongs to the sample authorizer begins with this.
-AUTHORIZER = "SampleAuthorizer"
+# What makes the sample authorizer.
+AUTHORIZER = [f"SampleAuthorizer{part}" for part in ["Function", "Logs", "Policy", "Role"]]
 
 
 def main():
@@ -130,7 +130,7 @@ def neutral(value, in_sub=False):
 
 def authorizer(template):
     """The sample authorizer's resources; what they name of the platform becomes a parameter: CoreTable, CoreTableArn."""
-    mine = {name: it for name, it in template["Resources"].items() if name.startswith(AUTHORIZER)}
+    mine = {name: template["Resources"][name] for name in AUTHORIZER}
     used = set()
 
     def visit(value):

@@ -26,6 +26,6 @@ export const ACKNOWLEDGED: readonly (readonly [path: string, rule: string, reaso
 export function acknowledge(app: App): void {
   for (const [path, rule, reason] of ACKNOWLEDGED) {
     const at = path.split('/').reduce<IConstruct>((parent, id) => parent.node.findChild(id), app);
-    Validations.of(at).acknowledge({ id: `AwsSolutions::AwsSolutions-${rule}`, reason });
+    Validations.of(at).acknowledge({ id: `AwsSolutions-${rule}`, reason });
   }
 }

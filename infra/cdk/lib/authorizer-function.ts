@@ -13,9 +13,9 @@ import { Construct } from 'constructs';
 import { alarmsOf } from './alarms';
 import { LatchkeyCode } from './code';
 import { inspectAuthorizers, isEmpty, variablesOf } from './inspection';
-import { type ILatchkey, include, setCode } from './latchkey';
+import { type ILatchkey, include, onlyOneLibrary, setCode } from './latchkey';
 import { objections, type Routes, scopesOf } from './routes';
-import { AUTHORIZER, objection, type Values } from './template';
+import { AUTHORIZER, objection, taken, type Values } from './template';
 
 /** A proxy in front of the API, such as CloudFront, whose word on the caller's address is taken because it proves itself. */
 export interface TrustedProxy {
@@ -119,6 +119,7 @@ export abstract class AuthorizerFunction extends Construct {
   /** @param answers how HTTP APIs are answered, for those alone */
   constructor(scope: Construct, id: string, props: LatchkeyAuthorizerProps, answers?: 'simple' | 'iam') {
     super(scope, id);
+    onlyOneLibrary(this);
     refuse(this, faults(this, props));
     const resources = include(this, AUTHORIZER, valuesOf(props));
     const get = <T>(name: string): T => resources.getResource(`SampleAuthorizer${name}`) as T;
@@ -241,7 +242,7 @@ function valuesOf(props: LatchkeyAuthorizerProps): Values {
     if (wrong !== undefined) {
       throw new Error(`${name} ${wrong}, and is '${String(value)}'.`);
     }
-    return [name, value];
+    return [name, taken(rules, value)];
   });
   return Object.fromEntries(values) as Values;
 }

@@ -15,7 +15,7 @@ import { Construct, type IConstruct } from 'constructs';
 import { LatchkeyCode } from './code';
 import { inspectAuthorizers } from './inspection';
 import { FUNCTIONS, type LatchkeyParameters, PARAMETERS } from './parameters';
-import { failedRules, objection, PLATFORM, settled, type Template, type Values } from './template';
+import { failedRules, objection, PLATFORM, settled, taken, type Template, type Values } from './template';
 
 /** What is said of a platform that is to be made. */
 export interface LatchkeyProps extends LatchkeyParameters {
@@ -100,6 +100,7 @@ export class Latchkey extends Construct implements ILatchkey {
 
   constructor(scope: Construct, id: string, props: LatchkeyProps) {
     super(scope, id);
+    onlyOneLibrary(this);
     const values = valuesOf(this, props);
     this.issuer = values.Issuer as string;
     this.sandboxAudience = values.SandboxAudience as string;
@@ -167,6 +168,7 @@ class Imported extends Construct implements ILatchkey {
 
   constructor(scope: Construct, id: string, names: LatchkeyNames) {
     super(scope, id);
+    onlyOneLibrary(this);
     const { coreTable, feedTable, auditTable, pepperSecretArn, dataKeyArn, ...parameters } = names;
     const values = valuesOf(this, parameters);
     this.issuer = values.Issuer as string;
@@ -198,7 +200,7 @@ function valuesOf(scope: Construct, props: LatchkeyParameters): Values {
     if (wrong !== undefined) {
       throw new Error(`${scope.node.path}: ${property} ${wrong}, and is '${String(given)}'.`);
     }
-    values[name] = typeof given === 'boolean' ? String(given) : given;
+    values[name] = taken(rules, given);
   }
   const failed = failedRules(PLATFORM, values);
   if (failed.length > 0) {
@@ -229,6 +231,16 @@ export function setCode(scope: Construct, made: lambda.CfnFunction, code: Latchk
   const bound = program.bind(new Construct(scope, `${made.node.id}Code`));
   made.code = { s3Bucket: bound.s3Location?.bucketName, s3Key: bound.s3Location?.objectKey };
   program.bindToResource(made);
+}
+
+/** Constructs of another copy of aws-cdk-lib are none of those that are looked for here: nothing would be seen, or refused. */
+export function onlyOneLibrary(scope: Construct): void {
+  if (!(Stack.of(scope) instanceof Stack)) {
+    throw new Error(
+      `${scope.node.path}: the app and latchkey-cdk have each a copy of aws-cdk-lib. Install what 'npm pack' makes of infra/cdk, ` +
+        'not its directory, so that they share one.',
+    );
+  }
 }
 
 function onlyOneOfStack(platform: Latchkey): string[] {

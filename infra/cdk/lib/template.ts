@@ -85,6 +85,14 @@ export function objection(rules: ParameterRules, value: unknown): string | undef
   return outside ? `must be ${least} to ${most}` : undefined;
 }
 
+/** A value as CloudFormation would take it: lists are texts with commas there, and an empty text is a list of one. */
+export function taken(rules: ParameterRules, value: unknown): unknown {
+  if (rules.Type.includes('List') && typeof value === 'string' && !Token.isUnresolved(value)) {
+    return value.split(',');
+  }
+  return typeof value === 'boolean' ? String(value) : value;
+}
+
 /** The assertions of the template's rules that the values fail, in the template's words. */
 export function failedRules(template: Template, values: Values): string[] {
   const logic = new Logic(template, values);

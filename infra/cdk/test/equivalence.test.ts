@@ -135,7 +135,12 @@ test('a stack that SAM deployed keeps its resources when they keep their names',
 
 function valuesOf(props: Record<string, unknown>): Record<string, unknown> {
   const given: Record<string, unknown> = { issuer: ISSUER, ...props };
-  return Object.fromEntries(Object.entries(PARAMETERS).map(([property, name]) => [name, given[property] ?? PLATFORM.Parameters[name]?.Default]));
+  const entries = Object.entries(PARAMETERS).map(([property, name]) => {
+    const { Default, Type = '' } = PLATFORM.Parameters[name] ?? {};
+    const value = given[property] ?? Default;
+    return [name, Type.includes('List') ? String(value).split(',') : value];
+  });
+  return Object.fromEntries(entries) as Record<string, unknown>;
 }
 
 function namesOf({ stack, latchkey }: Platform): Record<string, string> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_sdk_kms::{
     Client,
     config::{retry::RetryConfig, timeout::TimeoutConfig},
+    error::ProvideErrorMetadata,
     primitives::Blob,
     types::{MessageType, SigningAlgorithmSpec},
 };
@@ -188,7 +189,8 @@ fn broken(error: impl std::fmt::Display) -> Error {
     Error::internal()
 }
 
-fn unavailable(error: impl std::error::Error) -> Error {
-    tracing::error!(cause = causes(&error), "KMS is unavailable");
+/// `code` is what the template's metric filter for KMS's throttling reads.
+fn unavailable(error: impl std::error::Error + ProvideErrorMetadata) -> Error {
+    tracing::error!(code = error.code(), cause = causes(&error), "KMS is unavailable");
     Error::temporarily_unavailable()
 }

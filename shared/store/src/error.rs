@@ -93,7 +93,13 @@ impl From<StoreError> for Error {
             StoreError::CallerStopped => Self::unauthenticated(),
             StoreError::CallerChanged => Self::temporarily_unavailable(),
             StoreError::Contended | StoreError::ClockSkewed | StoreError::Unavailable(_) => {
-                tracing::error!(cause = %error, "store unavailable");
+                // `reason` is what the template's metric filters read.
+                let reason = match error {
+                    StoreError::ClockSkewed => "clock_skewed",
+                    StoreError::Contended => "contended",
+                    _ => "unavailable",
+                };
+                tracing::error!(reason, cause = %error, "store unavailable");
                 Self::temporarily_unavailable()
             }
             StoreError::Corrupt(_) => {

@@ -1,5 +1,6 @@
 //! Black-box tests over HTTP, by route. One binary: every further one costs seconds and megabytes.
 
+mod alarms;
 mod applications;
 mod audit;
 mod auth_token;

@@ -334,6 +334,6 @@ fn body(key: &Credentials) -> Value {
 }
 
 /// A port that was free a moment ago: the address must be known before its server starts.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }

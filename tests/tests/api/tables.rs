@@ -33,6 +33,11 @@ async fn four_tables_have_one_shape() {
         assert_eq!(properties["AttributeDefinitions"], attributes, "{name}");
         assert_eq!(properties["TimeToLiveSpecification"], json!({"AttributeName": EXPIRES, "Enabled": true}), "{name}");
         assert!(properties["StreamSpecification"]["StreamViewType"].is_string(), "{name}");
+        assert_eq!(properties["PointInTimeRecoverySpecification"], json!({"PointInTimeRecoveryEnabled": true}), "{name}");
+        assert_eq!(properties["DeletionProtectionEnabled"], "true", "{name}: unless a parameter says otherwise");
+        let sealed = &properties["SSESpecification"];
+        assert_eq!((&sealed["SSEEnabled"], &sealed["SSEType"]), (&json!(true), &json!("KMS")), "{name}");
+        assert!(sealed["KMSMasterKeyId"].as_str().is_some_and(|key| key.contains(":key/")), "{name}: the customer's own key");
         let indexes = ["GlobalSecondaryIndexes", "LocalSecondaryIndexes"];
         assert!(indexes.iter().all(|index| properties.get(*index).is_none()), "{name} has no index");
     }

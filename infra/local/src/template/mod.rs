@@ -222,6 +222,16 @@ impl Template {
         Ok(groups)
     }
 
+    /// The logical ids of the resources of a type whose condition holds.
+    ///
+    /// # Errors
+    /// A condition that cannot be decided.
+    pub fn of_kind(&self, kind: &str) -> Result<Vec<String>, TemplateError> {
+        let nothing = Physical::new();
+        let found = self.of_type(kind, &Evaluator::new(self, &nothing))?;
+        Ok(found.into_iter().map(|(logical_id, _)| logical_id.clone()).collect())
+    }
+
     /// The resources of a type whose condition holds, by logical id.
     fn of_type(&self, kind: &str, evaluator: &Evaluator<'_>) -> Result<Vec<(&String, &Declared)>, TemplateError> {
         let mut found = Vec::new();

@@ -16,16 +16,16 @@ use tracing_subscriber::{EnvFilter, fmt::writer::MakeWriterExt};
 use web::log::Redacting;
 
 /// What everything in this process logged, ours at its most talkative: as it was said, and as it leaves the process.
-pub(super) struct Logs {
+pub(crate) struct Logs {
     pub(super) said: Lines,
-    pub(super) written: Lines,
+    pub(crate) written: Lines,
 }
 
 #[derive(Clone, Default)]
-pub(super) struct Lines(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Lines {
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         self.0.lock().unwrap().clone()
     }
 }
@@ -42,7 +42,7 @@ impl Write for Lines {
 }
 
 /// Functions run on threads of their own, so the subscriber must be the process's: other tests' lines are here too.
-pub(super) fn logs() -> &'static Logs {
+pub(crate) fn logs() -> &'static Logs {
     static LOGS: OnceLock<Logs> = OnceLock::new();
     LOGS.get_or_init(|| {
         let logs = Logs { said: Lines::default(), written: Lines::default() };

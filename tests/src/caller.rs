@@ -42,6 +42,12 @@ impl Caller {
         Self { address: Some(address.to_owned()), ..self.clone() }
     }
 
+    /// The same caller of another gateway.
+    #[must_use]
+    pub fn at(&self, base_url: &str) -> Self {
+        Self { base_url: base_url.to_owned(), ..self.clone() }
+    }
+
     /// The token that it sends.
     #[must_use]
     pub fn token(&self) -> &str {

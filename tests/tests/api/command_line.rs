@@ -3,6 +3,8 @@
 mod client;
 mod operator;
 
+pub(crate) use self::operator::operator as operator_of;
+
 use std::{collections::BTreeMap, path::Path, process::Stdio};
 
 use serde_json::Value;
@@ -11,14 +13,14 @@ use tokio::process::Command;
 
 /// A shell with these variables and no others.
 #[derive(Clone, Default)]
-struct Shell(BTreeMap<String, String>);
+pub(crate) struct Shell(pub(crate) BTreeMap<String, String>);
 
 /// What a command came to.
 #[derive(Debug)]
-struct Outcome {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 fn command(variables: &BTreeMap<String, String>) -> Command {
@@ -29,16 +31,16 @@ fn command(variables: &BTreeMap<String, String>) -> Command {
 
 impl Shell {
     /// A shell that knows where the platform answers.
-    fn at(platform: &Platform) -> Self {
+    pub(crate) fn at(platform: &Platform) -> Self {
         Self::default().with("LATCHKEY_URL", platform.stack.base_url())
     }
 
-    fn with(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.0.insert(name.to_owned(), value.to_owned());
         self
     }
 
-    async fn run(&self, arguments: &[&str]) -> Outcome {
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Outcome {
         let output = command(&self.0).args(arguments).output().await.unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Outcome { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
@@ -48,14 +50,14 @@ impl Shell {
 impl Outcome {
     /// The JSON of a success.
     #[track_caller]
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""), "{self:?}");
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
     /// Asserts a refusal with these words in it, which shows none of the shell's secrets.
     #[track_caller]
-    fn assert_refused(&self, words: &[&str], shell: &Shell) {
+    pub(crate) fn assert_refused(&self, words: &[&str], shell: &Shell) {
         assert_eq!((self.code, self.stdout.as_str()), (Some(1), ""), "{self:?}");
         for word in words {
             assert!(self.stderr.contains(word), "no {word:?}: {self:?}");
@@ -67,6 +69,6 @@ impl Outcome {
     }
 }
 
-fn path(directory: &Path) -> &str {
+pub(crate) fn path(directory: &Path) -> &str {
     directory.to_str().unwrap()
 }

@@ -36,6 +36,7 @@ mod revoke_token;
 mod routes;
 mod scope_catalogue;
 mod secret_scanning;
+mod signing_keys;
 mod stopped_keys;
 mod tables;
 mod template;

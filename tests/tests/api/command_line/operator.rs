@@ -2,10 +2,7 @@
 
 use std::{fs, process::Stdio, time::Duration};
 
-use latchkey::{
-    cloud::Storage,
-    stack::{Options, TEMPLATE},
-};
+use latchkey::{cloud::Storage, stack::Options};
 use serde_json::{Value, json};
 use tests::{Platform, platform::credentials};
 use tokio::{
@@ -17,19 +14,11 @@ use super::{Shell, command, path};
 use crate::estate::text;
 
 /// A shell of the operator of this platform: AWS credentials, and what the stack's output says of it, which must suffice.
-fn operator(platform: &Platform) -> Shell {
+pub(crate) fn operator(platform: &Platform) -> Shell {
     let services = platform.stack.services();
-    let variables = services.variables("management");
+    assert!(services.operator().len() >= 9, "{:?}", services.operator());
     let mut shell = Shell(services.cloud().environment());
-    let (_, output) = TEMPLATE.split_once("OperatorEnvironment:").unwrap();
-    let (output, _) = output.split_once("ApiUrl:").unwrap();
-    let names: Vec<&str> = output.lines().filter_map(|line| line.trim().strip_prefix("export ")?.split('=').next()).collect();
-    assert!(names.len() >= 7, "{names:?}");
-    for name in names {
-        if let Some(value) = variables.get(name) {
-            shell = shell.with(name, value);
-        }
-    }
+    shell.0.extend(services.operator().clone());
     shell.with("LATCHKEY_URL", platform.stack.base_url())
 }
 

@@ -1,0 +1,93 @@
+//! `latchkey signing-keys` from a shell: what each step prints, and what it refuses.
+
+use domain::ids::Guid;
+use serde_json::{Value, json};
+use tests::Platform;
+
+use super::{parameters, platform};
+use crate::command_line::{Shell, operator_of, path};
+
+const LIST: [&str; 2] = ["signing-keys", "list"];
+
+fn states(listed: &Value) -> Vec<(&str, &str)> {
+    let standings = listed.as_array().unwrap().iter();
+    standings.map(|standing| (standing["environment"].as_str().unwrap(), standing["state"].as_str().unwrap())).collect()
+}
+
+/// On a deployed stack, every act audited as the operator's.
+#[tokio::test]
+async fn a_deployed_stack_is_rolled_by_commands() {
+    let platform = platform("ab").await;
+    let operator = operator_of(&platform);
+    let run = async |words: &[&str]| operator.run(&[&["signing-keys"], words, &["--deployed"]].concat()).await;
+    platform.token(&platform.seed.bank.key).await;
+    let listed = operator.run(&[&LIST[..], &["--deployed"]].concat()).await.json();
+    assert_eq!(states(&listed), [("sandbox", "signing"), ("sandbox", "unpublished"), ("live", "signing")]);
+
+    let wrong_kind = run(&["publish", "--kind", "live"]).await;
+    wrong_kind.assert_refused(&["there is no unpublished key"], &operator);
+    let arn = listed[1]["key"].as_str().unwrap();
+    run(&["publish", "--kind", "live", "--key", arn]).await.assert_refused(&["is no live key of this stack"], &operator);
+    run(&["publish", "--kind", "live", "--key", "none"]).await.assert_refused(&["none", "cannot be read"], &operator);
+    let published = run(&["publish", "--kind", "sandbox", "--key", arn]).await.json();
+    assert_eq!((&published["state"], &published["kid"]), (&json!("published"), &listed[1]["kid"]));
+    run(&["publish", "--kind", "sandbox"]).await.assert_refused(&["there is no unpublished key"], &operator);
+    run(&["publish", "--kind", "sandbox", "--key", arn]).await.assert_refused(&["is published already"], &operator);
+
+    run(&["sign", "--kind", "sandbox"]).await.assert_refused(&["may sign from ", "in 6 min", "--wait"], &operator);
+    run(&["sign", "--kind", "sandbox", "--now"]).await.assert_refused(&["for up to 360 s", "--yes"], &operator);
+    run(&["sign", "--kind", "sandbox", "--kid", "none"]).await.assert_refused(&["no sandbox signing key none"], &operator);
+    let signing = run(&["sign", "--kind", "sandbox", "--now", "--yes"]).await.json();
+    assert_eq!((&signing["state"], &signing["kid"]), (&json!("signing"), &published["kid"]));
+
+    run(&["retire", "--kind", "sandbox"]).await.assert_refused(&["may be retired from ", "in 65 min"], &operator);
+    run(&["retire", "--kind", "sandbox", "--now"]).await.assert_refused(&["dies within 300 s", "--yes"], &operator);
+    let retired = run(&["retire", "--kind", "sandbox", "--now", "--yes"]).await.json();
+    assert_eq!((&retired["state"], &retired["kid"]), (&json!("retired"), &listed[0]["kid"]));
+    let listed = run(&["list", "--kind", "sandbox"]).await.json();
+    assert_eq!(states(&listed), [("sandbox", "retired"), ("sandbox", "signing")]);
+
+    let chain = platform.stack.services().store().unwrap().audit_chain(Guid::PLATFORM).await.unwrap();
+    let acts = |action: &str| {
+        let (action, kid) = (format!(r#""action":"signing_key.{action}""#), published["kid"].as_str().unwrap());
+        let of = |event: &&String| event.contains(&action) && event.contains(r#""actor":{"type":"operator"}"#);
+        chain.events.values().filter(of).map(|event| event.contains(kid)).collect::<Vec<_>>()
+    };
+    assert_eq!((acts("publish"), acts("sign"), acts("retire")), (vec![true], vec![true], vec![false]));
+
+    for wrong in [
+        &["publish"][..],
+        &["sign", "--kind", "both"],
+        &["sign", "--kind", "sandbox", "--wait", "--now", "--yes"],
+        &["retire", "--kind", "sandbox", "--yes"],
+    ] {
+        assert_eq!(run(wrong).await.code, Some(2), "{wrong:?}");
+    }
+    let mut blind = operator.clone();
+    blind.0.remove("LATCHKEY_LIVE_SIGNING_KEYS");
+    let refused = blind.run(&[&LIST[..], &["--deployed"]].concat()).await;
+    refused.assert_refused(&["LATCHKEY_LIVE_SIGNING_KEYS is not set", "OperatorEnvironment"], &blind);
+}
+
+/// On a data directory that nothing runs on.
+#[tokio::test]
+async fn a_data_directory_is_rolled_by_commands() {
+    let directory = tempfile::tempdir().unwrap();
+    let (shell, place) = (Shell::default(), ["--data-dir", path(directory.path())]);
+    let both = ["--parameter", "SandboxSigningKeys=ab"];
+    let run = async |words: &[&str]| shell.run(&[&["signing-keys"], words, &place[..]].concat()).await;
+    let listed = run(&[&["list"], &both[..]].concat()).await.json();
+    assert_eq!(states(&listed), [("sandbox", "unpublished"), ("sandbox", "unpublished"), ("live", "unpublished")]);
+    run(&[&["publish", "--kind", "sandbox"], &both[..]].concat()).await.assert_refused(&["more than one", "--key"], &shell);
+    run(&["publish", "--kind", "sandbox"]).await.json();
+    run(&["retire", "--kind", "sandbox"]).await.assert_refused(&["no key signs yet"], &shell);
+
+    let storage = latchkey::cloud::Storage::Directory(directory.path().to_owned());
+    let options = latchkey::stack::Options { storage, parameters: parameters("ab"), ..Default::default() };
+    let platform = Platform::with(options).await;
+    platform.token(&platform.seed.bank.key).await;
+    run(&["list"]).await.assert_refused(&["in use by another Latchkey"], &shell);
+    platform.stack.stop().await.unwrap();
+    let listed = run(&[&["list", "--kind", "sandbox"], &both[..]].concat()).await.json();
+    assert_eq!(states(&listed), [("sandbox", "signing"), ("sandbox", "unpublished")]);
+}

@@ -22,7 +22,7 @@ const DOCUMENT: &str = "infra/local/DEVIATIONS.md";
 /// Set to anything, it writes the document in place of comparing it.
 const WRITE: &str = "LATCHKEY_WRITE_DEVIATIONS";
 const SOURCES: [&str; 6] = [".ci", "functions", "infra/cdk", "infra/local/src", "shared", "tests"];
-const NOT_SOURCES: [&str; 4] = ["node_modules", "cdk.out", "target", "proptest-regressions"];
+const NOT_SOURCES: [&str; 5] = ["cdk.out", "dist", "node_modules", "proptest-regressions", "target"];
 const WIDTH: usize = 130;
 
 /// Where something is otherwise: the column `on`, the heading of its part, and what comes before the words about AWS.

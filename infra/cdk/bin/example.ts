@@ -11,16 +11,17 @@ import { join } from 'node:path';
 import { Latchkey, LatchkeyAuthorizer, LatchkeyCode } from '../lib';
 import { acknowledge } from './acknowledged';
 
-/** The example, in an app. */
+/** The example, in an app. Without code cargo-lambda builds it. */
 export function example(app: App, code?: LatchkeyCode): { platform: Stack; guarded: Stack } {
+  const architecture = app.node.tryGetContext('architecture') as 'arm64' | 'x86_64' | undefined;
   const platform = new Stack(app, 'Platform');
-  const latchkey = new Latchkey(platform, 'Latchkey', { issuer: 'https://auth.example.com', code });
+  const latchkey = new Latchkey(platform, 'Latchkey', { issuer: 'https://auth.example.com', code, architecture });
 
   const guarded = new Stack(app, 'Guarded');
   const inline = Code.fromInline('exports.handler = async () => ({ statusCode: 200, body: "{}" });');
   const handler = new Function(guarded, 'Things', { runtime: Runtime.NODEJS_24_X, handler: 'index.handler', code: inline });
   const routes = { 'GET /v1/things': ['accounts:read'], 'POST /v1/things': ['accounts:write'] };
-  const common = { latchkey, environment: 'sandbox', code } as const;
+  const common = { latchkey, environment: 'sandbox', code, architecture } as const;
 
   // A REST API: the methods take the guard's options.
   const rest = new RestApi(guarded, 'Rest');
@@ -48,9 +49,10 @@ export function example(app: App, code?: LatchkeyCode): { platform: Stack; guard
 
 if (require.main === module) {
   const app = new App();
-  // Programs that are built already, or cargo-lambda builds them now.
-  const built = process.env.LATCHKEY_LAMBDA_DIR ?? join(process.env.CARGO_TARGET_DIR ?? join(__dirname, '../../../../target'), 'lambda');
-  example(app, existsSync(built) ? LatchkeyCode.fromDirectory(built) : undefined);
+  // Programs that are built already: those of -c programs=DIRECTORY, or of the checkout.
+  const named = app.node.tryGetContext('programs') as string | undefined;
+  const built = named ?? join(__dirname, '../../../../target/lambda');
+  example(app, named !== undefined || existsSync(built) ? LatchkeyCode.fromDirectory(built) : undefined);
   acknowledge(app);
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   app.synth();

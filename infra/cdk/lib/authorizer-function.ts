@@ -14,6 +14,7 @@ import { alarmsOf } from './alarms';
 import { LatchkeyCode } from './code';
 import { inspectAuthorizers, isEmpty, variablesOf } from './inspection';
 import { type ILatchkey, include, onlyOneLibrary, setCode } from './latchkey';
+import { proxyFaults } from './proxy';
 import { objections, type Routes, scopesOf } from './routes';
 import { AUTHORIZER, objection, taken, type Values } from './template';
 
@@ -23,7 +24,7 @@ export interface TrustedProxy {
   readonly addressHeader: string;
   /** The header in which the proxy sends the secret. */
   readonly proofHeader: string;
-  /** The secret: JSON with `current` and, while it rotates, `previous`. */
+  /** The secret: JSON with `current` and, while it rotates, `previous`. Sealed under the platform's `dataKey`, or under no key of yours. */
   readonly secret: secretsmanager.ISecret;
 }
 
@@ -105,7 +106,6 @@ export interface WebSocketProps extends Omit<LatchkeyAuthorizerProps, 'publicRou
 
 // Lambda's limit of all variables of a function together, names and values.
 const ENVIRONMENT_BYTES = 4096;
-const PROXY = ['LATCHKEY_TRUSTED_PROXY_ADDRESS_HEADER', 'LATCHKEY_TRUSTED_PROXY_PROOF_HEADER', 'LATCHKEY_TRUSTED_PROXY_SECRET'] as const;
 
 /** An authorizer's function, its role, logs and alarms. The kinds of API each have their own (attachments.ts). */
 export abstract class AuthorizerFunction extends Construct {
@@ -180,6 +180,10 @@ function faults(scope: Construct, props: LatchkeyAuthorizerProps): string[] {
   if (trustedProxy !== undefined && [trustedProxy.addressHeader, trustedProxy.proofHeader, trustedProxy.secret].some(isEmpty)) {
     found.push('trustedProxy needs addressHeader, proofHeader and secret: a header that anybody can send proves nothing by itself.');
   }
+  const sealed = trustedProxy?.secret?.encryptionKey;
+  if (sealed !== undefined && sealed.keyArn !== latchkey.dataKey.keyArn) {
+    found.push("the proxy's secret is sealed under a key that the authorizer may not use: seal it under the platform's dataKey, or give it none.");
+  }
   if (latchkey.scopeCatalogueFile !== '' && props.scopeCatalogue === undefined) {
     found.push('the platform has a catalogue of scopes of its own: name that file here by scopeCatalogue, so that routes can be checked.');
   }
@@ -249,15 +253,12 @@ function valuesOf(props: LatchkeyAuthorizerProps): Values {
 
 /** What is wrong with the function's variables, whoever set them. */
 function environmentFaults(variables: Readonly<Record<string, unknown>>): string[] {
-  const found = [];
+  const found: string[] = [];
   const kinds = variables.LATCHKEY_ACCEPTED_KINDS;
   if (kinds !== 'sandbox' && kinds !== 'live') {
     found.push(`LATCHKEY_ACCEPTED_KINDS is '${String(kinds)}': an authorizer takes sandbox or live, never both.`);
   }
-  const missing = PROXY.filter((name) => isEmpty(variables[name]));
-  if (missing.length > 0 && missing.length < PROXY.length) {
-    found.push(`a forwarded address is trusted without ${missing.join(' and ')}: a header that anybody can send proves nothing by itself.`);
-  }
+  found.push(...proxyFaults(variables));
   // A name that is not known before the deployment is counted as nothing: what is refused here Lambda refuses for certain.
   const bytes = Object.entries(variables).map(([name, value]) => Buffer.byteLength(name + (typeof value === 'string' ? value : '')));
   const total = bytes.reduce((sum, one) => sum + one, 0);

@@ -200,6 +200,41 @@ export interface LatchkeyParameters {
    * @default a
    */
   readonly liveSigningKeys?: 'a' | 'ab' | 'b';
+  /**
+   * The ARN of an SNS topic that alarms go to, whose policy (and key) must let cloudwatch.amazonaws.com and
+   * events.amazonaws.com publish; empty for none, or for a topic of the stack's own: see AlarmEmail. It must be the
+   * ARN of an SNS topic, or empty.
+   *
+   * @default - none
+   */
+  readonly alarmTopicArn?: string;
+  /**
+   * Who gets alarms by email, through an encrypted topic of the stack's own; must be confirmed by the link in the
+   * first mail. Empty for nobody. Not together with AlarmTopicArn. It must be an email address, or empty.
+   *
+   * @default - none
+   */
+  readonly alarmEmail?: string;
+  /**
+   * From how many refusals of one sort in five minutes on (addresses outside an allowlist; secrets that are nobody's)
+   * there is an alarm.
+   *
+   * @default 100
+   */
+  readonly denialAlarmThreshold?: number;
+  /**
+   * Above which duration of one decision in a hundred, for fifteen minutes, there is an alarm. Cold starts count.
+   *
+   * @default 1500
+   */
+  readonly authorizerLatencyAlarmMilliseconds?: number;
+  /**
+   * How long an audit event may wait for its link in the chain before there is an alarm. A day later it is lost to
+   * the stream.
+   *
+   * @default 300000
+   */
+  readonly auditAgeAlarmMilliseconds?: number;
 }
 
 /** The parameter that each property stands for. */
@@ -233,6 +268,11 @@ export const PARAMETERS: Readonly<Record<keyof LatchkeyParameters, string>> = {
   methodMetrics: 'MethodMetrics',
   sandboxSigningKeys: 'SandboxSigningKeys',
   liveSigningKeys: 'LiveSigningKeys',
+  alarmTopicArn: 'AlarmTopicArn',
+  alarmEmail: 'AlarmEmail',
+  denialAlarmThreshold: 'DenialAlarmThreshold',
+  authorizerLatencyAlarmMilliseconds: 'AuthorizerLatencyAlarmMilliseconds',
+  auditAgeAlarmMilliseconds: 'AuditAgeAlarmMilliseconds',
 };
 
 /** The functions that every platform has, by their names in the template. */

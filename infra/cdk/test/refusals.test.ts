@@ -3,15 +3,17 @@ import { App, Duration, Fn, Stack } from 'aws-cdk-lib';
 import * as apigateway from 'aws-cdk-lib/aws-apigateway';
 import * as apigatewayv2 from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpLambdaAuthorizer, HttpLambdaResponseType, WebSocketLambdaAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
+import * as kms from 'aws-cdk-lib/aws-kms';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { LatchkeyAuthorizer, type LatchkeyAuthorizerProps, type LatchkeyRestAuthorizer, type RestProps } from '../lib';
-import { CODE, directory, guarded, httpIntegration, MOCK, newApp, platform, refusal, restApi, webSocketIntegration } from './fixtures';
+import { RESERVED_HEADERS } from '../lib/proxy';
+import { CDK, CODE, directory, guarded, httpIntegration, MOCK, newApp, platform, refusal, restApi, webSocketIntegration } from './fixtures';
 
 const ROUTES = { 'GET /things': ['accounts:read'] };
 
@@ -98,10 +100,29 @@ test('a trusted header without a proxy that proves itself is refused', () => {
     const trustedProxy = { ...whole, [lacking]: lacking === 'secret' ? undefined : '' } as unknown as typeof whole;
     assert.throws(() => rest({ trustedProxy }, { stack: new Stack(newApp(), `Without${lacking}`), latchkey }), /trustedProxy needs addressHeader, proofHeader and secret/);
   }
+  for (const [change, sentence] of [
+    [{ addressHeader: 'X-Forwarded-For' }, /x-forwarded-for is trusted as the header of a proxy, and callers write it too/],
+    [{ proofHeader: 'cloudfront-viewer-address' }, /cloudfront-viewer-address is to carry both the address and the proof/],
+  ] as const) {
+    const it = guarded();
+    const mine = new secretsmanager.Secret(it.stack, 'Proof');
+    assert.match(refusal(rest({ trustedProxy: { ...whole, secret: mine, ...change } }, it).stack), sentence);
+  }
+  const it = guarded();
+  const encryptionKey = new kms.Key(it.stack, 'Key');
+  const sealed = new secretsmanager.Secret(it.stack, 'Proof', { encryptionKey });
+  assert.throws(() => rest({ trustedProxy: { ...whole, secret: sealed } }, it), /sealed under a key that the authorizer may not use/);
+
   const made = rest();
   const authorizer = resource<lambda.CfnFunction>(made.guard, 'SampleAuthorizerFunction');
   authorizer.addPropertyOverride('Environment.Variables.LATCHKEY_TRUSTED_PROXY_ADDRESS_HEADER', 'X-Forwarded-For');
   assert.match(refusal(made.stack), /a forwarded address is trusted without LATCHKEY_TRUSTED_PROXY_PROOF_HEADER and LATCHKEY_TRUSTED_PROXY_SECRET/);
+});
+
+test('the headers that no proxy controls alone are those of the functions', () => {
+  const source = readFileSync(join(CDK, '..', '..', 'shared', 'web', 'src', 'proxy', 'mod.rs'), 'utf8');
+  const [, list = ''] = /const RESERVED: \[&str; \d+\] = \[([^\]]*)\]/.exec(source) ?? [];
+  assert.deepEqual(RESERVED_HEADERS, [...list.matchAll(/"([^"]+)"/g)].map(([, header]) => header));
 });
 
 test("more routes than Lambda's variables hold are refused", () => {

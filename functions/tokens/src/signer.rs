@@ -194,3 +194,6 @@ fn unavailable(error: impl std::error::Error + ProvideErrorMetadata) -> Error {
     tracing::error!(code = error.code(), cause = causes(&error), "KMS is unavailable");
     Error::temporarily_unavailable()
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,8 +23,8 @@ use serde_json::{Value, json};
 use tests::{Answer, Caller, Platform, platform::ALLOWED};
 use web::Entropy;
 
-use self::search::{Needles, hex};
 pub(crate) use self::search::logs;
+use self::search::{Needles, hex};
 use crate::credentials;
 
 /// Everything that was handed out.

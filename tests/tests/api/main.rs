@@ -27,6 +27,7 @@ mod organization_applications;
 mod organizations;
 mod organizations_staff;
 mod people;
+mod peppers;
 mod plans;
 mod races;
 mod rate_limits;

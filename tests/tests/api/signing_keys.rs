@@ -47,13 +47,13 @@ fn now(platform: &Platform) -> Timestamp {
 }
 
 /// Other instances of every function behind a gateway of their own: memories of their own over the same tables.
-struct Instances {
+pub(crate) struct Instances {
     base_url: String,
     gateway: JoinHandle<std::io::Result<()>>,
 }
 
 impl Instances {
-    async fn of(platform: &Platform) -> Self {
+    pub(crate) async fn of(platform: &Platform) -> Self {
         let services = platform.stack.services();
         let functions = Functions::start(services.description(), |function| services.edge_of(function)).await.unwrap();
         let clock = services.edge().clock.clone();
@@ -64,7 +64,7 @@ impl Instances {
         Self { base_url, gateway: tokio::spawn(gateway.serve(listener, std::future::pending())) }
     }
 
-    fn caller(&self, platform: &Platform) -> Caller {
+    pub(crate) fn caller(&self, platform: &Platform) -> Caller {
         platform.anonymous().at(&self.base_url)
     }
 }

@@ -34,7 +34,10 @@ const SAMPLES = [
   'vpc-0123456789abcdef0',
   'arn:aws:secretsmanager:us-east-1:000000000000:secret:it-AbCdEf',
   'arn:aws:sns:us-east-1:000000000000:it',
+  'ops@example.com',
 ];
+/** Parameters of which a rule lets only one be given: each variant gives another. */
+const EXCLUSIVE = ['AlarmTopicArn', 'AlarmEmail'];
 
 /** The nth other value of each parameter; its default when it has no more. */
 function others(nth: number): Record<string, unknown> {
@@ -43,14 +46,17 @@ function others(nth: number): Record<string, unknown> {
     if (rules === undefined || rules.Default === undefined) {
       return [property, ISSUER];
     }
+    if (EXCLUSIVE.includes(name) && EXCLUSIVE[nth % EXCLUSIVE.length] !== name) {
+      return [property, rules.Default];
+    }
     const { Default: usual, AllowedValues, Type } = rules;
     const numbers = [Number(usual) + 1, Number(usual) - 1];
     const texts = name.startsWith('Live') ? [...SAMPLES].reverse() : SAMPLES;
     const candidates = AllowedValues ?? (Type === 'Number' || /^[0-9]+$/.test(String(usual)) ? numbers : texts);
     const possible = candidates.filter((it) => String(it) !== String(usual) && objection(rules, it) === undefined);
     assert.ok(possible.length > 0, `SAMPLES lacks a value for ${name}`);
-    // The audiences are never to be one.
-    const at = name.endsWith('Audience') ? 0 : nth;
+    // The audiences are never to be one; of layers and ARNs one is enough.
+    const at = /(Audience|Layer|Arn)$/.test(name) ? 0 : nth;
     return [property, possible[at] ?? (AllowedValues === undefined ? possible[0] : usual)];
   });
   return Object.fromEntries(entries) as Record<string, unknown>;

@@ -21,7 +21,7 @@ const KINDS: usize = 2;
 pub(super) async fn published(calls: &Calls) -> (Outcome, Option<Vec<String>>) {
     match read(calls).await {
         Ok(names) if names.len() < KINDS => {
-            let what = format!("{} keys are published: sandbox and live have one each", names.len());
+            let what = format!("{} is all that is published: sandbox and live have a key each", names.join(", "));
             (Err(Trouble::Wrong(what)), Some(names))
         }
         Ok(names) => (Ok(format!("{} P-256 keys, each under its thumbprint", names.len())), Some(names)),

@@ -200,7 +200,7 @@ impl Services {
 /// The running platform.
 #[derive(Debug)]
 pub struct Stack {
-    services: Services,
+    services: Arc<Services>,
     base_url: String,
     streams: Vec<EventSource>,
     schedules: Schedules,
@@ -217,7 +217,19 @@ impl Stack {
         let port = options.port;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| format!("port {port}: {error}"))?;
         let base_url = format!("http://{}", listener.local_addr()?);
-        let services = Services::start(options, &base_url).await?;
+        Self::over(Arc::new(Services::start(options, &base_url).await?), listener).await
+    }
+
+    /// The same platform with functions that remember nothing, as after a deployment. It answers at another port.
+    ///
+    /// # Errors
+    /// As [`Stack::start`].
+    pub async fn renewed(&self) -> Result<Self, StartError> {
+        Self::over(self.services.clone(), TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?).await
+    }
+
+    async fn over(services: Arc<Services>, listener: TcpListener) -> Result<Self, StartError> {
+        let base_url = format!("http://{}", listener.local_addr()?);
         let started = Functions::start(services.description(), |function| services.edge_of(function)).await?;
         let functions: Arc<dyn Invoke> = Arc::new(started);
         let streams = event_sources(&services, &functions)?;
@@ -244,7 +256,7 @@ impl Stack {
 
     /// What is below the functions.
     #[must_use]
-    pub const fn services(&self) -> &Services {
+    pub fn services(&self) -> &Services {
         &self.services
     }
 
@@ -253,8 +265,16 @@ impl Stack {
     /// # Errors
     /// It has not within a few seconds.
     pub async fn settle(&self) -> Result<(), StartError> {
+        self.settle_within(aws::PATIENCE).await
+    }
+
+    /// [`Stack::settle`] with a patience of one's own, for each stream.
+    ///
+    /// # Errors
+    /// It has not within that time.
+    pub async fn settle_within(&self, patience: Duration) -> Result<(), StartError> {
         for stream in &self.streams {
-            stream.settle(aws::PATIENCE).await?;
+            stream.settle(patience).await?;
         }
         Ok(())
     }
@@ -270,7 +290,9 @@ impl Stack {
         for stream in self.streams {
             stream.drain(aws::PATIENCE).await?;
         }
-        self.services.stop().await;
+        if let Some(services) = Arc::into_inner(self.services) {
+            services.stop().await;
+        }
         // A connection that a client keeps open is no reason to wait longer.
         gateway.map_or(Ok(()), |ended| Ok(ended??))
     }

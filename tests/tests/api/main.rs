@@ -28,6 +28,7 @@ mod organizations;
 mod organizations_staff;
 mod people;
 mod peppers;
+mod permissions;
 mod plans;
 mod races;
 mod rate_limits;

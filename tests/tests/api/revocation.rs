@@ -287,7 +287,7 @@ struct Processes(Vec<FunctionProcess>);
 impl Processes {
     async fn start(platform: &Platform, endpoints: &BTreeMap<String, String>) -> Self {
         let services = platform.stack.services();
-        let mut environment = services.cloud().environment();
+        let mut environment = services.environment_of("SampleAuthorizerFunction").unwrap();
         environment.extend(services.description().functions["SampleAuthorizerFunction"].environment.clone());
         environment.extend(endpoints.clone());
         let mut processes = Vec::new();

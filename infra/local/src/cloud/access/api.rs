@@ -63,6 +63,24 @@ fn of_key(api: &Api, operation: &str, body: &Value) -> Call {
     call
 }
 
+/// A message to a queue, and what its key is asked for by whoever sends it.
+///
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html>
+pub(super) fn sending(rules: &Rules, queue: &str) -> Vec<Call> {
+    let mut calls = vec![Call::on("sqs:SendMessage", queue)];
+    for action in
+        rules.key_of(queue).into_iter().flat_map(|key| ["kms:GenerateDataKey", "kms:Decrypt"].map(|action| (action, key)))
+    {
+        let mut call = Call::on(action.0, action.1);
+        call.context = Context::default()
+            .with("kms:ViaService", format!("sqs.{REGION}.amazonaws.com"))
+            .with("kms:CallerAccount", ACCOUNT)
+            .with("kms:EncryptionContext:aws:sqs:arn", queue);
+        calls.push(call);
+    }
+    calls
+}
+
 fn add_encryption_context(context: &mut Context, members: &Value) {
     for (name, value) in members.as_object().into_iter().flatten() {
         context.add("kms:EncryptionContextKeys", [name]);
@@ -85,7 +103,7 @@ fn of_secret(api: &Api, rules: &Rules, operation: &str, body: &Value) -> Vec<Cal
         "PutSecretValue" => &["kms:GenerateDataKey", "kms:Decrypt"],
         _ => &[],
     };
-    if let Some(key) = rules.key_of_secret(resource) {
+    if let Some(key) = rules.key_of(resource) {
         for action in of_key {
             let mut call = Call::on(action, key);
             call.context = Context::default()

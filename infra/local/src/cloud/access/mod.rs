@@ -15,7 +15,7 @@ pub(super) mod front;
 mod rules;
 
 pub(super) use self::api::permit as permit_api;
-pub use self::rules::Rules;
+pub use self::rules::{Granted, Rules};
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -133,6 +133,11 @@ impl Authority {
         let mut calls: Vec<Call> = actions.iter().map(|action| Call::on(action, stream)).collect();
         calls.extend(rules.table_of_stream(stream).and_then(|table| dynamodb::opening(&rules, &table)));
         self.permit(&Caller::Function(function.to_owned()), &calls)
+    }
+
+    /// Whether a function may send to this queue, and seal what it sends.
+    pub(super) fn check_queue(&self, function: &str, queue: &str) -> Result<(), Refusal> {
+        self.permit(&Caller::Function(function.to_owned()), &api::sending(&self.rules(), queue))
     }
 
     /// Decides on all of the calls that a request comes to. One refusal is the request's.

@@ -22,8 +22,21 @@ pub struct Rules {
     tables: BTreeMap<String, Table>,
     /// Policies of tables, streams, secrets and keys, by ARN.
     guards: BTreeMap<String, Policy>,
-    /// The key that a secret is sealed under, by the secret's ARN.
-    sealed_secrets: BTreeMap<String, String>,
+    /// The key that a secret or a queue is sealed under, by its ARN.
+    sealed: BTreeMap<String, String>,
+    /// The logical ids of what policies name, by ARN.
+    names: BTreeMap<String, String>,
+}
+
+/// A permission of a function's role.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Granted {
+    /// By logical id.
+    pub function: String,
+    /// What is permitted.
+    pub permission: Permission,
+    /// The permission's resource, by logical id where the template has it.
+    pub resource: String,
 }
 
 /// What has to be known of a table.
@@ -76,14 +89,32 @@ impl Rules {
         }
         for secret in &description.secrets {
             let arn = physical.get(&secret.logical_id).map(|made| made.reference.clone());
+            rules.name(&secret.logical_id, arn.as_ref());
             if let (Some(arn), Some(key)) = (arn, key_arn(&secret.properties["KmsKeyId"])) {
-                rules.sealed_secrets.insert(arn, key);
+                rules.sealed.insert(arn, key);
             }
+        }
+        for queue in &description.queues {
+            let arn = attribute(&queue.logical_id, "Arn");
+            if let (Some(arn), Some(key)) = (&arn, key_arn(&queue.properties["KmsMasterKeyId"])) {
+                rules.sealed.insert(arn.clone(), key);
+            }
+        }
+        for resource in [&description.tables, &description.keys, &description.queues].into_iter().flatten() {
+            rules.name(&resource.logical_id, attribute(&resource.logical_id, "Arn").as_ref());
+        }
+        for group in &description.log_groups {
+            let name = group.properties["LogGroupName"].as_str().unwrap_or(&group.logical_id);
+            rules.name(&group.logical_id, Some(&format!("arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}:*")));
         }
         for (id, secret, document) in &access.secret_policies {
             rules.guard(id, secret, document)?;
         }
         Ok(rules)
+    }
+
+    fn name(&mut self, logical_id: &str, arn: Option<&String>) {
+        self.names.extend(arn.map(|arn| (arn.clone(), logical_id.to_owned())));
     }
 
     fn guard(&mut self, id: &str, arn: &str, document: &Value) -> Result<(), CloudError> {
@@ -100,18 +131,30 @@ impl Rules {
 
     /// All that any function's role is permitted, by its own policy or by a resource's that names it.
     #[must_use]
-    pub fn permissions(&self) -> Vec<(String, Permission)> {
+    pub fn granted(&self) -> Vec<Granted> {
         let mut all = Vec::new();
         for (function, principal) in &self.principals {
-            let own = principal.policies.iter().flat_map(|policy| Permission::of(policy, "role", &principal.arn));
-            all.extend(own.map(|permission| (function.clone(), permission)));
+            let mut permissions: Vec<Permission> =
+                principal.policies.iter().flat_map(|policy| Permission::of(policy, "role", &principal.arn)).collect();
             for (arn, policy) in &self.guards {
                 // In a resource's policy `*` is that resource.
-                let theirs = Permission::of(policy, "resource", &principal.arn).into_iter();
-                all.extend(theirs.map(|permission| (function.clone(), permission.on(arn))));
+                permissions.extend(Permission::of(policy, "resource", &principal.arn).into_iter().map(|one| one.on(arn)));
             }
+            all.extend(permissions.into_iter().map(|permission| {
+                let resource = self.named(&permission.resource);
+                Granted { function: function.clone(), permission, resource }
+            }));
         }
         all
+    }
+
+    /// What an ARN in a policy stands for, by the logical id of what it names or begins with.
+    fn named(&self, arn: &str) -> String {
+        let known = self.names.iter().find(|(known, _)| arn.strip_prefix(known.as_str()).is_some_and(begins_anew));
+        known.map_or_else(
+            || arn.rsplit(':').next().unwrap_or(arn).to_owned(),
+            |(known, logical_id)| format!("{logical_id}{}", &arn[known.len()..]),
+        )
     }
 
     /// These policies without one permission.
@@ -162,8 +205,9 @@ impl Rules {
         self.tables.iter().find(|(_, known)| known.arn == table).map(|(name, _)| name.clone())
     }
 
-    pub(super) fn key_of_secret(&self, arn: &str) -> Option<&String> {
-        self.sealed_secrets.get(arn)
+    /// The key that a secret or a queue is sealed under.
+    pub(super) fn key_of(&self, arn: &str) -> Option<&String> {
+        self.sealed.get(arn)
     }
 
     pub(super) fn decide(&self, principal: &Principal, call: &Call) -> Result<Vec<Permission>, Refusal> {
@@ -200,4 +244,9 @@ fn key_arn(named: &Value) -> Option<String> {
 fn partition_key(properties: &Value) -> Option<String> {
     let mut schema = properties["KeySchema"].as_array()?.iter();
     schema.find(|element| element["KeyType"] == "HASH")?["AttributeName"].as_str().map(str::to_owned)
+}
+
+/// Whether what follows an ARN in a longer one is a part of what it names.
+fn begins_anew(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with('/')
 }

@@ -47,6 +47,13 @@ impl Reading {
         let decision = self.authority.check_stream(function, actions, &self.stream_arn);
         decision.map_err(|refusal| CloudError::new(refusal.to_string()))
     }
+
+    /// Lambda refuses a mapping whose function's role may not write what is given up.
+    fn check_dead_letters(&self, queue: Option<&str>) -> Result<(), CloudError> {
+        let (Some(function), Some(queue)) = (&self.function, queue) else { return Ok(()) };
+        let decision = self.authority.check_queue(function, queue);
+        decision.map_err(|refusal| CloudError::new(refusal.to_string()))
+    }
 }
 
 /// Where each mapping stands, by its name.
@@ -82,6 +89,7 @@ impl EventSource {
     {
         let reading = Reading::of(cloud, &mapping);
         reading.check(&["dynamodb:DescribeStream", "dynamodb:ListStreams", POLLING[0], POLLING[1]])?;
+        reading.check_dead_letters(mapping.dead_letters.as_deref())?;
         let reader = Reader::open(cloud.database.clone(), &mapping.stream_arn)?;
         let position = starting_position(cloud, &mapping, &reader)?;
         let letters = DeadLetters::of(Arc::clone(&cloud.api), &mapping)?;

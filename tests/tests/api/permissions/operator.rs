@@ -1,0 +1,44 @@
+//! LEAK-12: with the operator's role named, the tables and the pepper are shut to everybody else in the account.
+
+use aws_sdk_dynamodb::{Client, error::ProvideErrorMetadata, types::AttributeValue};
+use latchkey::stack::{Options, Services};
+
+const OPERATOR: &str = "arn:aws:iam::000000000000:role/operator";
+
+#[tokio::test]
+async fn leak_12_tables_and_pepper_are_shut_to_all_but_their_functions_and_the_operator() {
+    for named in [false, true] {
+        let mut options = Options::default();
+        if named {
+            options.parameters.insert("OperatorRoleArn".to_owned(), OPERATOR.to_owned());
+        }
+        let services = Services::start(options, "http://127.0.0.1:1").await.unwrap();
+        let variables = services.variables("management");
+        let key = |value: &str| AttributeValue::S(value.to_owned());
+        // The account's root, as an administrator whom nobody named.
+        let administrator = Client::new(&services.edge().aws);
+        for (table, class, function) in
+            [("LATCHKEY_CORE_TABLE", "K#a", "TokensFunction"), ("LATCHKEY_AUDIT_TABLE", "AC#a", "AuditFunction")]
+        {
+            let get =
+                |client: &Client| client.get_item().table_name(&variables[table]).key("PK", key(class)).key("SK", key("KEY"));
+            let answer = get(&administrator).send().await;
+            assert_eq!(answer.is_err(), named, "{answer:?}");
+            if let Err(error) = answer {
+                let message = error.as_service_error().unwrap().message().unwrap();
+                assert!(message.ends_with("with an explicit deny in a resource-based policy"), "{message}");
+            }
+            let function = Client::new(&services.edge_of(function).unwrap().aws);
+            get(&function).send().await.unwrap();
+            // Administration stays open, the policy itself included.
+            administrator.describe_table().table_name(&variables[table]).send().await.unwrap();
+        }
+        let read = |aws: &web::edge::SdkConfig| {
+            aws_sdk_secretsmanager::Client::new(aws).get_secret_value().secret_id(&variables["LATCHKEY_PEPPER_SECRET"])
+        };
+        let answer = read(&services.edge().aws).send().await;
+        assert_eq!(answer.is_err(), named, "{:?}", answer.map(|_| "read"));
+        assert!(read(&services.edge_of("TokensFunction").unwrap().aws).send().await.is_ok());
+        services.stop().await;
+    }
+}

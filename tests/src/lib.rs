@@ -9,9 +9,11 @@
 )]
 
 pub mod caller;
+pub mod faults;
 pub mod lambda;
 pub mod platform;
 pub mod proxy;
+pub mod rotator;
 
 pub use caller::{Answer, Caller};
 pub use platform::Platform;

@@ -35,6 +35,7 @@ mod rate_limits;
 mod readme;
 mod revocation;
 mod revoke_token;
+mod rotation;
 mod routes;
 mod scope_catalogue;
 mod secret_scanning;

@@ -1,7 +1,10 @@
 //! Secrets Manager: secrets, their versions and the labels on them.
 //!
 //! Differs from AWS: values are not encrypted (on disk the file's mode protects them); a version that lost its last label is
-//! gone at once, where AWS keeps about a hundred; tags, policies, replication, deletion and rotation are not offered.
+//! gone at once, where AWS keeps about a hundred; tags, policies, replication and deletion are not offered. A rotation is started
+//! (`RotateSecret`) and nothing carried out: there is no schedule, and nobody here invokes the function.
+
+mod rotation;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,6 +15,7 @@ use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use self::rotation::Rotation;
 use super::{
     ACCOUNT, REGION,
     aws_json::{Api, Blob, Refusal, epoch_seconds, read, required},
@@ -31,11 +35,15 @@ pub(super) struct Secret {
     changed: Timestamp,
     /// By version id; each one carries at least one label.
     versions: BTreeMap<String, Version>,
+    /// Nothing before it was configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rotation: Option<Rotation>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Version {
-    value: Content,
+    /// Nothing while a rotation was started and has put none.
+    value: Option<Content>,
     created: Timestamp,
     stages: BTreeSet<String>,
 }
@@ -62,7 +70,7 @@ pub(super) fn answer(api: &Api, operation: &str, body: &[u8]) -> Option<Result<V
         "DescribeSecret" => read(body).and_then(|request| describe(api, &request)),
         "GetSecretValue" => read(body).and_then(|request| value(api, &request)),
         "PutSecretValue" => read(body).and_then(|request| put(api, request)),
-        _ => return None,
+        _ => return rotation::answer(api, operation, body),
     })
 }
 
@@ -106,13 +114,20 @@ pub(super) fn create(api: &Api, request: CreateSecret) -> Result<Value, Refusal>
     let arn = format!("arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}-{}", random::text(&random::alphanumeric(), 6)?);
     api.services.change(|services| {
         if let Some(existing) = services.secrets.get(name) {
-            let retried = existing.versions.get(&token).map(|version| &version.value);
+            let retried = existing.versions.get(&token).and_then(|version| version.value.as_ref());
             return match content {
                 Some(content) if retried == Some(&content) => Ok(answer_of(&existing.arn, name, Some(&token))),
                 _ => Err(exists(format!("The operation failed because the secret {name} already exists."))),
             };
         }
-        let mut secret = Secret { arn, description: request.description, created: now, changed: now, versions: BTreeMap::new() };
+        let mut secret = Secret {
+            arn,
+            description: request.description,
+            created: now,
+            changed: now,
+            versions: BTreeMap::new(),
+            rotation: None,
+        };
         let version = content.is_some().then_some(&token);
         let answer = answer_of(&secret.arn, name, version);
         if let Some(content) = content {
@@ -137,6 +152,9 @@ fn describe(api: &Api, request: &NamedSecret) -> Result<Value, Refusal> {
         if let Some(description) = &secret.description {
             answer["Description"] = description.as_str().into();
         }
+        if let Some(rotation) = &secret.rotation {
+            rotation.describe(&mut answer);
+        }
         Ok(answer)
     })
 }
@@ -152,8 +170,9 @@ fn value(api: &Api, request: &NamedSecret) -> Result<Value, Refusal> {
         answer["CreatedDate"] = epoch_seconds(version.created).into();
         answer["VersionStages"] = json!(version.stages);
         match &version.value {
-            Content::String(text) => answer["SecretString"] = text.as_str().into(),
-            Content::Binary(bytes) => answer["SecretBinary"] = json!(bytes),
+            Some(Content::String(text)) => answer["SecretString"] = text.as_str().into(),
+            Some(Content::Binary(bytes)) => answer["SecretBinary"] = json!(bytes),
+            None => return Err(no_value(&format!("VersionId: {version_id}"))),
         }
         Ok(answer)
     })
@@ -197,43 +216,57 @@ impl Services {
 }
 
 impl Secret {
-    /// Adds a version and moves the labels to it. When `AWSCURRENT` moves, its former version becomes `AWSPREVIOUS`.
+    /// Adds a version, or gives one its value that a rotation was started for, and moves the labels to it.
     fn label(&mut self, id: &str, value: Content, stages: &BTreeSet<String>, now: Timestamp) -> Result<(), Refusal> {
-        if let Some(existing) = self.versions.get(id) {
-            return if existing.value == value {
+        let existing = self.versions.get(id);
+        if let Some(put) = existing.and_then(|version| version.value.as_ref()) {
+            return if *put == value {
                 Ok(())
             } else {
                 let message = "You can't use ClientRequestToken because that value is already in use for a version of secret";
                 Err(exists(format!("{message} {}.", self.arn)))
             };
         }
-        let mut moved = stages.clone();
-        let current = self.versions.iter().find(|(_, version)| version.stages.contains(CURRENT)).map(|(id, _)| id.clone());
-        let current = current.filter(|_| stages.contains(CURRENT));
-        if current.is_some() {
-            moved.insert(PREVIOUS.to_owned());
+        let kept = existing.map(|version| version.stages.clone()).unwrap_or_default();
+        self.versions.insert(id.to_owned(), Version { value: Some(value), created: now, stages: kept });
+        for stage in stages {
+            self.move_stage(stage, Some(id));
         }
-        for version in self.versions.values_mut() {
-            version.stages.retain(|stage| !moved.contains(stage));
-        }
-        if let Some(former) = current.and_then(|id| self.versions.get_mut(&id)) {
-            former.stages.insert(PREVIOUS.to_owned());
-        }
-        self.versions.insert(id.to_owned(), Version { value, created: now, stages: stages.clone() });
         self.versions.retain(|_, version| !version.stages.is_empty());
         Ok(())
     }
 
+    /// Which version has a label.
+    fn labelled(&self, stage: &str) -> Option<&String> {
+        self.versions.iter().find(|(_, version)| version.stages.contains(stage)).map(|(id, _)| id)
+    }
+
+    /// Moves a label, or takes it away. When `AWSCURRENT` moves, its former version becomes `AWSPREVIOUS`.
+    fn move_stage(&mut self, stage: &str, to: Option<&str>) {
+        let former = self.labelled(stage).cloned();
+        if former.as_deref() == to {
+            return;
+        }
+        if let Some(former) = &former {
+            if stage == CURRENT {
+                self.move_stage(PREVIOUS, Some(former));
+            }
+            if let Some(version) = self.versions.get_mut(former) {
+                version.stages.remove(stage);
+            }
+        }
+        if let Some(version) = to.and_then(|to| self.versions.get_mut(to)) {
+            version.stages.insert(stage.to_owned());
+        }
+    }
+
     fn version(&self, id: Option<&String>, stage: Option<&String>) -> Result<(&String, &Version), Refusal> {
-        let not_found = |what: String| {
-            Refusal::new("ResourceNotFoundException", format!("Secrets Manager can't find the specified secret value for {what}"))
-        };
         let Some(id) = id else {
             let stage = stage.map_or(CURRENT, String::as_str);
             let labelled = self.versions.iter().find(|(_, version)| version.stages.contains(stage));
-            return labelled.ok_or_else(|| not_found(format!("staging label: {stage}")));
+            return labelled.ok_or_else(|| no_value(&format!("staging label: {stage}")));
         };
-        let found = self.versions.get_key_value(id).ok_or_else(|| not_found(format!("VersionId: {id}")))?;
+        let found = self.versions.get_key_value(id).ok_or_else(|| no_value(&format!("VersionId: {id}")))?;
         if stage.is_some_and(|stage| !found.1.stages.contains(stage)) {
             let message = "You provided a VersionStage that is not associated to the provided VersionId.";
             return Err(Refusal::new("InvalidRequestException", message));
@@ -273,6 +306,10 @@ fn answer_of(arn: &str, name: &str, version: Option<&String>) -> Value {
 
 fn missing() -> Refusal {
     Refusal::new("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+}
+
+fn no_value(what: &str) -> Refusal {
+    Refusal::new("ResourceNotFoundException", format!("Secrets Manager can't find the specified secret value for {what}"))
 }
 
 fn exists(message: String) -> Refusal {

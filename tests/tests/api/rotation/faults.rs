@@ -1,0 +1,90 @@
+//! A fault at every call of every step: the request lost or the answer, for good, as where Lambda kills the function, or once; and then Secrets Manager's retry, or a person who gives the rotation up and starts another.
+
+use tests::{
+    Platform,
+    faults::{Fault, Loss},
+};
+
+use super::{Scene, version};
+
+#[derive(Clone, Copy, Debug)]
+enum Then {
+    Retried,
+    Abandoned,
+}
+
+/// How many calls a rotation makes. Counted, so that none is forgotten below.
+async fn calls(platform: &Platform) -> usize {
+    let scene = Scene::new(platform).await;
+    scene.faults.set(None);
+    scene.rotate(&version(1)).await;
+    scene.faults.set(None)
+}
+
+/// One rotation with a fault, and what follows it.
+async fn survives(platform: &Platform, fault: Fault, then: Then) {
+    let scene = Scene::new(platform).await;
+    let before = scene.rotator.value("AWSCURRENT").await;
+    scene.rotator.start(&version(1)).await;
+    scene.faults.set(Some(fault));
+    let well = async |step: &str| scene.current_works(&format!("{step}, {fault:?}, {then:?}")).await;
+    let failed = scene.rotator.steps(&scene.function, &version(1), well).await;
+    let seen = scene.faults.set(None);
+    assert!(seen > fault.nth, "{fault:?}: there were {seen} calls");
+    if fault.for_good {
+        let failure = failed.unwrap_err().to_string();
+        assert!(!failure.contains("lk_test_") && !failure.contains("eyJ"), "{failure}");
+    }
+    let last = match then {
+        Then::Retried => 1,
+        Then::Abandoned => {
+            scene.rotator.abandon(&version(1)).await;
+            scene.rotator.start(&version(2)).await;
+            2
+        }
+    };
+    let recovered = scene.rotator.complete(&scene.function, &version(last), well).await;
+    recovered.unwrap_or_else(|failure| panic!("{fault:?}, {then:?}: {failure}"));
+    scene.is_rotated_to(&version(last)).await;
+    assert_ne!(scene.rotator.value("AWSCURRENT").await["client_secret"], before["client_secret"]);
+}
+
+/// Some at a time: each of them mostly waits.
+async fn all_survive(platform: &Platform, loss: Loss, for_good: bool, then: Then) {
+    let calls = calls(platform).await;
+    assert_eq!(calls, 17);
+    let faults: Vec<_> = (0..calls).map(|nth| Fault { nth, loss, for_good }).collect();
+    for some in faults.chunks(6) {
+        let mut running: Vec<_> = some.iter().map(|fault| Box::pin(survives(platform, *fault, then))).collect();
+        std::future::poll_fn(|context| {
+            running.retain_mut(|case| case.as_mut().poll(context).is_pending());
+            if running.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn leak_11_an_answer_lost_once_and_retried() {
+    all_survive(&Platform::start().await, Loss::Answer, false, Then::Retried).await;
+}
+
+#[tokio::test]
+async fn leak_11_a_function_killed_before_a_call_and_retried() {
+    all_survive(&Platform::start().await, Loss::Request, true, Then::Retried).await;
+}
+
+#[tokio::test]
+async fn leak_11_a_function_killed_after_a_call_and_retried() {
+    all_survive(&Platform::start().await, Loss::Answer, true, Then::Retried).await;
+}
+
+#[tokio::test]
+async fn leak_11_a_function_killed_before_a_call_and_its_rotation_given_up() {
+    all_survive(&Platform::start().await, Loss::Request, true, Then::Abandoned).await;
+}
+
+#[tokio::test]
+async fn leak_11_a_function_killed_after_a_call_and_its_rotation_given_up() {
+    all_survive(&Platform::start().await, Loss::Answer, true, Then::Abandoned).await;
+}

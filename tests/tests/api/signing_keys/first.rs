@@ -4,10 +4,15 @@ use domain::{
     kind::Kind,
     signing::{SIGNER_FRESH, before_signing},
 };
+use latchkey::{cloud::Ports, stack::Options};
 use serde_json::json;
 use store::PublishedKey;
+use tests::{
+    Platform,
+    proxy::{Mode, Proxy},
+};
 
-use super::{Instances, issue, keys, kid, now, platform, published};
+use super::{Instances, JWKS, issue, keys, kid, now, platform, published};
 
 /// Instances that start at once agree on the key that signs, and nobody waits for it.
 #[tokio::test]
@@ -63,6 +68,25 @@ async fn an_instance_without_the_key_that_signs_is_unavailable() {
     platform.advance(SIGNER_FRESH);
     let refused = platform.request_token(&platform.seed.bank.key, platform.anonymous()).await;
     refused.assert_oauth_error(503, "temporarily_unavailable");
+}
+
+/// A list without a key that may sign at any moment is kept by nobody.
+#[tokio::test]
+async fn a_document_without_a_key_of_each_kind_is_not_kept() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let kms = Proxy::to(([127, 0, 0, 1], port).into()).await;
+    let platform = Platform::with(Options {
+        service_ports: Ports { api: port, ..Ports::default() },
+        endpoints: [("AWS_ENDPOINT_URL_KMS".to_owned(), kms.url())].into(),
+        ..Options::default()
+    })
+    .await;
+    kms.set(Mode::Cut);
+    let empty = platform.anonymous().get(JWKS).await;
+    assert_eq!((empty.status, empty.header("cache-control"), &empty.body), (200, "no-store", &json!({"keys": []})));
+    kms.set(Mode::Pass);
+    let whole = platform.anonymous().get(JWKS).await;
+    assert_eq!((whole.header("cache-control"), whole.body["keys"].as_array().unwrap().len()), ("public, max-age=300", 2));
 }
 
 fn key(kid: &str, jwk: serde_json::Value, at: domain::time::Timestamp) -> PublishedKey {

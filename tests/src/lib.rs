@@ -9,6 +9,7 @@
 )]
 
 pub mod caller;
+pub mod distortion;
 pub mod faults;
 pub mod lambda;
 pub mod platform;

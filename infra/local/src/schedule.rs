@@ -32,7 +32,7 @@ impl Schedules {
                     "arn:{}:events:{}:{}:rule/{}-{name}{}",
                     description.partition, description.region, description.account_id, description.stack_name, schedule.name
                 );
-                running.push(tokio::spawn(run(name.clone(), rule, schedule.clone(), functions.clone(), clock.clone())));
+                running.push(tokio::spawn(run(name.clone(), rule, schedule.clone(), functions.clone(), clock.clone(), LOOK)));
             }
         }
         Self(running)
@@ -45,10 +45,10 @@ impl Drop for Schedules {
     }
 }
 
-async fn run(function: String, rule: String, schedule: Schedule, functions: Arc<dyn Invoke>, clock: Clock) {
+async fn run(function: String, rule: String, schedule: Schedule, functions: Arc<dyn Invoke>, clock: Clock, look: Duration) {
     let mut next = clock() + schedule.every;
     loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(look).await;
         let now = clock();
         if now < next {
             continue;
@@ -94,18 +94,19 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_function_is_called_once_for_each_interval_of_the_clock() {
         let now = Arc::new(AtomicI64::new(0));
         let clock: Clock = Arc::new({
             let now = now.clone();
             move || Timestamp::from_seconds(now.load(Ordering::SeqCst))
         });
-        let calls = Counting::default();
+        let (calls, look) = (Counting::default(), Duration::from_millis(5));
         let count = calls.0.clone();
         let schedule = Schedule { name: "Rounds".into(), every: Duration::from_mins(5) };
-        let running = tokio::spawn(run("Canary".into(), "arn:aws:events:r:1:rule/x".into(), schedule, Arc::new(calls), clock));
-        let looked = async || tokio::time::sleep(LOOK * 3).await;
+        let running =
+            tokio::spawn(run("Canary".into(), "arn:aws:events:r:1:rule/x".into(), schedule, Arc::new(calls), clock, look));
+        let looked = async || tokio::time::sleep(look * 20).await;
         for (moment, expected) in [(0, 0), (299, 0), (300, 1), (301, 1), (599, 1), (600, 2), (6_000, 3)] {
             now.store(moment, Ordering::SeqCst);
             looked().await;

@@ -22,6 +22,9 @@ pub(crate) struct Key {
     material: Material,
     description: String,
     created: Timestamp,
+    /// Whether it is said to rotate; nothing here does.
+    #[serde(default)]
+    rotates: bool,
 }
 
 /// The kinds of keys there are.
@@ -80,7 +83,7 @@ pub(crate) fn generate(api: &Api, request: CreateKey) -> Result<(String, Key), R
         }
         _ => return Err(unsupported(&format!("KeySpec {spec} with KeyUsage {usage}"))),
     };
-    let key = Key { material, description: request.description.unwrap_or_default(), created: (api.clock)() };
+    let key = Key { material, description: request.description.unwrap_or_default(), created: (api.clock)(), rotates: false };
     Ok((random::uuid()?, key))
 }
 
@@ -90,6 +93,15 @@ pub(super) fn describe(api: &Api, request: &NamedKey) -> Result<Value, Refusal> 
     api.services.read(|services| {
         let (id, key) = services.key(name)?;
         Ok(json!({"KeyMetadata": metadata(id, key)}))
+    })
+}
+
+/// `GetKeyRotationStatus`.
+pub(super) fn rotation(api: &Api, request: &NamedKey) -> Result<Value, Refusal> {
+    let name = required("keyId", request.key_id.as_ref())?;
+    api.services.read(|services| {
+        let (id, key) = services.key(name)?;
+        Ok(json!({"KeyId": super::arn(&format!("key/{id}")), "KeyRotationEnabled": key.rotates}))
     })
 }
 
@@ -121,6 +133,11 @@ impl Key {
             Material::P256(_) => "ECC_NIST_P256",
             Material::Symmetric(_) => "SYMMETRIC_DEFAULT",
         }
+    }
+
+    /// Has it said of it whether it rotates.
+    pub(crate) const fn set_rotation(&mut self, rotates: bool) {
+        self.rotates = rotates;
     }
 
     /// Its `KeyUsage`.

@@ -25,6 +25,7 @@ pub(super) fn answer(api: &Api, operation: &str, body: &[u8]) -> Option<Result<V
         "CreateAlias" => read(body).and_then(|request| aliases::create(api, &request)),
         "CreateKey" => read(body).and_then(|request| keys::create(api, request)),
         "DescribeKey" => read(body).and_then(|request| keys::describe(api, &request)),
+        "GetKeyRotationStatus" => read(body).and_then(|request| keys::rotation(api, &request)),
         "GetPublicKey" => read(body).and_then(|request| keys::public_key(api, &request)),
         "ListAliases" => read(body).and_then(|request| aliases::list(api, &request)),
         "Sign" => read(body).and_then(|request| signing::sign(api, &request)),

@@ -23,8 +23,7 @@ pub(super) struct KeyProperties {
     enabled: Option<bool>,
     #[serde(rename = "KeyPolicy")]
     _key_policy: Option<IgnoredAny>,
-    #[serde(rename = "EnableKeyRotation")]
-    _rotation: Option<IgnoredAny>,
+    enable_key_rotation: Option<bool>,
     #[serde(rename = "PendingWindowInDays")]
     _pending_window: Option<IgnoredAny>,
     #[serde(rename = "BypassPolicyLockoutSafetyCheck")]
@@ -67,6 +66,7 @@ pub(super) fn provision(api: &Api, logical_id: &str, wanted: KeyProperties) -> R
             )));
         }
     };
+    rotate(api, &id, wanted.enable_key_rotation == Some(true))?;
     let attributes = [("Arn", kms::arn(&format!("key/{id}"))), ("KeyId", id.clone())];
     Ok(PhysicalResource { attributes: attributes.map(|(name, value)| (name.to_owned(), value)).into(), reference: id })
 }
@@ -94,5 +94,13 @@ fn keep(api: &Api, logical_id: &str, id: String, key: kms::Key) -> Result<String
         services.keys.insert(id.clone(), key);
         services.physical.insert(logical_id.to_owned(), id.clone());
         Ok(id)
+    })
+}
+
+/// The template's word, also about a key of an earlier start.
+fn rotate(api: &Api, id: &str, rotates: bool) -> Result<(), Refusal> {
+    api.services.change(|services| {
+        services.keys.get_mut(id).into_iter().for_each(|key| key.set_rotation(rotates));
+        Ok(())
     })
 }

@@ -1,7 +1,7 @@
 //! KMS's keys and the peppers.
 
 use aws_sdk_kms::types::{KeyMetadata, KeySpec, KeyState, KeyUsageType};
-use domain::{kind::Kind, pepper::Peppers};
+use domain::{error::causes, kind::Kind, pepper::Peppers};
 use store::{Store, Tables};
 use web::{Edge, Env};
 
@@ -59,19 +59,29 @@ pub(super) async fn signing(env: &Env, aws: &Aws) -> Outcome {
     several.outcome(format!("{count} signing keys are enabled"))
 }
 
-/// That each kind has a published key, that no key is of both kinds, and that verifiers are shown all of them.
+/// That each kind has a published key, that it is signed by one, that no key is of both kinds, and that verifiers are shown all of them.
 pub(super) async fn published(env: &Env, edge: &Edge, shown: Option<&[String]>) -> Outcome {
     let tables = Tables::of(|name| named(env, name))?;
     let entropy = edge.entropy.clone();
     let store = Store::new(&edge.aws, tables, edge.clock.clone(), move || entropy.guid());
-    let (mut several, mut known) = (Several::default(), Vec::new());
+    let (mut several, mut known, mut signers) = (Several::default(), Vec::new(), Vec::new());
     for (kind, _) in SIGNERS {
         let keys = store.signing_keys(kind).await;
-        let keys = keys
-            .map_err(|error| Trouble::Unknown(format!("the published keys cannot be read: {}", domain::error::causes(&error))));
+        let keys = keys.map_err(|error| Trouble::Unknown(format!("the published keys cannot be read: {}", causes(&error))));
         let Some(keys) = several.take(keys) else { continue };
         if keys.is_empty() {
-            several.wrong(format!("no {kind} key is published"));
+            several.take::<()>(Err(match shown {
+                Some(_) => Trouble::Wrong(format!("no {kind} key is published")),
+                None => Trouble::Unknown(format!("no {kind} key is published before somebody asks for the JWK Set or a token")),
+            }));
+        }
+        let signer = store.signer(kind).await;
+        let signer = signer.map_err(|error| Trouble::Unknown(format!("which key signs cannot be read: {}", causes(&error))));
+        if let Some(Some(signer)) = several.take(signer) {
+            if !keys.iter().any(|key| key.kid == signer.kid) {
+                several.wrong(format!("{kind} tokens are signed by {}, which is not published", signer.kid));
+            }
+            signers.push(format!("{kind} tokens are signed by {}", signer.kid));
         }
         for key in keys {
             if known.contains(&key.kid) {
@@ -86,7 +96,8 @@ pub(super) async fn published(env: &Env, edge: &Edge, shown: Option<&[String]>) 
     if let Some(unknown) = shown.into_iter().flatten().find(|shown| !known.contains(shown)).filter(|_| several.is_fine()) {
         several.wrong(format!("{unknown} is in the JWK Set and not published"));
     }
-    several.outcome(format!("{} keys are published and shown", known.len()))
+    signers.insert(0, format!("{} keys are published and shown", known.len()));
+    several.outcome(signers.join("; "))
 }
 
 /// That what is at rest can be read, and that the key's material changes.

@@ -48,6 +48,8 @@ pub(super) struct Seen {
     pub(super) authorizer: Option<Map<String, Value>>,
     /// What the function's answer came to.
     pub(super) integration: Option<(u16, i64)>,
+    /// The id of the API key that it was counted under, or was to be.
+    pub(super) usage_key_id: Option<String>,
 }
 
 impl Seen {
@@ -59,6 +61,9 @@ impl Seen {
             context.insert("integrationStatus".into(), status.into());
             context.insert("integrationLatency".into(), latency.into());
             context.insert("integration".into(), json!({"status": status, "integrationStatus": 200, "latency": latency}));
+        }
+        if let (Some(id), Some(identity)) = (self.usage_key_id, context.get_mut("identity")) {
+            identity["apiKeyId"] = id.into();
         }
         if let Some(refusal) = refusal {
             context.insert("error".into(), refusal.error());

@@ -29,7 +29,7 @@ use call::Call;
 use gateway_response::Refusal;
 use reply::Reply;
 use route::Matched;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -170,12 +170,16 @@ impl Shared {
             context.insert("integrationLatency".into(), Value::from(latency));
             authorizer = Some(context);
         }
-        let usage_key_id = self.count(call, matched, authorizer.as_ref(), usage_key.as_deref())?;
+        if matched.route.api_key_required {
+            seen.usage_key_id = usage_key.as_deref().and_then(|key| self.usage.id(key));
+            let counted = self.usage.count(usage_key.as_deref(), call.received);
+            counted.map_err(|refusal| refusal.with_authorizer(seen.authorizer.clone().unwrap_or_default()))?;
+        }
         let function = self.description.functions.get(&matched.route.function).ok_or_else(unknown)?;
         let mut event = event::proxy(&self.description, call, matched, authorizer);
-        if let Some(id) = usage_key_id {
+        if let Some(id) = &seen.usage_key_id {
             event["requestContext"]["identity"]["apiKey"] = usage_key.into();
-            event["requestContext"]["identity"]["apiKeyId"] = id.into();
+            event["requestContext"]["identity"]["apiKeyId"] = id.as_str().into();
         }
         let asked = (self.options.clock)();
         let answer = invoke::call(&self.invoker, function, event, Some(self.options.integration_timeout)).await;
@@ -191,21 +195,6 @@ impl Shared {
         context.insert("responseLatency".into(), ((self.options.clock)() - call.received).into());
         seen.complete(&mut context, reply.status, reply.body.len(), refusal);
         self.options.access_log.write(&self.description.api, call, context);
-    }
-
-    /// Counts a call whose method asks for it; the answer is the API key's id.
-    fn count(
-        &self,
-        call: &Call,
-        matched: &Matched<'_>,
-        authorizer: Option<&Map<String, Value>>,
-        key: Option<&str>,
-    ) -> Result<Option<String>, Refusal> {
-        if !matched.route.api_key_required {
-            return Ok(None);
-        }
-        let counted = self.usage.count(key, call.received);
-        counted.map(Some).map_err(|refusal| refusal.with_authorizer(authorizer.cloned().unwrap_or_default()))
     }
 
     /// One line a request, without headers, bodies, queries or the values of path parameters.

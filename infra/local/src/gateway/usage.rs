@@ -6,7 +6,7 @@
 use super::gateway_response::Refusal;
 use crate::template::{Quota, QuotaPeriod, ResponseType, Throttle, UsagePlan};
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use time::OffsetDateTime;
 
 /// Every API key's plan and how much of it is used.
@@ -43,9 +43,14 @@ impl Usage {
         Self { keys: Mutex::new(keys) }
     }
 
-    /// Counts a call and answers with the API key's id, or refuses it: unknown key, too fast, or too many.
-    pub(super) fn count(&self, key: Option<&str>, now: i64) -> Result<String, Refusal> {
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The id of an API key that a plan has.
+    pub(super) fn id(&self, key: &str) -> Option<String> {
+        self.lock().get(key).map(|meter| meter.id.clone())
+    }
+
+    /// Counts a call, or refuses it: unknown key, too fast, or too many.
+    pub(super) fn count(&self, key: Option<&str>, now: i64) -> Result<(), Refusal> {
+        let mut keys = self.lock();
         let Some(meter) = key.and_then(|key| keys.get_mut(key)) else {
             return Err(Refusal::new(ResponseType::InvalidApiKey, "Forbidden").because("no usage plan has such a key"));
         };
@@ -59,7 +64,11 @@ impl Usage {
         {
             return Err(Refusal::new(ResponseType::QuotaExceeded, "Limit Exceeded").because("over the usage plan's quota"));
         }
-        Ok(meter.id.clone())
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Meter>> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -123,7 +132,7 @@ mod tests {
         Usage::new(&[UsagePlan { name: "Plan".into(), keys: vec!["a".into(), "b".into()], throttle, quota }])
     }
 
-    fn kind(outcome: Result<String, Refusal>) -> Option<ResponseType> {
+    fn kind(outcome: Result<(), Refusal>) -> Option<ResponseType> {
         outcome.err().map(|refusal| refusal.kind)
     }
 
@@ -131,7 +140,7 @@ mod tests {
     fn apt_9_a_burst_passes_and_then_the_rate() {
         let usage = usage(Some(Throttle { rate: 2.0, burst: 3 }), None);
         for _ in 0..3 {
-            assert_eq!(usage.count(Some("a"), 0).unwrap(), "Plan");
+            assert_eq!(kind(usage.count(Some("a"), 0)), None);
         }
         assert_eq!(kind(usage.count(Some("a"), 0)), Some(ResponseType::Throttled));
         assert_eq!(kind(usage.count(Some("b"), 0)), None, "each key has a bucket of its own");
@@ -164,5 +173,6 @@ mod tests {
         for key in [None, Some("c"), Some("")] {
             assert_eq!(kind(usage.count(key, 0)), Some(ResponseType::InvalidApiKey));
         }
+        assert_eq!((usage.id("a").as_deref(), usage.id("c")), (Some("Plan"), None));
     }
 }

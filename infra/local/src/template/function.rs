@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Properties that change nothing on a laptop.
-const WITHOUT_MEANING: [&str; 24] = [
+const WITHOUT_MEANING: [&str; 25] = [
     "Architectures",
     "AutoPublishAlias",
     "CodeSigningConfigArn",
@@ -34,6 +34,7 @@ const WITHOUT_MEANING: [&str; 24] = [
     "SnapStart",
     "Tags",
     "Tracing",
+    "VpcConfig",
 ];
 
 /// SAM's and Lambda's defaults.

@@ -10,6 +10,8 @@ mod api;
 mod auth;
 mod conditions;
 mod description;
+#[cfg(test)]
+mod documented;
 mod function;
 mod globals;
 mod intrinsics;

@@ -183,7 +183,8 @@ def authorizer(template):
 
 
 def parameters(template):
-    functions = sorted(name for name, it in template["Resources"].items() if it["Type"] == "AWS::Lambda::Function" and "Condition" not in it)
+    always = {name: it for name, it in template["Resources"].items() if "Condition" not in it}
+    functions = sorted(name for name, it in always.items() if it["Type"] == "AWS::Lambda::Function")
     lines = [
         "// Made by translate.py of infra/template.yaml: change that, and run it again.",
         "",

@@ -1,15 +1,11 @@
 // A platform, and in another stack three APIs that it guards: what one writes to use these constructs.
-import { App, Stack, Validations } from 'aws-cdk-lib';
+import { type App, Stack } from 'aws-cdk-lib';
 import { LambdaIntegration, RestApi } from 'aws-cdk-lib/aws-apigateway';
 import { HttpApi, HttpMethod, WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpLambdaIntegration, WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { Code, Function, Runtime } from 'aws-cdk-lib/aws-lambda';
-import { AwsSolutionsChecks } from 'cdk-nag';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 
-import { Latchkey, LatchkeyAuthorizer, LatchkeyCode } from '../lib';
-import { acknowledge } from './acknowledged';
+import { Latchkey, LatchkeyAuthorizer, type LatchkeyCode } from '../lib';
 
 /** The example, in an app. Without code cargo-lambda builds it. */
 export function example(app: App, code?: LatchkeyCode): { platform: Stack; guarded: Stack } {
@@ -34,7 +30,12 @@ export function example(app: App, code?: LatchkeyCode): { platform: Stack; guard
   const http = new HttpApi(guarded, 'Http');
   const httpGuard = LatchkeyAuthorizer.forHttp(guarded, 'HttpGuard', { ...common, api: http, routes });
   const integration = new HttpLambdaIntegration('HttpThings', handler);
-  http.addRoutes({ path: '/v1/things', methods: [HttpMethod.GET, HttpMethod.POST], integration, authorizer: httpGuard.authorizer });
+  http.addRoutes({
+    path: '/v1/things',
+    methods: [HttpMethod.GET, HttpMethod.POST],
+    integration,
+    authorizer: httpGuard.authorizer,
+  });
 
   // A WebSocket API: $connect takes it, and the other routes are reached through a connection.
   const socket = new WebSocketApi(guarded, 'Socket');
@@ -45,15 +46,4 @@ export function example(app: App, code?: LatchkeyCode): { platform: Stack; guard
   socket.addRoute('$default', { integration: events });
   new WebSocketStage(guarded, 'SocketStage', { webSocketApi: socket, stageName: 'main', autoDeploy: true });
   return { platform, guarded };
-}
-
-if (require.main === module) {
-  const app = new App();
-  // Programs that are built already: those of -c programs=DIRECTORY, or of the checkout.
-  const named = app.node.tryGetContext('programs') as string | undefined;
-  const built = named ?? join(__dirname, '../../../../target/lambda');
-  example(app, named !== undefined || existsSync(built) ? LatchkeyCode.fromDirectory(built) : undefined);
-  acknowledge(app);
-  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
-  app.synth();
 }

@@ -38,8 +38,18 @@ export function alarmsOf(
   const period = Duration.minutes(1);
   return [
     alarm('UnavailableAlarm', unavailable, 1, 'The authorizer cannot read what it decides by, and answers 503.'),
-    alarm('ThrottleAlarm', authorizer.metricThrottles({ period }), 1, 'The authorizer has no concurrency left: calls are answered with 503.'),
+    alarm(
+      'ThrottleAlarm',
+      authorizer.metricThrottles({ period }),
+      1,
+      'The authorizer has no concurrency left: calls are answered with 503.',
+    ),
     // It has five seconds, and gives up reading the feed by itself after some two.
-    alarm('LatencyAlarm', authorizer.metricDuration({ period, statistic: 'p99' }), 2000, 'One call of a hundred waits two seconds for its authorizer.'),
+    alarm(
+      'LatencyAlarm',
+      authorizer.metricDuration({ period, statistic: 'p99' }),
+      2000,
+      'One call of a hundred waits two seconds for its authorizer.',
+    ),
   ];
 }

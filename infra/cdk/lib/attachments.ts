@@ -30,7 +30,11 @@ export class LatchkeyRestAuthorizer extends AuthorizerFunction {
     const { api } = props;
     refuse(this, [...notDescribed(api), ...besideApi(this, api), ...onlyMethods(props.routes)]);
     const resultsCacheTtl = Duration.seconds(0);
-    this.authorizer = new apigateway.RequestAuthorizer(this, 'Authorizer', { handler: this.function, identitySources: [], resultsCacheTtl });
+    this.authorizer = new apigateway.RequestAuthorizer(this, 'Authorizer', {
+      handler: this.function,
+      identitySources: [],
+      resultsCacheTtl,
+    });
     this.authorizer._attachToApi(api);
     // CDK writes an empty text for no identity source; CloudFormation wants none.
     (this.authorizer.node.defaultChild as apigateway.CfnAuthorizer).identitySource = undefined;
@@ -60,7 +64,9 @@ export class LatchkeyRestAuthorizer extends AuthorizerFunction {
     // The event names the method that was called, so that a method is listed that ANY serves.
     const serves = (route: string): boolean => {
       const [method, path] = route.split(' ');
-      return served.some((it) => it.route === route || it.route === `ANY ${path}` || (method === 'ANY' && it.route.endsWith(` ${path}`)));
+      return served.some(
+        (it) => it.route === route || it.route === `ANY ${path}` || (method === 'ANY' && it.route.endsWith(` ${path}`)),
+      );
     };
     return routeFaults(served, routes, publicRoutes, serves);
   }
@@ -93,7 +99,11 @@ export class LatchkeyHttpAuthorizer extends AuthorizerFunction {
       identitySource: ['$request.header.Authorization'],
     });
     permit(this, api.apiId, this.attached.authorizerId);
-    this.authorizer = routeAuthorizer(this, (route: apigatewayv2.IHttpRoute) => route.httpApi.apiId === api.apiId, this.attached.authorizerId);
+    this.authorizer = routeAuthorizer(
+      this,
+      (route: apigatewayv2.IHttpRoute) => route.httpApi.apiId === api.apiId,
+      this.attached.authorizerId,
+    );
   }
 
   protected override inspect(): string[] {
@@ -142,7 +152,12 @@ export class LatchkeyWebSocketAuthorizer extends AuthorizerFunction {
   }
 }
 
-function routeFaults(served: readonly Served[], routes: Routes, publicRoutes: readonly string[], serves: (route: string) => boolean): string[] {
+function routeFaults(
+  served: readonly Served[],
+  routes: Routes,
+  publicRoutes: readonly string[],
+  serves: (route: string) => boolean,
+): string[] {
   const open = served.filter((it) => !it.guarded && !publicRoutes.includes(it.route));
   const both = publicRoutes.filter((route) => route in routes || served.some((it) => it.route === route && it.guarded));
   const gone = [...Object.keys(routes), ...publicRoutes].filter((route) => !serves(route));
@@ -182,7 +197,9 @@ function pathOf(method: apigateway.CfnMethod): string {
 /** An API that is an OpenAPI document names authorizers in it, where no construct can put one. */
 function notDescribed(api: apigateway.IRestApi): string[] {
   return api instanceof apigateway.SpecRestApi
-    ? [`${api.node.path} is an OpenAPI document: name the authorizer in it, as docs/cdk.md shows, or describe the API by apigateway.RestApi.`]
+    ? [
+        `${api.node.path} is an OpenAPI document: name the authorizer in it, as docs/cdk.md shows, or describe the API by apigateway.RestApi.`,
+      ]
     : [];
 }
 
@@ -217,11 +234,19 @@ function uriOf(authorizer: AuthorizerFunction): string {
 function permit(authorizer: AuthorizerFunction, apiId: string, authorizerId: string): void {
   authorizer.function.addPermission('Invoke', {
     principal: new iam.ServicePrincipal('apigateway.amazonaws.com'),
-    sourceArn: Stack.of(authorizer).formatArn({ service: 'execute-api', resource: apiId, resourceName: `authorizers/${authorizerId}` }),
+    sourceArn: Stack.of(authorizer).formatArn({
+      service: 'execute-api',
+      resource: apiId,
+      resourceName: `authorizers/${authorizerId}`,
+    }),
   });
 }
 
-function routeAuthorizer<Route extends IConstruct>(authorizer: Construct, isMine: (route: Route) => boolean, authorizerId: string) {
+function routeAuthorizer<Route extends IConstruct>(
+  authorizer: Construct,
+  isMine: (route: Route) => boolean,
+  authorizerId: string,
+) {
   return {
     bind: ({ route }: { readonly route: Route }) => {
       refuse(authorizer, isMine(route) ? [] : [`${route.node.path} is of another API than the one that it guards.`]);
@@ -229,4 +254,3 @@ function routeAuthorizer<Route extends IConstruct>(authorizer: Construct, isMine
     },
   };
 }
-

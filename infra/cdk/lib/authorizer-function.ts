@@ -67,6 +67,12 @@ export interface LatchkeyAuthorizerProps {
    */
   readonly usageKey?: string;
   /**
+   * The name of its role, for a platform whose `operatorRoleArn` shuts others out: the role's ARN must be in that list.
+   *
+   * @default - CloudFormation makes one up
+   */
+  readonly roleName?: string;
+  /**
    * Concurrent executions kept for the authorizer, which is also the most that it can have.
    *
    * @default - none
@@ -147,10 +153,16 @@ export abstract class AuthorizerFunction extends Construct {
 
     const functionArn = this.made.attrArn;
     this.function = lambda.Function.fromFunctionAttributes(this, 'Function', { functionArn, sameEnvironment: true });
-    this.role = iam.Role.fromRoleArn(this, 'Role', get<iam.CfnRole>('Role').attrArn, { mutable: false });
+    const role = get<iam.CfnRole>('Role');
+    role.roleName = props.roleName;
+    this.role = iam.Role.fromRoleArn(this, 'Role', role.attrArn, { mutable: false });
     this.logGroup = logs.LogGroup.fromLogGroupArn(this, 'Logs', logGroup.attrArn);
     this.alarms = alarmsOf(this, this.function, logGroup, props.alarms);
-    const reasons = (): string[] => [...inspectAuthorizers([this.made]), ...environmentFaults(variablesOf(this.made)), ...this.inspect()];
+    const reasons = (): string[] => [
+      ...inspectAuthorizers([this.made]),
+      ...environmentFaults(variablesOf(this.made)),
+      ...this.inspect(),
+    ];
     this.node.addValidation({ validate: reasons });
   }
 
@@ -171,21 +183,36 @@ function faults(scope: Construct, props: LatchkeyAuthorizerProps): string[] {
   // JavaScript may say what the types do not let.
   const kinds: Record<string, string> = { sandbox: latchkey.sandboxAudience, live: latchkey.liveAudience };
   if (!(environment in kinds)) {
-    return [`environment is '${String(environment)}': an authorizer takes sandbox or live, never both, or a sandbox credential would open a live API.`];
+    return [
+      `environment is '${String(environment)}': an authorizer takes sandbox or live, never both, or a sandbox credential would open a live API.`,
+    ];
   }
   const found = objections(props.routes, catalogueOf(props));
   if (audience !== undefined && audience !== kinds[environment]) {
-    found.push(`audience is '${audience}', and the platform's ${environment} tokens name '${kinds[environment]}': none would be accepted.`);
+    found.push(
+      `audience is '${audience}', and the platform's ${environment} tokens name '${kinds[environment]}': none would be accepted.`,
+    );
   }
   if (trustedProxy !== undefined && [trustedProxy.addressHeader, trustedProxy.proofHeader, trustedProxy.secret].some(isEmpty)) {
-    found.push('trustedProxy needs addressHeader, proofHeader and secret: a header that anybody can send proves nothing by itself.');
+    found.push(
+      'trustedProxy needs addressHeader, proofHeader and secret: a header that anybody can send proves nothing by itself.',
+    );
   }
   const sealed = trustedProxy?.secret?.encryptionKey;
   if (sealed !== undefined && sealed.keyArn !== latchkey.dataKey.keyArn) {
-    found.push("the proxy's secret is sealed under a key that the authorizer may not use: seal it under the platform's dataKey, or give it none.");
+    found.push(
+      "the proxy's secret is sealed under a key that the authorizer may not use: seal it under the platform's dataKey, or give it none.",
+    );
   }
   if (latchkey.scopeCatalogueFile !== '' && props.scopeCatalogue === undefined) {
-    found.push('the platform has a catalogue of scopes of its own: name that file here by scopeCatalogue, so that routes can be checked.');
+    found.push(
+      'the platform has a catalogue of scopes of its own: name that file here by scopeCatalogue, so that routes can be checked.',
+    );
+  }
+  if (latchkey.operatorRoleArn !== '' && !isLetIn(latchkey.operatorRoleArn, props.roleName)) {
+    found.push(
+      "the platform's tables refuse every role that its operatorRoleArn does not list: give the authorizer a roleName, and list its ARN there.",
+    );
   }
   for (const { account, region } of [latchkey.tables.core, latchkey.pepperSecret, latchkey.dataKey].map((it) => it.env)) {
     const home = Stack.of(latchkey);
@@ -195,7 +222,14 @@ function faults(scope: Construct, props: LatchkeyAuthorizerProps): string[] {
 }
 
 function catalogueOf(props: LatchkeyAuthorizerProps): ReadonlySet<string> | undefined {
-  return props.latchkey.scopeCatalogueFile !== '' && props.scopeCatalogue === undefined ? undefined : scopesOf(props.scopeCatalogue);
+  return props.latchkey.scopeCatalogueFile !== '' && props.scopeCatalogue === undefined
+    ? undefined
+    : scopesOf(props.scopeCatalogue);
+}
+
+/** Whether a list of roles that is known by now has the role; one that is not known cannot be looked into. */
+function isLetIn(list: string, roleName: string | undefined): boolean {
+  return roleName !== undefined && (Token.isUnresolved(list) || list.split(',').some((arn) => arn.endsWith(`:role/${roleName}`)));
 }
 
 function known(value: string, otherwise: string): string {
@@ -205,9 +239,12 @@ function known(value: string, otherwise: string): string {
 /** Tables of other accounts need policies that the template does not have; those of other Regions cannot be reached. */
 function elsewhere(scope: Construct, account: string, region: string): string[] {
   const mine = Stack.of(scope);
-  const differs = (one: string, other: string): boolean => !Token.isUnresolved(one) && !Token.isUnresolved(other) && one !== other;
+  const differs = (one: string, other: string): boolean =>
+    !Token.isUnresolved(one) && !Token.isUnresolved(other) && one !== other;
   return differs(mine.account, account) || differs(mine.region, region)
-    ? [`the platform is in account ${account}, Region ${region}, and this stack in ${mine.account}, ${mine.region}: an authorizer works in the platform's account and Region.`]
+    ? [
+        `the platform is in account ${account}, Region ${region}, and this stack in ${mine.account}, ${mine.region}: an authorizer works in the platform's account and Region.`,
+      ]
     : [];
 }
 
@@ -260,7 +297,9 @@ function environmentFaults(variables: Readonly<Record<string, unknown>>): string
   }
   found.push(...proxyFaults(variables));
   // A name that is not known before the deployment is counted as nothing: what is refused here Lambda refuses for certain.
-  const bytes = Object.entries(variables).map(([name, value]) => Buffer.byteLength(name + (typeof value === 'string' ? value : '')));
+  const bytes = Object.entries(variables).map(([name, value]) =>
+    Buffer.byteLength(name + (typeof value === 'string' ? value : '')),
+  );
   const total = bytes.reduce((sum, one) => sum + one, 0);
   if (total > ENVIRONMENT_BYTES) {
     const routes = Buffer.byteLength(String(variables.LATCHKEY_ROUTES));

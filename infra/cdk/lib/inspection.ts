@@ -1,6 +1,16 @@
 // What is wired to an authorizer's function, wherever in the app it is wired: a construct of ours cannot be unsafe by its
 // properties, but CDK lets anybody write an authorizer of their own that names its function.
-import { type CfnResource, DefaultTokenResolver, type IResolvable, type IResolveContext, Reference, Stack, Stage, StringConcat, Tokenization } from 'aws-cdk-lib';
+import {
+  type CfnResource,
+  DefaultTokenResolver,
+  type IResolvable,
+  type IResolveContext,
+  Reference,
+  Stack,
+  Stage,
+  StringConcat,
+  Tokenization,
+} from 'aws-cdk-lib';
 import * as apigateway from 'aws-cdk-lib/aws-apigateway';
 import * as apigatewayv2 from 'aws-cdk-lib/aws-apigatewayv2';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
@@ -9,7 +19,12 @@ import type { IConstruct } from 'constructs';
 import { PLATFORM } from './template';
 
 /** The gateway's answers that make an authorizer's refusals what the product says: 401, 403 and 503 (twice). */
-export const GATEWAY_RESPONSES = ['UNAUTHORIZED', 'ACCESS_DENIED', 'AUTHORIZER_FAILURE', 'AUTHORIZER_CONFIGURATION_ERROR'] as const;
+export const GATEWAY_RESPONSES = [
+  'UNAUTHORIZED',
+  'ACCESS_DENIED',
+  'AUTHORIZER_FAILURE',
+  'AUTHORIZER_CONFIGURATION_ERROR',
+] as const;
 
 /** One such answer, as the platform's own API has it. */
 export interface GatewayResponse {
@@ -27,7 +42,14 @@ export const PLATFORM_RESPONSES = ((): Readonly<Record<string, GatewayResponse>>
       const headers = Object.entries(responseParameters as Record<string, string>);
       const named = headers.map(([name, value]) => [name.replace('gatewayresponse.header.', ''), value]);
       const templates = responseTemplates as Record<string, string>;
-      return [type, { statusCode: String(statusCode), responseTemplates: templates, responseParameters: { Headers: Object.fromEntries(named) } }];
+      return [
+        type,
+        {
+          statusCode: String(statusCode),
+          responseTemplates: templates,
+          responseParameters: { Headers: Object.fromEntries(named) },
+        },
+      ];
     }),
   );
 })();
@@ -38,7 +60,11 @@ type Properties = Readonly<Record<string, unknown>>;
 export function targets(scope: IConstruct, value: unknown): ReadonlySet<IConstruct> {
   const found = new Set<IConstruct>();
   class Finder extends DefaultTokenResolver {
-    override resolveToken(token: IResolvable, context: IResolveContext, postProcessor: Parameters<DefaultTokenResolver['resolveToken']>[2]) {
+    override resolveToken(
+      token: IResolvable,
+      context: IResolveContext,
+      postProcessor: Parameters<DefaultTokenResolver['resolveToken']>[2],
+    ) {
       if (Reference.isReference(token)) {
         const { target } = token;
         if (!found.has(target)) {
@@ -62,7 +88,9 @@ function entryOf(resource: CfnResource): unknown {
 
 /** A resource's properties as they will stand in the template, with whatever was overridden. */
 export function propertiesOf(resource: CfnResource): Properties {
-  const { Resources } = Stack.of(resource).resolve(entryOf(resource)) as { Resources: Record<string, { Properties?: Properties }> };
+  const { Resources } = Stack.of(resource).resolve(entryOf(resource)) as {
+    Resources: Record<string, { Properties?: Properties }>;
+  };
   return Object.values(Resources)[0]?.Properties ?? {};
 }
 
@@ -100,10 +128,18 @@ const CACHE = 'caches results, and a revoked credential would pass until the cac
 
 function restFaults(path: string, { Type, AuthorizerResultTtlInSeconds, IdentitySource }: Properties): string[] {
   return [
-    ...(Type === 'REQUEST' ? [] : [`${path} is a ${String(Type)} authorizer, which sees neither the caller's address nor the matched resource: make it a REQUEST authorizer.`]),
+    ...(Type === 'REQUEST'
+      ? []
+      : [
+          `${path} is a ${String(Type)} authorizer, which sees neither the caller's address nor the matched resource: make it a REQUEST authorizer.`,
+        ]),
     // API Gateway's own default is 300 seconds.
     ...(Number(AuthorizerResultTtlInSeconds ?? 300) === 0 ? [] : [`${path} ${CACHE}.`]),
-    ...(isEmpty(IdentitySource) ? [] : [`${path} has an identity source, and API Gateway would refuse a call without it before the authorizer sees and logs it: leave it out.`]),
+    ...(isEmpty(IdentitySource)
+      ? []
+      : [
+          `${path} has an identity source, and API Gateway would refuse a call without it before the authorizer sees and logs it: leave it out.`,
+        ]),
   ];
 }
 
@@ -129,19 +165,31 @@ function responseFaults(path: string, given: readonly (readonly [string, unknown
     const statuses = given.filter(([of]) => of === type).map(([, status]) => String(status));
     const wanted = PLATFORM_RESPONSES[type]?.statusCode;
     if (statuses.length === 0) {
-      return [`${path} guards an API without the gateway response ${type}: its callers would get API Gateway's own answer, and a failure would read as a 500.`];
+      return [
+        `${path} guards an API without the gateway response ${type}: its callers would get API Gateway's own answer, and a failure would read as a 500.`,
+      ];
     }
     if (statuses.length > 1) {
-      return [`${path} guards an API with two gateway responses ${type}: leave yours out, or say gatewayResponses: false to keep it.`];
+      return [
+        `${path} guards an API with two gateway responses ${type}: leave yours out, or say gatewayResponses: false to keep it.`,
+      ];
     }
-    return statuses[0] === wanted ? [] : [`${path} guards an API whose gateway response ${type} has the status ${statuses[0]} instead of ${wanted}.`];
+    return statuses[0] === wanted
+      ? []
+      : [`${path} guards an API whose gateway response ${type} has the status ${statuses[0]} instead of ${wanted}.`];
   });
 }
 
 function httpFaults(it: apigatewayv2.CfnAuthorizer, properties: Properties, called: lambda.CfnFunction): string[] {
-  const { AuthorizerType, AuthorizerResultTtlInSeconds, AuthorizerPayloadFormatVersion: version, EnableSimpleResponses } = properties;
+  const {
+    AuthorizerType,
+    AuthorizerResultTtlInSeconds,
+    AuthorizerPayloadFormatVersion: version,
+    EnableSimpleResponses,
+  } = properties;
   const path = it.node.path;
-  const faults = AuthorizerType === 'REQUEST' ? [] : [`${path} is a ${String(AuthorizerType)} authorizer: make it a REQUEST authorizer.`];
+  const faults =
+    AuthorizerType === 'REQUEST' ? [] : [`${path} is a ${String(AuthorizerType)} authorizer: make it a REQUEST authorizer.`];
   // WebSocket APIs have neither a cache nor a payload version.
   const unset = version === undefined ? 0 : 300;
   if (Number(AuthorizerResultTtlInSeconds ?? unset) !== 0) {
@@ -150,7 +198,9 @@ function httpFaults(it: apigatewayv2.CfnAuthorizer, properties: Properties, call
   const answers = variablesOf(called).LATCHKEY_HTTP_API_RESPONSE === 'iam' ? 'iam' : 'simple';
   const expects = EnableSimpleResponses === true || EnableSimpleResponses === 'true' ? 'simple' : 'iam';
   if (version === '2.0' && answers !== expects) {
-    faults.push(`${path} expects ${expects} responses and its function answers with ${answers} ones: API Gateway would refuse every call.`);
+    faults.push(
+      `${path} expects ${expects} responses and its function answers with ${answers} ones: API Gateway would refuse every call.`,
+    );
   }
   return faults;
 }
@@ -162,7 +212,9 @@ function documentFaults(api: apigateway.CfnRestApi | apigatewayv2.CfnApi, functi
   const schemes = Object.entries({ ...(document.securityDefinitions ?? {}), ...(components?.securitySchemes ?? {}) });
   const ids = functions.map((one) => Stack.of(one).getLogicalId(one));
   const faults = schemes.flatMap(([name, scheme]) => {
-    const authorizer = (scheme as Record<string, unknown>)['x-amazon-apigateway-authorizer'] as Record<string, unknown> | undefined;
+    const authorizer = (scheme as Record<string, unknown>)['x-amazon-apigateway-authorizer'] as
+      | Record<string, unknown>
+      | undefined;
     const text = JSON.stringify(authorizer ?? {});
     if (authorizer === undefined || !ids.some((id) => text.includes(id))) {
       return [];
@@ -177,7 +229,13 @@ function documentFaults(api: apigateway.CfnRestApi | apigatewayv2.CfnApi, functi
     return faults;
   }
   const responses = (document['x-amazon-apigateway-gateway-responses'] ?? {}) as Record<string, { statusCode?: unknown }>;
-  return [...faults, ...responseFaults(api.node.path, Object.entries(responses).map(([type, { statusCode }]) => [type, statusCode]))];
+  return [
+    ...faults,
+    ...responseFaults(
+      api.node.path,
+      Object.entries(responses).map(([type, { statusCode }]) => [type, statusCode]),
+    ),
+  ];
 }
 
 /** A function's variables, as they will stand in the template. */

@@ -46,6 +46,8 @@ export interface ILatchkey extends IConstruct {
   readonly scopeCatalogueFile: string;
   /** The layer that has it. */
   readonly scopeCatalogueLayer: string;
+  /** The roles that may touch data beside the platform's own, with commas between; empty when none are shut out. */
+  readonly operatorRoleArn: string;
   readonly tables: { readonly core: dynamodb.ITable; readonly feed: dynamodb.ITable; readonly audit: dynamodb.ITable };
   readonly pepperSecret: secretsmanager.ISecret;
   readonly dataKey: kms.IKey;
@@ -70,6 +72,8 @@ export interface LatchkeyNames {
   readonly scopeCatalogueFile?: string;
   /** @default - none */
   readonly scopeCatalogueLayer?: string;
+  /** @default - none: the tables shut nobody out */
+  readonly operatorRoleArn?: string;
 }
 
 /** Latchkey in a stack: one of it, since logs are named by the stack. */
@@ -85,6 +89,7 @@ export class Latchkey extends Construct implements ILatchkey {
   readonly brand: string;
   readonly scopeCatalogueFile: string;
   readonly scopeCatalogueLayer: string;
+  readonly operatorRoleArn: string;
   /** The API. Its routes come from the template; those added here are not of its deployment. */
   readonly restApi: apigateway.IRestApi;
   readonly tables: Readonly<Record<'core' | 'feed' | 'audit' | 'usage', dynamodb.ITable>>;
@@ -108,6 +113,7 @@ export class Latchkey extends Construct implements ILatchkey {
     this.brand = values.Brand as string;
     this.scopeCatalogueFile = values.ScopeCatalogueFile as string;
     this.scopeCatalogueLayer = values.ScopeCatalogueLayer as string;
+    this.operatorRoleArn = values.OperatorRoleArn as string;
 
     this.template = include(this, PLATFORM, values, props.preserveLogicalIds);
     const code = props.code ?? LatchkeyCode.fromSource();
@@ -122,8 +128,12 @@ export class Latchkey extends Construct implements ILatchkey {
     });
     const key = (name: string): kms.IKey => kms.Key.fromKeyArn(this, name, get<kms.CfnKey>(name).attrArn);
     this.dataKey = key('DataKey');
-    const keys = (...names: string[]): kms.IKey[] => names.filter((name) => this.template.node.tryFindChild(name) !== undefined).map(key);
-    this.signingKeys = { sandbox: keys('SandboxSigningKey', 'SandboxSigningKeyB'), live: keys('LiveSigningKey', 'LiveSigningKeyB') };
+    const keys = (...names: string[]): kms.IKey[] =>
+      names.filter((name) => this.template.node.tryFindChild(name) !== undefined).map(key);
+    this.signingKeys = {
+      sandbox: keys('SandboxSigningKey', 'SandboxSigningKeyB'),
+      live: keys('LiveSigningKey', 'LiveSigningKeyB'),
+    };
     const table = (name: string): dynamodb.ITable => {
       const { attrArn: tableArn, attrStreamArn: tableStreamArn } = get<dynamodb.CfnTable>(name);
       return dynamodb.Table.fromTableAttributes(this, name, { tableArn, tableStreamArn, encryptionKey: this.dataKey });
@@ -162,6 +172,7 @@ class Imported extends Construct implements ILatchkey {
   readonly brand: string;
   readonly scopeCatalogueFile: string;
   readonly scopeCatalogueLayer: string;
+  readonly operatorRoleArn: string;
   readonly tables: ILatchkey['tables'];
   readonly pepperSecret: secretsmanager.ISecret;
   readonly dataKey: kms.IKey;
@@ -177,6 +188,7 @@ class Imported extends Construct implements ILatchkey {
     this.brand = values.Brand as string;
     this.scopeCatalogueFile = values.ScopeCatalogueFile as string;
     this.scopeCatalogueLayer = values.ScopeCatalogueLayer as string;
+    this.operatorRoleArn = values.OperatorRoleArn as string;
     this.tables = {
       core: dynamodb.Table.fromTableName(this, 'CoreTable', coreTable),
       feed: dynamodb.Table.fromTableName(this, 'FeedTable', feedTable),

@@ -97,6 +97,15 @@ export interface LatchkeyParameters {
    */
   readonly deletionProtection?: boolean;
   /**
+   * The ARNs of the roles, with commas between them, that may touch what the tables and the pepper hold beside the
+   * functions: those that run the latchkey command, and of authorizers that other stacks attach. Everybody else in
+   * the account is then refused there, administrators too; the policies themselves stay theirs to change. Empty to
+   * leave it to the account's own policies. It must be ARNs of roles or users with commas between them, or empty.
+   *
+   * @default - none
+   */
+  readonly operatorRoleArn?: string;
+  /**
    * How many days the functions' logs are kept.
    *
    * @default 90
@@ -253,6 +262,7 @@ export const PARAMETERS: Readonly<Record<keyof LatchkeyParameters, string>> = {
   trustedProxySecretArn: 'TrustedProxySecretArn',
   sampleEnvironment: 'SampleEnvironment',
   deletionProtection: 'DeletionProtection',
+  operatorRoleArn: 'OperatorRoleArn',
   logRetentionDays: 'LogRetentionDays',
   canarySecretArn: 'CanarySecretArn',
   canaryRateMinutes: 'CanaryRateMinutes',

@@ -30,9 +30,13 @@ export function proxyFaults(variables: Readonly<Record<string, unknown>>): strin
     return [];
   }
   if (missing.length > 0) {
-    return [`a forwarded address is trusted without ${missing.join(' and ')}: a header that anybody can send proves nothing by itself.`];
+    return [
+      `a forwarded address is trusted without ${missing.join(' and ')}: a header that anybody can send proves nothing by itself.`,
+    ];
   }
-  const headers = [PROXY_VARIABLES.addressHeader, PROXY_VARIABLES.proofHeader].map((name) => String(variables[name]).toLowerCase());
+  const headers = [PROXY_VARIABLES.addressHeader, PROXY_VARIABLES.proofHeader].map((name) =>
+    String(variables[name]).toLowerCase(),
+  );
   const reserved = headers.filter((header) => RESERVED_HEADERS.includes(header));
   return [
     ...reserved.map((header) => `${header} is trusted as the header of a proxy, and callers write it too.`),

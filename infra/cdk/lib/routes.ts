@@ -37,7 +37,9 @@ export function objections(routes: Routes, catalogue: ReadonlySet<string> | unde
     const unknown = scopes.filter((scope) => (catalogue === undefined ? !SCOPE.test(scope) : !catalogue.has(scope)));
     return [
       ...wrongRoute(route, names),
-      ...unknown.map((scope) => `routes has an unknown scope for '${route}': '${scope}'. The route would be closed to everybody.`),
+      ...unknown.map(
+        (scope) => `routes has an unknown scope for '${route}': '${scope}'. The route would be closed to everybody.`,
+      ),
     ];
   });
 }

@@ -33,6 +33,7 @@ export interface Resource {
 export interface Template {
   readonly Parameters: Readonly<Record<string, ParameterRules>>;
   readonly Conditions?: Readonly<Record<string, unknown>>;
+  readonly Mappings?: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, unknown>>>>>>;
   readonly Rules?: Readonly<Record<string, { RuleCondition?: unknown; Assertions: readonly Assertion[] }>>;
   readonly Resources: Readonly<Record<string, Resource>>;
   readonly Outputs?: Readonly<Record<string, { readonly Condition?: string; readonly Value: unknown }>>;
@@ -104,7 +105,7 @@ export function failedRules(template: Template, values: Values): string[] {
 }
 
 /**
- * A template without rules and conditions: each is decided by the values, and what it keeps out is gone. CloudFormation could not
+ * A template without rules, mappings and conditions: each is decided by the values, and what it keeps out is gone. CloudFormation could not
  * decide them: it lets them name parameters alone, and a value may be a token.
  */
 export function settled(template: Template, values: Values): Template {
@@ -121,23 +122,32 @@ export function settled(template: Template, values: Values): Template {
       const [condition, yes, no] = argument as [string, unknown, unknown];
       return settle(logic.holds({ Condition: condition }) ? yes : no);
     }
+    if (name === 'Fn::FindInMap') {
+      return logic.found(argument as unknown[]);
+    }
     if (name === 'Ref' && argument === 'AWS::NoValue') {
       return undefined;
     }
     const members = Object.entries(value).map(([key, member]) => [key, settle(member)]);
     return Object.fromEntries(members.filter(([, member]) => member !== undefined));
   };
-  const kept = Object.entries(template.Resources).filter(([, { Condition: it }]) => it === undefined || logic.holds({ Condition: it }));
+  const kept = Object.entries(template.Resources).filter(
+    ([, { Condition: it }]) => it === undefined || logic.holds({ Condition: it }),
+  );
   const names = kept.map(([name]) => name);
   const resources = kept.map(([name, { Condition: _, DependsOn: before = [], ...resource }]) => {
     const waitsFor = [before].flat().filter((it) => names.includes(it));
     return [name, { ...(settle(resource) as Resource), ...(waitsFor.length === 0 ? {} : { DependsOn: waitsFor }) }];
   });
-  const outputs = Object.entries(template.Outputs ?? {}).filter(([, { Condition: it }]) => it === undefined || logic.holds({ Condition: it }));
+  const outputs = Object.entries(template.Outputs ?? {}).filter(
+    ([, { Condition: it }]) => it === undefined || logic.holds({ Condition: it }),
+  );
   return {
     Parameters: template.Parameters,
     Resources: Object.fromEntries(resources) as Template['Resources'],
-    Outputs: Object.fromEntries(outputs.map(([name, { Condition: _, ...output }]) => [name, settle(output)])) as Template['Outputs'],
+    Outputs: Object.fromEntries(
+      outputs.map(([name, { Condition: _, ...output }]) => [name, settle(output)]),
+    ) as Template['Outputs'],
   };
 }
 
@@ -170,6 +180,16 @@ class Logic {
       }
     }
     throw unknown(expression);
+  }
+
+  /** What a mapping has. */
+  found(path: readonly unknown[]): unknown {
+    const [map = '', first = '', second = ''] = path.map((key) => String(this.value(key)));
+    const value = this.template.Mappings?.[map]?.[first]?.[second];
+    if (value === undefined) {
+      throw unknown({ 'Fn::FindInMap': path });
+    }
+    return value;
   }
 
   private value(expression: unknown): unknown {

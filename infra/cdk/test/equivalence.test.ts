@@ -34,6 +34,11 @@ const SAMPLES = [
   'vpc-0123456789abcdef0',
   'arn:aws:secretsmanager:us-east-1:000000000000:secret:it-AbCdEf',
   'arn:aws:sns:us-east-1:000000000000:it',
+  'arn:aws:iam::000000000000:role/it',
+  'arn:aws:wafv2:us-east-1:000000000000:regional/webacl/it/0f1e2d3c-0000-4000-8000-000000000000',
+  'subnet-0123456789abcdef0,subnet-0123456789abcdef1',
+  'sg-0123456789abcdef0',
+  'rtb-0123456789abcdef0',
   'ops@example.com',
 ];
 /** Parameters of which a rule lets only one be given: each variant gives another. */
@@ -63,7 +68,10 @@ function others(nth: number): Record<string, unknown> {
 }
 
 const CHOICES = Object.values(PLATFORM.Parameters).map((it) => it.AllowedValues?.length ?? 2);
-const VARIANTS: readonly Record<string, unknown>[] = [{}, ...Array.from({ length: Math.min(Math.max(...CHOICES) - 1, 3) }, (_, nth) => others(nth))];
+const VARIANTS: readonly Record<string, unknown>[] = [
+  {},
+  ...Array.from({ length: Math.min(Math.max(...CHOICES) - 1, 3) }, (_, nth) => others(nth)),
+];
 
 VARIANTS.forEach((given, nth) => {
   test(`the synthesized platform is SAM's, ${nth === 0 ? 'with the defaults' : `with other value ${nth} of every parameter`}`, () => {
@@ -99,12 +107,18 @@ test('the comparison sees a property that differs, one that is missing, and a re
   const made = platform();
   const found = structuredClone(Template.fromStack(made.stack).toJSON()) as Record<string, Section>;
   const names = namesOf(made);
-  const [tokens, table] = ['TokensFunction', 'CoreTable'].map((name) => made.stack.getLogicalId(made.latchkey.template.getResource(name)));
+  const [tokens, table] = ['TokensFunction', 'CoreTable'].map((name) =>
+    made.stack.getLogicalId(made.latchkey.template.getResource(name)),
+  );
   const resources = found.Resources as Record<string, { Properties: Record<string, unknown>; DeletionPolicy?: string }>;
   Object.assign(resources[tokens ?? '']?.Properties ?? {}, { Timeout: 29 });
   delete resources[table ?? '']?.DeletionPolicy;
   resources.Another = { Properties: {} };
-  const report = differences('Resources', plain(evaluated(PLATFORM, valuesOf({})).Resources, valuesOf({}), {}), plain(resources, {}, names));
+  const report = differences(
+    'Resources',
+    plain(evaluated(PLATFORM, valuesOf({})).Resources, valuesOf({}), {}),
+    plain(resources, {}, names),
+  );
   assert.deepEqual(report, [
     'Resources.Another: SAM has none, CDK has {}',
     'Resources.CoreTable.DeletionPolicy: SAM has "Retain", CDK has none',
@@ -113,7 +127,8 @@ test('the comparison sees a property that differs, one that is missing, and a re
 });
 
 test('another route makes another deployment, so that API Gateway serves it', (t) => {
-  const deployments = (text: string): string[] => Object.keys((JSON.parse(text) as typeof PLATFORM).Resources).filter((name) => /^ApiDeployment/.test(name));
+  const deployments = (text: string): string[] =>
+    Object.keys((JSON.parse(text) as typeof PLATFORM).Resources).filter((name) => /^ApiDeployment/.test(name));
   const now = deployments(JSON.stringify(PLATFORM));
   assert.equal(now.length, 1);
   const made = platform();

@@ -37,7 +37,10 @@ test('each explanation is of something that cdk-nag finds, and says why', () => 
   const found = findings(false);
   assert.ok(found.length > 0);
   for (const [path, rule, reason] of ACKNOWLEDGED) {
-    assert.ok(found.some((it) => it.path.startsWith(path) && it.rule === rule), `${rule} at ${path} is not found any more`);
+    assert.ok(
+      found.some((it) => it.path.startsWith(path) && it.rule === rule),
+      `${rule} at ${path} is not found any more`,
+    );
     assert.ok(reason.length > 30, `${rule} at ${path} has no reason`);
   }
 });
@@ -54,6 +57,8 @@ test('with cdk-nag the example is synthesized', () => {
 });
 
 test('a newcomer reads it in sixty lines', () => {
-  const lines = readFileSync(join(CDK, 'bin', 'example.ts'), 'utf8').trimEnd().split('\n');
+  const lines = readFileSync(join(CDK, 'bin', 'example.ts'), 'utf8')
+    .trimEnd()
+    .split('\n');
   assert.ok(lines.length <= 60, `${lines.length} lines`);
 });

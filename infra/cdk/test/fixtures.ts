@@ -1,5 +1,6 @@
 // Apps to test, with programs that are none: nothing here builds Rust.
 import { App, ArnFormat, Stack, type StackProps } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
 import * as apigateway from 'aws-cdk-lib/aws-apigateway';
 import * as apigatewayv2 from 'aws-cdk-lib/aws-apigatewayv2';
 import * as integrations from 'aws-cdk-lib/aws-apigatewayv2-integrations';
@@ -9,7 +10,16 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { type ILatchkey, Latchkey, LatchkeyCode, type LatchkeyProps } from '../lib';
+import {
+  type ILatchkey,
+  Latchkey,
+  LatchkeyAuthorizer,
+  type LatchkeyAuthorizerProps,
+  LatchkeyCode,
+  type LatchkeyProps,
+  type LatchkeyRestAuthorizer,
+  type RestProps,
+} from '../lib';
 
 export const CDK = join(__dirname, '..', '..');
 export const ISSUER = 'https://auth.example.com';
@@ -53,7 +63,10 @@ export function platform(props: Partial<LatchkeyProps> = {}, app = newApp()): Pl
 }
 
 /** A stack with a platform that it knows by names, which is quicker than one that it deploys. */
-export function guarded(props: StackProps = {}, names: { scopeCatalogueFile?: string } = {}): { stack: Stack; latchkey: ILatchkey } {
+export function guarded(
+  props: StackProps = {},
+  names: { scopeCatalogueFile?: string } = {},
+): { stack: Stack; latchkey: ILatchkey } {
   const stack = new Stack(newApp(), 'Guarded', props);
   const arnFormat = ArnFormat.COLON_RESOURCE_NAME;
   const latchkey = Latchkey.fromNames(stack, 'Latchkey', {
@@ -81,6 +94,53 @@ export function restApi(stack: Stack): apigateway.RestApi {
 
 export function webSocketIntegration(): apigatewayv2.WebSocketRouteIntegration {
   return new integrations.WebSocketMockIntegration('Events');
+}
+
+export const ROUTES = { 'GET /things': ['accounts:read'] };
+
+export interface Rest {
+  readonly stack: Stack;
+  readonly api: apigateway.RestApi;
+  readonly guard: LatchkeyRestAuthorizer;
+  readonly template: () => Template;
+}
+
+/** A REST API that is guarded as it should be. */
+export function rest(props: Partial<RestProps> = {}, { stack, latchkey } = guarded()): Rest {
+  const api = restApi(stack);
+  const guard = LatchkeyAuthorizer.forRest(stack, 'Guard', {
+    latchkey,
+    api,
+    environment: 'sandbox',
+    routes: ROUTES,
+    code: CODE,
+    ...props,
+  });
+  api.root.addResource('things').addMethod('GET', MOCK, guard.methodOptions);
+  return { stack, api, guard, template: () => Template.fromStack(stack) };
+}
+
+/** A resource of the template's sample authorizer in a guard. */
+export function resource<T>(guard: LatchkeyRestAuthorizer, id: string): T {
+  return guard.node.findChild('Template').node.findChild(id) as T;
+}
+
+/** An HTTP API without routes, and a guard for it. */
+export function http(props: Partial<LatchkeyAuthorizerProps> & { responses?: 'simple' | 'iam' } = {}) {
+  const { stack, latchkey } = guarded();
+  const api = new apigatewayv2.HttpApi(stack, 'Http');
+  const guard = LatchkeyAuthorizer.forHttp(stack, 'Guard', {
+    latchkey,
+    api,
+    environment: 'sandbox',
+    routes: ROUTES,
+    code: CODE,
+    ...props,
+  });
+  const route = (path: string, authorizer?: apigatewayv2.IHttpRouteAuthorizer): void => {
+    api.addRoutes({ path, methods: [apigatewayv2.HttpMethod.GET], integration: httpIntegration(), authorizer });
+  };
+  return { stack, api, guard, route };
 }
 
 /** What stops the synthesis of a stack's app. */

@@ -45,13 +45,19 @@ test('a value that is known at the deployment alone is taken', () => {
   const { stack } = platform(scopes, app);
   const made = Object.values(Template.fromStack(stack).findResources('AWS::Lambda::Function'));
   const layered = made.filter(({ Properties }) => Properties.Layers !== undefined);
-  assert.equal(layered.length, made.filter(({ Properties }) => 'LATCHKEY_SCOPE_CATALOGUE_FILE' in (Properties.Environment?.Variables ?? {})).length);
+  assert.equal(
+    layered.length,
+    made.filter(({ Properties }) => 'LATCHKEY_SCOPE_CATALOGUE_FILE' in (Properties.Environment?.Variables ?? {})).length,
+  );
   assert.match(JSON.stringify(layered[0]?.Properties.Layers), /Fn::ImportValue/);
 });
 
 test('no parameter, rule or condition of the template is left to the deployment', () => {
   const { Parameters, Rules, Conditions } = Template.fromStack(platform().stack).toJSON();
-  assert.deepEqual([Object.keys(Parameters), Object.keys(Rules), Conditions], [['BootstrapVersion'], ['CheckBootstrapVersion'], undefined]);
+  assert.deepEqual(
+    [Object.keys(Parameters), Object.keys(Rules), Conditions],
+    [['BootstrapVersion'], ['CheckBootstrapVersion'], undefined],
+  );
 });
 
 test('it exposes the API, tables, functions, keys and outputs', () => {
@@ -111,8 +117,13 @@ test('a function has the program that was built for it', () => {
 });
 
 test('a program that is not there, or is for another processor, is named', () => {
-  const code = (...built: Parameters<typeof programs>): Partial<LatchkeyProps> => ({ code: LatchkeyCode.fromDirectory(programs(...built)) });
-  assert.throws(() => platform(code(183, ['tokens'])), /There is no program at .*\/bootstrap: run 'cargo lambda build --release --arm64'/);
+  const code = (...built: Parameters<typeof programs>): Partial<LatchkeyProps> => ({
+    code: LatchkeyCode.fromDirectory(programs(...built)),
+  });
+  assert.throws(
+    () => platform(code(183, ['tokens'])),
+    /There is no program at .*\/bootstrap: run 'cargo lambda build --release --arm64'/,
+  );
   assert.throws(() => platform({ ...code(183, []), architecture: 'x86_64' }), /--release --x86-64/);
   assert.throws(() => platform(code(62)), /is built for x86_64, and the function is to run on arm64/);
   assert.throws(() => platform({ architecture: 'x86_64' }), /is built for arm64, and the function is to run on x86_64/);
@@ -120,7 +131,10 @@ test('a program that is not there, or is for another processor, is named', () =>
 
 test('without built programs cargo-lambda builds them, from a checkout that is there', () => {
   const nowhere = directory();
-  assert.throws(() => platform({ code: LatchkeyCode.fromSource(nowhere) }), new RegExp(`There is no crate at ${join(nowhere, 'functions')}`));
+  assert.throws(
+    () => platform({ code: LatchkeyCode.fromSource(nowhere) }),
+    new RegExp(`There is no crate at ${join(nowhere, 'functions')}`),
+  );
   // Bundling is off in this app, so that nothing is built; that the sources are found is what is seen.
   const app = new App({ context: { 'aws:cdk:bundling-stacks': [] } });
   const { stack } = platform({ code: undefined }, app);

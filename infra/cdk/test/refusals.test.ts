@@ -1,8 +1,8 @@
 // What is unsafe stops the synthesis, with a sentence that says so.
-import { App, Duration, Fn, Stack } from 'aws-cdk-lib';
+import { type App, Stack } from 'aws-cdk-lib';
 import * as apigateway from 'aws-cdk-lib/aws-apigateway';
 import * as apigatewayv2 from 'aws-cdk-lib/aws-apigatewayv2';
-import { HttpLambdaAuthorizer, HttpLambdaResponseType, WebSocketLambdaAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
+import * as iam from 'aws-cdk-lib/aws-iam';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
@@ -11,39 +11,26 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { LatchkeyAuthorizer, type LatchkeyAuthorizerProps, type LatchkeyRestAuthorizer, type RestProps } from '../lib';
+import { Latchkey, LatchkeyAuthorizer, type RestProps } from '../lib';
 import { RESERVED_HEADERS } from '../lib/proxy';
-import { CDK, CODE, directory, guarded, httpIntegration, MOCK, newApp, platform, refusal, restApi, webSocketIntegration } from './fixtures';
-
-const ROUTES = { 'GET /things': ['accounts:read'] };
-
-interface Rest {
-  readonly stack: Stack;
-  readonly api: apigateway.RestApi;
-  readonly guard: LatchkeyRestAuthorizer;
-}
-
-/** A REST API that is guarded as it should be. */
-function rest(props: Partial<RestProps> = {}, { stack, latchkey } = guarded()): Rest {
-  const api = restApi(stack);
-  const guard = LatchkeyAuthorizer.forRest(stack, 'Guard', { latchkey, api, environment: 'sandbox', routes: ROUTES, code: CODE, ...props });
-  api.root.addResource('things').addMethod('GET', MOCK, guard.methodOptions);
-  return { stack, api, guard };
-}
-
-function resource<T>(guard: LatchkeyRestAuthorizer, id: string): T {
-  return guard.node.findChild('Template').node.findChild(id) as T;
-}
-
-function http(props: Partial<LatchkeyAuthorizerProps> & { responses?: 'simple' | 'iam' } = {}) {
-  const { stack, latchkey } = guarded();
-  const api = new apigatewayv2.HttpApi(stack, 'Http');
-  const guard = LatchkeyAuthorizer.forHttp(stack, 'Guard', { latchkey, api, environment: 'sandbox', routes: ROUTES, code: CODE, ...props });
-  const route = (path: string, authorizer?: apigatewayv2.IHttpRouteAuthorizer): void => {
-    api.addRoutes({ path, methods: [apigatewayv2.HttpMethod.GET], integration: httpIntegration(), authorizer });
-  };
-  return { stack, api, guard, route };
-}
+import {
+  CDK,
+  CODE,
+  directory,
+  guarded,
+  http,
+  httpIntegration,
+  ISSUER,
+  MOCK,
+  newApp,
+  platform,
+  refusal,
+  resource,
+  rest,
+  restApi,
+  ROUTES,
+  webSocketIntegration,
+} from './fixtures';
 
 test('the guarded API of these tests is one that is not refused', () => {
   const { stack } = rest();
@@ -98,7 +85,10 @@ test('a trusted header without a proxy that proves itself is refused', () => {
   const whole = { addressHeader: 'CloudFront-Viewer-Address', proofHeader: 'X-Proof', secret };
   for (const lacking of ['addressHeader', 'proofHeader', 'secret'] as const) {
     const trustedProxy = { ...whole, [lacking]: lacking === 'secret' ? undefined : '' } as unknown as typeof whole;
-    assert.throws(() => rest({ trustedProxy }, { stack: new Stack(newApp(), `Without${lacking}`), latchkey }), /trustedProxy needs addressHeader, proofHeader and secret/);
+    assert.throws(
+      () => rest({ trustedProxy }, { stack: new Stack(newApp(), `Without${lacking}`), latchkey }),
+      /trustedProxy needs addressHeader, proofHeader and secret/,
+    );
   }
   for (const [change, sentence] of [
     [{ addressHeader: 'X-Forwarded-For' }, /x-forwarded-for is trusted as the header of a proxy, and callers write it too/],
@@ -111,18 +101,27 @@ test('a trusted header without a proxy that proves itself is refused', () => {
   const it = guarded();
   const encryptionKey = new kms.Key(it.stack, 'Key');
   const sealed = new secretsmanager.Secret(it.stack, 'Proof', { encryptionKey });
-  assert.throws(() => rest({ trustedProxy: { ...whole, secret: sealed } }, it), /sealed under a key that the authorizer may not use/);
+  assert.throws(
+    () => rest({ trustedProxy: { ...whole, secret: sealed } }, it),
+    /sealed under a key that the authorizer may not use/,
+  );
 
   const made = rest();
   const authorizer = resource<lambda.CfnFunction>(made.guard, 'SampleAuthorizerFunction');
   authorizer.addPropertyOverride('Environment.Variables.LATCHKEY_TRUSTED_PROXY_ADDRESS_HEADER', 'X-Forwarded-For');
-  assert.match(refusal(made.stack), /a forwarded address is trusted without LATCHKEY_TRUSTED_PROXY_PROOF_HEADER and LATCHKEY_TRUSTED_PROXY_SECRET/);
+  assert.match(
+    refusal(made.stack),
+    /a forwarded address is trusted without LATCHKEY_TRUSTED_PROXY_PROOF_HEADER and LATCHKEY_TRUSTED_PROXY_SECRET/,
+  );
 });
 
 test('the headers that no proxy controls alone are those of the functions', () => {
   const source = readFileSync(join(CDK, '..', '..', 'shared', 'web', 'src', 'proxy', 'mod.rs'), 'utf8');
   const [, list = ''] = /const RESERVED: \[&str; \d+\] = \[([^\]]*)\]/.exec(source) ?? [];
-  assert.deepEqual(RESERVED_HEADERS, [...list.matchAll(/"([^"]+)"/g)].map(([, header]) => header));
+  assert.deepEqual(
+    RESERVED_HEADERS,
+    [...list.matchAll(/"([^"]+)"/g)].map(([, header]) => header),
+  );
 });
 
 test("more routes than Lambda's variables hold are refused", () => {
@@ -136,14 +135,32 @@ test("more routes than Lambda's variables hold are refused", () => {
 });
 
 test('a platform of another account or Region is refused', () => {
-  const { latchkey } = platform({}, newApp());
-  const at = (account: string, region: string) => guarded({ env: { account, region } });
-  const theirs = at('111111111111', 'eu-west-1').latchkey;
-  for (const [account, region] of [['222222222222', 'eu-west-1'], ['111111111111', 'us-east-1']] as const) {
-    const { stack } = at(account, region);
-    assert.throws(() => rest({}, { stack, latchkey: theirs }), /works in the platform's account and Region/, `${account} ${region}`);
+  const home = { account: '111111111111', region: 'eu-west-1' };
+  const app = newApp();
+  const deployed = new Latchkey(new Stack(app, 'Home', { env: home }), 'Latchkey', { issuer: ISSUER, code: CODE });
+  const named = guarded({ env: home });
+  for (const env of [
+    { ...home, account: '222222222222' },
+    { ...home, region: 'us-east-1' },
+  ]) {
+    const away = (within: Stack): Stack => new Stack(within.node.root as App, `Away${env.account}${env.region}`, { env });
+    for (const latchkey of [deployed, named.latchkey]) {
+      const stack = away(Stack.of(latchkey));
+      assert.throws(() => rest({}, { stack, latchkey }), /works in the platform's account and Region/);
+    }
   }
-  assert.ok(latchkey);
+  (rest({}, guarded({ env: home })).stack.node.root as App).synth();
+});
+
+test('leak_12_an_authorizer_that_the_tables_would_refuse_is_refused', () => {
+  const operatorRoleArn = 'arn:aws:iam::111111111111:role/operator,arn:aws:iam::111111111111:role/things-guard';
+  const { stack, latchkey } = platform({ operatorRoleArn });
+  const within = (id: string) => ({ stack: new Stack(stack.node.root as App, id), latchkey });
+  const sentence = /refuse every role that its operatorRoleArn does not list: give the authorizer a roleName/;
+  assert.throws(() => rest({}, within('Nameless')), sentence);
+  assert.throws(() => rest({ roleName: 'guard' }, within('Unlisted')), sentence);
+  const { guard } = rest({ roleName: 'things-guard' }, within('Listed'));
+  assert.equal(resource<iam.CfnRole>(guard, 'SampleAuthorizerRole').roleName, 'things-guard');
 });
 
 // -- Of the API ----------------------------------------------------------------------------------------------------------
@@ -174,9 +191,17 @@ test('a route of the map that the API lacks is refused', () => {
 
 test('an API that is an OpenAPI document, or in another stack, is refused', () => {
   const { stack, latchkey } = guarded();
-  const document = new apigateway.SpecRestApi(stack, 'Document', { apiDefinition: apigateway.ApiDefinition.fromInline({ openapi: '3.0.1' }) });
+  const document = new apigateway.SpecRestApi(stack, 'Document', {
+    apiDefinition: apigateway.ApiDefinition.fromInline({ openapi: '3.0.1' }),
+  });
   const attach = (scope: Stack, api: apigateway.IRestApi): unknown =>
-    LatchkeyAuthorizer.forRest(scope, `Guard${api.node.id}`, { latchkey, api, environment: 'sandbox', routes: ROUTES, code: CODE });
+    LatchkeyAuthorizer.forRest(scope, `Guard${api.node.id}`, {
+      latchkey,
+      api,
+      environment: 'sandbox',
+      routes: ROUTES,
+      code: CODE,
+    });
   assert.throws(() => attach(stack, document), /is an OpenAPI document: name the authorizer in it/);
   const other = new Stack(stack.node.root as App, 'Other');
   assert.throws(() => attach(other, restApi(stack)), /it is in another stack than the API Guarded\/Rest/);
@@ -195,7 +220,12 @@ test('missing gateway responses are refused, and so are two of one, and one with
   assert.match(mine('401'), /two gateway responses UNAUTHORIZED: leave yours out, or say gatewayResponses: false/);
   assert.match(mine('200', { gatewayResponses: false }), /UNAUTHORIZED has the status 200 instead of 401/);
   const { stack, api } = rest({ gatewayResponses: false });
-  for (const [type, statusCode] of [['UNAUTHORIZED', '401'], ['ACCESS_DENIED', '403'], ['AUTHORIZER_FAILURE', '503'], ['AUTHORIZER_CONFIGURATION_ERROR', '503']] as const) {
+  for (const [type, statusCode] of [
+    ['UNAUTHORIZED', '401'],
+    ['ACCESS_DENIED', '403'],
+    ['AUTHORIZER_FAILURE', '503'],
+    ['AUTHORIZER_CONFIGURATION_ERROR', '503'],
+  ] as const) {
     api.addGatewayResponse(type, { type: apigateway.ResponseType.of(type), statusCode });
   }
   (stack.node.root as App).synth();
@@ -218,7 +248,10 @@ test('an HTTP API with an open route, a gone one or another ones guard is refuse
 
   const { stack, guard } = http();
   const theirs = new apigatewayv2.HttpApi(stack, 'Theirs');
-  assert.throws(() => theirs.addRoutes({ path: '/things', integration: httpIntegration(), authorizer: guard.authorizer }), /is of another API than the one that it guards/);
+  assert.throws(
+    () => theirs.addRoutes({ path: '/things', integration: httpIntegration(), authorizer: guard.authorizer }),
+    /is of another API than the one that it guards/,
+  );
   assert.throws(() => http({ routes: { $connect: [] } }), /routes has '\$connect', which WebSocket APIs alone have/);
 });
 
@@ -233,105 +266,8 @@ test('a WebSocket API whose $connect is open, missing or joined by another route
   const open = socket();
   open.api.addRoute('$connect', { integration: webSocketIntegration() });
   assert.match(refusal(open.stack), /\$connect is open to everybody/);
-  assert.throws(() => socket({ $connect: [], $default: [] }), /routes has '\$default': a WebSocket API is authorized at \$connect alone/);
-});
-
-// -- Of authorizers that somebody else wrote around our function -------------------------------------------------------------
-
-const SOURCES = [apigateway.IdentitySource.header('Authorization')];
-
-/** Another REST API with an authorizer of its owner's, that calls our function. */
-function foreign(make: (stack: Stack, handler: lambda.IFunction) => apigateway.IAuthorizer): string {
-  const { stack, guard } = rest();
-  const api = new apigateway.RestApi(stack, 'Foreign');
-  api.root.addMethod('GET', MOCK, { authorizer: make(stack, guard.function) });
-  return refusal(stack);
-}
-
-test('a cache is refused, wherever in the app it is', () => {
-  const sentence = /Guarded\/Theirs\/Resource caches results, and a revoked credential would pass until the cache forgets it/;
-  assert.match(foreign((stack, handler) => new apigateway.RequestAuthorizer(stack, 'Theirs', { handler, identitySources: SOURCES })), sentence);
-  const resultsCacheTtl = Duration.seconds(1);
-  assert.match(foreign((stack, handler) => new apigateway.RequestAuthorizer(stack, 'Theirs', { handler, identitySources: SOURCES, resultsCacheTtl })), sentence);
-
-  const { stack, guard } = rest();
-  (guard.authorizer.node.defaultChild as apigateway.CfnAuthorizer).authorizerResultTtlInSeconds = undefined;
-  assert.match(refusal(stack), /Guarded\/Guard\/Authorizer\/Resource caches results/, "API Gateway's own default is five minutes");
-
-  const overridden = rest();
-  (overridden.guard.authorizer.node.defaultChild as apigateway.CfnAuthorizer).addPropertyOverride('AuthorizerResultTtlInSeconds', 60);
-  assert.match(refusal(overridden.stack), /Guarded\/Guard\/Authorizer\/Resource caches results/);
-});
-
-test('a TOKEN authorizer and an identity source are refused', () => {
-  const resultsCacheTtl = Duration.seconds(0);
-  const token = foreign((stack, handler) => new apigateway.TokenAuthorizer(stack, 'Theirs', { handler, resultsCacheTtl }));
-  assert.match(token, /Guarded\/Theirs\/Resource is a TOKEN authorizer, which sees neither the caller's address nor the matched resource/);
-  const sources = foreign((stack, handler) => new apigateway.RequestAuthorizer(stack, 'Theirs', { handler, identitySources: SOURCES, resultsCacheTtl }));
-  assert.match(sources, /Guarded\/Theirs\/Resource has an identity source/);
-});
-
-test("somebody else's authorizer needs the gateway responses on its own API", () => {
-  const resultsCacheTtl = Duration.seconds(0);
-  const theirs = foreign((stack, handler) => new apigateway.RequestAuthorizer(stack, 'Theirs', { handler, identitySources: [], resultsCacheTtl }));
-  assert.match(theirs, /Guarded\/Theirs\/Resource guards an API without the gateway response AUTHORIZER_FAILURE/);
-  assert.doesNotMatch(theirs, /Guarded\/Guard\/Authorizer\/Resource guards/);
-});
-
-test('a version or an alias of the function is the function', () => {
-  const { stack, guard } = rest();
-  const version = new lambda.CfnVersion(stack, 'Version', { functionName: guard.function.functionName });
-  const alias = new lambda.CfnAlias(stack, 'Alias', { functionName: guard.function.functionName, functionVersion: version.attrVersion, name: 'live' });
-  const api = new apigateway.RestApi(stack, 'Foreign');
-  new apigateway.CfnAuthorizer(stack, 'Theirs', { restApiId: api.restApiId, name: 'theirs', type: 'TOKEN', authorizerUri: `arn:aws:apigateway:x:lambda:path/2015-03-31/functions/${alias.ref}/invocations` });
-  api.root.addMethod('GET', MOCK);
-  assert.match(refusal(stack), /Guarded\/Theirs is a TOKEN authorizer/);
-});
-
-test("the platform's own authorizers are looked after in the same way", () => {
-  const { stack, latchkey } = platform();
-  const authorizer = new apigateway.TokenAuthorizer(stack, 'Token', { handler: latchkey.functions.sampleAuthorizer });
-  restApi(stack).root.addMethod('GET', MOCK, { authorizer });
-  const found = refusal(stack);
-  assert.match(found, /Platform\/Token\/Resource is a TOKEN authorizer/);
-  assert.match(found, /Platform\/Token\/Resource caches results/);
-
-  const changed = platform();
-  const api = changed.latchkey.template.getResource('Api') as apigateway.CfnRestApi;
-  api.addPropertyOverride('Body.components.securitySchemes.SampleAuthorizer.x-amazon-apigateway-authorizer.authorizerResultTtlInSeconds', 300);
-  assert.match(refusal(changed.stack), /Api \(SampleAuthorizer\) caches results/);
-});
-
-test('an OpenAPI document that names our function is read', () => {
-  const { stack, guard } = rest();
-  const authorizerUri = Fn.sub('arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${It}/invocations', { It: guard.function.functionArn });
-  const scheme = { type: 'apiKey', name: 'Authorization', in: 'header', 'x-amazon-apigateway-authorizer': { type: 'token', authorizerUri } };
-  new apigateway.CfnRestApi(stack, 'Document', { body: { openapi: '3.0.1', components: { securitySchemes: { Ours: scheme } } } });
-  const found = refusal(stack);
-  assert.match(found, /Guarded\/Document \(Ours\) is a TOKEN authorizer/);
-  assert.match(found, /Guarded\/Document \(Ours\) caches results/);
-  assert.match(found, /Guarded\/Document guards an API without the gateway response UNAUTHORIZED/);
-});
-
-test('an HTTP authorizer with a cache, or in the form that the function does not answer in, is refused', () => {
-  const theirs = (props: ConstructorParameters<typeof HttpLambdaAuthorizer>[2], responses?: 'iam'): string => {
-    const { stack, guard, route, api } = http({ responses, publicRoutes: ['GET /theirs'] });
-    route('/things', guard.authorizer);
-    const other = new apigatewayv2.HttpApi(stack, 'Foreign');
-    other.addRoutes({ path: '/', integration: httpIntegration(), authorizer: new HttpLambdaAuthorizer('Theirs', guard.function, props) });
-    route('/theirs');
-    assert.ok(api);
-    return refusal(stack);
-  };
-  const responseTypes = [HttpLambdaResponseType.SIMPLE];
-  assert.match(theirs({ responseTypes }), /Theirs\/Resource caches results/);
-  const resultsCacheTtl = Duration.seconds(0);
-  assert.match(theirs({ responseTypes, resultsCacheTtl }, 'iam'), /expects simple responses and its function answers with iam ones/);
-});
-
-test('a WebSocket authorizer of somebody else is none of a cache', () => {
-  const { stack, guard } = rest();
-  const api = new apigatewayv2.WebSocketApi(stack, 'Socket');
-  api.addRoute('$connect', { integration: webSocketIntegration(), authorizer: new WebSocketLambdaAuthorizer('Theirs', guard.function) });
-  (stack.node.root as App).synth();
+  assert.throws(
+    () => socket({ $connect: [], $default: [] }),
+    /routes has '\$default': a WebSocket API is authorized at \$connect alone/,
+  );
 });

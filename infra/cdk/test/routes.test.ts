@@ -14,7 +14,7 @@ test('a map that the authorizer reads is accepted', () => {
     'POST /a/{x}': ['counterparties:pii:read'],
     'ANY /{rest+}': [],
     'GET /c/d/{rest+}': [],
-    'GET /.well-known/it~_-!$&\'()*,;=:@': [],
+    "GET /.well-known/it~_-!$&'()*,;=:@": [],
     $default: [],
     $connect: ['accounts:read'],
   };

@@ -6,14 +6,21 @@ interface Conditional {
   readonly Resources: Readonly<Record<string, object>>;
   readonly Outputs?: Readonly<Record<string, object>>;
   readonly Conditions?: Readonly<Record<string, unknown>>;
+  readonly Mappings?: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, unknown>>>>>>;
 }
 
 /** A template under these values of its parameters: without what its conditions leave out. */
 export function evaluated(template: Conditional, values: Record<string, unknown>): { Resources: Section; Outputs: Section } {
   const holds = (condition: string): boolean => truth(template.Conditions?.[condition], values, holds);
+  const find = (path: unknown): unknown => {
+    const [map = '', first = '', second = ''] = canonical(path, values, {}) as string[];
+    return template.Mappings?.[map]?.[first]?.[second];
+  };
   const reduced = (section: Readonly<Record<string, object>>): Section => {
     const kept = Object.entries(section as Section).filter(([, { Condition: it }]) => it === undefined || holds(it as string));
-    return Object.fromEntries(kept.map(([name, { Condition: _, ...entry }]) => [name, branch(entry, holds) as Record<string, unknown>]));
+    return Object.fromEntries(
+      kept.map(([name, { Condition: _, ...entry }]) => [name, branch(entry, holds, find) as Record<string, unknown>]),
+    );
   };
   return { Resources: reduced(template.Resources), Outputs: reduced(template.Outputs ?? {}) };
 }
@@ -38,21 +45,24 @@ function truth(expression: unknown, values: Record<string, unknown>, holds: (nam
   }
 }
 
-function branch(value: unknown, holds: (name: string) => boolean): unknown {
+function branch(value: unknown, holds: (name: string) => boolean, find: (path: unknown) => unknown): unknown {
   if (Array.isArray(value)) {
-    return value.map((it) => branch(it, holds)).filter((it) => it !== undefined);
+    return value.map((it) => branch(it, holds, find)).filter((it) => it !== undefined);
   }
   if (typeof value !== 'object' || value === null) {
     return value;
   }
   if ('Fn::If' in value) {
     const [condition, yes, no] = value['Fn::If'] as [string, unknown, unknown];
-    return branch(holds(condition) ? yes : no, holds);
+    return branch(holds(condition) ? yes : no, holds, find);
+  }
+  if ('Fn::FindInMap' in value) {
+    return find(value['Fn::FindInMap']);
   }
   if ('Ref' in value && value.Ref === 'AWS::NoValue') {
     return undefined;
   }
-  const members = Object.entries(value).map(([key, it]) => [key, branch(it, holds)]);
+  const members = Object.entries(value).map(([key, it]) => [key, branch(it, holds, find)]);
   return Object.fromEntries(members.filter(([, it]) => it !== undefined));
 }
 
@@ -71,7 +81,15 @@ export function canonical(value: unknown, values: Record<string, unknown>, names
   }
   const [[name, argument] = ['', undefined], ...more] = Object.entries(value);
   if (more.length > 0 || name === '') {
-    const members = Object.entries(value).map(([key, it]) => [key, key === 'DependsOn' ? [it].flat().map((id) => named(String(id))).sort() : of(it)]);
+    const members = Object.entries(value).map(([key, it]) => [
+      key,
+      key === 'DependsOn'
+        ? [it]
+            .flat()
+            .map((id) => named(String(id)))
+            .sort()
+        : of(it),
+    ]);
     return Object.fromEntries(members);
   }
   switch (name) {
@@ -82,7 +100,9 @@ export function canonical(value: unknown, values: Record<string, unknown>, names
     case 'Fn::Join': {
       const [separator, parts] = argument as [string, unknown];
       const texts = of(parts);
-      return Array.isArray(texts) && texts.every((it) => typeof it === 'string') ? texts.join(separator) : { [name]: [separator, texts] };
+      return Array.isArray(texts) && texts.every((it) => typeof it === 'string')
+        ? texts.join(separator)
+        : { [name]: [separator, texts] };
     }
     case 'Fn::Sub': {
       const [text, bound] = [argument].flat() as [string, Record<string, unknown> | undefined];
@@ -102,7 +122,12 @@ export function differences(path: string, wanted: unknown, found: unknown): stri
     const keys = [...new Set([...Object.keys(wanted), ...Object.keys(found)])].sort();
     return keys.flatMap((key) => differences(`${path}.${key}`, wanted[key], found[key]));
   }
-  const say = (value: unknown): string => (value === undefined ? 'none' : isObject(value) && 'Properties' in value ? JSON.stringify(value.Properties) : JSON.stringify(value));
+  const say = (value: unknown): string =>
+    value === undefined
+      ? 'none'
+      : isObject(value) && 'Properties' in value
+        ? JSON.stringify(value.Properties)
+        : JSON.stringify(value);
   return JSON.stringify(wanted) === JSON.stringify(found) ? [] : [`${path}: SAM has ${say(wanted)}, CDK has ${say(found)}`];
 }
 

@@ -60,7 +60,9 @@ impl Store {
         if self.put_first(item).await? {
             return Ok(key.clone());
         }
-        self.read(positions::signing_key(kind, &key.kid)).await?.ok_or(StoreError::Changed)
+        // By a query, which the token function may: it reads no single published key.
+        let published = self.all_signing_keys(kind).await?;
+        published.into_iter().find(|published| published.kid == key.kid).ok_or(StoreError::Changed)
     }
 
     /// Names the first key that signs, unless one is named already.

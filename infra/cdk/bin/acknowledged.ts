@@ -23,7 +23,7 @@ export const ACKNOWLEDGED: readonly (readonly [path: string, rule: string, reaso
   [
     'Platform/Latchkey/Template/ApimainStage',
     'APIG3',
-    'A web ACL is a choice of the account with a price of its own: docs/deploy.md says how to add one.',
+    'A web ACL has a price of its own: the property webAcl puts one in front of the API.',
   ],
   [
     'Platform/Latchkey/Template/AuditDeadLetters',

@@ -107,20 +107,20 @@ export function inspectAuthorizers(functions: readonly lambda.CfnFunction[]): st
 
 function inspectOne(it: IConstruct, functions: readonly lambda.CfnFunction[]): string[] {
   if (it instanceof apigateway.CfnAuthorizer) {
-    return calls(it, it.authorizerUri, functions) ? [...restFaults(it.node.path, propertiesOf(it)), ...missingResponses(it)] : [];
+    return calls(it, functions) ? [...restFaults(it.node.path, propertiesOf(it)), ...missingResponses(it)] : [];
   }
   if (it instanceof apigatewayv2.CfnAuthorizer) {
-    const called = functions.find((one) => calls(it, it.authorizerUri, [one]));
+    const called = functions.find((one) => calls(it, [one]));
     return called === undefined ? [] : httpFaults(it, propertiesOf(it), called);
   }
   if (it instanceof apigateway.CfnRestApi || it instanceof apigatewayv2.CfnApi) {
-    return calls(it, entryOf(it), functions) ? documentFaults(it, functions) : [];
+    return calls(it, functions) ? documentFaults(it, functions) : [];
   }
   return [];
 }
 
-function calls(scope: IConstruct, value: unknown, functions: readonly lambda.CfnFunction[]): boolean {
-  const named = targets(scope, value);
+function calls(resource: CfnResource, functions: readonly lambda.CfnFunction[]): boolean {
+  const named = targets(resource, entryOf(resource));
   return functions.some((one) => named.has(one));
 }
 

@@ -244,6 +244,49 @@ export interface LatchkeyParameters {
    * @default 300000
    */
   readonly auditAgeAlarmMilliseconds?: number;
+  /**
+   * managed puts a web ACL in front of the API: AWS's managed rules (common, known bad inputs, addresses of bad
+   * reputation) and a limit for each address. It costs by the month and by the call. none leaves it out.
+   *
+   * @default none
+   */
+  readonly webAcl?: 'none' | 'managed';
+  /**
+   * With WebAcl=managed, how many calls of one address in five minutes pass. Many callers may share an address.
+   *
+   * @default 10000
+   */
+  readonly webAclRateLimit?: number;
+  /**
+   * The VPC that the functions run in; empty for none, which is safe: everything that they speak to is an HTTPS
+   * endpoint of AWS's that demands their role's signature. For organizations whose rules want one. With SubnetIds. It
+   * must be the id of a VPC, or empty.
+   *
+   * @default - none
+   */
+  readonly vpcId?: string;
+  /**
+   * The private subnets of VpcId that the functions run in, in two availability zones or more, comma-separated. It
+   * must be ids of subnets, separated by commas without spaces, or empty.
+   *
+   * @default - none
+   */
+  readonly subnetIds?: string;
+  /**
+   * Whether the stack makes the endpoints that its functions need in VpcId (DynamoDB, KMS, Secrets Manager),
+   * admitting this account alone. keep relies on what the VPC has: endpoints, or a NAT gateway. The canary needs a
+   * NAT gateway in any case.
+   *
+   * @default create
+   */
+  readonly vpcEndpoints?: 'create' | 'keep';
+  /**
+   * The route tables of SubnetIds, comma-separated, for DynamoDB's endpoint. Only with VpcEndpoints=create. It must
+   * be ids of route tables, separated by commas without spaces, or empty.
+   *
+   * @default - none
+   */
+  readonly routeTableIds?: string;
 }
 
 /** The parameter that each property stands for. */
@@ -283,6 +326,12 @@ export const PARAMETERS: Readonly<Record<keyof LatchkeyParameters, string>> = {
   denialAlarmThreshold: 'DenialAlarmThreshold',
   authorizerLatencyAlarmMilliseconds: 'AuthorizerLatencyAlarmMilliseconds',
   auditAgeAlarmMilliseconds: 'AuditAgeAlarmMilliseconds',
+  webAcl: 'WebAcl',
+  webAclRateLimit: 'WebAclRateLimit',
+  vpcId: 'VpcId',
+  subnetIds: 'SubnetIds',
+  vpcEndpoints: 'VpcEndpoints',
+  routeTableIds: 'RouteTableIds',
 };
 
 /** The functions that every platform has, by their names in the template. */

@@ -76,6 +76,16 @@ test("somebody else's authorizer needs the gateway responses on its own API", ()
   assert.doesNotMatch(theirs, /Guarded\/Guard\/Authorizer\/Resource guards/);
 });
 
+test('an authorizer that is pointed at our function by an override is seen', () => {
+  const { stack, guard } = rest();
+  const api = new apigateway.RestApi(stack, 'Foreign');
+  api.root.addMethod('GET', MOCK);
+  const restApiId = api.restApiId;
+  const theirs = new apigateway.CfnAuthorizer(stack, 'Theirs', { restApiId, name: 'theirs', type: 'TOKEN' });
+  theirs.addPropertyOverride('AuthorizerUri', `arn:aws:apigateway:x:lambda:path/functions/${guard.function.functionArn}/invocations`);
+  assert.match(refusal(stack), /Guarded\/Theirs is a TOKEN authorizer/);
+});
+
 test('a version or an alias of the function is the function', () => {
   const { stack, guard } = rest();
   const version = new lambda.CfnVersion(stack, 'Version', { functionName: guard.function.functionName });

@@ -26,7 +26,7 @@ fn edited(from: &str, to: &str) -> Options {
 const SAMPLE_AUTHORIZER: &str = "FunctionArn: !GetAtt SampleAuthorizerFunction.Arn
             Identity:
               ReauthorizeEvery: 0";
-const WHOAMI: &str = "Method: GET, Path: /v1/whoami, Auth: {Authorizer: SampleAuthorizer}";
+const WHOAMI: &str = "Method: GET, Path: /v1/whoami, Auth: {Authorizer: SampleAuthorizer, ApiKeyRequired: true}";
 
 /// A route is where the template says, with its authorizer.
 #[tokio::test]

@@ -82,6 +82,7 @@ fn what_contradicts_itself_is_refused_by_a_rule() {
 }
 
 /// What would change answers and is not emulated is refused; what would not is passed over.
+/// Deviation: web-acl.
 #[test]
 fn a_web_acl_is_refused_on_a_laptop_and_a_vpc_is_passed_over() {
     let resolve = |given: &[(&str, &str)]| {

@@ -23,6 +23,7 @@ fn allow_as(key: &str) -> Handler {
     allowed["usageIdentifierKey"] = json!(key);
     answer(&allowed)
 }
+/// Deviation: usage-plans.
 
 #[tokio::test]
 async fn a_call_over_the_rate_is_429_and_the_function_is_not_asked() {

@@ -65,8 +65,8 @@ async fn a_message_is_received_until_it_is_deleted() {
     assert_eq!(receive().await, json!({}), "past its retention");
     cloud.stop().await;
 }
-/// Deviation: queues.
 
+/// Deviation: queues.
 #[tokio::test]
 async fn what_sqs_refuses_is_refused() {
     let cloud = start(Storage::Memory).await;
@@ -131,8 +131,8 @@ async fn a_batch_that_was_tried_often_enough_is_given_up_by_letter() {
     assert_eq!(batch["approximateArrivalOfFirstRecord"], "2026-11-23T00:00:00Z");
     cloud.stop().await;
 }
-/// Deviation: given-up-records.
 
+/// Deviation: given-up-records.
 #[tokio::test]
 async fn records_that_are_too_old_are_given_up_by_letter_and_never_tried() {
     let hands = Hands::new();

@@ -23,8 +23,8 @@ fn allow_as(key: &str) -> Handler {
     allowed["usageIdentifierKey"] = json!(key);
     answer(&allowed)
 }
-/// Deviation: usage-plans.
 
+/// Deviation: usage-plans.
 #[tokio::test]
 async fn a_call_over_the_rate_is_429_and_the_function_is_not_asked() {
     let template = counted("Throttle: {RateLimit: 0.5, BurstLimit: 2}");

@@ -26,7 +26,8 @@ pub struct Answer {
 }
 
 impl Caller {
-    pub(crate) fn new(http: reqwest::Client, base_url: &str) -> Self {
+    /// Somebody without a credential, who calls this address.
+    pub fn new(http: reqwest::Client, base_url: &str) -> Self {
         Self { http, base_url: base_url.to_owned(), token: None, address: None }
     }
 

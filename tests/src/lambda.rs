@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    fs::File,
     net::Ipv4Addr,
     process::Stdio,
     sync::{
@@ -45,8 +46,18 @@ struct Runtime {
 }
 
 impl FunctionProcess {
-    /// Starts `program` with these variables and no others of its own kind.
+    /// Starts `program` with these variables and no others of its own kind. What it prints is of no interest.
     pub async fn start(program: &str, environment: &BTreeMap<String, String>) -> Self {
+        Self::printing(program, environment, Stdio::null(), Stdio::inherit()).await
+    }
+
+    /// The same, with all that it prints going into a file.
+    pub async fn start_into(program: &str, environment: &BTreeMap<String, String>, file: File) -> Self {
+        let errors = file.try_clone().expect("a file that two may write");
+        Self::printing(program, environment, file.into(), errors.into()).await
+    }
+
+    async fn printing(program: &str, environment: &BTreeMap<String, String>, output: Stdio, errors: Stdio) -> Self {
         let (events, receiver) = mpsc::unbounded_channel();
         let runtime = Arc::new(Runtime { events: AsyncMutex::new(receiver), waiting: Mutex::default() });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
@@ -65,7 +76,8 @@ impl FunctionProcess {
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(output)
+            .stderr(errors)
             .kill_on_drop(true)
             .spawn()
             .expect("the function's process");

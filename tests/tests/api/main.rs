@@ -7,6 +7,7 @@ mod auth_token;
 mod bad_input;
 mod bank_applications;
 mod banks;
+mod bootstraps;
 mod bound;
 mod budget;
 mod canary;

@@ -94,6 +94,7 @@ mod tests {
         }
     }
 
+    /// Deviation: schedules.
     #[tokio::test]
     async fn a_function_is_called_once_for_each_interval_of_the_clock() {
         let now = Arc::new(AtomicI64::new(0));

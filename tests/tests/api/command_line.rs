@@ -1,6 +1,7 @@
 //! `latchkey` from a shell: the real program, with an environment of its own.
 
 mod client;
+mod doctor;
 mod operator;
 
 pub(crate) use self::operator::operator as operator_of;

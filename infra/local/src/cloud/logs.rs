@@ -206,6 +206,7 @@ mod tests {
         assert_eq!(none["logGroups"], json!([]));
     }
 
+    /// Deviation: access-log-lines.
     #[test]
     fn lines_are_found_by_time_and_term_and_the_oldest_go_first() {
         let logs = logs();

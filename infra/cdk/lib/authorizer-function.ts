@@ -28,6 +28,13 @@ export interface TrustedProxy {
   readonly secret: secretsmanager.ISecret;
 }
 
+/** Where in a VPC the function runs. It must reach DynamoDB and Secrets Manager from there, by endpoints or a NAT gateway. */
+export interface AuthorizerVpc {
+  readonly vpcId: string;
+  readonly subnetIds: readonly string[];
+  readonly securityGroupId: string;
+}
+
 export interface LatchkeyAuthorizerProps {
   /** The platform whose keys and tokens are to open the API. */
   readonly latchkey: ILatchkey;
@@ -66,6 +73,8 @@ export interface LatchkeyAuthorizerProps {
    * @default - none
    */
   readonly usageKey?: string;
+  /** @default - the function runs outside any VPC of yours */
+  readonly vpc?: AuthorizerVpc;
   /**
    * The name of its role, for a platform whose `operatorRoleArn` shuts others out: the role's ARN must be in that list.
    *
@@ -265,6 +274,9 @@ function valuesOf(props: LatchkeyAuthorizerProps): Values {
     TrustedProxyAddressHeader: trustedProxy?.addressHeader,
     TrustedProxyProofHeader: trustedProxy?.proofHeader,
     TrustedProxySecretArn: trustedProxy?.secret.secretArn,
+    VpcId: props.vpc?.vpcId,
+    SubnetIds: props.vpc?.subnetIds.join(','),
+    FunctionsSecurityGroup: props.vpc?.securityGroupId ?? '',
     CoreTable: latchkey.tables.core.tableName,
     CoreTableArn: latchkey.tables.core.tableArn,
     FeedTable: latchkey.tables.feed.tableName,

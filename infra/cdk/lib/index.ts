@@ -3,6 +3,7 @@ export { LatchkeyHttpAuthorizer, LatchkeyRestAuthorizer, LatchkeyWebSocketAuthor
 export { LatchkeyAuthorizer } from './authorizer';
 export {
   AuthorizerFunction,
+  type AuthorizerVpc,
   type HttpProps,
   type LatchkeyAuthorizerProps,
   type RestProps,

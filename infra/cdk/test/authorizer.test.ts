@@ -175,6 +175,14 @@ test('concurrency, logs and usage are as they are told', () => {
   plain.hasResourceProperties('AWS::Logs::LogGroup', { LogGroupName: Match.absent(), KmsKeyId: Match.absent() });
 });
 
+test('it runs in a VPC when it is told', () => {
+  const vpc = { vpcId: 'vpc-0123456789abcdef0', subnetIds: ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'], securityGroupId: 'sg-0123456789abcdef0' };
+  rest({ vpc })
+    .template()
+    .hasResourceProperties('AWS::Lambda::Function', { VpcConfig: { SubnetIds: vpc.subnetIds, SecurityGroupIds: [vpc.securityGroupId] } });
+  rest().template().hasResourceProperties('AWS::Lambda::Function', { VpcConfig: Match.absent() });
+});
+
 test('alarms say what keeps it from deciding, when they are asked for', () => {
   rest().template().resourceCountIs('AWS::CloudWatch::Alarm', 0);
   const { stack, latchkey } = guarded();

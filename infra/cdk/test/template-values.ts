@@ -104,6 +104,11 @@ export function canonical(value: unknown, values: Record<string, unknown>, names
         ? texts.join(separator)
         : { [name]: [separator, texts] };
     }
+    case 'Fn::Split': {
+      const [separator, text] = [(argument as unknown[])[0], of((argument as unknown[])[1])] as [string, unknown];
+      // What is not known yet stays to be split.
+      return typeof text === 'string' && !text.includes('${') ? text.split(separator) : { [name]: [separator, text] };
+    }
     case 'Fn::Sub': {
       const [text, bound] = [argument].flat() as [string, Record<string, unknown> | undefined];
       return text.replace(/\$\{([^!}][^}]*)\}/g, (_, it: string) => {

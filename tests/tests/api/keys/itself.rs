@@ -76,12 +76,13 @@ async fn leak_11_a_key_without_any_management_scope_rotates_and_finishes_itself_
 async fn leak_11_403_for_a_token_with_less_than_the_key() {
     let platform = Platform::start().await;
     let scopes = "accounts:read customers:read customers:write trades:execute trades:read";
-    let (key, whole) = of_scopes(&platform, scopes).await;
+    let (key, first) = of_scopes(&platform, scopes).await;
+    let rotated = rotate(&first, &key, &json!({"grace_period": null})).await;
     let body = json!({"grant_type": "client_credentials", "client_id": key["client_id"],
-        "client_secret": key["client_secret"], "scope": "accounts:read"});
+        "client_secret": rotated["secret"], "scope": "accounts:read"});
     let narrow = platform.bearer(&text(&platform.anonymous().post("/oauth/token", &body).await.body, "access_token"));
+    let whole = platform.bearer(&granted(&token(&platform, &text(&rotated, "secret")).await));
     let customer = customer_tokens::issue(&platform, &whole, &json!({})).await;
-    rotate(&whole, &key, &json!({"grace_period": null, "grace_starts": "first_use"})).await;
     let all = platform.organization().await;
     let before = estate(&platform, &all, seed_organization(&platform)).await;
     for operation in ["/rotate", "/finish_rotation"] {

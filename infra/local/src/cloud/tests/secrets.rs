@@ -81,6 +81,7 @@ async fn stages(client: &aws_sdk_secretsmanager::Client) -> HashMap<String, Vec<
     client.describe_secret().secret_id("s").send().await.unwrap().version_ids_to_stages().cloned().unwrap_or_default()
 }
 
+/// Deviation: rotation-not-carried-out, unlabelled-versions, rotation-labels.
 #[tokio::test]
 async fn a_rotation_starts_with_an_empty_pending_version_and_ends_with_a_moved_label() {
     let cloud = start(Storage::Memory).await;

@@ -131,6 +131,11 @@ def neutral(value, in_sub=False):
 def authorizer(template):
     """The sample authorizer's resources; what they name of the platform becomes a parameter: CoreTable, CoreTableArn."""
     mine = {name: template["Resources"][name] for name in AUTHORIZER}
+    # Policies that several roles share, for its role alone.
+    role = {"Ref": "SampleAuthorizerRole"}
+    for name, it in template["Resources"].items():
+        if it["Type"] in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy") and role in it["Properties"].get("Roles", []):
+            mine[name] = {**it, "Properties": {**it["Properties"], "Roles": [role]}}
     used = set()
 
     def visit(value):

@@ -158,6 +158,8 @@ export abstract class AuthorizerFunction extends Construct {
         ...(props.usageKey === undefined ? {} : { LATCHKEY_USAGE_KEY: props.usageKey }),
       },
     };
+    // Lambda refuses a function in a VPC whose role may not connect it yet.
+    resources.node.children.filter((it) => it instanceof iam.CfnPolicy).forEach((it) => this.made.addDependency(it));
     setCode(this, this.made, props.code ?? LatchkeyCode.fromSource());
 
     const functionArn = this.made.attrArn;

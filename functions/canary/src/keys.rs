@@ -52,9 +52,9 @@ pub(crate) async fn sweep(session: &Session, own: Option<&str>, now: Timestamp) 
     let total = list["total"].as_u64().unwrap_or_default();
     let mut left = leftovers(&list, own, now);
     // The newest are on the last page.
-    let last = total.saturating_sub(1) / u64::from(PAGE);
-    if last > 0 {
-        let list = session.call(Method::GET, &format!("{PATH}?per_page={PAGE}&page={last}"), None).await?;
+    let newest = total.saturating_sub(1) / u64::from(PAGE);
+    if newest > 0 {
+        let list = session.call(Method::GET, &format!("{PATH}?per_page={PAGE}&page={newest}"), None).await?;
         left.extend(leftovers(&list, own, now));
     }
     let mut count = 0;

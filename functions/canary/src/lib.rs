@@ -3,7 +3,7 @@
 //!
 //! It is an ordinary client, with a key of an organization of its own (`docs/canary.md`): what it meets is what customers meet. It
 //! revokes what it makes, also after a failure; what a round left that was killed, a later one revokes. Its metrics are a line of its
-//! log in CloudWatch's embedded metric format, so that it needs no permission to publish them.
+//! log in `CloudWatch`'s embedded metric format, so that it needs no permission to publish them.
 
 mod credential;
 mod keys;
@@ -90,7 +90,7 @@ pub async fn round(target: &Target, key: Key, edge: &Edge) -> Round {
     round::make(target, key, &edge.clock, &edge.entropy).await
 }
 
-/// A line of its own, past the form of the other log lines: CloudWatch reads the metrics out of it.
+/// A line of its own, past the form of the other log lines: `CloudWatch` reads the metrics out of it.
 fn printed(line: &str) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{line}")
 }

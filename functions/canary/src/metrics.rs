@@ -1,4 +1,4 @@
-//! A round as metrics: one line of JSON in CloudWatch's embedded metric format.
+//! A round as metrics: one line of JSON in `CloudWatch`'s embedded metric format.
 //!
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 

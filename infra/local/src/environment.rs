@@ -29,7 +29,8 @@ pub fn of(services: &Services, base_url: &str) -> BTreeMap<String, String> {
 /// A shell command `export NAME='value'` for each variable.
 #[must_use]
 pub fn commands(environment: &BTreeMap<String, String>) -> String {
-    environment.iter().map(|(name, value)| format!("export {name}='{}'\n", value.replace('\'', r"'\''"))).collect()
+    let command = |(name, value): (&String, &String)| format!("export {name}='{}'\n", value.replace('\'', r"'\''"));
+    environment.iter().map(command).collect::<Vec<_>>().concat()
 }
 
 /// Reads what [`commands`] wrote, or the template's output. Other lines are passed over.

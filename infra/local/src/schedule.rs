@@ -1,4 +1,4 @@
-//! EventBridge's schedules: functions that are called every so often, by the stack's clock.
+//! `EventBridge`'s schedules: functions that are called every so often, by the stack's clock.
 //!
 //! Differs from AWS: the first call comes a whole interval after the start, nothing is tried again, and intervals that passed at once,
 //! because somebody moved the clock, are one call.
@@ -60,7 +60,7 @@ async fn run(function: String, rule: String, schedule: Schedule, functions: Arc<
     }
 }
 
-/// What EventBridge sends.
+/// What `EventBridge` sends.
 fn event(rule: &str, now: Timestamp) -> Value {
     let [account, region] = [4, 3].map(|part| rule.split(':').nth(part).unwrap_or_default());
     json!({

@@ -220,7 +220,7 @@ async fn the_template_s_canary_makes_a_round_by_its_schedule_and_its_own_role() 
 
     let platform = Platform::with(Options { storage: storage(), parameters, ..Options::default() }).await;
     platform.advance(Duration::from_mins(31));
-    let deadline = tokio::time::sleep(Duration::from_secs(60));
+    let deadline = tokio::time::sleep(Duration::from_mins(1));
     tokio::pin!(deadline);
     loop {
         let made = states_of(&platform, &key).await;

@@ -1,7 +1,10 @@
 //! `latchkey doctor` on the local stack: nothing is wrong with it, and whatever is broken is named, and nothing else.
 
-mod inside;
+mod api;
+mod data;
+mod logs;
 mod outside;
+mod stage;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -11,7 +14,7 @@ use latchkey::{
     doctor::{self, Options, Report, Verdict},
     environment,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::{
     Platform,
     distortion::{Answered, Asked, Distortion},
@@ -34,13 +37,16 @@ enum Seen {
     Tables,
 }
 
+/// How an answer is changed.
+type Change = fn(&Asked, &mut Answered);
+
 /// A thing that is wrong: which check says so and in which words, and which others cannot but notice.
 struct Case {
     check: &'static str,
     words: &'static str,
     also: &'static [&'static str],
     at: Seen,
-    change: fn(&Asked, &mut Answered),
+    change: Change,
 }
 
 impl Patient {
@@ -135,6 +141,14 @@ fn as_on_aws(asked: &Asked, answered: &mut Answered) {
     }
 }
 
+/// Changes the item of a list that has this member.
+fn change(answered: &mut Answered, list: &str, (member, value): (&str, &str), change: impl Fn(&mut Value)) {
+    let mut body = answered.json();
+    let items = body[list].as_array_mut().expect("a list");
+    change(items.iter_mut().find(|item| item[member] == value).unwrap_or_else(|| panic!("no {value}")));
+    answered.say(200, &body);
+}
+
 /// What a check says is wrong.
 fn wrong<'r>(report: &'r Report, check: &str) -> Option<&'r str> {
     let finding = report.findings.iter().find(|finding| finding.check == check);
@@ -173,7 +187,7 @@ async fn what_cannot_be_looked_at_is_unknown() {
         let inside = |check: &str| ["api.", "tables.", "keys.", "logs."].iter().any(|part| check.starts_with(part));
         report.findings.iter().filter(|finding| inside(finding.check)).cloned().collect::<Vec<_>>()
     };
-    let broken: [(fn(&Asked, &mut Answered), &str); 3] = [
+    let broken: [(Change, &str); 3] = [
         (|_, answered| answered.say(400, &json!({"__type": "AccessDeniedException", "message": "no"})), "may not call"),
         (|_, answered| answered.say(400, &json!({"__type": "UnknownOperationException", "message": "no"})), "not offered here"),
         (

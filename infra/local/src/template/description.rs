@@ -74,7 +74,7 @@ pub struct Stream {
     pub properties: Value,
 }
 
-/// A schedule of EventBridge.
+/// A schedule of `EventBridge`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
     /// The event's name.

@@ -9,220 +9,222 @@ use super::{Case, Patient, Seen, all_wrong, wrong};
 
 const GATEWAY: Seen = Seen::Gateway;
 
+const ROUTES: &[Case] = &[
+    Case {
+        check: "outside.guarded_routes",
+        words: "PATCH /api/keys/{client_id} answers 200, not 401",
+        also: &[],
+        at: GATEWAY,
+        change: |asked, answered| {
+            if asked.method == "PATCH" && asked.path.starts_with("/api/keys/") {
+                answered.status = 200;
+            }
+        },
+    },
+    Case {
+        check: "outside.guarded_routes",
+        words: "GET /api/users answers 401 with another body",
+        also: &[],
+        at: GATEWAY,
+        change: |asked, answered| {
+            if asked.is("GET /api/users") {
+                answered.say(401, &json!({"message": "Unauthorized"}));
+            }
+        },
+    },
+    Case {
+        check: "outside.guarded_routes",
+        words: "GET /api/banks answers 401 without WWW-Authenticate",
+        also: &[],
+        at: GATEWAY,
+        change: |asked, answered| {
+            if asked.is("GET /api/banks") {
+                answered.headers.remove("www-authenticate");
+            }
+        },
+    },
+    Case {
+        check: "outside.public_routes",
+        words: "GET /api/openapi.json answers 503",
+        also: &[],
+        at: GATEWAY,
+        change: |asked, answered| {
+            if asked.is("GET /api/openapi.json") {
+                answered.status = 503;
+            }
+        },
+    },
+    Case {
+        check: "outside.other_methods",
+        words: "answers 405 without POST in Allow",
+        also: &[],
+        at: GATEWAY,
+        change: |asked, answered| {
+            if asked.path == "/oauth/revoke" && answered.status == 405 {
+                answered.headers.remove("allow");
+            }
+        },
+    },
+    Case {
+        check: "outside.other_methods",
+        words: "/api/incidents/revoke answers 404, not 405",
+        also: &[],
+        at: GATEWAY,
+        change: |asked, answered| {
+            if asked.path == "/api/incidents/revoke" && answered.status == 405 {
+                answered.status = 404;
+            }
+        },
+    },
+    Case {
+        check: "outside.unmatched_path",
+        words: "answers 403, not 404",
+        also: &[],
+        at: GATEWAY,
+        change: |asked, answered| {
+            if asked.path.ends_with("no-such-path") {
+                answered.say(403, &json!({"message": "Missing Authentication Token"}));
+            }
+        },
+    },
+    Case {
+        check: "outside.unmatched_path",
+        words: "another body",
+        also: &[],
+        at: GATEWAY,
+        change: |asked, answered| {
+            if asked.path.ends_with("no-such-path") {
+                answered.say(404, &json!({"message": "no"}));
+            }
+        },
+    },
+    Case {
+        check: "outside.no_store",
+        words: "POST /oauth/token",
+        also: &[],
+        at: GATEWAY,
+        change: |asked, answered| {
+            if asked.is("POST /oauth/token") {
+                answered.headers.insert("cache-control", HeaderValue::from_static("private"));
+            }
+        },
+    },
+];
+
 #[tokio::test]
 async fn routes_that_answer_otherwise_are_named() {
-    let cases = [
-        Case {
-            check: "outside.guarded_routes",
-            words: "PATCH /api/keys/{client_id} answers 200, not 401",
-            also: &[],
-            at: GATEWAY,
-            change: |asked, answered| {
-                if asked.method == "PATCH" && asked.path.starts_with("/api/keys/") {
-                    answered.status = 200;
-                }
-            },
-        },
-        Case {
-            check: "outside.guarded_routes",
-            words: "GET /api/users answers 401 with another body",
-            also: &[],
-            at: GATEWAY,
-            change: |asked, answered| {
-                if asked.is("GET /api/users") {
-                    answered.say(401, &json!({"message": "Unauthorized"}));
-                }
-            },
-        },
-        Case {
-            check: "outside.guarded_routes",
-            words: "GET /api/banks answers 401 without WWW-Authenticate",
-            also: &[],
-            at: GATEWAY,
-            change: |asked, answered| {
-                if asked.is("GET /api/banks") {
-                    answered.headers.remove("www-authenticate");
-                }
-            },
-        },
-        Case {
-            check: "outside.public_routes",
-            words: "GET /api/openapi.json answers 503",
-            also: &[],
-            at: GATEWAY,
-            change: |asked, answered| {
-                if asked.is("GET /api/openapi.json") {
-                    answered.status = 503;
-                }
-            },
-        },
-        Case {
-            check: "outside.other_methods",
-            words: "answers 405 without POST in Allow",
-            also: &[],
-            at: GATEWAY,
-            change: |asked, answered| {
-                if asked.path == "/oauth/revoke" && answered.status == 405 {
-                    answered.headers.remove("allow");
-                }
-            },
-        },
-        Case {
-            check: "outside.other_methods",
-            words: "/api/incidents/revoke answers 404, not 405",
-            also: &[],
-            at: GATEWAY,
-            change: |asked, answered| {
-                if asked.path == "/api/incidents/revoke" && answered.status == 405 {
-                    answered.status = 404;
-                }
-            },
-        },
-        Case {
-            check: "outside.unmatched_path",
-            words: "answers 403, not 404",
-            also: &[],
-            at: GATEWAY,
-            change: |asked, answered| {
-                if asked.path.ends_with("no-such-path") {
-                    answered.say(403, &json!({"message": "Missing Authentication Token"}));
-                }
-            },
-        },
-        Case {
-            check: "outside.unmatched_path",
-            words: "another body",
-            also: &[],
-            at: GATEWAY,
-            change: |asked, answered| {
-                if asked.path.ends_with("no-such-path") {
-                    answered.say(404, &json!({"message": "no"}));
-                }
-            },
-        },
-        Case {
-            check: "outside.no_store",
-            words: "POST /oauth/token",
-            also: &[],
-            at: GATEWAY,
-            change: |asked, answered| {
-                if asked.is("POST /oauth/token") {
-                    answered.headers.insert("cache-control", HeaderValue::from_static("private"));
-                }
-            },
-        },
-    ];
-    Patient::admit().await.suffers(&cases).await;
+    Patient::admit().await.suffers(ROUTES).await;
 }
+
+const KEYS_AND_CREDENTIALS: &[Case] = &[
+    Case {
+        check: "outside.issuer",
+        words: "the tokens' issuer is \"https://elsewhere.example\"",
+        also: &[],
+        at: GATEWAY,
+        change: |asked, answered| {
+            if asked.path.ends_with("oauth-authorization-server") {
+                answered.set("/issuer", "https://elsewhere.example".into());
+            }
+        },
+    },
+    Case {
+        check: "outside.issuer",
+        words: "jwks_uri",
+        also: &[],
+        at: GATEWAY,
+        change: |asked, answered| {
+            if asked.path.ends_with("oauth-authorization-server") {
+                answered.set("/jwks_uri", "https://elsewhere.example/jwks".into());
+            }
+        },
+    },
+    Case {
+        check: "outside.jwks",
+        words: "kid is not its thumbprint",
+        also: &[],
+        at: GATEWAY,
+        change: |asked, answered| {
+            if asked.path.ends_with("jwks.json") {
+                answered.set("/keys/0/kid", "another".into());
+            }
+        },
+    },
+    Case {
+        check: "outside.jwks",
+        words: "not on the curve",
+        also: &[],
+        at: GATEWAY,
+        change: |asked, answered| {
+            if asked.path.ends_with("jwks.json") {
+                let x = answered.json()["keys"][1]["y"].clone();
+                answered.set("/keys/1/x", x);
+            }
+        },
+    },
+    Case {
+        check: "outside.jwks",
+        words: "is all that is published",
+        // Live keys come last: the sandbox token is still signed by a published one.
+        also: &["keys.published"],
+        at: GATEWAY,
+        change: |asked, answered| {
+            if asked.path.ends_with("jwks.json") {
+                let first = answered.json()["keys"][0].clone();
+                answered.set("/keys", json!([first]));
+            }
+        },
+    },
+    Case {
+        check: "credential.token",
+        words: "no token: 401 invalid_client",
+        also: &[],
+        at: GATEWAY,
+        change: |asked, answered| {
+            if asked.is("POST /oauth/token") {
+                answered.say(401, &json!({"error": "invalid_client", "error_description": "No"}));
+            }
+        },
+    },
+    Case {
+        check: "credential.token",
+        words: "which is not published",
+        also: &["credential.whoami", "credential.denial"],
+        at: GATEWAY,
+        change: |asked, answered| {
+            if asked.is("POST /oauth/token") && answered.status == 200 {
+                // {"alg":"ES256","kid":"k"}
+                answered.set("/access_token", "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsifQ.e30.AA".into());
+            }
+        },
+    },
+    Case {
+        check: "credential.whoami",
+        words: "403 forbidden",
+        also: &[],
+        at: GATEWAY,
+        change: |asked, answered| {
+            if asked.is("GET /v1/whoami") && answered.status == 200 {
+                answered.say(403, &json!({"message_code": "forbidden", "message": "Not this kind"}));
+            }
+        },
+    },
+    Case {
+        check: "credential.denial",
+        words: "answers 403 without a message_code",
+        also: &[],
+        at: GATEWAY,
+        change: |asked, answered| {
+            if asked.path.ends_with("/kyb") && answered.status == 403 {
+                answered.say(403, &json!({"Message": "User is not authorized to access this resource"}));
+            }
+        },
+    },
+];
 
 #[tokio::test]
 async fn keys_issuers_and_credentials_that_are_wrong_are_named() {
-    let cases = [
-        Case {
-            check: "outside.issuer",
-            words: "the tokens' issuer is \"https://elsewhere.example\"",
-            also: &[],
-            at: GATEWAY,
-            change: |asked, answered| {
-                if asked.path.ends_with("oauth-authorization-server") {
-                    answered.set("/issuer", "https://elsewhere.example".into());
-                }
-            },
-        },
-        Case {
-            check: "outside.issuer",
-            words: "jwks_uri",
-            also: &[],
-            at: GATEWAY,
-            change: |asked, answered| {
-                if asked.path.ends_with("oauth-authorization-server") {
-                    answered.set("/jwks_uri", "https://elsewhere.example/jwks".into());
-                }
-            },
-        },
-        Case {
-            check: "outside.jwks",
-            words: "kid is not its thumbprint",
-            also: &[],
-            at: GATEWAY,
-            change: |asked, answered| {
-                if asked.path.ends_with("jwks.json") {
-                    answered.set("/keys/0/kid", "another".into());
-                }
-            },
-        },
-        Case {
-            check: "outside.jwks",
-            words: "not on the curve",
-            also: &[],
-            at: GATEWAY,
-            change: |asked, answered| {
-                if asked.path.ends_with("jwks.json") {
-                    let x = answered.json()["keys"][1]["y"].clone();
-                    answered.set("/keys/1/x", x);
-                }
-            },
-        },
-        Case {
-            check: "outside.jwks",
-            words: "is all that is published",
-            // Live keys come last: the sandbox token is still signed by a published one.
-            also: &["keys.published"],
-            at: GATEWAY,
-            change: |asked, answered| {
-                if asked.path.ends_with("jwks.json") {
-                    let first = answered.json()["keys"][0].clone();
-                    answered.set("/keys", json!([first]));
-                }
-            },
-        },
-        Case {
-            check: "credential.token",
-            words: "no token: 401 invalid_client",
-            also: &[],
-            at: GATEWAY,
-            change: |asked, answered| {
-                if asked.is("POST /oauth/token") {
-                    answered.say(401, &json!({"error": "invalid_client", "error_description": "No"}));
-                }
-            },
-        },
-        Case {
-            check: "credential.token",
-            words: "which is not published",
-            also: &["credential.whoami", "credential.denial"],
-            at: GATEWAY,
-            change: |asked, answered| {
-                if asked.is("POST /oauth/token") && answered.status == 200 {
-                    // {"alg":"ES256","kid":"k"}
-                    answered.set("/access_token", "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsifQ.e30.AA".into());
-                }
-            },
-        },
-        Case {
-            check: "credential.whoami",
-            words: "403 forbidden",
-            also: &[],
-            at: GATEWAY,
-            change: |asked, answered| {
-                if asked.is("GET /v1/whoami") && answered.status == 200 {
-                    answered.say(403, &json!({"message_code": "forbidden", "message": "Not this kind"}));
-                }
-            },
-        },
-        Case {
-            check: "credential.denial",
-            words: "answers 403 without a message_code",
-            also: &[],
-            at: GATEWAY,
-            change: |asked, answered| {
-                if asked.path.ends_with("/kyb") && answered.status == 403 {
-                    answered.say(403, &json!({"Message": "User is not authorized to access this resource"}));
-                }
-            },
-        },
-    ];
-    Patient::admit().await.suffers(&cases).await;
+    Patient::admit().await.suffers(KEYS_AND_CREDENTIALS).await;
 }
 
 #[tokio::test]

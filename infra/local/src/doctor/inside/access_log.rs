@@ -23,7 +23,7 @@ pub(super) const LINE: Check = Check(
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
 /// By how much the clocks of the service and of this machine may differ.
-const SKEW: Duration = Duration::from_secs(60);
+const SKEW: Duration = Duration::from_mins(1);
 
 /// That the line is there in time, says why, and holds nothing of the credential.
 pub(super) async fn line(denied: Result<Denied, Trouble>, env: &Env, aws: &Aws, clock: &Clock, patience: Duration) -> Outcome {

@@ -33,7 +33,7 @@ pub(super) async fn all(env: &Env, aws: &Aws, expected: &Expected) -> Outcome {
         match (group.kms_key_id(), env.optional("LATCHKEY_DATA_KEY")) {
             (None, _) => several.wrong(format!("{name} is under no key")),
             (Some(key), Some(data_key)) if !same_key(data_key, key) => {
-                several.wrong(format!("{name} is under {key} and not under the data key"))
+                several.wrong(format!("{name} is under {key} and not under the data key"));
             }
             _ => {}
         }

@@ -1,7 +1,6 @@
 //! The server as such: that it answers, over TLS, at the right time, as who it says it is.
 
 use aws_smithy_types::{DateTime, date_time::Format};
-use serde_json::Value;
 
 use super::{
     super::report::{Check, Outcome, Trouble},
@@ -80,7 +79,7 @@ pub(super) async fn issuer(calls: &Calls, issuer: Option<&str>) -> Outcome {
         ("revocation_endpoint", "/oauth/revoke"),
         ("jwks_uri", "/.well-known/jwks.json"),
     ] {
-        if metadata[member] != Value::from(format!("{issuer}{path}")) {
+        if metadata[member] != format!("{issuer}{path}") {
             return Err(Trouble::Wrong(format!("the metadata's {member} is {}", metadata[member])));
         }
     }

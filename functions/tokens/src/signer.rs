@@ -87,7 +87,8 @@ impl Signer {
         let unsigned = jwt::unsigned(&kid, claims).map_err(unsignable)?;
         let digest = sha256(&unsigned);
         let call = self.kms.sign().key_id(&key.id).message(Blob::new(digest)).message_type(MessageType::Digest);
-        let answer = call.signing_algorithm(SigningAlgorithmSpec::EcdsaSha256).send().await.map_err(unavailable)?;
+        let answer =
+            call.signing_algorithm(SigningAlgorithmSpec::EcdsaSha256).send().await.map_err(|error| unavailable(&error))?;
         jwt::finish(unsigned, answer.signature().map(Blob::as_ref).unwrap_or_default()).map_err(unsignable)
     }
 
@@ -162,7 +163,7 @@ impl Signer {
 
     async fn public<'a>(&self, key: &'a KmsKey) -> Result<&'a Jwk, Error> {
         let read = || async {
-            let answer = self.kms.get_public_key().key_id(&key.id).send().await.map_err(unavailable)?;
+            let answer = self.kms.get_public_key().key_id(&key.id).send().await.map_err(|error| unavailable(&error))?;
             Jwk::from_spki(answer.public_key().map(Blob::as_ref).unwrap_or_default()).map_err(broken)
         };
         key.public.get_or_try_init(read).await
@@ -190,8 +191,8 @@ fn broken(error: impl std::fmt::Display) -> Error {
 }
 
 /// `code` is what the template's metric filter for KMS's throttling reads.
-fn unavailable(error: impl std::error::Error + ProvideErrorMetadata) -> Error {
-    tracing::error!(code = error.code(), cause = causes(&error), "KMS is unavailable");
+fn unavailable(error: &(impl std::error::Error + ProvideErrorMetadata)) -> Error {
+    tracing::error!(code = error.code(), cause = causes(error), "KMS is unavailable");
     Error::temporarily_unavailable()
 }
 

@@ -75,8 +75,8 @@ impl Usage {
 impl Bucket {
     fn take(&mut self, throttle: Throttle, now: i64) -> bool {
         // A clock that was set back refills nothing.
-        let passed = now.saturating_sub(self.at).max(0);
-        let seconds = std::time::Duration::from_millis(passed.unsigned_abs()).as_secs_f64();
+        let elapsed = now.saturating_sub(self.at).max(0);
+        let seconds = std::time::Duration::from_millis(elapsed.unsigned_abs()).as_secs_f64();
         self.calls = (self.calls + seconds * throttle.rate).min(whole(throttle.burst));
         self.at = now;
         let passes = self.calls >= 1.0;

@@ -50,7 +50,7 @@ pub(super) fn read(
         // SAM takes `image~1png` for `image/png`.
         binary_media_types: properties.texts("BinaryMediaTypes")?.iter().map(|kind| kind.replace("~1", "/")).collect(),
         gateway_responses: gateway_responses(properties.section("GatewayResponses")?)?,
-        routes: routes(&id, events, &auth, &api_key_source)?,
+        routes: routes(&id, events, &auth, api_key_source.as_deref())?,
         access_log: access_log(properties.section("AccessLogSetting")?)?,
         method_settings: properties.value("MethodSettings")?,
         id,
@@ -61,12 +61,7 @@ pub(super) fn read(
     Ok(api)
 }
 
-fn routes(
-    api_id: &str,
-    events: Vec<ApiEvent>,
-    auth: &Auth,
-    api_key_source: &Option<String>,
-) -> Result<Vec<Route>, TemplateError> {
+fn routes(api_id: &str, events: Vec<ApiEvent>, auth: &Auth, api_key_source: Option<&str>) -> Result<Vec<Route>, TemplateError> {
     const METHODS: [&str; 8] = ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
     let mut routes: Vec<Route> = Vec::new();
     for event in events {
@@ -81,7 +76,7 @@ fn routes(
         }
         let authorizer = auth.of(&event)?;
         let api_key_required = event.api_key_required;
-        if api_key_required && api_key_source.as_deref() != Some("AUTHORIZER") {
+        if api_key_required && api_key_source != Some("AUTHORIZER") {
             let at = below(&event.at, "Auth.ApiKeyRequired");
             return Err(TemplateError::new(at, "only with ApiKeySourceType: AUTHORIZER, not from a header"));
         }

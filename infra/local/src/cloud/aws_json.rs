@@ -73,7 +73,8 @@ fn dispatch(api: &Api, (method, uri): (&Method, &Uri), headers: &HeaderMap, body
     if !headers.contains_key(header::AUTHORIZATION) {
         return Err(Refusal::new("MissingAuthenticationTokenException", "Missing Authentication Token"));
     }
-    access::permit_api(api, headers, service, operation, body)?;
+    let request = access::Signed { method: method.as_str(), path: uri.path(), headers, body };
+    access::permit_api(api, request, service, operation)?;
     match service {
         "TrentService" => kms::answer(api, operation, body).unwrap_or_else(|| Err(unknown())),
         "secretsmanager" => secrets::answer(api, operation, body).unwrap_or_else(|| Err(unknown())),

@@ -5,7 +5,7 @@
 //! whether it runs on Lambda, in this process or under `cargo lambda watch`. `DynamoDB` is dynoxide; KMS and Secrets Manager
 //! are one small door of our own, because no library gives signatures that a third party verifies.
 //!
-//! Differs from AWS: request signatures are demanded but not checked, there are no permissions or throttling, and an item's TTL
+//! Differs from AWS: nothing is throttled (what permissions leave out stands in [`access`]), and an item's TTL
 //! acts when [`Cloud::sweep_ttl`] runs. With [`Storage::Memory`] `DynamoDB` follows the given clock; with
 //! [`Storage::Directory`] it reads the machine's.
 

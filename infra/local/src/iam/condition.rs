@@ -143,11 +143,10 @@ impl Condition {
         };
         let passes = |value: &String| self.values.iter().any(|wanted| by.matches(wanted, value)) != negated;
         match self.set {
-            Set::ForAll => given.iter().all(passes),
             Set::ForAny => given.is_empty() && self.if_exists || given.iter().any(passes),
             // An absent key has no value that could be equal: that fails a comparison, and fulfils a negated one.
             Set::Single if given.is_empty() => self.if_exists || negated,
-            Set::Single => given.iter().all(passes),
+            Set::Single | Set::ForAll => given.iter().all(passes),
         }
     }
 
@@ -190,7 +189,7 @@ impl Test {
     }
 }
 
-/// A text or a list of them. CloudFormation writes true and false either way.
+/// A text or a list of them. `CloudFormation` writes true and false either way.
 fn texts(values: &Value) -> Option<Vec<String>> {
     let text = |value: &Value| match value {
         Value::String(text) => Some(text.clone()),

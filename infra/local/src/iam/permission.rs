@@ -37,6 +37,7 @@ impl Permission {
     }
 
     /// All that a policy of a role, or of a resource as far as it names this role, permits it.
+    #[must_use]
     pub fn of(policy: &Policy, granted_by: &'static str, holder: &str) -> Vec<Self> {
         let statements = policy.statements.iter().filter(|statement| {
             statement.allows

@@ -52,9 +52,9 @@ impl Template {
             let at = below(logical_id, "Properties.Role");
             let role = declared.properties.get("Role").and_then(|role| role["Fn::GetAtt"][0].as_str());
             let role = role.ok_or_else(|| TemplateError::new(&at, "must be !GetAtt of a role of the template"))?;
-            let arn = self.text(&evaluator, &json!({"Fn::GetAtt": [role, "Arn"]}), &at)?;
-            let name = self.text(&evaluator, &json!({"Ref": role}), &at)?;
-            let function = self.text(&evaluator, &json!({"Ref": logical_id}), logical_id)?;
+            let arn = text(&evaluator, &json!({"Fn::GetAtt": [role, "Arn"]}), &at)?;
+            let name = text(&evaluator, &json!({"Ref": role}), &at)?;
+            let function = text(&evaluator, &json!({"Ref": logical_id}), logical_id)?;
             let session = arn.replacen(":iam:", ":sts:", 1).replacen(":role/", ":assumed-role/", 1);
             let at = below(logical_id, "Properties.LoggingConfig.LogGroup");
             let log_group = declared.properties.get("LoggingConfig").map_or(&Value::Null, |logging| &logging["LogGroup"]);
@@ -62,7 +62,7 @@ impl Template {
                 logical_id.clone(),
                 Role {
                     session: format!("{session}/{function}"),
-                    log_group: self.text(&evaluator, log_group, &at)?,
+                    log_group: text(&evaluator, log_group, &at)?,
                     policies: self.policies_of(role, &name, physical)?,
                     arn,
                 },
@@ -101,10 +101,10 @@ impl Template {
         }
         Ok(policies)
     }
+}
 
-    fn text(&self, evaluator: &Evaluator<'_>, value: &Value, at: &str) -> Result<String, TemplateError> {
-        let resolved = evaluator.evaluate(value, at)?;
-        let text = resolved.as_ref().and_then(Value::as_str);
-        text.map(str::to_owned).ok_or_else(|| TemplateError::new(at, "is required"))
-    }
+fn text(evaluator: &Evaluator<'_>, value: &Value, at: &str) -> Result<String, TemplateError> {
+    let resolved = evaluator.evaluate(value, at)?;
+    let text = resolved.as_ref().and_then(Value::as_str);
+    text.map(str::to_owned).ok_or_else(|| TemplateError::new(at, "is required"))
 }

@@ -120,6 +120,24 @@ async fn leak_5_who_checks_no_secrets_does_not_read_the_pepper() {
     denied(tokens.put_secret_value().secret_id(&pepper).secret_string("{}").send().await, "secretsmanager:PutSecretValue");
 }
 
+/// Nor does the name of a function's access key.
+#[tokio::test]
+async fn another_s_access_key_cannot_be_borrowed_without_its_secret() {
+    let platform = Platform::start().await;
+    let services = platform.stack.services();
+    let mut environment = services.environment_of("TokensFunction").unwrap();
+    let core = table(&platform, "LATCHKEY_CORE_TABLE");
+    for (secret, expected) in [(None, None), (Some("guessed"), Some("InvalidSignatureException"))] {
+        environment.extend(secret.map(|secret| ("AWS_SECRET_ACCESS_KEY".to_owned(), secret.to_owned())));
+        let aws = latchkey::aws::config(&environment, None);
+        let get = Client::new(&aws).get_item().table_name(&core).key("PK", text("K#a")).key("SK", text("KEY")).send().await;
+        assert_eq!(get.as_ref().err().and_then(|error| error.as_service_error()?.code()), expected, "{get:?}");
+        let pepper = services.variables("tokens")["LATCHKEY_PEPPER_SECRET"].clone();
+        let read = aws_sdk_secretsmanager::Client::new(&aws).get_secret_value().secret_id(pepper).send().await;
+        assert_eq!(read.as_ref().err().and_then(|error| error.as_service_error()?.code()), expected);
+    }
+}
+
 /// A key id alone opens nothing.
 #[tokio::test]
 async fn an_access_key_that_the_account_does_not_have_is_not_recognized() {

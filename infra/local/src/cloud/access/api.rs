@@ -1,6 +1,5 @@
 //! Requests to KMS, Secrets Manager and whatever else stands behind their door, as the actions that IAM decides on.
 
-use http::HeaderMap;
 use serde_json::Value;
 
 use super::{
@@ -9,27 +8,22 @@ use super::{
         aws_json::{Api, Refusal},
         kms,
     },
+    Signed,
     calls::Call,
     rules::Rules,
 };
 use crate::iam::Context;
 
 /// Lets the request pass, or refuses it as AWS does.
-pub(in super::super) fn permit(
-    api: &Api,
-    headers: &HeaderMap,
-    service: &str,
-    operation: &str,
-    body: &[u8],
-) -> Result<(), Refusal> {
-    let caller = api
-        .authority
-        .caller(headers)
-        .map_err(|_| Refusal::new("UnrecognizedClientException", "The security token included in the request is invalid."))?;
-    let caller =
-        caller.ok_or_else(|| Refusal::new("IncompleteSignatureException", "Authorization header requires 'Credential'."))?;
+pub(in super::super) fn permit(api: &Api, request: Signed<'_>, service: &str, operation: &str) -> Result<(), Refusal> {
+    let caller = api.authority.caller(request).map_err(|stranger| {
+        let (kind, message) = stranger.error();
+        Refusal::new(kind, message)
+    })?;
+    let incomplete = || Refusal::new("IncompleteSignatureException", "Authorization header requires 'Credential'.");
+    let caller = caller.ok_or_else(incomplete)?;
     // What cannot be read is refused by the operation itself, and nobody but the root gets that far.
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let body: Value = serde_json::from_slice(request.body).unwrap_or_default();
     let rules = api.authority.rules();
     let calls = match service {
         "TrentService" => vec![of_key(api, operation, &body)],

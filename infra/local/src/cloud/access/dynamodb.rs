@@ -76,7 +76,7 @@ struct Gathered<'a> {
 impl Gathered<'_> {
     /// A request about one table.
     fn item(&mut self, operation: &str, body: &Value) {
-        let table = self.table(body);
+        let table = named_table(body);
         let mut context = self.context_of(&table, body);
         let query = matches!(operation, "Query" | "Scan");
         if let Some(select) = select(body, query) {
@@ -115,7 +115,7 @@ impl Gathered<'_> {
                 if !part.is_object() {
                     continue;
                 }
-                let table = self.table(part);
+                let table = named_table(part);
                 let resource = self.rules.arn_of_table(&table);
                 let key = self.partition_key(&table).to_owned();
                 let known = self.calls.iter().position(|call| call.action == action && call.resource == resource);
@@ -175,10 +175,6 @@ impl Gathered<'_> {
         context
     }
 
-    fn table(&self, body: &Value) -> String {
-        name_of(body["TableName"].as_str().unwrap_or_default())
-    }
-
     fn partition_key(&self, table: &str) -> &str {
         self.rules.table(table).map_or("", |table| table.partition_key.as_str())
     }
@@ -188,6 +184,10 @@ impl Gathered<'_> {
             self.opened.push(table);
         }
     }
+}
+
+fn named_table(body: &Value) -> String {
+    name_of(body["TableName"].as_str().unwrap_or_default())
 }
 
 /// A table's name, of its name or its ARN.
@@ -261,6 +261,7 @@ mod tests {
         (call.to_owned(), owned(keys), owned(attributes))
     }
 
+    /// Deviation: attributes-in-conditions.
     #[test]
     fn each_request_tells_its_partition_keys_and_attributes() {
         let key = |pk: &str| json!({"PK": {"S": pk}, "SK": {"S": "KEY"}});
@@ -284,6 +285,7 @@ mod tests {
         assert_eq!(core("DescribeTable", &json!({"TableName": "Core"})), [told("dynamodb:DescribeTable Core", &[], &[])]);
     }
 
+    /// Deviation: transactions-together.
     #[test]
     fn a_transaction_is_its_items_by_action() {
         let item = |pk: &str| json!({"TableName": "Core", "Item": {"PK": {"S": pk}}});

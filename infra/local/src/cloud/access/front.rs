@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, Uri, header},
+    http::{HeaderMap, StatusCode, Uri, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use hyper_util::{
@@ -15,7 +15,7 @@ use hyper_util::{
 };
 use serde_json::{Value, json};
 
-use super::{Authority, Caller, dynamodb};
+use super::{Authority, Caller, Signed, Stranger, dynamodb};
 
 /// `DynamoDB` accepts bodies up to 16 MB.
 const MAX_BODY_SIZE: usize = 16 * 1024 * 1024;
@@ -25,6 +25,12 @@ struct Front {
     authority: Arc<Authority>,
     client: Client<HttpConnector, Body>,
     behind: SocketAddr,
+}
+
+/// An answer that the tables are not asked for.
+struct Refused {
+    kind: &'static str,
+    message: String,
 }
 
 /// Serves the tables behind that address to whom the policies let.
@@ -40,8 +46,10 @@ async fn answer(State(front): State<Arc<Front>>, request: Request) -> Response {
     let Ok(body) = to_bytes(body, MAX_BODY_SIZE).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    if let Err(refusal) = front.permit(&parts.headers, &parts.uri, &body) {
-        return refusal;
+    if let Err(Refused { kind, message }) = front.permit(&parts, &body) {
+        let body = json!({"__type": format!("com.amazon.coral.service#{kind}"), "message": message});
+        return (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], body.to_string())
+            .into_response();
     }
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let Ok(uri) = Uri::try_from(format!("http://{}{path}", front.behind)) else {
@@ -62,22 +70,31 @@ async fn answer(State(front): State<Arc<Front>>, request: Request) -> Response {
 }
 
 impl Front {
-    fn permit(&self, headers: &HeaderMap, uri: &Uri, body: &Bytes) -> Result<(), Response> {
-        let invalid = || refused("UnrecognizedClientException", "The security token included in the request is invalid.");
-        let caller = self.authority.caller(headers).map_err(|_| invalid())?;
+    fn permit(&self, parts: &Parts, body: &Bytes) -> Result<(), Refused> {
+        let Parts { headers, uri, .. } = parts;
+        let stranger = |stranger: Stranger| {
+            let (kind, message) = stranger.error();
+            Refused { kind, message: message.to_owned() }
+        };
+        let caller = self.authority.caller(Signed { method: parts.method.as_str(), path: uri.path(), headers, body });
+        let caller = caller.map_err(stranger)?;
         let Some(caller) = caller else {
             // Whoever names no access key is refused behind, where AWS's words for it are. Other ways of naming one that are
             // known there must not lead past this door.
             let elsewhere = headers.contains_key(header::AUTHORIZATION) || uri.query().is_some();
-            return if elsewhere { Err(invalid()) } else { Ok(()) };
+            return if elsewhere { Err(stranger(Stranger::Unrecognized)) } else { Ok(()) };
         };
         let Some(operation) = operation(headers) else { return Ok(()) };
         let Ok(body) = serde_json::from_slice::<Value>(body) else {
-            return if matches!(caller, Caller::Root) { Ok(()) } else { Err(refused("SerializationException", "")) };
+            return if matches!(caller, Caller::Root) {
+                Ok(())
+            } else {
+                Err(Refused { kind: "SerializationException", message: String::new() })
+            };
         };
         let calls = dynamodb::calls(&self.authority.rules(), operation, &body);
         let decision = self.authority.permit(&caller, &calls);
-        decision.map_err(|refusal| refused("AccessDeniedException", &refusal.to_string()))
+        decision.map_err(|refusal| Refused { kind: "AccessDeniedException", message: refusal.to_string() })
     }
 }
 
@@ -85,9 +102,4 @@ impl Front {
 fn operation(headers: &HeaderMap) -> Option<&str> {
     let (_, operation) = headers.get("x-amz-target")?.to_str().ok()?.split_once('.')?;
     Some(operation)
-}
-
-fn refused(kind: &str, message: &str) -> Response {
-    let body = json!({"__type": format!("com.amazon.coral.service#{kind}"), "message": message});
-    (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], body.to_string()).into_response()
 }

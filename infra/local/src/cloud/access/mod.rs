@@ -13,9 +13,10 @@ mod dynamodb;
 mod expressions;
 pub(super) mod front;
 mod rules;
+mod signature;
 
-pub(super) use self::api::permit as permit_api;
 pub use self::rules::{Granted, Rules};
+pub(super) use self::{api::permit as permit_api, signature::Signed};
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,9 +24,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
-use http::{HeaderMap, header};
-
-use self::calls::Call;
+use self::{calls::Call, signature::Authorization};
 use super::{ACCOUNT, CloudError, random};
 use crate::iam::{Permission, Principal, Refusal};
 
@@ -78,8 +77,28 @@ pub(super) enum Caller {
     Function(String),
 }
 
-/// The access key is none of the account's.
-pub(super) struct Unrecognized;
+/// Why nobody is the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stranger {
+    /// The access key is none of the account's.
+    Unrecognized,
+    /// The signature is not by the access key's secret.
+    Forged,
+}
+
+impl Stranger {
+    /// AWS's error and what it says.
+    fn error(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Unrecognized => ("UnrecognizedClientException", "The security token included in the request is invalid."),
+            Self::Forged => (
+                "InvalidSignatureException",
+                "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key \
+                 and signing method. Consult the service documentation for details.",
+            ),
+        }
+    }
+}
 
 impl Authority {
     /// Puts these policies in force, and gives every function in them an access key unless it has one.
@@ -117,6 +136,12 @@ impl Authority {
     #[must_use]
     pub fn take_seen(&self) -> Seen {
         std::mem::take(&mut *self.seen())
+    }
+
+    /// How many requests were refused since [`Authority::take_seen`] was last asked.
+    #[must_use]
+    pub fn refusals(&self) -> usize {
+        self.seen().refused.len()
     }
 
     /// Whether a function may do what AWS does in its name: writing its logs, reading its streams.
@@ -171,16 +196,17 @@ impl Authority {
         Ok(())
     }
 
-    /// Who signed this request, as far as its `Authorization` says; nobody if that says nothing.
-    pub(super) fn caller(&self, headers: &HeaderMap) -> Result<Option<Caller>, Unrecognized> {
-        let Some(id) = headers.get(header::AUTHORIZATION).and_then(|value| access_key_id(value.to_str().ok()?)) else {
-            return Ok(None);
-        };
-        if id == ROOT.0 {
+    /// Who signed this request; nobody if no access key is named. The root's secret is no secret, so its signatures are not
+    /// looked at.
+    pub(super) fn caller(&self, request: Signed<'_>) -> Result<Option<Caller>, Stranger> {
+        let Some(authorization) = Authorization::of(request.headers) else { return Ok(None) };
+        if authorization.key_id == ROOT.0 {
             return Ok(Some(Caller::Root));
         }
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        keys.get(id).map(|holder| Some(Caller::Function(holder.function.clone()))).ok_or(Unrecognized)
+        let holder = keys.get(authorization.key_id).ok_or(Stranger::Unrecognized)?;
+        let signed = authorization.holds(&holder.key.secret, request);
+        if signed { Ok(Some(Caller::Function(holder.function.clone()))) } else { Err(Stranger::Forged) }
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -192,12 +218,6 @@ impl fmt::Debug for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authority").field("functions", &self.rules().functions().collect::<Vec<_>>()).finish_non_exhaustive()
     }
-}
-
-/// `AWS4-HMAC-SHA256 Credential=<id>/<date>/<region>/<service>/aws4_request, …`
-fn access_key_id(authorization: &str) -> Option<&str> {
-    let (_, rest) = authorization.split_once("Credential=")?;
-    rest.split('/').next().filter(|id| !id.is_empty())
 }
 
 fn account_root() -> Principal {

@@ -18,7 +18,11 @@ async fn an_error_stands_in_the_body_and_in_a_header() {
     let cloud = start(Storage::Memory).await;
     let post = |target: &'static str, signed: bool, body: &'static str| {
         let request = reqwest::Client::new().post(format!("http://{}", cloud.api_address())).header("x-amz-target", target);
-        let request = if signed { request.header("authorization", "AWS4-HMAC-SHA256 Credential=local/20261123/eu-west-1/kms/aws4_request") } else { request };
+        let request = if signed {
+            request.header("authorization", "AWS4-HMAC-SHA256 Credential=local/20261123/eu-west-1/kms/aws4_request")
+        } else {
+            request
+        };
         async move {
             let answer = request.body(body).send().await.unwrap();
             assert_eq!(answer.headers()["content-type"], "application/x-amz-json-1.1");

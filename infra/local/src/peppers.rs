@@ -127,7 +127,7 @@ impl PepperRoll {
     /// Somebody else changed the secret, or what keeps it from being written.
     pub async fn add(&self) -> Result<Added, StartError> {
         let before = self.current().await?;
-        let (version, value) = before.peppers.with_another(drawn(&self.edge.entropy.secret()))?;
+        let (version, value) = before.peppers.with_another(&drawn(&self.edge.entropy.secret()))?;
         let written = self.write(&value).await?;
         let changes = BTreeMap::from([("version".to_owned(), Value::from(version))]);
         // Before it counts, so that nothing is done that is not written down.

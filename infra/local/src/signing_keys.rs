@@ -1,6 +1,8 @@
 //! The roll of a signing key, as the operator does it: publish, wait, sign, wait, retire (docs/signing-keys.md). The token function
 //! signs by what is written here; how long each step waits is `domain::signing`'s.
 
+#![expect(clippy::similar_names, reason = "`kid` and `kind` are what the standard and the product call them")]
+
 use std::{fmt, time::Duration};
 
 use aws_sdk_kms::{Client, primitives::Blob, types::KeyState};
@@ -209,16 +211,12 @@ impl SigningKeys {
     /// The key of this name, or the only published one that does not sign.
     async fn find(&self, kind: Kind, kid: Option<&str>) -> Result<Standing, StartError> {
         let standings = self.list(kind).await?;
-        match kid {
-            Some(kid) => {
-                let named = standings.into_iter().find(|standing| standing.kid == kid);
-                Ok(named.ok_or_else(|| format!("there is no {kind} signing key {kid}"))?)
-            }
-            None => {
-                let waits = |standing: &Standing| standing.state == State::Published;
-                only(&standings, "published key that does not sign", "--kid", waits).cloned()
-            }
+        if let Some(kid) = kid {
+            let named = standings.into_iter().find(|standing| standing.kid == kid);
+            return Ok(named.ok_or_else(|| format!("there is no {kind} signing key {kid}"))?);
         }
+        let waits = |standing: &Standing| standing.state == State::Published;
+        only(&standings, "published key that does not sign", "--kid", waits).cloned()
     }
 
     async fn one(&self, kind: Kind, kid: &str) -> Result<Standing, StartError> {

@@ -62,14 +62,14 @@ impl Peppers {
     ///
     /// # Errors
     /// One sentence that never shows the value: the new pepper is too short, or there are as many versions as there can be.
-    pub fn with_another(&self, pepper: Zeroizing<String>) -> Result<(u32, Zeroizing<String>), &'static str> {
+    pub fn with_another(&self, pepper: &str) -> Result<(u32, Zeroizing<String>), &'static str> {
         let version = self.current().checked_add(1).ok_or("there are as many versions as there can be")?;
         // A pepper is read from a JSON text, so that it is one.
         let mut texts = BTreeMap::new();
         for (version, pepper) in &self.0 {
             texts.insert(*version, std::str::from_utf8(pepper).map_err(|_| "a pepper is not a text")?);
         }
-        texts.insert(version, &pepper);
+        texts.insert(version, pepper);
         let value = serde_json::to_string(&texts).map(Zeroizing::new).map_err(|_| "the peppers cannot be written")?;
         Self::parse(&value).map(|_| (version, value))
     }
@@ -121,13 +121,13 @@ mod tests {
     #[test]
     fn another_pepper_comes_beside_those_that_are_there() {
         let one = Peppers::parse(&format!(r#"{{"1":"{}"}}"#, "1".repeat(32))).unwrap();
-        let (version, value) = one.with_another(Zeroizing::new("2".repeat(64))).unwrap();
+        let (version, value) = one.with_another(&"2".repeat(64)).unwrap();
         let two = Peppers::parse(&value).unwrap();
         assert_eq!((version, two.current()), (2, 2));
         assert!(two.is_with_another(&one) && !one.is_with_another(&two) && !two.is_with_another(&two));
         assert_eq!(one.hash(1, b"secret"), two.hash(1, b"secret"));
         let other = Peppers::parse(&format!(r#"{{"1":"{}","2":"{}"}}"#, "3".repeat(32), "2".repeat(64))).unwrap();
         assert!(!other.is_with_another(&one), "it has another first pepper");
-        assert!(one.with_another(Zeroizing::new("short".into())).is_err());
+        assert!(one.with_another("short").is_err());
     }
 }

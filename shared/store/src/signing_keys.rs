@@ -4,6 +4,8 @@
 //! still has the key among its settings would publish it again. Who signs is one item of each kind, changed together with the
 //! published items that it concerns, so that no crash leaves one without the other.
 
+#![expect(clippy::similar_names, reason = "`kid` and `kind` are what the standard and the product call them")]
+
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::{

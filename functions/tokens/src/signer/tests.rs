@@ -100,7 +100,7 @@ async fn tokens_cost_one_reading_a_minute() {
     }
     assert_eq!(scene.reads(), 1);
     scene.names(Some("new"));
-    scene.advance(SIGNER_FRESH - Duration::from_millis(1));
+    scene.advance(SIGNER_FRESH.saturating_sub(Duration::from_millis(1)));
     assert_eq!((scene.chosen().await.as_deref(), scene.reads()), (Some("old"), 0));
     scene.advance(Duration::from_millis(1));
     assert_eq!((scene.chosen().await.as_deref(), scene.reads()), (Some("new"), 1));
@@ -120,7 +120,7 @@ async fn a_signer_that_cannot_be_read_again_signs_for_five_minutes() {
     assert_eq!((scene.chosen().await.as_deref(), scene.reads()), (Some("old"), 0), "no further try within three seconds");
     scene.advance(PAUSE);
     assert_eq!((scene.chosen().await.as_deref(), scene.reads()), (Some("old"), 1));
-    scene.advance(SIGNER_USABLE - SIGNER_FRESH - PAUSE - Duration::from_millis(1));
+    scene.advance(SIGNER_USABLE.saturating_sub(SIGNER_FRESH + PAUSE + Duration::from_millis(1)));
     assert_eq!(scene.chosen().await.as_deref(), Some("old"));
     scene.advance(Duration::from_millis(1));
     assert_eq!(scene.chosen().await, None);

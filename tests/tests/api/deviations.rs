@@ -164,7 +164,7 @@ fn read(file: &str, text: &str, shown: &mut BTreeMap<String, BTreeSet<Test>>) {
         let forms = [r"\bfn (\w+)", r"^\s*(?:async )?def (\w+)", r"^(\w+)\(\) \{", r#"^\s*(?:it|test)\(['"`](.+?)['"`],"#];
         Regex::new(&forms.join("|")).unwrap()
     });
-    let mut lines = text.lines().peekable();
+    let mut lines = text.lines();
     while let Some(line) = lines.next() {
         let Some(found) = COMMENT.captures(line) else { continue };
         let rest = lines.clone().take_while(|line| {
@@ -180,8 +180,7 @@ fn read(file: &str, text: &str, shown: &mut BTreeMap<String, BTreeSet<Test>>) {
             "{file}: {name} is no test, but its comment says what it shows"
         );
         for id in found[1].split(", ") {
-            let test = Test { file: file.to_owned(), name: name.to_owned() };
-            shown.entry(id.to_owned()).or_default().insert(test);
+            shown.entry(id.to_owned()).or_default().insert(Test { file: file.to_owned(), name: name.to_owned() });
         }
     }
 }

@@ -5,7 +5,7 @@ use super::*;
 
 fn refusal(template: &str) -> String {
     let description = Template::parse(template, Settings::default()).and_then(|template| template.resolve(&Physical::new()));
-    description.map(|_| "understood".to_owned()).unwrap_or_else(|error| error.to_string())
+    description.map_or_else(|error| error.to_string(), |_| "understood".to_owned())
 }
 
 /// Deviation: refused-properties.
@@ -102,7 +102,7 @@ async fn names_of_response_headers_are_in_lower_case() {
 async fn a_hundred_headers_are_the_most() {
     let stack = Stack::start(TEMPLATE, &[]).await;
     let request = |others: usize| {
-        let headers: String = (0..others).map(|number| format!("X-{number}: 1\r\n")).collect();
+        let headers = (0..others).map(|number| format!("X-{number}: 1\r\n")).collect::<Vec<_>>().concat();
         format!("GET /open HTTP/1.1\r\nHost: local\r\nConnection: close\r\n{headers}\r\n")
     };
     assert!(stack.raw(&request(98)).await.starts_with("HTTP/1.1 200"));

@@ -176,7 +176,11 @@ test('concurrency, logs and usage are as they are told', () => {
 });
 
 test('it runs in a VPC when it is told', () => {
-  const vpc = { vpcId: 'vpc-0123456789abcdef0', subnetIds: ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'], securityGroupId: 'sg-0123456789abcdef0' };
+  const vpc = {
+    vpcId: 'vpc-0123456789abcdef0',
+    subnetIds: ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'],
+    securityGroupId: 'sg-0123456789abcdef0',
+  };
   const template = rest({ vpc }).template();
   // Lambda makes network interfaces in the role's name, or the function is not made.
   const [policy] = Object.values(template.findResources('AWS::IAM::Policy'));
@@ -185,7 +189,9 @@ test('it runs in a VPC when it is told', () => {
   const [made] = Object.values(template.findResources('AWS::Lambda::Function'));
   assert.equal(made?.DependsOn.length, 2, 'it waits for both policies');
   rest().template().resourceCountIs('AWS::IAM::Policy', 0);
-  template.hasResourceProperties('AWS::Lambda::Function', { VpcConfig: { SubnetIds: vpc.subnetIds, SecurityGroupIds: [vpc.securityGroupId] } });
+  template.hasResourceProperties('AWS::Lambda::Function', {
+    VpcConfig: { SubnetIds: vpc.subnetIds, SecurityGroupIds: [vpc.securityGroupId] },
+  });
   rest().template().hasResourceProperties('AWS::Lambda::Function', { VpcConfig: Match.absent() });
 });
 

@@ -49,7 +49,7 @@ export const X86_CODE = LatchkeyCode.fromDirectory(programs(62));
 /** An app with the context of cdk.json, so that tests see what `cdk synth` sees. */
 export function newApp(): App {
   const { context } = JSON.parse(readFileSync(join(CDK, 'cdk.json'), 'utf8')) as { context: Record<string, unknown> };
-  return new App({ context });
+  return new App({ context, outdir: directory() });
 }
 
 export interface Platform {

@@ -82,7 +82,10 @@ test('an authorizer that is pointed at our function by an override is seen', () 
   api.root.addMethod('GET', MOCK);
   const restApiId = api.restApiId;
   const theirs = new apigateway.CfnAuthorizer(stack, 'Theirs', { restApiId, name: 'theirs', type: 'TOKEN' });
-  theirs.addPropertyOverride('AuthorizerUri', `arn:aws:apigateway:x:lambda:path/functions/${guard.function.functionArn}/invocations`);
+  theirs.addPropertyOverride(
+    'AuthorizerUri',
+    `arn:aws:apigateway:x:lambda:path/functions/${guard.function.functionArn}/invocations`,
+  );
   assert.match(refusal(stack), /Guarded\/Theirs is a TOKEN authorizer/);
 });
 

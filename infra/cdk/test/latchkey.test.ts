@@ -136,7 +136,7 @@ test('without built programs cargo-lambda builds them, from a checkout that is t
     new RegExp(`There is no crate at ${join(nowhere, 'functions')}`),
   );
   // Bundling is off in this app, so that nothing is built; that the sources are found is what is seen.
-  const app = new App({ context: { 'aws:cdk:bundling-stacks': [] } });
+  const app = new App({ context: { 'aws:cdk:bundling-stacks': [] }, outdir: directory() });
   const { stack } = platform({ code: undefined }, app);
   assert.match(JSON.stringify(Template.fromStack(stack).findResources('AWS::Lambda::Function')), /"S3Key":"[0-9a-f]{64}\.zip"/);
 });

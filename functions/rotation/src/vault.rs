@@ -6,6 +6,7 @@ use aws_sdk_secretsmanager::{
     Client,
     config::{Builder, timeout::TimeoutConfig},
     error::{ProvideErrorMetadata, SdkError},
+    operation::get_secret_value::GetSecretValueError,
 };
 use domain::error::causes;
 use web::edge::SdkConfig;
@@ -66,7 +67,7 @@ impl Vault {
         let got = self.0.get_secret_value().secret_id(&event.secret_id).version_id(version).send().await;
         let got = match got {
             Ok(got) => got,
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
+            Err(error) if error.as_service_error().is_some_and(GetSecretValueError::is_resource_not_found_exception) => {
                 return Ok(None);
             }
             Err(error) => return Err(failed(&error)),

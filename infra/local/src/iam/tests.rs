@@ -1,5 +1,7 @@
 //! The rules, and the traps in them.
 
+#![expect(clippy::needless_pass_by_value, reason = "documents are written where they are used")]
+
 use serde_json::{Value, json};
 
 use super::{pattern, *};

@@ -57,9 +57,9 @@ async fn pass(State(meter): State<Meter>, request: Request<Body>) -> Response<Bo
     let items = request["RequestItems"].as_object().into_iter().flat_map(|tables| tables.values());
     let keys = items.map(|table| table["Keys"].as_array().map_or(0, Vec::len)).sum::<usize>().max(1);
     *meter.counts.lock().unwrap().entry(operation).or_default() += keys;
-    let mut headers = parts.headers;
-    headers.remove("host");
-    let sent = meter.http.request(parts.method, format!("http://{}{}", meter.service, parts.uri)).headers(headers).body(body);
+    // With the host that the caller signed.
+    let url = format!("http://{}{}", meter.service, parts.uri);
+    let sent = meter.http.request(parts.method, url).headers(parts.headers).body(body);
     let answer = sent.send().await.unwrap();
     let (status, headers): (_, HeaderMap) = (answer.status(), answer.headers().clone());
     let mut response = Response::new(Body::from(answer.bytes().await.unwrap()));

@@ -225,7 +225,7 @@ async fn a_roll_refuses_nobody() {
     assert!(refused.contains(&format!("from {may_sign} on")), "{refused}");
     assert!(now(&platform) < begun + before_signing());
     assert_eq!(all.newest(), [old.clone(), old.clone()]);
-    platform.advance(Duration::from_secs(3));
+    platform.advance(SIGNER_FRESH);
     all.step().await;
 
     // One instance has just read who signs, and goes on by that for a minute; nobody minds.

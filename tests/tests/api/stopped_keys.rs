@@ -33,9 +33,9 @@ impl Admitted {
         Self { functions: Arc::new(functions), context }
     }
 
-    /// Status and body of a request to the management function that the authorizer let in.
+    /// Status and body of a request to the function of keys that the authorizer let in.
     async fn send(&self, method: &str, resource: &str, path: &str, body: &Value) -> (u64, Value) {
-        self.send_to("ManagementFunction", method, resource, path, body).await
+        self.send_to("KeysFunction", method, resource, path, body).await
     }
 
     async fn send_to(&self, function: &str, method: &str, resource: &str, path: &str, body: &Value) -> (u64, Value) {

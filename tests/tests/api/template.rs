@@ -59,7 +59,8 @@ async fn a_route_with_a_variable_takes_every_value() {
 /// The kinds that an authorizer accepts are a setting of the template.
 #[tokio::test]
 async fn the_accepted_kinds_decide_who_passes() {
-    let live = Platform::with(edited("LATCHKEY_ACCEPTED_KINDS: !Ref SampleEnvironment", "LATCHKEY_ACCEPTED_KINDS: live")).await;
+    let parameters = BTreeMap::from([("SampleEnvironment".to_owned(), "live".to_owned())]);
+    let live = Platform::with(Options { parameters, ..Options::default() }).await;
     live.bank().await.get("/v1/whoami").await.assert_error(401, "authentication_failed");
     assert_eq!(live.bank().await.get("/api/banks").await.status, 200, "the management authorizer is another one");
     let live = Platform::with(edited("LATCHKEY_ACCEPTED_KINDS: sandbox,live", "LATCHKEY_ACCEPTED_KINDS: live")).await;

@@ -70,7 +70,10 @@ fn key(env: &Env) -> Result<(&str, &str), StartError> {
 /// The deployment as whoever the environment names.
 fn session(deployment: Deployment, env: &Env) -> Result<Session, StartError> {
     let credential = match env.optional(TOKEN) {
-        Some(token) => Credential::Bearer(token.to_owned().into()),
+        Some(token) => {
+            client::sensitive(token, TOKEN)?;
+            Credential::Bearer(token.to_owned().into())
+        }
         None if env.optional(CLIENT_ID).is_none() => {
             return Err(format!("say who you are, by {TOKEN}, or by {CLIENT_ID} and {CLIENT_SECRET}").into());
         }

@@ -1,9 +1,9 @@
 //! Tokens by the secrets of a key that is being rotated (CBM-3, ARZ-5, X-3).
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use aws_sdk_dynamodb::Client;
-use latchkey::seed::Credentials;
+use latchkey::{seed::Credentials, stack::Options};
 use serde_json::{Value, json};
 use tests::{Platform, platform::ALLOWED};
 
@@ -105,7 +105,8 @@ async fn x_3_the_first_use_of_the_new_secret_starts_the_grace() {
 /// a grace that cannot be started refuses nobody; the old secret works on until a later use starts it.
 #[tokio::test]
 async fn x_3_200_though_the_grace_cannot_be_started() {
-    let platform = Platform::start().await;
+    let parameters = BTreeMap::from([("DeletionProtection".to_owned(), "false".to_owned())]);
+    let platform = Platform::with(Options { parameters, ..Options::default() }).await;
     let key = platform.bank_key(json!({})).await;
     let (renewed, _) = rotate(&platform, &key, &json!({"grace_period": 60, "grace_starts": "first_use"})).await;
     let services = platform.stack.services();

@@ -28,9 +28,10 @@ async fn mint(caller: &Caller, user: &Value) -> Answer {
     caller.post(KEYS, &json!({"owner": {"type": "user", "guid": user["guid"]}, "name": "minted"})).await
 }
 
-async fn act(caller: &Caller, key: &Value, operation: &str, body: Value) {
+async fn act(caller: &Caller, key: &Value, operation: &str, body: Value) -> Answer {
     let answer = caller.post(&format!("{KEYS}/{}{operation}", text(key, "client_id")), &body).await;
     assert_eq!(answer.status, 200, "{operation}: {answer:?}");
+    answer
 }
 
 /// A conflict that names these keys and says what to do.
@@ -72,9 +73,9 @@ async fn cbm_1_a_user_is_raised_once_nobody_else_knows_a_secret_that_works() {
     let client_id = text(&key, "client_id");
     let own = platform.bearer(&text(&key, "secret"));
     let raise = async || owner.patch(&item(&user), &json!({"role": "owner"})).await;
-    act(&own, &key, "/rotate", json!({"grace_period": null})).await;
+    let rotated = act(&own, &key, "/rotate", json!({"grace_period": null})).await;
     assert_known(&raise().await, &[&client_id]);
-    act(&own, &key, "/finish_rotation", json!({})).await;
+    act(&platform.bearer(&text(&rotated.body, "secret")), &key, "/finish_rotation", json!({})).await;
     let raised = raise().await;
     assert_eq!((raised.status, &raised.body["role"]), (200, &json!("owner")), "{raised:?}");
     die(&[&own]).await;

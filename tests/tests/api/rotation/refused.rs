@@ -54,7 +54,7 @@ async fn leak_11_wrong_events_change_nothing() {
 async fn leak_11_a_key_that_is_stopped_is_not_rotated() {
     let platform = Platform::start().await;
     for stop in ["/revoke", "/deactivate"] {
-        for taken in 0..STEPS.len() {
+        for (taken, next) in STEPS.into_iter().enumerate() {
             let scene = Scene::new(&platform).await;
             scene.rotator.start(&version(1)).await;
             for step in STEPS.into_iter().take(taken) {
@@ -65,7 +65,7 @@ async fn leak_11_a_key_that_is_stopped_is_not_rotated() {
             let current = scene.rotator.value("AWSCURRENT").await;
             if taken != 1 {
                 let words = if taken == 0 { "does not work" } else { "the key does not work" };
-                refused(&scene, event(STEPS[taken], &scene.rotator.arn, &version(1)), words).await;
+                refused(&scene, event(next, &scene.rotator.arn, &version(1)), words).await;
             }
             assert_eq!(scene.rotator.value("AWSCURRENT").await, current);
             if stop == "/deactivate" {

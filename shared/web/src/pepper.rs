@@ -1,7 +1,8 @@
 //! The peppers, read from Secrets Manager when a secret is first hashed or checked, and kept for an hour.
 //!
 //! The hour bounds how long an instance makes hashes under a version that is no longer the newest (docs/peppers.md). A hash under a
-//! newer version than an instance has, it checks after another reading, at once.
+//! newer version than an instance has, it checks after another reading, at once, unless it made such a one a few seconds ago: where a
+//! hash's pepper is gone, guesses at the secret must not cost a reading each.
 
 use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
@@ -23,6 +24,8 @@ const AGAIN: Duration = Duration::from_millis(500);
 pub const KEPT: Duration = Duration::from_hours(1);
 /// How long after a reading that failed they are gone by nevertheless: the older ones are right for every hash under them.
 const PAUSE: Duration = Duration::from_mins(1);
+/// Between two readings for hashes under versions that are not known.
+const REREAD_PAUSE: Duration = Duration::from_secs(5);
 
 /// Where the peppers come from. Cheap to clone; clones share what was read.
 #[derive(Clone)]
@@ -31,6 +34,8 @@ pub struct PepperSource {
     secret: String,
     clock: Clock,
     kept: Arc<Mutex<Option<Kept>>>,
+    /// When the last reading for an unknown version was begun, successful or not. Held while the secret is read for one.
+    reread: Arc<Mutex<Option<Timestamp>>>,
 }
 
 struct Kept {
@@ -45,7 +50,7 @@ impl PepperSource {
     pub fn new(aws: &SdkConfig, secret: &str, clock: Clock) -> Self {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(TRY).operation_timeout(CALL).build();
         let client = Client::from_conf(Builder::from(aws).timeout_config(timeouts).build());
-        Self { client, secret: secret.to_owned(), clock, kept: Arc::default() }
+        Self { client, secret: secret.to_owned(), clock, kept: Arc::default(), reread: Arc::default() }
     }
 
     /// The peppers, as they were read within the last hour. Older ones are better than none: where they cannot be read again, they
@@ -77,12 +82,18 @@ impl PepperSource {
         Ok(Arc::clone(&older.peppers))
     }
 
-    /// The peppers, read anew: for a hash under a version that the kept ones do not have.
+    /// The peppers, read anew unless they were a moment ago: for a hash under a version that the kept ones do not have.
     ///
     /// # Errors
     /// As [`PepperSource::peppers`].
     pub async fn reread(&self) -> Result<Arc<Peppers>, Error> {
+        let mut reread = self.reread.lock().await;
         let now = (self.clock)();
+        if reread.is_some_and(|at| at <= now && now < at + REREAD_PAUSE) {
+            // Whoever read them meanwhile, read them for this one as well.
+            return self.peppers().await;
+        }
+        *reread = Some(now);
         let peppers = Arc::new(self.read().await?);
         let mut kept = self.kept.lock().await;
         // Another reading may have been faster, and have come after a change that this one came before: versions are only added.

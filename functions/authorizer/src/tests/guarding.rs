@@ -15,7 +15,7 @@ use jwt::Expected;
 
 use super::{
     person::{KEY, MADE, ORGANIZATION, Person, SECRET, USER, minted, secret},
-    played::{Held, Scene},
+    played::{Held, PEPPERS, Scene},
     world::{ISSUER, NOW, SANDBOX, World, claims, later, request},
 };
 use crate::{
@@ -82,6 +82,36 @@ async fn the_first_key_reads_the_peppers_where_that_failed_at_start_up() {
     let scene = Scene::new();
     assert!(scene.passes().await);
     assert_eq!(scene.asked(), ["GetItem key", "BatchGetItem secrets", "GetSecretValue", "BatchGetItem"]);
+}
+
+/// A hash names a pepper that Secrets Manager lacks: guesses at its secret cost one reading in five seconds, however many come. The
+/// pepper is met as soon as it is there and that time is over; an instance that has not looked for one meets it at once.
+#[tokio::test]
+async fn a_pepper_that_is_not_there_is_looked_for_every_five_seconds() {
+    const NEWER: &str = r#"{"1":"pppppppppppppppppppppppppppppppp","2":"qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"}"#;
+    let scene = Scene::warm().await;
+    scene.set(|held| held.peppers = [PEPPERS, NEWER]);
+    let looks = || scene.asked().iter().filter(|operation| *operation == "GetSecretValue").count();
+    for _ in 0..2 {
+        for _ in 0..3 {
+            assert_eq!(scene.call().await, Decision::Unavailable(Unavailable::PersonalKey));
+        }
+        let calls = tokio::join!(scene.call(), scene.call());
+        assert_eq!(calls.0, calls.1);
+        assert_eq!(looks(), 1);
+        scene.advance(4_999);
+        assert_eq!(scene.call().await, Decision::Unavailable(Unavailable::PersonalKey));
+        assert_eq!(looks(), 0);
+        scene.advance(1);
+    }
+    scene.set(|held| held.peppers = [NEWER; 2]);
+    assert!(scene.passes().await);
+    assert_eq!(looks(), 1);
+
+    let fresh = Scene::warm().await;
+    fresh.set(|held| held.peppers = [NEWER; 2]);
+    let calls = tokio::join!(fresh.passes(), fresh.passes());
+    assert_eq!((calls, fresh.asked().iter().filter(|operation| *operation == "GetSecretValue").count()), ((true, true), 1));
 }
 
 #[tokio::test]

@@ -45,6 +45,8 @@ pub(crate) struct Held {
     pub(crate) secrets: Vec<(SecretId, u8)>,
     /// What those texts say of the key's kind.
     pub(crate) kind: Kind,
+    /// What Secrets Manager holds, and what the stored secrets are hashed under.
+    pub(crate) peppers: [&'static str; 2],
     pub(crate) feed: Vec<Entry>,
     /// Operations that do not answer.
     pub(crate) down: Vec<&'static str>,
@@ -79,7 +81,7 @@ impl HttpConnector for Played {
     }
 }
 
-const PEPPERS: &str = r#"{"1":"pppppppppppppppppppppppppppppppp"}"#;
+pub(crate) const PEPPERS: &str = r#"{"1":"pppppppppppppppppppppppppppppppp"}"#;
 
 impl Scene {
     /// In which [`super::person::secret`] passes.
@@ -89,7 +91,8 @@ impl Scene {
 
     pub(crate) fn with(settings: Settings, has_peppers: bool) -> Self {
         let (person, secrets) = (Some(Person::new()), vec![(SECRET, 1)]);
-        let held = Held { person, secrets, kind: Kind::Sandbox, feed: Vec::new(), down: Vec::new(), meanwhile: Vec::new() };
+        let (kind, peppers) = (Kind::Sandbox, [PEPPERS; 2]);
+        let held = Held { person, secrets, kind, peppers, feed: Vec::new(), down: Vec::new(), meanwhile: Vec::new() };
         let (held, sent) = (Arc::new(Mutex::new(held)), Arc::new(Mutex::new(Vec::new())));
         let now = Arc::new(AtomicI64::new(NOW.millis()));
         let (state, log, time) = (held.clone(), sent.clone(), now.clone());
@@ -161,7 +164,7 @@ impl Held {
 
     fn answer(&self, operation: &str, body: &Value) -> Value {
         match operation {
-            "GetSecretValue" => json!({"SecretString": PEPPERS}),
+            "GetSecretValue" => json!({"SecretString": self.peppers[0]}),
             "Query feed" => {
                 let from = body["ExpressionAttributeValues"][":from"]["S"].as_str().unwrap();
                 let entries = self.feed.iter().filter(|entry| entry.time.to_string().as_str() >= from);
@@ -179,7 +182,7 @@ impl Held {
     }
 
     fn key(&self) -> Vec<Value> {
-        let peppers = Peppers::parse(PEPPERS).unwrap();
+        let peppers = Peppers::parse(self.peppers[1]).unwrap();
         let Some(person) = &self.person else { return Vec::new() };
         let key = item(&format!("K#{KEY}"), "KEY", &serde_json::to_value(&person.key).unwrap());
         let secrets = self.secrets.iter().map(|(id, seed)| {

@@ -35,6 +35,9 @@ pub struct Role {
 
 const ROLE: &str = "AWS::IAM::Role";
 const ROLE_POLICY: &str = "AWS::IAM::RolePolicy";
+/// A policy that several roles have.
+const SHARED_POLICY: &str = "AWS::IAM::Policy";
+const MANAGED_POLICY: &str = "AWS::IAM::ManagedPolicy";
 pub(super) const SECRET_POLICY: &str = "AWS::SecretsManager::ResourcePolicy";
 
 /// What a function's role may say. Its own policies are resources beside it.
@@ -91,15 +94,48 @@ impl Template {
                 policies.push((logical_id.clone(), properties["PolicyDocument"].clone()));
             }
         }
-        for unread in ["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"] {
-            for (logical_id, _) in self.of_type(unread, &evaluator)? {
-                let properties = self.properties(logical_id, physical)?;
-                if properties["Roles"].as_array().is_some_and(|roles| roles.iter().any(|role| role == name)) {
-                    return Err(TemplateError::new(logical_id, format!("{unread} of a function's role is not evaluated here")));
-                }
+        let of_the_role = |properties: &Value| {
+            let roles = properties["Roles"].as_array();
+            roles.is_some_and(|roles| roles.iter().any(|role| role == name))
+        };
+        for (logical_id, _) in self.of_type(SHARED_POLICY, &evaluator)? {
+            let properties = self.properties(logical_id, physical)?;
+            if of_the_role(&properties) {
+                policies.extend(evaluated(&properties["PolicyDocument"]).map(|document| (logical_id.clone(), document)));
+            }
+        }
+        for (logical_id, _) in self.of_type(MANAGED_POLICY, &evaluator)? {
+            if of_the_role(&self.properties(logical_id, physical)?) {
+                let reason = format!("{MANAGED_POLICY} of a function's role is not evaluated here");
+                return Err(TemplateError::new(logical_id, reason));
             }
         }
         Ok(policies)
+    }
+}
+
+/// The document without the statements that are about EC2 alone: nothing here asks for any of that, and their conditions have
+/// keys that are given nowhere else. Nothing, if there are no others.
+fn evaluated(document: &Value) -> Option<Value> {
+    let statements = match &document["Statement"] {
+        Value::Array(statements) => statements.clone(),
+        // Malformed or not, it is read where all policies are.
+        one => vec![one.clone()],
+    };
+    let others: Vec<Value> = statements.into_iter().filter(|statement| !of_ec2_alone(statement)).collect();
+    if others.is_empty() {
+        return None;
+    }
+    let mut document = document.clone();
+    document["Statement"] = Value::Array(others);
+    Some(document)
+}
+
+fn of_ec2_alone(statement: &Value) -> bool {
+    let of_ec2 = |action: &Value| action.as_str().is_some_and(|action| action.to_ascii_lowercase().starts_with("ec2:"));
+    match &statement["Action"] {
+        Value::Array(actions) => !actions.is_empty() && actions.iter().all(of_ec2),
+        one => of_ec2(one),
     }
 }
 

@@ -82,23 +82,41 @@ fn what_contradicts_itself_is_refused_by_a_rule() {
 }
 
 /// What would change answers and is not emulated is refused; what would not is passed over.
-/// Deviation: web-acl.
+/// Deviation: web-acl, vpc.
 #[test]
 fn a_web_acl_is_refused_on_a_laptop_and_a_vpc_is_passed_over() {
-    let resolve = |given: &[(&str, &str)]| {
+    let read = |text: &str, given: &[(&str, &str)]| {
         let given = given.iter().chain(&[("Issuer", "https://latchkey.example")]);
         let parameters = given.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let template = Template::parse(REAL, Settings { parameters, ..Settings::default() }).unwrap();
+        let template = Template::parse(text, Settings { parameters, ..Settings::default() }).unwrap();
         let attributes =
             |id: &str| ["Arn", "StreamArn", "QueueName"].map(|name| (name.to_owned(), format!("{id}.{name}"))).into();
         let one = |id: String| (id.clone(), PhysicalResource { reference: format!("{id}.ref"), attributes: attributes(&id) });
         let physical = template.resources().unwrap().into_iter().map(|planned| one(planned.logical_id)).collect();
-        template.resolve(&physical).err().map(|error| error.to_string())
+        template.resolve(&physical)?;
+        template.access(&physical)
     };
+    let refused = |given: &[(&str, &str)]| read(REAL, given).err().map(|error| error.to_string());
     let vpc = [("VpcId", "vpc-0123456789abcdef0"), ("SubnetIds", "subnet-0123456789abcdef0"), ("VpcEndpoints", "keep")];
-    assert_eq!(resolve(&vpc), None);
-    assert_eq!(resolve(&[("AuthorizerReservedConcurrency", "100"), ("AccessLogRole", "create")]), None);
-    assert_eq!(resolve(&[("WebAcl", "managed")]).as_deref(), Some("WebAclAssociation: the local stack has no web ACL"));
+    // What a function may do is the same with a VPC and without one: EC2 is asked for nothing here.
+    let policies = |text: &str, given: &[(&str, &str)]| {
+        let access = read(text, given).unwrap();
+        access.functions.into_iter().map(|(function, role)| (function, role.policies)).collect::<BTreeMap<_, _>>()
+    };
+    let without = policies(REAL, &[]);
+    assert!(without.len() >= 7 && without.values().all(|policies| !policies.is_empty()), "{without:?}");
+    assert_eq!(policies(REAL, &vpc), without);
+    // What the same policy said of anything else would count.
+    let more =
+        REAL.replace("- ec2:AssignPrivateIpAddresses\n", "- ec2:AssignPrivateIpAddresses\n              - dynamodb:Scan\n");
+    for (function, policies) in policies(&more, &vpc) {
+        let (id, document) = policies.last().unwrap();
+        let statements = document["Statement"].as_array().unwrap();
+        assert_eq!((id.as_str(), statements.len()), ("VpcPolicy", 1), "{function}");
+        assert_eq!(statements[0]["Sid"], "LambdaConnects", "{function}");
+    }
+    assert_eq!(refused(&[("AuthorizerReservedConcurrency", "100"), ("AccessLogRole", "create")]), None);
+    assert_eq!(refused(&[("WebAcl", "managed")]).as_deref(), Some("WebAclAssociation: the local stack has no web ACL"));
 }
 
 /// No finding is suppressed without a reason that people find in the documentation.

@@ -1,6 +1,11 @@
 //! LEAK-12: with the operator's role named, the tables and the pepper are shut to everybody else in the account.
 
-use aws_sdk_dynamodb::{Client, error::ProvideErrorMetadata, types::AttributeValue};
+use aws_sdk_dynamodb::{
+    Client, Config,
+    config::{BehaviorVersion, Credentials, Region},
+    error::ProvideErrorMetadata,
+    types::AttributeValue,
+};
 use latchkey::stack::{Options, Services};
 
 const OPERATOR: &str = "arn:aws:iam::000000000000:role/operator";
@@ -41,4 +46,25 @@ async fn leak_12_tables_and_pepper_are_shut_to_all_but_their_functions_and_the_o
         assert!(read(&services.edge_of("TokensFunction").unwrap().aws).send().await.is_ok());
         services.stop().await;
     }
+}
+
+/// Deviation: root-and-tables.
+#[tokio::test]
+async fn whoever_names_the_roots_access_key_is_the_root() {
+    let services = Services::start(Options::default(), "http://127.0.0.1:1").await.unwrap();
+    let environment = services.cloud().environment();
+    assert_eq!(environment["AWS_ACCESS_KEY_ID"], "local");
+    let door = &environment["AWS_ENDPOINT_URL_DYNAMODB"];
+    assert!(door.starts_with("http://127.0.0.1:"), "{door}");
+    let core = services.variables("management")["LATCHKEY_CORE_TABLE"].clone();
+    let of = |id: &str| {
+        let config = Config::builder().behavior_version(BehaviorVersion::latest()).endpoint_url(door);
+        let config = config.region(Region::new("eu-west-1"));
+        let config = config.credentials_provider(Credentials::new(id, "guessed", None, None, "test"));
+        Client::from_conf(config.build())
+    };
+    of("local").scan().table_name(&core).send().await.unwrap();
+    let refused = of("another").scan().table_name(&core).send().await.unwrap_err();
+    assert_eq!(refused.as_service_error().unwrap().code(), Some("UnrecognizedClientException"));
+    services.stop().await;
 }

@@ -130,6 +130,15 @@ impl Signer {
     async fn first(&self, store: &Store) -> Result<String, Error> {
         let key = self.keys.first().ok_or_else(Error::internal)?;
         let (jwk, now) = (self.public(key).await?, (self.clock)());
+        // The settings are compared as texts, and one key has several: its id, its ARN, an alias.
+        let other = match self.kind {
+            Kind::Sandbox => Kind::Live,
+            Kind::Live => Kind::Sandbox,
+        };
+        if store.all_signing_keys(other).await?.iter().any(|key| key.kid == jwk.kid()) {
+            tracing::error!(kind = %self.kind, kid = jwk.kid(), "the first key is published for the other kind of tokens");
+            return Err(Error::temporarily_unavailable());
+        }
         let public = serde_json::to_value(jwk).map_err(broken)?;
         let key = PublishedKey { kid: jwk.kid().to_owned(), jwk: public, published_at: now, stopped_at: None, retired_at: None };
         let published = store.publish_signing_key(self.kind, &key).await?;

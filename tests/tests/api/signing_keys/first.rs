@@ -54,6 +54,19 @@ async fn a_first_key_beside_another_one_waits() {
     issue(&platform, &platform.anonymous()).await;
 }
 
+/// One key, named for each kind by another text: a sandbox token must not verify under a live key.
+#[tokio::test]
+async fn a_first_key_of_the_other_kind_does_not_sign() {
+    let platform = platform("a").await;
+    let store = platform.stack.services().store().unwrap();
+    let ours = keys(&platform).list(Kind::Sandbox).await.unwrap()[0].kid.clone();
+    store.publish_signing_key(Kind::Live, &key(&ours, json!({"kid": ours}), now(&platform))).await.unwrap();
+    let refused = platform.request_token(&platform.seed.bank.key, platform.anonymous()).await;
+    refused.assert_oauth_error(503, "temporarily_unavailable");
+    assert_eq!(store.signer(Kind::Sandbox).await.unwrap(), None);
+    assert_eq!(store.all_signing_keys(Kind::Sandbox).await.unwrap(), []);
+}
+
 /// An instance without the key that signs says that it cannot, and does not sign by another one.
 #[tokio::test]
 async fn an_instance_without_the_key_that_signs_is_unavailable() {

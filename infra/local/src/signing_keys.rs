@@ -161,7 +161,8 @@ impl SigningKeys {
     /// # Errors
     /// There is no such key, or more than one; it has not been published for long enough; KMS would not sign by it.
     pub async fn sign(&self, kind: Kind, kid: Option<&str>, early: Early) -> Result<Standing, StartError> {
-        let standing = self.find(kind, kid).await?;
+        let waits = |standing: &Standing| standing.state == State::Published;
+        let standing = self.find(kind, kid, "published key that does not sign", waits).await?;
         let Some(published_at) = standing.published_at else {
             return Err(format!("{} is not published: publish it first", standing.kid).into());
         };
@@ -182,12 +183,15 @@ impl SigningKeys {
         self.one(kind, &standing.kid).await
     }
 
-    /// Withdraws a published key for good: the one named, or the only one that does not sign.
+    /// Withdraws a published key for good: the one named, or the only one that stopped signing. One that never signed is most often
+    /// the next one, so it has to be named.
     ///
     /// # Errors
     /// There is no such key, or more than one; it signs; tokens that it signed may still live.
     pub async fn retire(&self, kind: Kind, kid: Option<&str>, early: Early) -> Result<Standing, StartError> {
-        let standing = self.find(kind, kid).await?;
+        let stopped = |standing: &Standing| standing.state == State::Published && standing.stopped_at.is_some();
+        let what = "published key that stopped signing (one that never signed must be named by --kid)";
+        let standing = self.find(kind, kid, what, stopped).await?;
         let kid = &standing.kid;
         match standing.state {
             State::Unpublished => return Err(format!("{kid} is not published").into()),
@@ -208,19 +212,23 @@ impl SigningKeys {
         self.one(kind, kid).await
     }
 
-    /// The key of this name, or the only published one that does not sign.
-    async fn find(&self, kind: Kind, kid: Option<&str>) -> Result<Standing, StartError> {
-        let standings = self.list(kind).await?;
-        if let Some(kid) = kid {
-            let named = standings.into_iter().find(|standing| standing.kid == kid);
-            return Ok(named.ok_or_else(|| format!("there is no {kind} signing key {kid}"))?);
+    /// The key of this name, or the only one that `is` what is asked for.
+    async fn find(
+        &self,
+        kind: Kind,
+        kid: Option<&str>,
+        what: &str,
+        is: impl Fn(&Standing) -> bool,
+    ) -> Result<Standing, StartError> {
+        match kid {
+            Some(kid) => self.one(kind, kid).await,
+            None => only(&self.list(kind).await?, what, "--kid", is).cloned(),
         }
-        let waits = |standing: &Standing| standing.state == State::Published;
-        only(&standings, "published key that does not sign", "--kid", waits).cloned()
     }
 
     async fn one(&self, kind: Kind, kid: &str) -> Result<Standing, StartError> {
-        self.find(kind, Some(kid)).await
+        let named = self.list(kind).await?.into_iter().find(|standing| standing.kid == kid);
+        Ok(named.ok_or_else(|| format!("there is no {kind} signing key {kid}"))?)
     }
 
     async fn in_time(&self, early: Early, from: Timestamp, what: &str, why: &str) -> Result<(), StartError> {

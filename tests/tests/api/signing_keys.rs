@@ -327,7 +327,7 @@ async fn a_switch_is_taken_back() {
     assert!(refused.contains(&new), "the other one signed too: {refused}");
 }
 
-/// A key that never signed is withdrawn without a wait: there is no token of it.
+/// A key that never signed is withdrawn without a wait, for there is no token of it; but only by its name, for it may be the next.
 #[tokio::test]
 async fn a_key_that_never_signed_is_retired_at_once() {
     let platform = platform("ab").await;
@@ -336,7 +336,12 @@ async fn a_key_that_never_signed_is_retired_at_once() {
     assert!(refused.contains("there is no published key"), "{refused}");
     issue(&platform, &platform.anonymous()).await;
     let new = keys.publish(Kind::Sandbox, None).await.unwrap().kid;
-    let retired = keys.retire(Kind::Sandbox, None, Early::Refuse).await.unwrap();
+    for early in [Early::Refuse, Early::Now] {
+        let refused = keys.retire(Kind::Sandbox, None, early).await.unwrap_err().to_string();
+        assert!(refused.contains("one that never signed must be named by --kid"), "{refused}");
+    }
+    assert_eq!(keys.list(Kind::Sandbox).await.unwrap()[1].state, State::Published);
+    let retired = keys.retire(Kind::Sandbox, Some(&new), Early::Refuse).await.unwrap();
     assert_eq!((retired.kid, retired.state), (new, State::Retired));
 }
 

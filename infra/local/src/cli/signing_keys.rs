@@ -48,7 +48,7 @@ pub(super) struct Step {
     /// sandbox or live
     #[arg(long)]
     kind: Kind,
-    /// The key's name in the JWKS document; needed where several are published that do not sign
+    /// The key's name in the JWKS document; needed where there are several to choose from, and to retire one that never signed
     #[arg(long)]
     kid: Option<String>,
     /// Wait until it is time, instead of saying how long that is

@@ -79,8 +79,10 @@ async fn a_data_directory_is_rolled_by_commands() {
     let listed = run(&[&["list"], &both[..]].concat()).await.json();
     assert_eq!(states(&listed), [("sandbox", "unpublished"), ("sandbox", "unpublished"), ("live", "unpublished")]);
     run(&[&["publish", "--kind", "sandbox"], &both[..]].concat()).await.assert_refused(&["more than one", "--key"], &shell);
-    run(&["publish", "--kind", "sandbox"]).await.json();
-    run(&["retire", "--kind", "sandbox"]).await.assert_refused(&["no key signs yet"], &shell);
+    let published = run(&["publish", "--kind", "sandbox"]).await.json();
+    run(&["retire", "--kind", "sandbox"]).await.assert_refused(&["must be named by --kid"], &shell);
+    let kid = format!("--kid={}", published["kid"].as_str().unwrap());
+    run(&["retire", "--kind", "sandbox", &kid]).await.assert_refused(&["no key signs yet"], &shell);
 
     let storage = latchkey::cloud::Storage::Directory(directory.path().to_owned());
     let options = latchkey::stack::Options { storage, parameters: parameters("ab"), ..Default::default() };

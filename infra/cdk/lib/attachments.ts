@@ -3,10 +3,23 @@ import { CfnResource, Duration, Stack } from 'aws-cdk-lib';
 import * as apigateway from 'aws-cdk-lib/aws-apigateway';
 import * as apigatewayv2 from 'aws-cdk-lib/aws-apigatewayv2';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct, type IConstruct } from 'constructs';
 
 import { AuthorizerFunction, type HttpProps, refuse, type RestProps, type WebSocketProps } from './authorizer-function';
-import { appOf, GATEWAY_RESPONSES, isSame, PLATFORM_RESPONSES, propertiesOf, targets } from './inspection';
+import { calls, changedResponse, describedFaults, GATEWAY_RESPONSES, PLATFORM_RESPONSES } from './inspection';
+import {
+  mayBe,
+  mentions,
+  namedPropertiesOf,
+  namedReferent,
+  type Properties,
+  propertiesOf,
+  type Referent,
+  referentOf,
+  resourcesOf,
+  typeOf,
+} from './resolved';
 import type { Routes } from './routes';
 
 /** A route of an API as it stands in the app, and whether the authorizer guards it. */
@@ -20,6 +33,7 @@ export class LatchkeyRestAuthorizer extends AuthorizerFunction {
   readonly authorizer: apigateway.RequestAuthorizer;
   /** What makes a method a guarded one: `resource.addMethod('GET', integration, guard.methodOptions)`. */
   readonly methodOptions: apigateway.MethodOptions;
+  private readonly responses: readonly (readonly [string, CfnResource])[];
 
   constructor(
     scope: Construct,
@@ -39,27 +53,29 @@ export class LatchkeyRestAuthorizer extends AuthorizerFunction {
     // CDK writes an empty text for no identity source; CloudFormation wants none.
     (this.authorizer.node.defaultChild as apigateway.CfnAuthorizer).identitySource = undefined;
     this.methodOptions = { authorizer: this.authorizer, authorizationType: apigateway.AuthorizationType.CUSTOM };
-    for (const name of props.gatewayResponses === false ? [] : GATEWAY_RESPONSES) {
+    this.responses = (props.gatewayResponses === false ? [] : GATEWAY_RESPONSES).map((name) => {
       const response = PLATFORM_RESPONSES[name];
-      new apigateway.GatewayResponse(this, name, {
+      const made = new apigateway.GatewayResponse(this, name, {
         restApi: api,
         type: apigateway.ResponseType.of(name),
         statusCode: response?.statusCode,
         responseHeaders: response?.responseParameters.Headers,
         templates: response?.responseTemplates,
       });
-    }
+      return [name, made.node.defaultChild as CfnResource];
+    });
   }
 
   protected override inspect(): string[] {
     const { api, routes, publicRoutes = [] } = this.props;
-    const mine = this.authorizer.node.defaultChild as IConstruct;
-    const served = appOf(this)
-      .filter((it) => it instanceof apigateway.CfnMethod)
-      .filter((it) => isSame(it, it.restApiId, api, api.restApiId))
-      .map((it): Served => {
-        const guarded = propertiesOf(it).AuthorizationType === 'CUSTOM' && targets(it, it.authorizerId).has(mine);
-        return { route: `${it.httpMethod} ${pathOf(it)}`, guarded };
+    const described = referentOf(this, api.restApiId);
+    const mine = this.authorizer.node.defaultChild as CfnResource;
+    const served = resourcesOf(this, 'AWS::ApiGateway::Method')
+      .map((it): [CfnResource, Properties] => [it, namedPropertiesOf(it)])
+      .filter(([it, { RestApiId }]) => mayBe(it, RestApiId, described))
+      .map(([it, properties]): Served => {
+        const route = `${textOf(properties.HttpMethod)} ${pathOf(it, properties)}`;
+        return { route, guarded: isGuarded(it, properties, mine) };
       });
     // The event names the method that was called, so that a method is listed that ANY serves.
     const serves = (route: string): boolean => {
@@ -68,7 +84,12 @@ export class LatchkeyRestAuthorizer extends AuthorizerFunction {
         (it) => it.route === route || it.route === `ANY ${path}` || (method === 'ANY' && it.route.endsWith(` ${path}`)),
       );
     };
-    return routeFaults(served, routes, publicRoutes, serves);
+    return [
+      ...describedFaults(described),
+      ...diverted(mine, this.made),
+      ...this.responses.flatMap(([name, response]) => changedResponse(response, name)),
+      ...routeFaults(served, routes, publicRoutes, serves),
+    ];
   }
 }
 
@@ -114,7 +135,7 @@ export class LatchkeyHttpAuthorizer extends AuthorizerFunction {
       const [method, path] = route.split(' ');
       return served.some((it) => it.route === route || (method === 'ANY' && it.route.endsWith(` ${path}`)));
     };
-    return routeFaults(served, routes, publicRoutes, serves);
+    return [...apiFaults(api, this.attached, this.made), ...routeFaults(served, routes, publicRoutes, serves)];
   }
 }
 
@@ -148,7 +169,10 @@ export class LatchkeyWebSocketAuthorizer extends AuthorizerFunction {
   protected override inspect(): string[] {
     // Only $connect can have an authorizer; the others are reached through a connection that has one.
     const served = routesOf(this.props.api, this.attached).filter((it) => it.route === '$connect');
-    return routeFaults(served, this.props.routes, [], (route) => served.some((it) => it.route === route));
+    return [
+      ...apiFaults(this.props.api, this.attached, this.made),
+      ...routeFaults(served, this.props.routes, [], (route) => served.some((it) => it.route === route)),
+    ];
   }
 }
 
@@ -169,29 +193,62 @@ function routeFaults(
 }
 
 function routesOf(api: apigatewayv2.IHttpApi | apigatewayv2.IWebSocketApi, attached: Construct): Served[] {
-  const mine = attached.node.defaultChild as IConstruct;
-  return appOf(attached)
-    .filter((it) => it instanceof apigatewayv2.CfnRoute)
-    .filter((it) => isSame(it, it.apiId, api, api.apiId))
-    .map((it) => {
-      const guarded = propertiesOf(it).AuthorizationType === 'CUSTOM' && targets(it, it.authorizerId).has(mine);
-      return { route: it.routeKey, guarded };
-    });
+  const described = referentOf(attached, api.apiId);
+  const mine = attached.node.defaultChild as CfnResource;
+  return resourcesOf(attached, 'AWS::ApiGatewayV2::Route')
+    .map((it): [CfnResource, Properties] => [it, namedPropertiesOf(it)])
+    .filter(([it, { ApiId }]) => mayBe(it, ApiId, described))
+    .map(([it, properties]) => ({ route: textOf(properties.RouteKey), guarded: isGuarded(it, properties, mine) }));
 }
 
-/** The path of a method's resource: of the construct that made it, or of one resource above the other. */
-function pathOf(method: apigateway.CfnMethod): string {
-  const { scope } = method.node;
-  if (scope instanceof apigateway.Method) {
-    return scope.resource.path;
-  }
+/** What the template says counts, and an id that is put together of several is not the authorizer's. */
+function isGuarded(it: CfnResource, { AuthorizationType, AuthorizerId }: Properties, mine: CfnResource): boolean {
+  return AuthorizationType === 'CUSTOM' && namedReferent(it, AuthorizerId) === mine;
+}
+
+function apiFaults(
+  api: apigatewayv2.IHttpApi | apigatewayv2.IWebSocketApi,
+  attached: Construct,
+  made: lambda.CfnFunction,
+): string[] {
+  return [...describedFaults(referentOf(attached, api.apiId)), ...diverted(attached.node.defaultChild as CfnResource, made)];
+}
+
+/** An authorizer that asks another function guards nothing. */
+function diverted(authorizer: CfnResource, made: lambda.CfnFunction): string[] {
+  const uri = JSON.stringify(propertiesOf(authorizer).AuthorizerUri ?? null);
+  return calls(authorizer, [made]) && mentions(authorizer, uri, made)
+    ? []
+    : [`${authorizer.node.path} does not call the authorizer's function: leave its AuthorizerUri as it is.`];
+}
+
+/** The path of a method's resource: of one resource above the other, up to one that the app does not make. */
+function pathOf(method: CfnResource, properties: Properties): string {
   const parts: string[] = [];
-  for (let id: string | undefined = method.resourceId; id !== undefined; ) {
-    const resource: IConstruct | undefined = [...targets(method, id)].find((it) => it instanceof apigateway.CfnResource);
-    parts.unshift(resource instanceof apigateway.CfnResource ? resource.pathPart : '');
-    id = resource instanceof apigateway.CfnResource ? resource.parentId : undefined;
+  let below = method;
+  let id = properties.ResourceId;
+  for (let it = namedReferent(below, id); isResource(it); it = namedReferent(below, id)) {
+    const { PathPart, ParentId } = namedPropertiesOf(it);
+    parts.unshift(textOf(PathPart));
+    below = it;
+    id = ParentId;
   }
-  return parts.length === 1 ? '/' : parts.join('/');
+  const { scope } = below.node;
+  const above =
+    scope instanceof apigateway.Method ? scope.resource : scope instanceof apigateway.Resource ? scope.parentResource : undefined;
+  // Of a resource that another app made its construct alone knows the path.
+  const isAbove = above !== undefined && referentOf(below, above.resourceId) === namedReferent(below, id);
+  const base = isAbove && above.path !== '/' ? above.path : '';
+  return [base, ...parts].join('/') || '/';
+}
+
+function isResource(it: Referent): it is CfnResource {
+  return typeof it !== 'string' && typeOf(it) === 'AWS::ApiGateway::Resource';
+}
+
+/** A value that is known only when it is deployed is shown as the template has it, and equals no route. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value ?? null);
 }
 
 /** An API that is an OpenAPI document names authorizers in it, where no construct can put one. */

@@ -171,7 +171,7 @@ export abstract class AuthorizerFunction extends Construct {
     this.alarms = alarmsOf(this, this.function, logGroup, props.alarms);
     const reasons = (): string[] => [
       ...inspectAuthorizers([this.made]),
-      ...environmentFaults(variablesOf(this.made)),
+      ...environmentFaults(variablesOf(this.made), props.routes),
       ...this.inspect(),
     ];
     this.node.addValidation({ validate: reasons });
@@ -303,11 +303,14 @@ function valuesOf(props: LatchkeyAuthorizerProps): Values {
 }
 
 /** What is wrong with the function's variables, whoever set them. */
-function environmentFaults(variables: Readonly<Record<string, unknown>>): string[] {
+function environmentFaults(variables: Readonly<Record<string, unknown>>, routes: Routes): string[] {
   const found: string[] = [];
   const kinds = variables.LATCHKEY_ACCEPTED_KINDS;
   if (kinds !== 'sandbox' && kinds !== 'live') {
     found.push(`LATCHKEY_ACCEPTED_KINDS is '${String(kinds)}': an authorizer takes sandbox or live, never both.`);
+  }
+  if (variables.LATCHKEY_ROUTES !== JSON.stringify(routes)) {
+    found.push('LATCHKEY_ROUTES is not the map that routes has: change routes, where scopes and routes are checked.');
   }
   found.push(...proxyFaults(variables));
   // A name that is not known before the deployment is counted as nothing: what is refused here Lambda refuses for certain.
@@ -316,9 +319,9 @@ function environmentFaults(variables: Readonly<Record<string, unknown>>): string
   );
   const total = bytes.reduce((sum, one) => sum + one, 0);
   if (total > ENVIRONMENT_BYTES) {
-    const routes = Buffer.byteLength(String(variables.LATCHKEY_ROUTES));
+    const map = Buffer.byteLength(String(variables.LATCHKEY_ROUTES));
     found.push(
-      `the function's variables take ${total} bytes, of which the route map has ${routes}, and Lambda holds ${ENVIRONMENT_BYTES}: ` +
+      `the function's variables take ${total} bytes, of which the route map has ${map}, and Lambda holds ${ENVIRONMENT_BYTES}: ` +
         'join methods to ANY, or split the API among two authorizers.',
     );
   }

@@ -1,21 +1,24 @@
 // What is wired to an authorizer's function, wherever in the app it is wired: a construct of ours cannot be unsafe by its
 // properties, but CDK lets anybody write an authorizer of their own that names its function.
-import {
-  type CfnResource,
-  DefaultTokenResolver,
-  type IResolvable,
-  type IResolveContext,
-  Reference,
-  Stack,
-  Stage,
-  StringConcat,
-  Tokenization,
-} from 'aws-cdk-lib';
-import * as apigateway from 'aws-cdk-lib/aws-apigateway';
-import * as apigatewayv2 from 'aws-cdk-lib/aws-apigatewayv2';
-import * as lambda from 'aws-cdk-lib/aws-lambda';
+import { CfnResource, Stack } from 'aws-cdk-lib';
+import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import type { IConstruct } from 'constructs';
+import { isDeepStrictEqual } from 'node:util';
 
+import {
+  appOf,
+  entryOf,
+  mayBe,
+  mentions,
+  namedPropertiesOf,
+  namedReferent,
+  type Properties,
+  propertiesOf,
+  type Referent,
+  resourcesOf,
+  targets,
+  typeOf,
+} from './resolved';
 import { PLATFORM } from './template';
 
 /** The gateway's answers that make an authorizer's refusals what the product says: 401, 403 and 503 (twice). */
@@ -54,74 +57,42 @@ export const PLATFORM_RESPONSES = ((): Readonly<Record<string, GatewayResponse>>
   );
 })();
 
-type Properties = Readonly<Record<string, unknown>>;
-
-/** Every construct that the values of `value` refer to, through aliases and versions of functions too. */
-export function targets(scope: IConstruct, value: unknown): ReadonlySet<IConstruct> {
-  const found = new Set<IConstruct>();
-  class Finder extends DefaultTokenResolver {
-    override resolveToken(
-      token: IResolvable,
-      context: IResolveContext,
-      postProcessor: Parameters<DefaultTokenResolver['resolveToken']>[2],
-    ) {
-      if (Reference.isReference(token)) {
-        const { target } = token;
-        if (!found.has(target)) {
-          found.add(target);
-          if (target instanceof lambda.CfnAlias || target instanceof lambda.CfnVersion) {
-            targets(target, target.functionName).forEach((further) => found.add(further));
-          }
-        }
-      }
-      return super.resolveToken(token, context, postProcessor);
-    }
-  }
-  Tokenization.resolve(value, { scope, resolver: new Finder(new StringConcat()), preparing: false });
-  return found;
-}
-
-/** A resource's entry in the template, before its tokens are resolved. Its properties alone would lack what was overridden. */
-function entryOf(resource: CfnResource): unknown {
-  return (resource as unknown as { _toCloudFormation(): unknown })._toCloudFormation();
-}
-
-/** A resource's properties as they will stand in the template, with whatever was overridden. */
-export function propertiesOf(resource: CfnResource): Properties {
-  const { Resources } = Stack.of(resource).resolve(entryOf(resource)) as {
-    Resources: Record<string, { Properties?: Properties }>;
-  };
-  return Object.values(Resources)[0]?.Properties ?? {};
-}
-
-/** All constructs that are deployed together with this one or from the same app. */
-export function appOf(construct: IConstruct): IConstruct[] {
-  return (Stage.of(construct) ?? construct.node.root).node.findAll();
-}
-
 /** Everything wrong with the authorizers of the app that call one of these functions, one sentence each. */
 export function inspectAuthorizers(functions: readonly lambda.CfnFunction[]): string[] {
   const [first] = functions;
-  return first === undefined ? [] : appOf(first).flatMap((it) => inspectOne(it, functions));
+  return first === undefined ? [] : [...new Set(appOf(first).flatMap((it) => inspectOne(it, functions)))];
 }
 
 function inspectOne(it: IConstruct, functions: readonly lambda.CfnFunction[]): string[] {
-  if (it instanceof apigateway.CfnAuthorizer) {
-    return calls(it, functions) ? [...restFaults(it.node.path, propertiesOf(it)), ...missingResponses(it)] : [];
+  if (!CfnResource.isCfnResource(it)) {
+    return [];
   }
-  if (it instanceof apigatewayv2.CfnAuthorizer) {
-    const called = functions.find((one) => calls(it, [one]));
-    return called === undefined ? [] : httpFaults(it, propertiesOf(it), called);
+  switch (typeOf(it)) {
+    case 'AWS::ApiGateway::Authorizer': {
+      if (!calls(it, functions)) {
+        return [];
+      }
+      const api = namedReferent(it, namedPropertiesOf(it).RestApiId);
+      return [...restFaults(it.node.path, propertiesOf(it)), ...missingResponses(it, api), ...cacheFaults(it, api)];
+    }
+    case 'AWS::ApiGatewayV2::Authorizer': {
+      const called = functions.find((one) => calls(it, [one]));
+      return called === undefined ? [] : httpFaults(it, propertiesOf(it), called);
+    }
+    case 'AWS::ApiGateway::RestApi':
+      return calls(it, functions) ? [...documentFaults(it, functions), ...cacheFaults(it, it)] : [];
+    case 'AWS::ApiGatewayV2::Api':
+      return calls(it, functions) ? documentFaults(it, functions) : [];
+    default:
+      return [];
   }
-  if (it instanceof apigateway.CfnRestApi || it instanceof apigatewayv2.CfnApi) {
-    return calls(it, functions) ? documentFaults(it, functions) : [];
-  }
-  return [];
 }
 
-function calls(resource: CfnResource, functions: readonly lambda.CfnFunction[]): boolean {
+/** Whether a resource names one of the functions, by a reference or by its name in the template. */
+export function calls(resource: CfnResource, functions: readonly lambda.CfnFunction[]): boolean {
   const named = targets(resource, entryOf(resource));
-  return functions.some((one) => named.has(one));
+  const text = JSON.stringify(propertiesOf(resource));
+  return functions.some((one) => named.has(one) || mentions(resource, text, one));
 }
 
 const CACHE = 'caches results, and a revoked credential would pass until the cache forgets it: set the TTL to 0';
@@ -143,24 +114,74 @@ function restFaults(path: string, { Type, AuthorizerResultTtlInSeconds, Identity
   ];
 }
 
-/** Whether two ids are one: of one construct, or the same text. */
-export function isSame(scope: IConstruct, id: string, otherScope: IConstruct, other: string): boolean {
-  const others = targets(otherScope, other);
-  if (others.size > 0) {
-    return [...targets(scope, id)].some((it) => others.has(it));
-  }
-  return JSON.stringify(Stack.of(scope).resolve(id)) === JSON.stringify(Stack.of(otherScope).resolve(other));
-}
-
-function missingResponses(authorizer: apigateway.CfnAuthorizer): string[] {
-  const responses = appOf(authorizer).filter((it) => it instanceof apigateway.CfnGatewayResponse);
-  const ours = responses.filter((it) => isSame(it, it.restApiId, authorizer, authorizer.restApiId));
-  const statuses = ours.map((it): [string, unknown] => [it.responseType, propertiesOf(it).StatusCode]);
+function missingResponses(authorizer: CfnResource, api: Referent): string[] {
+  const statuses = resourcesOf(authorizer, 'AWS::ApiGateway::GatewayResponse')
+    .filter((it) => mayBe(it, namedPropertiesOf(it).RestApiId, api))
+    .map(propertiesOf)
+    .map(({ ResponseType, StatusCode }): [unknown, unknown] => [ResponseType, StatusCode]);
   return responseFaults(authorizer.node.path, statuses);
 }
 
+/** A gateway response that was made here says what the platform's own does. */
+export function changedResponse(response: CfnResource, type: string): string[] {
+  const { ResponseType, StatusCode, ResponseTemplates, ResponseParameters } = propertiesOf(response);
+  const wanted = PLATFORM_RESPONSES[type];
+  const headers = Object.entries(wanted?.responseParameters.Headers ?? {});
+  const parameters = Object.fromEntries(headers.map(([name, value]) => [`gatewayresponse.header.${name}`, value]));
+  const same =
+    ResponseType === type &&
+    String(StatusCode) === wanted?.statusCode &&
+    isDeepStrictEqual(ResponseTemplates ?? {}, wanted.responseTemplates) &&
+    isDeepStrictEqual(ResponseParameters ?? {}, parameters);
+  return same
+    ? []
+    : [`${response.node.path} was changed: leave it as it is, or say gatewayResponses: false and write all four yourself.`];
+}
+
+/** API Gateway's cache of responses knows callers apart by the parameters of a method alone. */
+function cacheFaults(scope: IConstruct, api: Referent): string[] {
+  return resourcesOf(scope, 'AWS::ApiGateway::Stage', 'AWS::ApiGateway::Deployment')
+    .filter((it) => mayBe(it, namedPropertiesOf(it).RestApiId, api))
+    .filter((it) => hasCache(propertiesOf(it)))
+    .map(
+      (it) =>
+        `${it.node.path} caches responses of a guarded API, and API Gateway's cache does not heed the Authorization header: ` +
+        "one caller's answer would go to another. Leave cachingEnabled and cacheClusterEnabled out.",
+    );
+}
+
+/** Whether a cache is on anywhere in a stage; what is known only when it is deployed counts as on. */
+function hasCache(value: unknown): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    Object.entries(value).some(([name, it]) =>
+      name === 'CachingEnabled' || name === 'CacheClusterEnabled' ? !isOff(it) : name !== 'Variables' && hasCache(it),
+    )
+  );
+}
+
+function isOff(value: unknown): boolean {
+  return value === undefined || value === null || value === false || String(value).toLowerCase() === 'false';
+}
+
+const DESCRIBING = ['Body', 'BodyS3Location', 'CloneFrom', 'Target', 'RouteKey'];
+
+/** An API that is described by its own resource has routes that no other resource of the app shows. */
+export function describedFaults(api: Referent): string[] {
+  if (typeof api === 'string') {
+    return [];
+  }
+  const properties = propertiesOf(api);
+  return DESCRIBING.filter((name) => !isEmpty(properties[name])).map(
+    (name) =>
+      `${api.node.path} has ${name}, which makes routes that cannot be seen here, and that would be open to everybody: ` +
+      'describe each route by a construct.',
+  );
+}
+
 /** Of an API's gateway responses, by type and status: each that is needed stands once, with its status. */
-function responseFaults(path: string, given: readonly (readonly [string, unknown])[]): string[] {
+function responseFaults(path: string, given: readonly (readonly [unknown, unknown])[]): string[] {
   return GATEWAY_RESPONSES.flatMap((type) => {
     const statuses = given.filter(([of]) => of === type).map(([, status]) => String(status));
     const wanted = PLATFORM_RESPONSES[type]?.statusCode;
@@ -180,7 +201,7 @@ function responseFaults(path: string, given: readonly (readonly [string, unknown
   });
 }
 
-function httpFaults(it: apigatewayv2.CfnAuthorizer, properties: Properties, called: lambda.CfnFunction): string[] {
+function httpFaults(it: CfnResource, properties: Properties, called: lambda.CfnFunction): string[] {
   const {
     AuthorizerType,
     AuthorizerResultTtlInSeconds,
@@ -206,7 +227,7 @@ function httpFaults(it: apigatewayv2.CfnAuthorizer, properties: Properties, call
 }
 
 /** Of an API that is an OpenAPI document: the authorizers are in it. */
-function documentFaults(api: apigateway.CfnRestApi | apigatewayv2.CfnApi, functions: readonly lambda.CfnFunction[]): string[] {
+function documentFaults(api: CfnResource, functions: readonly lambda.CfnFunction[]): string[] {
   const document = (propertiesOf(api).Body ?? {}) as Record<string, unknown>;
   const components = document.components as Record<string, unknown> | undefined;
   const schemes = Object.entries({ ...(document.securityDefinitions ?? {}), ...(components?.securitySchemes ?? {}) });
@@ -222,10 +243,10 @@ function documentFaults(api: apigateway.CfnRestApi | apigatewayv2.CfnApi, functi
     return restFaults(`${api.node.path} (${name})`, {
       Type: String(authorizer.type).toUpperCase(),
       AuthorizerResultTtlInSeconds: authorizer.authorizerResultTtlInSeconds,
-      IdentitySource: api instanceof apigateway.CfnRestApi ? authorizer.identitySource : undefined,
+      IdentitySource: typeOf(api) === 'AWS::ApiGateway::RestApi' ? authorizer.identitySource : undefined,
     });
   });
-  if (api instanceof apigatewayv2.CfnApi) {
+  if (typeOf(api) === 'AWS::ApiGatewayV2::Api') {
     return faults;
   }
   const responses = (document['x-amazon-apigateway-gateway-responses'] ?? {}) as Record<string, { statusCode?: unknown }>;

@@ -107,8 +107,15 @@ fn leak_5_each_power_is_where_it_belongs() {
     let pepper = who(&|row| row[1] == "secretsmanager:GetSecretValue" && row[2] == "PepperSecret");
     let expected =
         ["KeysFunction", "ManagementAuthorizerFunction", "ManagementFunction", "SampleAuthorizerFunction", "TokensFunction"];
-    assert!(pepper.iter().all(|name| expected.contains(&name.as_str())), "{pepper:?}");
-    for row in rows().iter().filter(|row| row[1].starts_with("dynamodb:") && !row[2].contains("/stream/")) {
-        assert!(row[3].contains("Null dynamodb:LeadingKeys false"), "ForAllValues is true of an absent key: {row:?}");
+    assert_eq!(pepper, expected, "those that check secrets");
+    let all = rows();
+    let of_items: Vec<_> = all.iter().filter(|row| row[1].starts_with("dynamodb:") && !row[2].contains("/stream/")).collect();
+    assert!(!of_items.is_empty());
+    for row in of_items {
+        let conditions: Vec<&str> = row[3].split("; ").collect();
+        assert!(conditions.contains(&"Null dynamodb:LeadingKeys false"), "ForAllValues is true of an absent key: {row:?}");
+        let class =
+            conditions.iter().find_map(|condition| condition.strip_prefix("ForAllValues:StringLike dynamodb:LeadingKeys "));
+        assert!(class.is_some_and(|class| class != "*" && class.contains('#')), "of no class of keys: {row:?}");
     }
 }

@@ -31,6 +31,9 @@ const PREVIOUS: &str = "AWSPREVIOUS";
 pub(super) struct Secret {
     arn: String,
     description: Option<String>,
+    /// What its key was called when it was made over the API. The template's secrets have theirs in the template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kms_key_id: Option<String>,
     created: Timestamp,
     changed: Timestamp,
     /// By version id; each one carries at least one label.
@@ -79,6 +82,7 @@ pub(super) fn answer(api: &Api, operation: &str, body: &[u8]) -> Option<Result<V
 pub(super) struct CreateSecret {
     pub(super) name: Option<String>,
     pub(super) description: Option<String>,
+    pub(super) kms_key_id: Option<String>,
     pub(super) client_request_token: Option<String>,
     pub(super) secret_string: Option<String>,
     pub(super) secret_binary: Option<Blob>,
@@ -123,6 +127,7 @@ pub(super) fn create(api: &Api, request: CreateSecret) -> Result<Value, Refusal>
         let mut secret = Secret {
             arn,
             description: request.description,
+            kms_key_id: request.kms_key_id,
             created: now,
             changed: now,
             versions: BTreeMap::new(),
@@ -212,6 +217,11 @@ impl Services {
     /// What the template's `Ref` of the secret of this name yields.
     pub(super) fn secret_arn(&self, name: &str) -> Option<&str> {
         self.secrets.get(name).map(|secret| secret.arn.as_str())
+    }
+
+    /// What the key of the secret that is meant was called when it was made over the API.
+    pub(super) fn key_of_secret(&self, id: &str) -> Option<&str> {
+        self.secrets[&self.secret_name(id).ok()?].kms_key_id.as_deref()
     }
 }
 

@@ -12,7 +12,11 @@ use domain::{
 use reqwest::Method;
 use serde_json::{Value, json};
 use store::{Store, Tables};
-use tests::{Answer, Caller, Platform, platform::credentials};
+use tests::{
+    Answer, Caller, Platform,
+    platform::{ALLOWED, ELSEWHERE, credentials},
+};
+use web::Env;
 
 /// Why a story did not come out.
 pub type Outcome = Result<(), String>;
@@ -40,6 +44,9 @@ pub const ALL: [&str; 19] = [
     "the clock is asked",
 ];
 
+/// Those of what only a parameter turns on.
+pub const CONDITIONAL: [&str; 2] = ["a proxy's word is believed by every function", "the canary makes a round"];
+
 /// Plays one of them.
 pub async fn play(name: &str, platform: &Platform) -> Outcome {
     match name {
@@ -62,6 +69,8 @@ pub async fn play(name: &str, platform: &Platform) -> Outcome {
         "a call without an authorizer is judged by the function" => without_authorizer(platform).await,
         "an event is chained" => chain(platform).await,
         "the clock is asked" => clock(platform).await,
+        "a proxy's word is believed by every function" => proxied(platform).await,
+        "the canary makes a round" => canary(platform).await,
         other => Err(format!("there is no story {other}")),
     }
 }
@@ -398,4 +407,53 @@ async fn clock(platform: &Platform) -> Outcome {
         store.require_a_true_clock().await.map_err(|e| format!("{function}: {e}"))?;
     }
     Ok(())
+}
+
+/// Keys that may be used from one address alone, and whose holder is there by the word of a proxy that is not.
+async fn proxied(platform: &Platform) -> Outcome {
+    let services = platform.stack.services();
+    let variables = services.variables("tokens");
+    let secret = aws_sdk_secretsmanager::Client::new(&services.edge().aws)
+        .get_secret_value()
+        .secret_id(&variables["LATCHKEY_TRUSTED_PROXY_SECRET"]);
+    let secret = secret.send().await.map_err(|e| e.to_string())?.secret_string.unwrap_or_default();
+    let secret: Value = serde_json::from_str(&secret).map_err(|e| e.to_string())?;
+    let proof = text(&secret, "current")?;
+    let send = async |request: reqwest::RequestBuilder| {
+        let request = request.header(&variables["LATCHKEY_TRUSTED_PROXY_PROOF_HEADER"], proof);
+        let address = format!("{ALLOWED}:46532");
+        expect(Answer::of(request.header(&variables["LATCHKEY_TRUSTED_PROXY_ADDRESS_HEADER"], address)).await, 200).map(drop)
+    };
+    let owner = json!({"type": "user", "guid": platform.seed.users.owner.guid});
+    let body = json!({"owner": owner, "name": "behind", "environment": "sandbox", "ip_allowlist": [ALLOWED]});
+    let personal = expect(platform.owner().post("/api/keys", &body).await, 201)?;
+    let body = json!({"name": "behind", "bank_guid": platform.seed.bank.guid, "ip_allowlist": [ALLOWED]});
+    let of_bank = expect(organization(platform).await?.post("/api/bank_applications", &body).await, 201)?;
+    let edge = platform.anonymous().from(ELSEWHERE);
+    let key = credentials(&of_bank);
+    let body = json!({"grant_type": "client_credentials", "client_id": key.client_id, "client_secret": key.client_secret});
+    send(edge.request(Method::POST, "/oauth/token").json(&body)).await?;
+    let person = edge.with_token(text(&personal, "secret")?);
+    for (method, path) in [
+        (Method::GET, "/v1/whoami"),
+        (Method::GET, "/api/banks"),
+        // No authorizer stands before these: the functions judge for themselves.
+        (Method::HEAD, "/api/banks"),
+        (Method::HEAD, "/api/keys"),
+    ] {
+        send(person.request(method.clone(), path)).await.map_err(|problem| format!("{method} {path}: {problem}"))?;
+    }
+    let path = format!("/api/keys/{}/revoke", text(&personal, "client_id")?);
+    expect(platform.owner().post(&path, &json!({})).await, 200).map(drop)
+}
+
+/// By the role and the variables of the template's function, at the address that this start of the functions has.
+async fn canary(platform: &Platform) -> Outcome {
+    const FUNCTION: &str = "CanaryFunction";
+    let services = platform.stack.services();
+    let function = services.description().functions.get(FUNCTION).ok_or("there is no canary")?;
+    let env = Env::from_map(function.environment.clone()).with("LATCHKEY_URL", platform.stack.base_url());
+    let edge = services.edge_of(FUNCTION).map_err(|e| e.to_string())?;
+    let canary = canary::start(&env, &edge).map_err(|e| e.to_string())?.writing(|_| Ok(()));
+    canary::handle(&canary, Value::Null).await.map(drop).map_err(|e| e.to_string())
 }

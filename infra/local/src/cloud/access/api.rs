@@ -97,9 +97,12 @@ fn of_secret(api: &Api, rules: &Rules, operation: &str, body: &Value) -> Vec<Cal
         "PutSecretValue" => &["kms:GenerateDataKey", "kms:Decrypt"],
         _ => &[],
     };
-    if let Some(key) = rules.key_of(resource) {
+    // A key that is not there opens nothing: its name is nobody's resource.
+    let told =
+        || api.services.read(|all| all.key_of_secret(resource).map(|key| all.key_arn(key).unwrap_or_else(|| key.to_owned())));
+    if let Some(key) = rules.key_of(resource).cloned().or_else(told) {
         for action in of_key {
-            let mut call = Call::on(action, key);
+            let mut call = Call::on(action, &key);
             call.context = Context::default()
                 .with("kms:ViaService", format!("secretsmanager.{REGION}.amazonaws.com"))
                 .with("kms:CallerAccount", ACCOUNT)

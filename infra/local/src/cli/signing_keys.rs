@@ -49,7 +49,7 @@ pub(super) struct Step {
     #[arg(long)]
     kind: Kind,
     /// The key's name in the JWKS document; needed where there are several to choose from, and to retire one that never signed
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     kid: Option<String>,
     /// Wait until it is time, instead of saying how long that is
     #[arg(long, conflicts_with = "now")]

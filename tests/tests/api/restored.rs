@@ -68,6 +68,8 @@ async fn a_restored_core_table_brings_a_revoked_key_back_until_it_is_revoked_aga
 
     core.put_back(&copy).await;
     let revived = platform.token(&key).await;
+    // Until then an authorizer may not have read of it.
+    platform.advance(Duration::from_secs(5));
     assert_eq!(whoami(&revived).await, 401, "the feed still knows");
     platform.advance(window());
     // An instance that has been running forgets when it learns of something newer.

@@ -62,14 +62,6 @@ enum Reason {
     NotAllowedByKey,
 }
 
-impl Refusal {
-    /// Whether nothing but a KMS key's policy, which does not speak of the caller, stands against it.
-    #[must_use]
-    pub fn for_want_of_a_key_policy(&self) -> bool {
-        self.reason == Reason::NotAllowedByKey
-    }
-}
-
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { session, action, resource, reason } = self;

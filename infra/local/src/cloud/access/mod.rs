@@ -1,9 +1,8 @@
 //! Who may do what to the embedded services: each function has access keys of its own, and each of its requests is held against
 //! the policies of its role, of the tables and secrets, and of the keys that these are sealed under, all from the template.
 //!
-//! The account's root, which the operator's commands and the stack itself use, needs no policy of its own; a Deny of a resource
-//! binds it. Differs from AWS: for want of a key policy's word it is not refused, since under `cargo lambda watch` every function
-//! runs as the root, the one that signs among them.
+//! The account's root, which the operator's commands and the stack itself use, needs no policy of its own. Key policies bind it
+//! as they do on AWS, and a Deny of a resource does too.
 //!
 //! Differs from AWS: there are no service control policies, permission boundaries, session policies, grants or temporary
 //! credentials; nobody calls from another account; a changed policy counts at once.
@@ -183,7 +182,6 @@ impl Authority {
         for call in calls {
             match rules.decide(principal, call) {
                 Ok(used) if principal.root => drop(used),
-                Err(refusal) if principal.root && refusal.for_want_of_a_key_policy() => {}
                 Ok(used) => self.seen().used.extend(used),
                 Err(refusal) => {
                     tracing::warn!(%refusal, "the embedded services refused a request");

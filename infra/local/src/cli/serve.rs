@@ -11,6 +11,7 @@ use web::StartError;
 
 use crate::{
     cloud::Storage,
+    cloud::access::EVERY_FUNCTION,
     environment,
     seed::{self, Seed},
     stack::{self, Options, Stack},
@@ -97,7 +98,9 @@ impl Services {
         let options = Options { storage: self.data.storage()?, ..Options::default() };
         let services = stack::Services::start(options, &self.base_url).await?;
         seed::ensure(&services, &self.base_url, &self.data.data_dir).await?;
-        print!("{}", environment::commands(&environment::of(&services, &self.base_url)));
+        let mut environment = environment::of(&services, &self.base_url);
+        environment.insert("AWS_ACCESS_KEY_ID".to_owned(), EVERY_FUNCTION.to_owned());
+        print!("{}", environment::commands(&environment));
         interrupted().await?;
         services.stop().await;
         Ok(())

@@ -2,7 +2,8 @@
 //! the policies of its role, of the tables and secrets, and of the keys that these are sealed under, all from the template.
 //!
 //! The account's root, which the operator's commands and the stack itself use, needs no policy of its own. Key policies bind it
-//! as they do on AWS, and a Deny of a resource does too.
+//! as they do on AWS, and a Deny of a resource does too. Under `cargo lambda watch` one environment serves all functions: for the
+//! access key that stands for every function at once no policy is evaluated.
 //!
 //! Differs from AWS: there are no service control policies, permission boundaries, session policies, grants or temporary
 //! credentials; nobody calls from another account; a changed policy counts at once.
@@ -30,6 +31,8 @@ use crate::iam::{Permission, Principal, Refusal};
 
 /// The access key of the account's root, and its secret.
 pub(super) const ROOT: (&str, &str) = ("local", "local");
+/// The access key that stands for every function at once. Its secret is the root's.
+pub const EVERY_FUNCTION: &str = "local-functions";
 
 /// An access key.
 #[derive(Clone)]
@@ -73,6 +76,7 @@ pub struct Seen {
 /// Who makes a request.
 pub(super) enum Caller {
     Root,
+    EveryFunction,
     /// By logical id.
     Function(String),
 }
@@ -174,6 +178,7 @@ impl Authority {
                 root = account_root();
                 &root
             }
+            Caller::EveryFunction => return Ok(()),
             Caller::Function(function) => match rules.principal(function) {
                 Some(principal) => principal,
                 None => return Ok(()),
@@ -196,12 +201,15 @@ impl Authority {
         Ok(())
     }
 
-    /// Who signed this request; nobody if no access key is named. The root's secret is no secret, so its signatures are not
-    /// looked at.
+    /// Who signed this request; nobody if no access key is named. The secret of the root and of every function at once is no
+    /// secret, so their signatures are not looked at.
     pub(super) fn caller(&self, request: Signed<'_>) -> Result<Option<Caller>, Stranger> {
         let Some(authorization) = Authorization::of(request.headers) else { return Ok(None) };
         if authorization.key_id == ROOT.0 {
             return Ok(Some(Caller::Root));
+        }
+        if authorization.key_id == EVERY_FUNCTION {
+            return Ok(Some(Caller::EveryFunction));
         }
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let holder = keys.get(authorization.key_id).ok_or(Stranger::Unrecognized)?;

@@ -1,4 +1,4 @@
-//! Keeps the revocation feed fresh (architecture.md, the hot path; the rules are `domain::feed`'s).
+//! Keeps the revocation feed fresh (docs/requirements.md, The hot path; the rules are `domain::feed`'s).
 
 use std::{
     fmt,

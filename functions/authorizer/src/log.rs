@@ -1,4 +1,4 @@
-//! One line for each refusal (architecture.md, Refusing): reason, key, address, request id, route. Never the token.
+//! One line for each refusal (docs/requirements.md, Refusing): reason, key, address, request id, route. Never the token.
 
 use domain::ids::ClientId;
 use tracing::field::display;

@@ -1,5 +1,5 @@
 //! Personal keys as bearer credentials (CBM-1): who presents a secret is looked up once a minute, and remembered between only
-//! while the revocation feed is silent about it (architecture.md, the hot path).
+//! while the revocation feed is silent about it (docs/requirements.md, The hot path).
 //!
 //! A change of a key, its user or its organization is either seen by the reading or has an entry that the feed before the reading
 //! did not have. So a reading is good for as long as the feed knows of the key what it knew before.

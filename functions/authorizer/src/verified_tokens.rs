@@ -1,4 +1,4 @@
-//! Tokens whose signature was verified, so that it is verified once (architecture.md, the hot path).
+//! Tokens whose signature was verified, so that it is verified once (docs/requirements.md, The hot path).
 
 use std::sync::Arc;
 

@@ -78,7 +78,7 @@ pub(crate) async fn create(State(tokens): Shared, request: Request) -> Result<im
     let Standing { key, secret_ends, now } = tokens.standing(&caller).await?;
     require_held(&scopes, &key)?;
     // The list sealed into the bank's token does not bound this one, nor does the key's unless it is inherited: the product's own
-    // rule (CYB-8). That a token with a list widens none is said of keys (product.md §1).
+    // rule (CYB-8). That a token with a list widens none is said of keys (docs/requirements.md, Roles).
     let ip_allowlist = if body.inherit_ip_allowlist == Some(true) { key.ip_allowlist.union(&own_list) } else { own_list };
     let draft = Draft {
         key: &key,

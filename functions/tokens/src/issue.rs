@@ -98,7 +98,7 @@ impl Tokens {
     }
 }
 
-/// The least of the lifetime and every end (product.md §2, Tokens), in whole seconds, rounded down.
+/// The least of the lifetime and every end (docs/requirements.md, Tokens), in whole seconds, rounded down.
 fn expiry(iat: Timestamp, lifetime: Duration, ends: [Option<Timestamp>; 3]) -> Timestamp {
     let least = ends.into_iter().flatten().fold(iat + lifetime, Timestamp::min);
     Timestamp::from_seconds(least.seconds())

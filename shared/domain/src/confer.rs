@@ -1,4 +1,4 @@
-//! A caller confers only what it holds (product.md §1, Roles).
+//! A caller confers only what it holds (docs/requirements.md, Roles).
 
 use crate::{
     allowlist::Allowlist,
@@ -70,7 +70,8 @@ impl Conferrer<'_> {
         if granted && !self.role.is_some_and(Role::confers_granted) {
             return Err(insufficient(format!("Only owners, administrators and platform staff confer {scope}")));
         }
-        // An organization's machine confers on its banks what they have of themselves, and nothing that is granted (product.md §1).
+        // An organization's machine gives keys of its banks the scopes that they hold by default, and no granted scope
+        // (docs/requirements.md, Roles).
         let for_its_banks = !granted && self.may_confer(holder, scope);
         if for_its_banks || self.scopes.has(scope.as_str()) {
             Ok(())

@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, fmt};
 
-/// What went wrong, in a closed list; each has one status and one `message_code` (product.md §4).
+/// What went wrong, in a closed list; each has one status and one `message_code` (docs/requirements.md, Errors).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The request cannot be read: JSON or form syntax, a parameter repeated or missing.
@@ -36,7 +36,7 @@ pub enum Kind {
     MethodNotAllowed,
     /// The thing is in a state that forbids this, or something else stands in the way.
     Conflict,
-    /// As many of a kind as an organization may have (product.md §1).
+    /// As many of a kind as an organization may have (docs/requirements.md, Lists).
     LimitReached,
     /// The body is larger than 64 KiB.
     PayloadTooLarge,
@@ -139,7 +139,7 @@ impl Error {
         Self::new(Kind::NotFound, "There is no such resource")
     }
 
-    /// The refusal of a call that nobody vouches for: one static text (product.md §4; CYB-9).
+    /// The refusal of a call that nobody vouches for: one static text (docs/requirements.md, Errors; CYB-9).
     #[must_use]
     pub fn unauthenticated() -> Self {
         Self::new(Kind::AuthenticationFailed, UNAUTHENTICATED)

@@ -1,4 +1,4 @@
-//! The key: its owner, its state, and what its gates make of that (product.md §1, Key states).
+//! The key: its owner, its state, and what its gates make of that (docs/requirements.md, Key states).
 
 use std::{fmt, str::FromStr};
 

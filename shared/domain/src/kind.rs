@@ -1,4 +1,4 @@
-//! Sandbox or live: decided once for a credential and never mixed (product.md §1, Kinds).
+//! Sandbox or live: decided once for a credential and never mixed (docs/requirements.md, Kinds).
 
 use std::{fmt, str::FromStr};
 
@@ -51,7 +51,7 @@ impl FromStr for Kind {
     }
 }
 
-/// A bank's environment, fixed for life (product.md §1).
+/// A bank's environment, fixed for life (docs/requirements.md, Kinds).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BankEnvironment {

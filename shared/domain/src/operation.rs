@@ -1,5 +1,5 @@
 //! What may be asked of the management API, and by whom: one table of role × operation (`operations.csv`) that the authorizer,
-//! the handlers, the template's test and the published document all read (product.md §1, Roles; CYB-11).
+//! the handlers, the template's test and the published document all read (docs/requirements.md, Roles; CYB-11).
 
 use std::{collections::BTreeMap, sync::LazyLock};
 

@@ -1,4 +1,4 @@
-//! The peppers under which secrets are hashed (product.md §1, Secret format).
+//! The peppers under which secrets are hashed (docs/requirements.md, Secret format).
 
 use std::{collections::BTreeMap, fmt, ops::RangeInclusive};
 

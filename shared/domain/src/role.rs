@@ -1,4 +1,4 @@
-//! Roles of people (product.md §1, Roles): what each may do stands in `operations.csv`, which scopes it holds is said here.
+//! Roles of people (docs/requirements.md, Roles): `operations.csv` says what each may do, this file which scopes it holds.
 
 use std::{fmt, str::FromStr};
 

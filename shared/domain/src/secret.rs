@@ -1,4 +1,4 @@
-//! Secrets: their format, their hash, their check (product.md §1, Secret format; LEAK-1).
+//! Secrets: their format, their hash, their check (docs/requirements.md, Secret format; LEAK-1).
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What a token says (product.md §2, Tokens).
+//! What a token says (docs/requirements.md, Tokens).
 
 use domain::{
     allowlist::Allowlist,

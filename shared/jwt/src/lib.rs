@@ -17,7 +17,7 @@ pub use jwk::{Jwk, NotAKey};
 pub use signing::{SigningError, finish, unsigned};
 pub use verifier::{Expected, Refusal, SKEW, Verified, Verifier};
 
-/// Bytes a token may have (product.md §2, Tokens). What is longer is refused before it is parsed, and never issued.
+/// Bytes a token may have (docs/requirements.md, Tokens). What is longer is refused before it is parsed, and never issued.
 pub const MAX_TOKEN: usize = 4096;
 
 /// The `typ` of an access token (RFC 9068 §2.1), as it is written; the reader also takes the long form.

@@ -13,7 +13,7 @@ use crate::{
     record::{self, Item},
 };
 
-/// How many of one class an organization may have (product.md §1).
+/// How many of one class an organization may have (docs/requirements.md, Lists).
 pub const MAX_OF_A_KIND: usize = 10_000;
 
 /// What one `BatchGetItem` may ask for.

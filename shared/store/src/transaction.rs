@@ -187,7 +187,7 @@ impl Store {
         tokio::time::sleep(Duration::from_millis((20_u64 << attempt.min(4)) * random / 64)).await;
     }
 
-    /// A clock that is far off makes no changes (architecture.md, Revocation feed): unless the newest exchange proves it
+    /// A clock that is far off makes no changes (docs/requirements.md, The revocation feed): unless the newest exchange proves it
     /// true, `DynamoDB` is asked for the time. Nor does it issue tokens: by a clock that is ahead they would come to life when
     /// the entry that revoked them has left the feed.
     ///

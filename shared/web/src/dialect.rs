@@ -1,5 +1,5 @@
-//! The spellings of the one error type on the wire (product.md §4). A handler's return type picks the dialect. The third
-//! dialect, the gateway's own denials, is spelled by the gateway responses of `infra/template.yaml`.
+//! The spellings of the one error type on the wire (docs/requirements.md, Errors). A handler's return type picks the dialect. The
+//! third dialect, the gateway's own denials, is spelled by the gateway responses of `infra/template.yaml`.
 
 use axum::{
     Json,

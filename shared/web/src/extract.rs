@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 
 use crate::dialect::Management;
 
-/// Bytes that a body may have (product.md §4).
+/// Bytes that a body may have (docs/requirements.md, Errors).
 pub const MAX_BODY: usize = 64 * 1024;
 
 /// The body's bytes.
@@ -220,7 +220,8 @@ impl Page {
     }
 }
 
-/// A bounded list (product.md §1).
+/// A bounded list.
+// docs/requirements.md, Lists. The line above is published, so the citation is not part of it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct List<T> {
     /// How many there are on all pages; exact.

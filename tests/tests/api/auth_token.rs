@@ -106,7 +106,7 @@ async fn cyb_6_403_from_an_address_outside_the_allowlist() {
     refused.assert_oauth_error(401, "invalid_client");
 }
 
-/// Product.md §4: bad input says what to do.
+/// docs/requirements.md, Errors: bad input says what to do.
 #[tokio::test]
 async fn arz_2_4xx_to_bad_requests() {
     let platform = Platform::start().await;

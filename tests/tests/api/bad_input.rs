@@ -1,4 +1,4 @@
-//! Bad input of every kind: a 4xx with the error members and a clear message, and nothing changed (product.md §4).
+//! Bad input of every kind: a 4xx with the error members and a clear message, and nothing changed (docs/requirements.md, Errors).
 //! Here the bodies.
 
 mod targets;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tests::Platform;
 use web::Entropy;
 
-/// Product.md §4: the one static 401, from the gateway and from the functions.
+/// docs/requirements.md, Errors: the one static 401, from the gateway and from the functions.
 pub const UNAUTHENTICATED: &str =
     "Access token is missing, invalid or revoked, or Signature has expired: request a new token; expiry needs no rotation";
 

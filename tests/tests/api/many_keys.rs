@@ -1,5 +1,5 @@
-//! Gates over five thousand keys (ARZ-3, CBM-2; product.md §1, Key states): one small write each, whatever the number, felt within
-//! five seconds in both directions.
+//! Gates over five thousand keys (ARZ-3, CBM-2; docs/requirements.md, Key states): one small write each, whatever the number,
+//! felt within five seconds in both directions.
 
 #![expect(clippy::disallowed_methods, reason = "these tests measure real time")]
 

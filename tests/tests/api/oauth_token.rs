@@ -185,7 +185,8 @@ async fn cyb_10_400_to_missing_parameters_and_other_grants() {
     }
 }
 
-/// Product.md §4: bad input is never a 5xx and says what to do. Each of these would be a token were it read leniently.
+/// docs/requirements.md, Errors: bad input is never a 5xx and says what to do. A lenient reader would give a token for each of
+/// these.
 #[tokio::test]
 async fn cyb_10_4xx_to_malformed_bodies() {
     let platform = Platform::start().await;
@@ -218,7 +219,7 @@ async fn cyb_10_4xx_to_malformed_bodies() {
     Answer::of(anonymous.request(Method::POST, PATH).body(good)).await.assert_oauth_error(415, "invalid_request");
 }
 
-/// Product.md §4: a body of 64 KiB is read, one byte more is refused.
+/// docs/requirements.md, Errors: a body of 64 KiB is read, one byte more is refused.
 #[tokio::test]
 async fn cyb_10_413_to_an_oversized_body() {
     let platform = Platform::start().await;
@@ -246,7 +247,7 @@ async fn cyb_10_405_to_other_methods() {
 }
 
 /// RFC 6749 §5.2: whatever is wrong with the credentials, the answer is the same to the byte; API Gateway renames
-/// `WWW-Authenticate` (product.md §4).
+/// `WWW-Authenticate` (docs/requirements.md, Errors).
 /// Deviation: www-authenticate.
 #[tokio::test]
 async fn cyb_10_401_is_the_same_whatever_is_wrong() {

@@ -98,7 +98,7 @@ async fn cbm_6_the_document_has_every_route_and_nothing_else() {
     }
 }
 
-/// Product.md §4: the management API refuses unknown members, and says so.
+/// docs/requirements.md, Errors: the management API refuses unknown members, and says so.
 #[tokio::test]
 async fn cbm_6_the_document_closes_the_bodies_of_the_management_api() {
     let platform = Platform::start().await;

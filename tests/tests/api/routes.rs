@@ -15,8 +15,8 @@ async fn routes() -> Vec<Route> {
     Platform::start().await.stack.services().description().api.routes.clone()
 }
 
-/// CYB-11, product.md §1, Roles: each row of `operations.csv` is one route behind the management authorizer, and that authorizer
-/// guards nothing that has no row.
+/// CYB-11; docs/requirements.md, Roles: each row of `operations.csv` is one route behind the management authorizer, and that
+/// authorizer guards nothing that has no row.
 #[tokio::test]
 async fn every_operation_has_its_route_behind_the_management_authorizer_and_no_route_lacks_an_operation() {
     let rows = operation::rules().iter().filter(|rule| !rule.method.is_empty());

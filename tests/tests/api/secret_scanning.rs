@@ -1,4 +1,4 @@
-//! The published expression by which a secret scanner finds a deployment's secrets (product.md §1, Secret format).
+//! The published expression by which a secret scanner finds a deployment's secrets (docs/requirements.md, Secret format).
 
 use std::collections::BTreeMap;
 

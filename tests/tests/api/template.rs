@@ -244,8 +244,8 @@ async fn a_wrong_parameter_stops_the_start_and_is_named() {
     }
 }
 
-/// Product.md §4: every gateway response is JSON with the members of the management API's errors, its own status among
-/// them, whichever of the authorizer's words are substituted, which nothing escapes.
+/// docs/requirements.md, Errors: every gateway response is JSON with the members of the management API's errors, its own status
+/// among them, whichever of the authorizer's words are substituted, which nothing escapes.
 #[tokio::test]
 async fn every_gateway_response_is_an_error_of_the_management_api() {
     const TYPES: [&str; 21] = [

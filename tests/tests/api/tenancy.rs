@@ -1,5 +1,5 @@
 //! Who one is, and what is another's: no credential is the static 401, and another tenant's thing is exactly the 404 of
-//! nothing at all, on every route (product.md §4).
+//! nothing at all, on every route (docs/requirements.md, Errors).
 
 use domain::{
     gate::Plan,

@@ -1,5 +1,5 @@
-//! A trusted proxy in front of the gateway (architecture.md, Source IP): its header counts when it proves itself, and no other header
-//! ever does, at every door that judges an address.
+//! A trusted proxy in front of the gateway (docs/requirements.md, Source IP): its header counts when it proves itself, and no
+//! other header ever does, at every door that judges an address.
 
 mod rotation;
 mod shapes;

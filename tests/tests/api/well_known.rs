@@ -64,7 +64,7 @@ async fn jwks_has_one_public_key_of_each_kind() {
     assert_eq!(platform.anonymous().get(JWKS).await.text, answer.text, "the document is stable");
 }
 
-/// Product.md §2, Tokens; CYB-4: every claim of a bank key's token.
+/// docs/requirements.md, Tokens; CYB-4: every claim of a bank key's token.
 #[tokio::test]
 async fn a_bank_keys_token_has_every_claim() {
     let platform = Platform::start().await;
@@ -121,7 +121,7 @@ async fn an_organization_keys_token_has_no_bank_and_no_empty_list() {
     assert!(claims.get("bank").is_none() && claims.get("ip_allowlist").is_none(), "{claims}");
 }
 
-/// Product.md §1, Kinds: an audience and a signing key for each kind; neither's key verifies the other's tokens.
+/// docs/requirements.md, Kinds: an audience and a signing key for each kind; neither's key verifies the other's tokens.
 #[tokio::test]
 async fn sandbox_and_live_tokens_differ_in_key_and_audience() {
     let parameters = [("LiveAudience".to_owned(), "https://live.example.com/".to_owned())].into();
@@ -180,7 +180,8 @@ async fn metadata_says_what_the_server_does() {
     }
 }
 
-/// The issuer is configured (product.md §5): what is published and what tokens say follow it, and tokens still pass.
+/// The issuer is configured (docs/requirements.md, Names on the wire): what is published and what tokens say follow it, and
+/// tokens still pass.
 #[tokio::test]
 async fn the_issuer_is_the_configured_one() {
     let issuer = "https://auth.example.com";

@@ -18,7 +18,7 @@ use crate::credentials::{self, UNAUTHENTICATED, claims};
 
 const PATH: &str = "/v1/whoami";
 
-/// The one static 401 (product.md §4), to the byte the same for every reason.
+/// The one static 401 (docs/requirements.md, Errors), to the byte the same for every reason.
 #[track_caller]
 fn assert_static_401(answer: &Answer, why: &str) {
     assert_eq!(answer.status, 401, "{why}: {answer:?}");
@@ -139,7 +139,7 @@ async fn a_431_to_headers_that_are_too_long() {
     assert_eq!(answer.status, 431, "{answer:?}");
 }
 
-/// Product.md §1, Kinds: a sandbox token never passes a live API, nor the reverse; the management API takes both.
+/// docs/requirements.md, Kinds: a sandbox token never passes a live API, nor the reverse; the management API takes both.
 #[tokio::test]
 async fn a_401_to_tokens_of_the_other_kind() {
     for (accepted, name) in [(0, "sandbox"), (1, "live")] {

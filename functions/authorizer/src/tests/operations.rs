@@ -1,5 +1,5 @@
 //! The management API's table at the gateway: role × route, and machines by scope. The expected answers are spelled out here from
-//! product.md §1 and CYB-11, not computed from the table.
+//! docs/requirements.md, Roles, and CYB-11, not computed from the table.
 
 use domain::{
     operation::{self, Operation, Scopes},

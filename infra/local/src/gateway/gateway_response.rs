@@ -1,7 +1,7 @@
 //! The gateway's own answers: AWS's defaults, what the template makes of them, and the substitution of `$context`.
 //!
 //! Substitution puts values in as they are. It escapes nothing and runs nothing, as on AWS, so the values that a
-//! template mentions must be harmless by themselves (architecture.md, Refusing).
+//! template mentions must be harmless by themselves (docs/requirements.md, Refusing).
 
 use super::call::Call;
 use super::reply::{Reply, Wire};

@@ -28,7 +28,7 @@ pub struct Credential<'a> {
 }
 
 impl Credential<'_> {
-    /// Whether KYB gates its key: all but personal keys, which are presented themselves (product.md §1, Key states).
+    /// Whether KYB gates its key: all but personal keys, which are presented themselves (docs/requirements.md, Key states).
     pub(super) const fn is_gated_by_kyb(&self) -> bool {
         self.user.is_none() || self.token.is_some()
     }

@@ -138,7 +138,8 @@ impl Feed {
     }
 
     /// What it knows about the credential's facts: while this stays the same, nothing that touches them has been seen. Whoever
-    /// remembers a bearer key keeps the footprint of the feed that preceded its read of the key (architecture.md, The hot path).
+    /// remembers a bearer key keeps the footprint of the feed that preceded its read of the key
+    /// (docs/requirements.md, The hot path).
     #[must_use]
     pub fn footprint(&self, credential: &Credential<'_>) -> Footprint {
         Footprint(self.records(credential).map(|found| found.record.clone()).collect())

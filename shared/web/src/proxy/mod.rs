@@ -1,6 +1,6 @@
 //! A trusted proxy in front of the gateway, such as a `CloudFront` distribution: the gateway then sees the proxy's address, and the
 //! caller's stands in a header that the proxy writes. A header proves nothing by itself, so the proxy proves itself by another
-//! one, whose value only it and we know (architecture.md, Source IP).
+//! one, whose value only it and we know (docs/requirements.md, Source IP).
 //!
 //! What is judged is the event, before anybody reads it: its `sourceIp` is replaced by the judged address, and both headers are
 //! taken out. Whoever reads the event afterwards has one address to go by, and no proof to leak.

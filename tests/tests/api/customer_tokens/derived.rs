@@ -1,4 +1,4 @@
-//! A customer's token lives no longer than what it was derived from (CYB-8; product.md §2, Tokens).
+//! A customer's token lives no longer than what it was derived from (CYB-8; docs/requirements.md, Tokens).
 
 use std::time::Duration;
 
@@ -103,8 +103,8 @@ async fn cyb_8_a_token_that_is_signed_after_the_revocation_of_its_parent_is_dead
     die(&[&customer]).await;
 }
 
-/// Product.md §2, Tokens: the parent token's end, the key's and the secret's, whichever is first. The lifetime of its own is never
-/// the least: the parent's began earlier.
+/// docs/requirements.md, Tokens: the parent token's end, the key's and the secret's, whichever is first. The lifetime of its own
+/// is never the least: the parent's began earlier.
 #[tokio::test]
 async fn cyb_8_the_customers_token_ends_with_its_parent_key_or_secret() {
     let platform = Platform::start().await;

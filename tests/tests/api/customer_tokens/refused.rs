@@ -60,7 +60,7 @@ async fn cyb_8_403_to_a_scope_that_the_bank_key_lacks() {
     issue(&platform, &platform.bearer(narrow.as_str().unwrap()), &json!({"scopes": ["accounts:read"]})).await;
 }
 
-/// Product.md §4: what is not acceptable is named, all of it at once, and changes nothing.
+/// docs/requirements.md, Errors: what is not acceptable is named, all of it at once, and changes nothing.
 #[tokio::test]
 async fn cyb_8_422_names_every_bad_member() {
     let platform = Platform::start().await;
@@ -110,7 +110,7 @@ async fn cyb_4_201_whatever_bank_is_named() {
     }
 }
 
-/// Product.md §4: what is no JSON object of this size.
+/// docs/requirements.md, Errors: what is no JSON object of this size.
 #[tokio::test]
 async fn cyb_8_4xx_to_what_is_no_such_request() {
     let platform = Platform::start().await;

@@ -69,7 +69,7 @@ async fn cyb_8_403_to_a_customers_token() {
     }
 }
 
-/// Product.md §1, Roles: staff see no customers' data, whoever's token they hold.
+/// docs/requirements.md, Roles: staff see no customers' data, whoever's token they hold.
 #[tokio::test]
 async fn rfc_7662_403_to_staff() {
     let platform = Platform::start().await;

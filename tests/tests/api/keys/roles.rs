@@ -1,4 +1,4 @@
-//! Which role does what to whose key (product.md §1, Roles; `operations.csv`).
+//! Which role does what to whose key (docs/requirements.md, Roles; `operations.csv`).
 
 use domain::{
     gate::Kyb,

@@ -147,7 +147,7 @@ async fn cyb_6_edits_apply_at_the_next_issuance() {
     }
 }
 
-/// Product.md §2, Tokens: `exp` is the least of the lifetime and the key's expiry.
+/// docs/requirements.md, Tokens: `exp` is the least of the lifetime and the key's expiry.
 #[tokio::test]
 async fn tokens_end_with_their_key() {
     let platform = Platform::start().await;
@@ -182,7 +182,7 @@ async fn tokens_live_as_long_as_configured() {
     caller.get("/v1/whoami").await.assert_error(401, "authentication_failed");
 }
 
-/// Product.md §2, Tokens: at most 4 KB, for the key that holds most.
+/// docs/requirements.md, Tokens: at most 4 KB, for the key that holds most.
 #[tokio::test]
 async fn tokens_have_at_most_4_kb() {
     let platform = Platform::start().await;

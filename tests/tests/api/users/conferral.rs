@@ -1,4 +1,4 @@
-//! Nobody makes of a user what they are not themselves (product.md §1, Roles).
+//! Nobody makes of a user what they are not themselves (docs/requirements.md, Roles).
 
 use domain::{kind::Kind, role::Role};
 use serde_json::{Value, json};
@@ -97,7 +97,7 @@ async fn cyb_11_a_machine_confers_only_what_it_holds() {
     let body = |email: &str, role: &str, scopes: &[&str]| json!({"email": email, "role": role, "allowed_scopes": scopes});
     let made = machine.post(PATH, &body("a@example.com", "viewer", &["banks:read", "organization_applications:read"])).await;
     assert_eq!(made.status, 201, "{made:?}");
-    // What its banks have by themselves it may confer on them, and so on people too (product.md §1).
+    // What its banks have by themselves it may confer on them, and so on people too (docs/requirements.md, Roles).
     assert_eq!(machine.post(PATH, &body("b@example.com", "viewer", &["accounts:read"])).await.status, 201);
     let wider = body("c@example.com", "viewer", &["users:read"]);
     machine.post(PATH, &wider).await.assert_error(403, "insufficient_scope");

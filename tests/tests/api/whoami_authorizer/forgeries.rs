@@ -28,7 +28,7 @@ fn changed(value: &Value, change: &Value) -> Value {
     value
 }
 
-/// Product.md §2, Tokens: a token changed in any part is refused.
+/// docs/requirements.md, Tokens: a token changed in any part is refused.
 #[tokio::test]
 async fn a_401_to_tampered_tokens() {
     let platform = Platform::start().await;
@@ -83,8 +83,8 @@ async fn a_401_to_tampered_tokens() {
     assert_eq!(platform.bearer(&token).get(PATH).await.status, 200);
 }
 
-/// Product.md §2, Tokens: the algorithm comes from the JWK, never from the header. No algorithm at all, and HMAC with every
-/// spelling of the public key as its secret, are refused.
+/// docs/requirements.md, Tokens: the algorithm comes from the JWK, never from the header. No algorithm at all, and HMAC with
+/// every spelling of the public key as its secret, are refused.
 #[tokio::test]
 async fn a_401_to_algorithms_of_the_callers_choice() {
     let platform = Platform::start().await;

@@ -40,7 +40,7 @@ fn filled(path: &str) -> String {
     path.split('/').map(part).collect::<Vec<_>>().join("/")
 }
 
-/// 401 with the one static body for whoever shows nothing (product.md §4).
+/// 401 with the one static body for whoever shows nothing (docs/requirements.md, Errors).
 pub(super) async fn guarded(calls: &Calls, expected: &Expected) -> Outcome {
     let (mut several, mut count) = (Several::default(), 0);
     for operation in expected.operations.iter().filter(|operation| operation.guarded) {

@@ -37,6 +37,7 @@ mod plans;
 mod races;
 mod rate_limits;
 mod readme;
+mod requirements;
 mod restored;
 mod revocation;
 mod revoke_token;

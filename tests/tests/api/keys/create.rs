@@ -17,6 +17,7 @@ use crate::{
     minted::{seed_bank_key, seed_organization},
 };
 
+/// CBM-5: a key shows when it was made and when it expires.
 #[tokio::test]
 async fn arz_1_201_for_a_bank_key_with_every_member() {
     let platform = Platform::start().await;

@@ -20,9 +20,9 @@ use latchkey::{
     seed::{Credentials, Person, Seed},
     stack::{Options, Stack},
 };
+use runtime::edge::system_clock;
 use serde_json::json;
 use tempfile::TempDir;
-use web::edge::system_clock;
 
 use crate::Caller;
 

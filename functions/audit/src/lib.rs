@@ -4,10 +4,10 @@
 //! that cannot be linked fails the batch, so that the stream sends it again: none is skipped.
 
 use domain::ids::Guid;
+use runtime::{Edge, Env, StartError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::{Store, StoreError, Tables};
-use web::{Edge, Env, StartError};
 
 /// The consumer over its table.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use credentials::pepper::PepperSource;
 use domain::{
     feed::Feed,
     ids::ClientId,
@@ -11,10 +12,7 @@ use domain::{
 use jwt::{Refusal, Verified};
 use serde_json::Value;
 use store::Store;
-use web::{
-    pepper::PepperSource,
-    proxy::{Judged, TrustedProxy},
-};
+use web::proxy::{Judged, TrustedProxy};
 
 use crate::{
     bearer::Bearer,

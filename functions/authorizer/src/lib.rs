@@ -30,9 +30,10 @@ mod verified_tokens;
 #[cfg(test)]
 mod tests;
 
+use credentials::pepper::PepperSource;
 use serde_json::Value;
 use store::{Store, Tables};
-use web::{pepper::PepperSource, proxy::TrustedProxy};
+use web::proxy::TrustedProxy;
 
 pub use answer::Refused;
 pub use bearer::{Bearer, NoBearer};
@@ -60,7 +61,7 @@ pub async fn handle(guard: &Guard, mut event: Value) -> Result<Value, Refused> {
 ///
 /// # Errors
 /// When a setting is missing or wrong. A table that does not answer is no such error: every call asks again.
-pub async fn start(env: &web::Env, edge: &web::Edge) -> Result<Guard, web::StartError> {
+pub async fn start(env: &runtime::Env, edge: &runtime::Edge) -> Result<Guard, runtime::StartError> {
     let settings = Settings::read(env)?;
     // Without the audit table's name nothing that would need it is begun: see `Settings::audit_table`.
     let audit = settings.audit_table.clone().unwrap_or_default();

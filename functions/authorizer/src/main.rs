@@ -4,8 +4,8 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 
 #[tokio::main]
-async fn main() -> Result<(), web::StartError> {
-    web::log::to_stdout();
-    let guard = authorizer::start(&web::Env::process(), &web::Edge::ambient().await).await?;
+async fn main() -> Result<(), runtime::StartError> {
+    runtime::log::to_stdout();
+    let guard = authorizer::start(&runtime::Env::process(), &runtime::Edge::ambient().await).await?;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| authorizer::handle(&guard, event.payload).await)).await
 }

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use credentials::{matching, pepper::PepperSource};
 use domain::{
     feed::{Feed, Footprint, Standing},
     scope::Catalogue,
@@ -20,7 +21,6 @@ use domain::{
     time::{Clock, Timestamp},
 };
 use store::Store;
-use web::{pepper::PepperSource, secrets};
 
 use crate::{
     decision::{KeyRefusal, Unavailable},
@@ -190,7 +190,7 @@ impl PersonalKeys {
     ) -> Result<Result<PersonalKey, KeyRefusal>, Unavailable> {
         let read = self.store.key_with_secrets(presented.client_id()).await.map_err(|error| unread(&error))?;
         let (key, stored) = read.map_or((None, Vec::new()), |(key, stored)| (Some(key), stored));
-        let secret = secrets::matching(peppers, presented, &stored).await.map_err(|error| unread(&error))?;
+        let secret = matching::matching(peppers, presented, &stored).await.map_err(|error| unread(&error))?;
         let (Some(key), Some(secret)) = (key, secret) else { return Ok(Err(KeyRefusal::WrongSecret)) };
         if key.kind != presented.kind() {
             return Ok(Err(KeyRefusal::WrongKind));

@@ -2,7 +2,7 @@
 
 use domain::{kind::Kind, scope::Catalogue, secret::Brand};
 use jwt::Expected;
-use web::{Env, SettingError};
+use runtime::{Env, SettingError};
 
 use crate::routes::Routes;
 
@@ -62,8 +62,8 @@ impl Settings {
             feed_table: env.required("LATCHKEY_FEED_TABLE")?.to_owned(),
             audit_table: env.optional("LATCHKEY_AUDIT_TABLE").map(str::to_owned),
             pepper_secret: env.optional("LATCHKEY_PEPPER_SECRET").map(str::to_owned),
-            brand: web::env::brand(env)?,
-            catalogue: web::env::catalogue(env)?,
+            brand: runtime::env::brand(env)?,
+            catalogue: runtime::env::catalogue(env)?,
             expected: expected(env)?,
             routes: Routes::parse(env.required(ROUTES)?).map_err(|problem| SettingError::new(ROUTES, &problem))?,
             http_api_response: match env.optional(HTTP_API_RESPONSE) {

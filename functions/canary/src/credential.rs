@@ -4,8 +4,8 @@ use std::{fmt, time::Duration};
 
 use aws_sdk_secretsmanager::{Client, config::Builder};
 use domain::error::causes;
+use runtime::edge::SdkConfig;
 use serde::Deserialize;
-use web::edge::SdkConfig;
 use zeroize::Zeroizing;
 
 /// A key of an organization. It cannot be printed.

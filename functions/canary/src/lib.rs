@@ -18,8 +18,8 @@ use std::{
 };
 
 use domain::time::Clock;
+use runtime::{Edge, Entropy, Env, StartError};
 use serde_json::Value;
-use web::{Edge, Entropy, Env, StartError};
 
 pub use self::{
     credential::Key,

@@ -3,9 +3,9 @@
 use lambda_runtime::{LambdaEvent, service_fn};
 
 #[tokio::main]
-async fn main() -> Result<(), web::StartError> {
-    web::log::to_stdout();
-    let canary = canary::start(&web::Env::process(), &web::Edge::ambient().await)?;
+async fn main() -> Result<(), runtime::StartError> {
+    runtime::log::to_stdout();
+    let canary = canary::start(&runtime::Env::process(), &runtime::Edge::ambient().await)?;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<serde_json::Value>| canary::handle(&canary, event.payload).await))
         .await
 }

@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use client::{Credential, Deployment, Error, Session, sensitive};
 use domain::time::{Clock, Timestamp};
 use http::HeaderValue;
+use runtime::Entropy;
 use serde_json::{Map, Value, json};
-use web::Entropy;
 use zeroize::Zeroizing;
 
 use crate::{

@@ -1,7 +1,7 @@
 //! What the canary calls.
 
 use domain::error::causes;
-use web::{Env, StartError, env::SettingError};
+use runtime::{Env, StartError, env::SettingError};
 
 /// Which deployment, and which call of it.
 #[derive(Clone, Debug)]

@@ -9,6 +9,7 @@ use axum::{
     http::{Method, StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
+use credentials::pepper::PepperSource;
 use domain::{
     allowlist::Allowlist,
     confer::Conferrer,
@@ -22,9 +23,10 @@ use domain::{
     secret::{Brand, PlainSecret, Secret},
     time::{Clock, Timestamp},
 };
+use runtime::{Edge, Entropy, Env, StartError};
 use serde::Serialize;
 use store::{Behalf, Once, Store, StoreError, Tables};
-use web::{Edge, Entropy, Env, StartError, dialect::Management, idempotency, pepper::PepperSource};
+use web::{dialect::Management, idempotency};
 
 /// The state of the function; cheap to clone.
 #[derive(Clone)]
@@ -75,10 +77,10 @@ impl Api {
             guard: guard(env, &store, &peppers, &edge.clock)?,
             store,
             peppers,
-            catalogue: web::env::catalogue(env)?,
-            brand: web::env::brand(env)?,
+            catalogue: runtime::env::catalogue(env)?,
+            brand: runtime::env::brand(env)?,
             entropy: edge.entropy.clone(),
-            portal_url: web::env::portal_url(env)?,
+            portal_url: runtime::env::portal_url(env)?,
             clock: edge.clock.clone(),
         })))
     }
@@ -122,7 +124,7 @@ impl Api {
 
     /// A key's new secret: its text, to be shown once, and what is stored of it.
     pub(crate) async fn mint(&self, kind: Kind, client_id: ClientId) -> Result<(PlainSecret, Secret), Error> {
-        web::mint::mint(&self.peppers, &self.brand, &self.entropy, kind, client_id, self.now()).await
+        credentials::mint::mint(&self.peppers, &self.brand, &self.entropy, kind, client_id, self.now()).await
     }
 
     /// Whether this create was made before, under its `Idempotency-Key`; what it makes now is to be called `target`. Asked

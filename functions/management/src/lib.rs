@@ -15,8 +15,8 @@ use axum::{
     Router,
     routing::{get, post, put},
 };
+use runtime::{Edge, Env, StartError};
 use web::{
-    Edge, Env, StartError,
     dialect::{self, Management},
     lambda::backstop,
 };

@@ -27,8 +27,8 @@ use std::{sync::Arc, time::Duration};
 
 use client::Deployment;
 use domain::time::Clock;
+use runtime::{Edge, Env, SettingError, StartError};
 use serde_json::Value;
-use web::{Edge, Env, SettingError, StartError};
 
 pub use self::error::Failure;
 use self::{

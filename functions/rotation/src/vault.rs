@@ -9,7 +9,7 @@ use aws_sdk_secretsmanager::{
     operation::get_secret_value::GetSecretValueError,
 };
 use domain::error::causes;
-use web::edge::SdkConfig;
+use runtime::edge::SdkConfig;
 use zeroize::Zeroizing;
 
 use crate::{Failure, event::Event, value::Stored};

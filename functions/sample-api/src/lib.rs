@@ -3,10 +3,10 @@
 use axum::{Json, Router, extract::Request, routing::get};
 use domain::error::Error;
 use lambda_http::request::RequestContext;
+use runtime::{Edge, Env, StartError};
 use serde_json::{Map, Value};
 use utoipa::OpenApi;
 use web::{
-    Edge, Env, StartError,
     dialect::{self, Management},
     lambda::backstop,
     openapi::Refused,

@@ -1,6 +1,6 @@
 //! The sample function on Lambda.
 
 #[tokio::main]
-async fn main() -> Result<(), web::StartError> {
+async fn main() -> Result<(), runtime::StartError> {
     web::lambda::run(|env, edge| async move { sample_api::start(&env, &edge) }).await
 }

@@ -1,5 +1,6 @@
 //! Checks a client's secret: what it costs and what it answers is the same for every wrong one.
 
+use credentials::matching;
 use domain::{
     allowlist::Admission,
     error::{Error, Kind as ErrorKind},
@@ -8,7 +9,7 @@ use domain::{
     secret::PlainSecret,
     time::Timestamp,
 };
-use web::{proxy::Judged, request::Facts, secrets};
+use web::{proxy::Judged, request::Facts};
 
 use crate::{Tokens, parameters::Parameters};
 
@@ -52,7 +53,7 @@ impl Tokens {
         let (key, stored) =
             self.store.key_with_secrets(names).await?.map_or((None, Vec::new()), |(key, stored)| (Some(key), stored));
         self.store.require_a_true_clock().await?;
-        let sid = secrets::matching(&self.peppers, &presented, &stored).await?;
+        let sid = matching::matching(&self.peppers, &presented, &stored).await?;
         let (Some(key), Some(sid)) = (key, sid) else { return Err(refused("unknown client or wrong secret")) };
         let Some(term) = key.secrets.term(sid, now) else { return Err(refused("secret has ended")) };
         if key.kind != presented.kind() {

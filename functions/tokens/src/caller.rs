@@ -2,9 +2,11 @@
 
 use authorizer::{Guard, Settings};
 use axum::http::request::Parts;
+use credentials::pepper::PepperSource;
 use domain::{error::Error, time::Clock};
+use runtime::{Env, StartError};
 use store::Store;
-use web::{Env, StartError, caller::Caller, pepper::PepperSource};
+use web::caller::Caller;
 
 use crate::Tokens;
 

@@ -24,13 +24,13 @@ use axum::{
     Router,
     routing::{get, post},
 };
+use credentials::pepper::PepperSource;
 use domain::{kind::Kind, scope::Catalogue, time::Clock};
+use runtime::{Edge, Entropy, Env, StartError};
 use store::{Store, Tables};
 use web::{
-    Edge, Entropy, Env, StartError,
     dialect::{self, Management, OAuth},
     lambda::backstop,
-    pepper::PepperSource,
 };
 
 pub use self::openapi::openapi;
@@ -75,7 +75,7 @@ pub fn start(env: &Env, edge: &Edge) -> Result<Router, StartError> {
     let peppers = PepperSource::new(&edge.aws, env.required("LATCHKEY_PEPPER_SECRET")?, edge.clock.clone());
     let tokens = Tokens {
         guard: caller::guard(env, &store, &peppers, &edge.clock)?,
-        catalogue: web::env::catalogue(env)?,
+        catalogue: runtime::env::catalogue(env)?,
         store,
         peppers,
         sandbox: Signer::new(kms.clone(), Kind::Sandbox, edge.clock.clone(), &settings.sandbox_signing_keys),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{feed::Rules, kind::Kind, secret::Brand};
-use web::{Env, SettingError};
+use runtime::{Env, SettingError};
 
 /// Read once at start-up.
 pub(crate) struct Settings {
@@ -28,13 +28,13 @@ impl Settings {
     pub(crate) fn read(env: &Env) -> Result<Self, SettingError> {
         let text = |name| env.required(name).map(str::to_owned);
         let settings = Self {
-            issuer: web::env::issuer(env)?,
+            issuer: runtime::env::issuer(env)?,
             sandbox_audience: text("LATCHKEY_SANDBOX_AUDIENCE")?,
             live_audience: text("LATCHKEY_LIVE_AUDIENCE")?,
-            sandbox_signing_keys: web::env::signing_keys(env, Kind::Sandbox)?,
-            live_signing_keys: web::env::signing_keys(env, Kind::Live)?,
+            sandbox_signing_keys: runtime::env::signing_keys(env, Kind::Sandbox)?,
+            live_signing_keys: runtime::env::signing_keys(env, Kind::Live)?,
             lifetime: Duration::from_secs(env.parsed("LATCHKEY_TOKEN_LIFETIME_SECONDS", 1800)?),
-            brand: web::env::brand(env)?,
+            brand: runtime::env::brand(env)?,
         };
         if settings.lifetime < Duration::from_mins(1) || settings.lifetime > Rules::STANDARD.longest_token {
             return Err(SettingError::new("LATCHKEY_TOKEN_LIFETIME_SECONDS", "must be 60 to 3600"));

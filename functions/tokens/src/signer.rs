@@ -51,7 +51,7 @@ struct Chosen {
 }
 
 /// A KMS client that gives a try up early enough for another one within the gateway's patience.
-pub(crate) fn client(aws: &web::edge::SdkConfig) -> Client {
+pub(crate) fn client(aws: &runtime::edge::SdkConfig) -> Client {
     let config = aws_sdk_kms::config::Builder::from(aws)
         .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50)))
         .timeout_config(

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use credentials::{mint, pepper::PepperSource};
 use domain::{
     allowlist::Allowlist,
     audit::{Actor, Origin},
@@ -17,8 +18,8 @@ use domain::{
     time::Timestamp,
     user::{Email, User, UserState},
 };
+use runtime::{Edge, Env, StartError};
 use store::{Store, StoreError, Tables};
-use web::{Edge, Env, StartError, mint, pepper::PepperSource};
 
 use crate::{seed::Credentials, stack::Services};
 
@@ -53,8 +54,8 @@ impl Founder {
         Ok(Self {
             store: Store::new(&edge.aws, tables, edge.clock.clone(), move || entropy.guid()),
             peppers: PepperSource::new(&edge.aws, env.required("LATCHKEY_PEPPER_SECRET")?, edge.clock.clone()),
-            catalogue: web::env::catalogue(env)?,
-            brand: web::env::brand(env)?,
+            catalogue: runtime::env::catalogue(env)?,
+            brand: runtime::env::brand(env)?,
             edge: edge.clone(),
         })
     }

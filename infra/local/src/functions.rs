@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use lambda_runtime::{Context, LambdaEvent};
+use runtime::{Edge, Env, StartError};
 use serde_json::Value;
-use web::{Edge, Env, StartError, lambda::HttpFunction};
+use web::lambda::HttpFunction;
 
 use crate::{
     gateway::{FunctionError, Invocation, Invoke},

@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use aws_sdk_secretsmanager::Client;
+use credentials::pepper::KEPT;
 use domain::{
     audit::{Action, Actor, Origin},
     error::causes,
@@ -11,10 +12,10 @@ use domain::{
     pepper::Peppers,
     time::Timestamp,
 };
+use runtime::{Edge, Env, StartError};
 use serde::Serialize;
 use serde_json::Value;
 use store::{Store, Tables};
-use web::{Edge, Env, StartError, pepper::KEPT};
 use zeroize::Zeroizing;
 
 use crate::stack::Services;

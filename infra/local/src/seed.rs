@@ -16,10 +16,10 @@ use domain::{
     role::Role,
     user::User,
 };
+use runtime::StartError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::StoreError;
-use web::StartError;
 
 use crate::{founder::Founder, stack::Services};
 

@@ -14,9 +14,9 @@ use domain::{
     time::{Clock, Timestamp},
 };
 use jwt::Jwk;
+use runtime::{Edge, Env, StartError};
 use serde::Serialize;
 use store::{PublishedKey, Signer, Store, StoreError, Tables};
-use web::{Edge, Env, StartError};
 
 use crate::stack::Services;
 
@@ -107,8 +107,8 @@ impl SigningKeys {
             store: Store::new(&edge.aws, Tables::of(|name| env.required(name))?, edge.clock.clone(), move || entropy.guid()),
             kms: Client::new(&edge.aws),
             clock: edge.clock.clone(),
-            sandbox: web::env::signing_keys(env, Kind::Sandbox)?,
-            live: web::env::signing_keys(env, Kind::Live)?,
+            sandbox: runtime::env::signing_keys(env, Kind::Sandbox)?,
+            live: runtime::env::signing_keys(env, Kind::Live)?,
         })
     }
 

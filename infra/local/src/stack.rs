@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, fmt, net::Ipv4Addr, sync::Arc, time::Duration};
 
+use credentials::pepper::PepperSource;
 use domain::time::Clock;
+use runtime::{Edge, Entropy, Env, StartError, edge::system_clock};
 use store::{Store, Tables};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
-use web::{Edge, Entropy, Env, StartError, edge::system_clock, pepper::PepperSource};
 
 use crate::{
     aws,

@@ -3,8 +3,8 @@
 
 use std::{fmt, time::Duration};
 
+use runtime::log::redact;
 use serde_json::Value;
-use web::log::redact;
 
 /// Longer explanations are cut.
 const LONGEST: usize = 1000;

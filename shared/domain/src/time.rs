@@ -1,4 +1,4 @@
-//! Points in time as values. The one ambient clock is read at the edge (`web::edge`) and handed inward as a [`Clock`].
+//! Points in time as values. The one ambient clock is read at the edge (`runtime::edge`) and handed inward as a [`Clock`].
 
 use std::{fmt, ops::Add, str::FromStr, sync::Arc, time::Duration};
 

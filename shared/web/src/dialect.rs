@@ -9,7 +9,7 @@ use axum::{
 use domain::error::{Error, FieldError, Kind};
 use serde_json::{Map, Value, json};
 
-use crate::log;
+use runtime::log;
 
 /// An error of the management API: `{"status", "error", "message_code", "message", "error_message"}`.
 #[derive(Debug)]

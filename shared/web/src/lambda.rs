@@ -20,10 +20,12 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
 use crate::{
-    env::{Env, StartError},
-    log,
     proxy::{Judged, TrustedProxy},
     request::Facts,
+};
+use runtime::{
+    env::{Env, StartError},
+    log,
 };
 
 /// A function's router behind what every function has in front of it; cheap to clone.
@@ -43,7 +45,7 @@ impl HttpFunction {
     ///
     /// # Errors
     /// When a setting of the proxy is missing or wrong.
-    pub async fn start(router: Router, env: &Env, edge: &crate::Edge) -> Result<Self, StartError> {
+    pub async fn start(router: Router, env: &Env, edge: &runtime::Edge) -> Result<Self, StartError> {
         let proxy = TrustedProxy::read(env, edge)?;
         if let Some(proxy) = &proxy {
             proxy.warm().await;
@@ -143,10 +145,10 @@ fn without_stage(request: lambda_http::Request) -> Request<Body> {
 /// # Errors
 /// What keeps the function from starting, or the runtime from going on.
 pub async fn run<F: Future<Output = Result<Router, StartError>>>(
-    start: impl FnOnce(Env, crate::Edge) -> F,
+    start: impl FnOnce(Env, runtime::Edge) -> F,
 ) -> Result<(), StartError> {
     log::to_stdout();
-    let (env, edge) = (Env::process(), crate::Edge::ambient().await);
+    let (env, edge) = (Env::process(), runtime::Edge::ambient().await);
     let function = HttpFunction::start(start(env.clone(), edge.clone()).await?, &env, &edge).await?;
     lambda_runtime::run(service_fn(async |event| function.answer(event).await)).await
 }

@@ -1,20 +1,11 @@
-//! What every function needs at its edge: settings, clock and randomness, the error dialects, strict extractors, the
-//! caller's identity, redacting logs and Lambda start-up.
+//! What HTTP functions need: the error dialects, strict extractors, the caller, idempotency keys, the trusted
+//! proxy, the described parts of the published document, and the Lambda adapter.
 
 pub mod caller;
 pub mod dialect;
-pub mod edge;
-pub mod env;
 pub mod extract;
 pub mod idempotency;
 pub mod lambda;
-pub mod log;
-pub mod mint;
 pub mod openapi;
-pub mod pepper;
 pub mod proxy;
 pub mod request;
-pub mod secrets;
-
-pub use edge::{Edge, Entropy};
-pub use env::{Env, SettingError, StartError};

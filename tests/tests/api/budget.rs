@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use runtime::edge::system_clock;
 use serde_json::json;
 use tests::{Answer, Platform};
-use web::edge::system_clock;
 
 use crate::bound::live;
 

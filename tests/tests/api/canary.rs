@@ -12,6 +12,7 @@ use std::{
 use aws_sdk_secretsmanager::Client;
 use canary::{Key, Round, Step, Target};
 use latchkey::{cloud::Storage, seed::Credentials, stack::Options};
+use runtime::Env;
 use serde_json::{Value, json};
 use tests::{
     Platform,
@@ -19,7 +20,6 @@ use tests::{
     faults::{Fault, Faults, FaultyProxy, Loss},
     platform,
 };
-use web::Env;
 
 fn key(platform: &Platform) -> Key {
     let key = &platform.seed.organization.key;
@@ -88,7 +88,7 @@ async fn a_round_measures_a_bound_of_less_than_five_seconds_and_leaves_no_workin
 
     let lines = lines.lock().unwrap().clone();
     assert_eq!(lines.len(), 1);
-    assert_eq!(web::log::redact(lines[0].as_bytes()), lines[0].as_bytes());
+    assert_eq!(runtime::log::redact(lines[0].as_bytes()), lines[0].as_bytes());
     assert!(!lines[0].contains(key.client_secret.as_str()));
     let line: Value = serde_json::from_str(&lines[0]).unwrap();
     let directive = &line["_aws"]["CloudWatchMetrics"][0];
@@ -164,7 +164,7 @@ async fn what_a_killed_round_left_a_later_one_revokes() {
 async fn an_authorizer_that_admits_for_too_long_is_reported_with_its_seconds() {
     let platform = Platform::start().await;
     let late = Distortion::of(platform.stack.base_url()).await;
-    let clock = web::edge::system_clock();
+    let clock = runtime::edge::system_clock();
     let revoked = AtomicI64::new(i64::MAX);
     late.set(move |asked, answered| {
         if asked.method == "DELETE" {

@@ -9,9 +9,9 @@ use domain::{
     secret::{Brand, PlainSecret},
 };
 use latchkey::seed::Credentials;
+use runtime::Entropy;
 use serde_json::{Value, json};
 use tests::Platform;
-use web::Entropy;
 
 /// docs/requirements.md, Errors: the one static 401, from the gateway and from the functions.
 pub const UNAUTHENTICATED: &str =

@@ -14,12 +14,12 @@ use latchkey::{
     doctor::{self, Options, Report, Verdict},
     environment,
 };
+use runtime::{Edge, Entropy, Env};
 use serde_json::{Value, json};
 use tests::{
     Platform,
     distortion::{Answered, Asked, Distortion},
 };
-use web::{Edge, Entropy, Env};
 
 /// A stack that a doctor looks at through glasses.
 struct Patient {
@@ -100,7 +100,7 @@ impl Patient {
         let mut variables = environment::of(self.platform.stack.services(), "");
         variables.insert("AWS_ENDPOINT_URL".into(), self.services.url().into());
         variables.insert("AWS_ENDPOINT_URL_DYNAMODB".into(), self.tables.url().into());
-        let machine = web::edge::system_clock();
+        let machine = runtime::edge::system_clock();
         let clock: Clock = std::sync::Arc::new(move || Timestamp::from_millis(machine().millis() + ahead * 1000));
         Edge { clock, entropy: Entropy::system(), aws: aws::config(&variables, None) }
     }
@@ -176,7 +176,7 @@ async fn nothing_is_wrong_with_the_local_stack() {
     assert_eq!(report.findings.len(), 33);
     // LEAK-1: neither the key's secret nor a pepper is in what it says.
     let (said, secret) = (format!("{report}{}", report.json()), &patient.platform.seed.organization.key.client_secret);
-    assert!(!said.contains(secret.as_str()) && web::log::redact(said.as_bytes()) == said.as_bytes(), "{said}");
+    assert!(!said.contains(secret.as_str()) && runtime::log::redact(said.as_bytes()) == said.as_bytes(), "{said}");
 }
 
 /// What cannot be looked at is unknown, and no reason to fail: no credential, no permission, services that lack calls.

@@ -19,9 +19,9 @@ use latchkey::{
     stack::Options,
 };
 use reqwest::Method;
+use runtime::Entropy;
 use serde_json::{Value, json};
 use tests::{Answer, Caller, Platform, platform::ALLOWED};
-use web::Entropy;
 
 pub(crate) use self::search::logs;
 use self::search::{Needles, hex};

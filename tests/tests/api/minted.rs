@@ -1,6 +1,7 @@
 //! Keys that nobody can make over the API yet: those that hold management scopes, and live ones of organizations. Made as
 //! the operator makes the first ones.
 
+use credentials::mint;
 use domain::{
     allowlist::Allowlist,
     audit::{Actor, Origin},
@@ -11,8 +12,8 @@ use domain::{
     time::Timestamp,
 };
 use latchkey::seed::Credentials;
+use runtime::Env;
 use tests::Platform;
-use web::{Env, mint};
 
 /// A key to be made. Its name is `minted`.
 #[derive(Clone, Copy)]
@@ -43,7 +44,7 @@ impl Minted<'_> {
             destination: None,
             webhook_url: None,
         };
-        let brand = web::env::brand(&Env::from_map(services.variables("management"))).unwrap();
+        let brand = runtime::env::brand(&Env::from_map(services.variables("management"))).unwrap();
         let client_id = edge.entropy.client_id();
         let peppers = services.peppers().unwrap();
         let (plain, secret) = mint::mint(&peppers, &brand, &edge.entropy, self.kind, client_id, now).await.unwrap();

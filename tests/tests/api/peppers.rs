@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
+use credentials::pepper::KEPT;
 use domain::ids::Guid;
 use latchkey::{
     cloud::{Ports, Storage},
@@ -15,7 +16,6 @@ use tests::{
     Caller, Platform,
     proxy::{Mode, Proxy},
 };
-use web::pepper::KEPT;
 
 use crate::{
     command_line::{Shell, operator_of, path},

@@ -16,13 +16,13 @@ use domain::{
 };
 use latchkey::seed::Credentials;
 use rotation::{Pace, Rotation};
+use runtime::{Edge, Env};
 use serde_json::{Value, json};
 use tests::{
     Caller, Platform,
     faults::{Faults, FaultyProxy},
     rotator::Rotator,
 };
-use web::{Edge, Env};
 
 use crate::{bound, credentials::claims, minted::Minted};
 

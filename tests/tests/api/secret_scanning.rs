@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use domain::gate::Kyb;
 use latchkey::stack::Options;
 use regex::Regex;
+use runtime::Env;
 use serde_json::json;
 use tests::Platform;
-use web::Env;
 
 use crate::credentials;
 
 fn published(platform: &Platform) -> Regex {
-    let brand = web::env::brand(&Env::from_map(platform.stack.services().variables("management"))).unwrap();
+    let brand = runtime::env::brand(&Env::from_map(platform.stack.services().variables("management"))).unwrap();
     Regex::new(&brand.pattern()).unwrap()
 }
 

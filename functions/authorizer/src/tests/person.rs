@@ -13,7 +13,7 @@ use domain::{
     time::Timestamp,
     user::{Email, User, UserState},
 };
-use web::Entropy;
+use runtime::Entropy;
 
 use crate::personal_key::PersonalKey;
 

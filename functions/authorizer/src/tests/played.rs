@@ -17,6 +17,7 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::{DateTime, body::SdkBody, date_time::Format};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use credentials::pepper::PepperSource;
 use domain::{
     feed::{Effect, Entry, Subject},
     ids::SecretId,
@@ -27,7 +28,6 @@ use domain::{
 };
 use serde_json::{Map, Value, json};
 use store::{Store, Tables};
-use web::pepper::PepperSource;
 
 use super::{
     person::{KEY, MADE, Person, SECRET, minted},

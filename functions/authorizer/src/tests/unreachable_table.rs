@@ -4,9 +4,9 @@
 use std::{sync::Arc, time::Duration};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use credentials::pepper::PepperSource;
 use store::{Store, Tables};
 use tokio::time::timeout;
-use web::pepper::PepperSource;
 
 use super::{
     person::secret,

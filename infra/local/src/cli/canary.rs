@@ -2,7 +2,7 @@
 
 use canary::{Key, Target};
 use clap::Args;
-use web::{
+use runtime::{
     Edge, Entropy, Env, StartError,
     edge::{SdkConfig, system_clock},
 };

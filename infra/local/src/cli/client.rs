@@ -5,8 +5,8 @@ use std::io::{self, Write};
 
 use ::client::{Credential, Deployment, Session};
 use clap::{Args, Subcommand};
+use runtime::{Env, StartError, edge::system_clock};
 use serde_json::Value;
-use web::{Env, StartError, edge::system_clock};
 
 use super::keys;
 

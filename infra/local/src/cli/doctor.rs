@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::Args;
-use web::{Edge, Env, StartError, edge::system_clock};
+use runtime::{Edge, Env, StartError, edge::system_clock};
 
 use crate::{
     aws,
@@ -66,7 +66,7 @@ impl Doctor {
         for name in ["LATCHKEY_CLIENT_ID", "LATCHKEY_CLIENT_SECRET"] {
             variables.extend(env.optional(name).map(|value| (name.to_owned(), value.to_owned())));
         }
-        let edge = Edge { clock: system_clock(), entropy: web::Entropy::system(), aws: aws::config(&variables, None) };
+        let edge = Edge { clock: system_clock(), entropy: runtime::Entropy::system(), aws: aws::config(&variables, None) };
         Ok((Env::from_map(variables), edge))
     }
 }

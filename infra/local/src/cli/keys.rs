@@ -3,8 +3,8 @@
 use ::client::Session;
 use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use http::Method;
+use runtime::{Entropy, StartError};
 use serde_json::{Map, Value, json};
-use web::{Entropy, StartError};
 
 use super::{client::print, serve::assignment};
 

@@ -14,10 +14,10 @@ use domain::{
     role::Role,
     user::Email,
 };
+use runtime::{Edge, Env, SettingError, StartError};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use store::StoreError;
-use web::{Edge, Env, SettingError, StartError};
 
 use super::serve::{assignment, directory};
 use crate::{

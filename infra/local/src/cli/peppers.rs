@@ -1,8 +1,8 @@
 //! `latchkey peppers`: another pepper, and every hash brought under it (docs/peppers.md). No pepper is ever printed.
 
 use clap::{Args, Subcommand};
+use runtime::StartError;
 use serde::Serialize;
-use web::StartError;
 
 use super::operator::Place;
 use crate::peppers::PepperRoll;

@@ -2,7 +2,8 @@
 //! output `OperatorEnvironment` says it. What is drawn is never printed: `CloudFormation` hands it to the proxy.
 
 use clap::Subcommand;
-use web::{Edge, Env, StartError, proxy::ProofSecret};
+use credentials::ProofSecret;
+use runtime::{Edge, Env, StartError};
 
 #[derive(Subcommand)]
 pub(super) enum Command {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Args;
-use web::StartError;
+use runtime::StartError;
 
 use crate::{
     cloud::Storage,
@@ -72,7 +72,7 @@ impl Data {
 
 impl Serve {
     pub(super) async fn run(self) -> Result<(), StartError> {
-        web::log::to_stderr();
+        runtime::log::to_stderr();
         let mut options = Options {
             storage: self.data.storage()?,
             port: self.port,
@@ -94,7 +94,7 @@ impl Serve {
 
 impl Services {
     pub(super) async fn run(self) -> Result<(), StartError> {
-        web::log::to_stderr();
+        runtime::log::to_stderr();
         let options = Options { storage: self.data.storage()?, ..Options::default() };
         let services = stack::Services::start(options, &self.base_url).await?;
         seed::ensure(&services, &self.base_url, &self.data.data_dir).await?;

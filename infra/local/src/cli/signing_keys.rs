@@ -2,8 +2,8 @@
 
 use clap::{Args, Subcommand};
 use domain::{kind::Kind, signing};
+use runtime::StartError;
 use serde::Serialize;
-use web::StartError;
 
 use super::operator::Place;
 use crate::signing_keys::{Early, SigningKeys};

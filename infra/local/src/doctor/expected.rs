@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use http::Method;
+use runtime::StartError;
 use serde_json::Value;
-use web::StartError;
 
 use crate::{
     openapi,

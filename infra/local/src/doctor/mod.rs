@@ -12,7 +12,7 @@ mod report;
 use std::time::Duration;
 
 use client::Deployment;
-use web::{Edge, Env, StartError};
+use runtime::{Edge, Env, StartError};
 
 pub use self::report::{Finding, Report, Verdict};
 use self::{expected::Expected, inside::Inside, outside::Outside};

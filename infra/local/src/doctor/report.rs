@@ -88,7 +88,7 @@ impl Report {
 /// What others sent may hold anything: no credential, no end of line.
 fn clean(text: &str) -> String {
     const LONGEST: usize = 1000;
-    let text = web::log::redact(text.as_bytes());
+    let text = runtime::log::redact(text.as_bytes());
     String::from_utf8_lossy(&text).chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect()
 }
 

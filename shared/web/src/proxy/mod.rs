@@ -16,8 +16,6 @@
 
 mod address;
 mod event;
-mod proofs;
-mod rotation;
 #[cfg(test)]
 mod tests;
 
@@ -26,17 +24,13 @@ use std::{fmt, net::IpAddr};
 use http::HeaderName;
 use serde_json::Value;
 
-use self::{
-    event::Sent,
-    proofs::{ProofSource, Proven},
-};
-use crate::{Edge, Env, SettingError};
+use credentials::proofs::{ProofSource, Proven, SECRET};
+use runtime::{Edge, Env, SettingError};
 
-pub use self::rotation::{Held, ProofSecret};
+use self::event::Sent;
 
 const ADDRESS_HEADER: &str = "LATCHKEY_TRUSTED_PROXY_ADDRESS_HEADER";
 const PROOF_HEADER: &str = "LATCHKEY_TRUSTED_PROXY_PROOF_HEADER";
-const SECRET: &str = "LATCHKEY_TRUSTED_PROXY_SECRET";
 
 /// Headers that others write too, or that mean something else: neither an address nor a proof may stand in them.
 const RESERVED: [&str; 10] = [

@@ -9,13 +9,15 @@ use std::{
     time::Duration,
 };
 
-use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use axum::{Json, Router, http::StatusCode, response::IntoResponse, routing::post};
 use domain::time::Timestamp;
 use serde_json::{Value, json};
 
+use runtime::Entropy;
+
 use super::*;
-use crate::Entropy;
 
 const ARN: &str = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:proxy-AbCdEf";
 const PEER: &str = "130.176.0.1";

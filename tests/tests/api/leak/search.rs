@@ -12,8 +12,8 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
+use runtime::log::Redacting;
 use tracing_subscriber::{EnvFilter, fmt::writer::MakeWriterExt};
-use web::log::Redacting;
 
 /// What everything in this process logged, ours at its most talkative: as it was said, and as it leaves the process.
 pub(crate) struct Logs {

@@ -45,7 +45,7 @@ async fn leak_12_tables_and_pepper_are_shut_to_all_but_their_functions_and_the_o
             // Administration stays open, the policy itself included.
             administrator.describe_table().table_name(&variables[table]).send().await.unwrap();
         }
-        let read = |aws: &web::edge::SdkConfig| {
+        let read = |aws: &runtime::edge::SdkConfig| {
             aws_sdk_secretsmanager::Client::new(aws).get_secret_value().secret_id(&variables["LATCHKEY_PEPPER_SECRET"])
         };
         let answer = read(&services.edge().aws).send().await;

@@ -88,7 +88,7 @@ async fn leak_5_the_tokens_function_signs_digests_alone_and_nobody_else_signs() 
     let platform = Platform::start().await;
     let services = platform.stack.services();
     let key = services.description().functions["TokensFunction"].environment["LATCHKEY_SANDBOX_SIGNING_KEYS"].clone();
-    let sign = async |aws: &web::edge::SdkConfig, kind: &str| {
+    let sign = async |aws: &runtime::edge::SdkConfig, kind: &str| {
         let sign = aws_sdk_kms::Client::new(aws).sign().key_id(&key).message_type(kind.into());
         sign.signing_algorithm("ECDSA_SHA_256".into()).message(aws_sdk_kms::primitives::Blob::new([7; 32])).send().await
     };

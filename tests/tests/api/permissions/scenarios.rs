@@ -10,13 +10,13 @@ use domain::{
     role::Role,
 };
 use reqwest::Method;
+use runtime::Env;
 use serde_json::{Value, json};
 use store::{Store, Tables};
 use tests::{
     Answer, Caller, Platform,
     platform::{ALLOWED, ELSEWHERE, credentials},
 };
-use web::Env;
 
 /// Why a story did not come out.
 pub type Outcome = Result<(), String>;

@@ -1,7 +1,7 @@
 //! The events of each API Gateway shape, answered by the authorizer as a deployment sets it up.
 
 use authorizer::Guard;
-use web::Env;
+use runtime::Env;
 
 use super::*;
 

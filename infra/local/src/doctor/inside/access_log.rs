@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use domain::time::Clock;
+use runtime::Env;
 use serde_json::Value;
-use web::Env;
 
 use super::{
     super::{
@@ -63,7 +63,7 @@ fn judged(line: &str, denied: &Denied) -> Result<String, Trouble> {
     if line.contains(&denied.marker) {
         return wrong("the line of a denied call holds what the caller sent".into());
     }
-    if web::log::redact(line.as_bytes()) != line.as_bytes() {
+    if runtime::log::redact(line.as_bytes()) != line.as_bytes() {
         return wrong("the line of a denied call holds what has the form of a credential".into());
     }
     let Ok(line) = serde_json::from_str::<Value>(line) else { return wrong("the line of a denied call is no JSON".into()) };

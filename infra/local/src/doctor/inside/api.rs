@@ -1,7 +1,7 @@
 //! The REST API's authorizers, and which methods they guard.
 
 use aws_sdk_apigateway::types::{AuthorizerType, Resource};
-use web::Env;
+use runtime::Env;
 
 use super::{
     super::{

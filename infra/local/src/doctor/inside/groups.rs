@@ -1,7 +1,7 @@
 //! The log groups: that logs end some day, and are sealed until then.
 
 use aws_sdk_cloudwatchlogs::types::LogGroup;
-use web::Env;
+use runtime::Env;
 
 use super::{
     super::{

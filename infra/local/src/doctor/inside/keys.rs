@@ -2,8 +2,8 @@
 
 use aws_sdk_kms::types::{KeyMetadata, KeySpec, KeyState, KeyUsageType};
 use domain::{error::causes, kind::Kind, pepper::Peppers};
+use runtime::{Edge, Env};
 use store::{Store, Tables};
-use web::{Edge, Env};
 
 use super::{
     super::report::{Check, Outcome, Several, Trouble},

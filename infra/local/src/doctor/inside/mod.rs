@@ -11,7 +11,7 @@ mod tables;
 
 use std::time::Duration;
 
-use web::{Edge, Env};
+use runtime::{Edge, Env};
 
 use self::{api::Api, aws::Aws};
 use super::{

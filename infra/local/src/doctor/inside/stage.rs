@@ -1,7 +1,7 @@
 //! The stage: what is deployed, what it writes down about calls, and that it keeps no answers.
 
 use aws_sdk_apigateway::operation::get_stage::GetStageOutput;
-use web::Env;
+use runtime::Env;
 
 use super::{
     super::report::{Check, Outcome, Several, Trouble},

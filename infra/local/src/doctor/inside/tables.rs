@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::{
     ContinuousBackupsStatus, PointInTimeRecoveryStatus, SseStatus, SseType, TableDescription, TimeToLiveStatus,
 };
-use web::Env;
+use runtime::Env;
 
 use super::{
     super::report::{Check, Outcome, Several, Trouble},

@@ -3,8 +3,8 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use client::Answer;
 use http::{HeaderMap, Method, header};
+use runtime::Env;
 use serde_json::Value;
-use web::Env;
 use zeroize::Zeroizing;
 
 use super::{

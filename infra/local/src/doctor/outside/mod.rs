@@ -11,7 +11,7 @@ use std::sync::Arc;
 use client::{Deployment, Error};
 use domain::time::{Clock, Timestamp};
 use http::{HeaderMap, HeaderValue, Method, header};
-use web::{Edge, Entropy, Env};
+use runtime::{Edge, Entropy, Env};
 
 use self::calls::Calls;
 use super::{

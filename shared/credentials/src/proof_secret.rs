@@ -7,8 +7,8 @@ use aws_sdk_secretsmanager::{Client, error::DisplayErrorContext};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::{SECRET, proofs::Proofs};
-use crate::{Edge, Entropy, Env, StartError};
+use crate::proofs::{Proofs, SECRET};
+use runtime::{Edge, Entropy, Env, StartError};
 
 /// The secret of the proofs, for whoever may change it.
 #[derive(Debug)]

@@ -4,7 +4,11 @@
 //! the proxy has stopped, and one that is not known is looked for once more. Guesses cost nobody anything but that one look every
 //! few seconds, for which no right proof waits.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_secretsmanager::{Client, config::Builder};
@@ -13,11 +17,10 @@ use domain::{
     time::{Clock, Timestamp},
 };
 use serde::Deserialize;
-use std::sync::{Mutex, PoisonError};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
-use crate::Edge;
+use runtime::Edge;
 
 /// One try of one call to Secrets Manager, and all of them: an authorizer has five seconds for everything.
 const TRY: Duration = Duration::from_millis(700);
@@ -30,13 +33,18 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// How long proofs are believed that cannot be read again: what was dropped meanwhile must end some time.
 const BELIEVED: Duration = Duration::from_hours(1);
 
+/// `LATCHKEY_TRUSTED_PROXY_SECRET`: the Secrets Manager secret of the proofs.
+pub const SECRET: &str = "LATCHKEY_TRUSTED_PROXY_SECRET";
+
 /// Shorter ones could be guessed; longer ones do not fit `CloudFront`'s limits.
 const LENGTHS: std::ops::RangeInclusive<usize> = 32..=512;
 
 /// Whether a proof is right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Proven {
+pub enum Proven {
+    /// It is one of the proofs.
     Yes,
+    /// It is none of them.
     No,
     /// It is none of those that are known, and those that are could not be read.
     Unread,
@@ -44,7 +52,7 @@ pub(super) enum Proven {
 
 /// Where the proofs come from. Cheap to clone; clones share what was read.
 #[derive(Clone)]
-pub(super) struct ProofSource(Arc<Inner>);
+pub struct ProofSource(Arc<Inner>);
 
 struct Inner {
     client: Client,
@@ -77,7 +85,9 @@ impl Kept {
 }
 
 impl ProofSource {
-    pub(super) fn new(edge: &Edge, secret: &str) -> Self {
+    /// Reads the Secrets Manager secret of this ARN, later.
+    #[must_use]
+    pub fn new(edge: &Edge, secret: &str) -> Self {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(TRY).operation_timeout(CALL).build();
         Self(Arc::new(Inner {
             client: Client::from_conf(Builder::from(&edge.aws).timeout_config(timeouts).build()),
@@ -88,11 +98,13 @@ impl ProofSource {
         }))
     }
 
-    pub(super) async fn warm(&self) {
+    /// Reads the proofs ahead of the first check.
+    pub async fn warm(&self) {
         self.read_unless_within(PAUSE).await;
     }
 
-    pub(super) async fn check(&self, proof: &[u8]) -> Proven {
+    /// Whether this is a proof, by what was read within the last minute.
+    pub async fn check(&self, proof: &[u8]) -> Proven {
         if !Kept::within(self.kept().read, self.now(), FRESH) {
             self.read_unless_within(PAUSE).await;
         }
@@ -153,9 +165,9 @@ impl fmt::Debug for ProofSource {
 }
 
 /// What the proxy sends, and what it sent before: `{"current": "…", "previous": "…"}`. They do not print.
-pub(super) struct Proofs {
-    pub(super) current: Zeroizing<String>,
-    pub(super) previous: Option<Zeroizing<String>>,
+pub(crate) struct Proofs {
+    pub(crate) current: Zeroizing<String>,
+    pub(crate) previous: Option<Zeroizing<String>>,
 }
 
 #[derive(Deserialize)]
@@ -167,7 +179,7 @@ struct Document {
 
 impl Proofs {
     /// Reads the secret's value; the reason says nothing of what is in it.
-    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let document: Document =
             serde_json::from_str(text).map_err(|_| "it is not a JSON object of the texts current and, if any, previous")?;
         let (current, previous) = (Zeroizing::new(document.current), document.previous.map(Zeroizing::new));

@@ -8,7 +8,8 @@ use domain::{
     time::Timestamp,
 };
 
-use crate::{Entropy, pepper::PepperSource};
+use crate::pepper::PepperSource;
+use runtime::Entropy;
 
 /// A new secret of a key: the text, to be shown once, and what is stored of it.
 ///

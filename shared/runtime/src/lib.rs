@@ -1,0 +1,9 @@
+//! What every binary needs from the world: settings, the ambient clock and randomness, redacting logs
+//! and start-up errors. No HTTP framework.
+
+pub mod edge;
+pub mod env;
+pub mod log;
+
+pub use edge::{Edge, Entropy};
+pub use env::{Env, SettingError, StartError};

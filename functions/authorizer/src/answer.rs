@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, fmt};
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
 
-use crate::decision::{Decision, Unavailable};
+use guard::{Decision, Unavailable};
+
+use crate::events::UnknownEvent;
 
 /// The form of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +61,12 @@ impl From<Unavailable> for Refused {
     fn from(unavailable: Unavailable) -> Self {
         Self::Unavailable(unavailable.name())
     }
+}
+
+/// Logs an event that no adapter reads; nothing of it, since it may hold a token anywhere.
+pub(crate) fn unknown_event(unknown: UnknownEvent) -> Refused {
+    tracing::error!(outcome = "unavailable", reason = "unknown_event", detail = %unknown, "refused");
+    Refused::Unavailable("unknown_event")
 }
 
 /// The answer to a decision.

@@ -1,32 +1,10 @@
-//! What a deployment of the authorizer accepts, and where it reads.
+//! How the function writes its answers.
 
-use domain::{kind::Kind, scope::Catalogue, secret::Brand};
-use jwt::Expected;
 use runtime::{Env, SettingError};
 
-use crate::routes::Routes;
-
-/// The settings of one authorizer.
-#[derive(Clone, Debug)]
+/// The settings of the function beside its guard's.
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// `LATCHKEY_CORE_TABLE`: the table of the published signing keys, and of personal keys, their users and gates.
-    pub core_table: String,
-    /// `LATCHKEY_FEED_TABLE`: the table of the revocation feed.
-    pub feed_table: String,
-    /// `LATCHKEY_AUDIT_TABLE`: where it is noted that the first use of a rotated personal key's new secret started the old one's
-    /// grace (X-3). Optional: without it such a use starts nothing.
-    pub audit_table: Option<String>,
-    /// `LATCHKEY_PEPPER_SECRET`: the Secrets Manager secret of the peppers. Optional: an authorizer without it takes tokens alone,
-    /// and a personal key is 401 to it.
-    pub pepper_secret: Option<String>,
-    /// `LATCHKEY_BRAND`: the word that begins every secret, default `lk`; tells secrets from tokens.
-    pub brand: Brand,
-    /// `LATCHKEY_SCOPE_CATALOGUE_FILE`: what the roles of people hold scopes of; the default is built in.
-    pub catalogue: Catalogue,
-    /// `LATCHKEY_ISSUER`, and of each of `LATCHKEY_ACCEPTED_KINDS` the audience.
-    pub expected: Expected,
-    /// `LATCHKEY_ROUTES`: what opens which route.
-    pub routes: Routes,
     /// `LATCHKEY_HTTP_API_RESPONSE`: how HTTP APIs are answered, default `simple`.
     pub http_api_response: HttpApiResponse,
     /// `LATCHKEY_USAGE_KEY`: the value of the API-Gateway API key by whose usage plan a REST API counts what is let in (APT-9).
@@ -44,28 +22,16 @@ pub enum HttpApiResponse {
     Iam,
 }
 
-const ACCEPTED_KINDS: &str = "LATCHKEY_ACCEPTED_KINDS";
 const USAGE_KEY: &str = "LATCHKEY_USAGE_KEY";
-const ROUTES: &str = "LATCHKEY_ROUTES";
 const HTTP_API_RESPONSE: &str = "LATCHKEY_HTTP_API_RESPONSE";
-const SANDBOX_AUDIENCE: &str = "LATCHKEY_SANDBOX_AUDIENCE";
-const LIVE_AUDIENCE: &str = "LATCHKEY_LIVE_AUDIENCE";
 
 impl Settings {
     /// Reads the function's variables.
     ///
     /// # Errors
-    /// For the first that is missing or wrong, by name.
+    /// For the first that is wrong, by name.
     pub fn read(env: &Env) -> Result<Self, SettingError> {
         Ok(Self {
-            core_table: env.required("LATCHKEY_CORE_TABLE")?.to_owned(),
-            feed_table: env.required("LATCHKEY_FEED_TABLE")?.to_owned(),
-            audit_table: env.optional("LATCHKEY_AUDIT_TABLE").map(str::to_owned),
-            pepper_secret: env.optional("LATCHKEY_PEPPER_SECRET").map(str::to_owned),
-            brand: runtime::env::brand(env)?,
-            catalogue: runtime::env::catalogue(env)?,
-            expected: expected(env)?,
-            routes: Routes::parse(env.required(ROUTES)?).map_err(|problem| SettingError::new(ROUTES, &problem))?,
             http_api_response: match env.optional(HTTP_API_RESPONSE) {
                 None | Some("simple") => HttpApiResponse::Simple,
                 Some("iam") => HttpApiResponse::Iam,
@@ -86,90 +52,22 @@ fn usage_key(env: &Env) -> Result<Option<String>, SettingError> {
     }
 }
 
-fn expected(env: &Env) -> Result<Expected, SettingError> {
-    // Were the audiences one, a token of one kind would lack only the signing key to pass as the other's.
-    if env.optional(SANDBOX_AUDIENCE).is_some_and(|audience| env.optional(LIVE_AUDIENCE) == Some(audience)) {
-        return Err(SettingError::new(LIVE_AUDIENCE, &format!("is the same as {SANDBOX_AUDIENCE}")));
-    }
-    let mut expected = Expected::of_issuer(env.required("LATCHKEY_ISSUER")?);
-    for name in env.required(ACCEPTED_KINDS)?.split(',') {
-        let kind: Kind = name.parse().map_err(|_| SettingError::new(ACCEPTED_KINDS, "is not sandbox, live or sandbox,live"))?;
-        let audience = match kind {
-            Kind::Sandbox => SANDBOX_AUDIENCE,
-            Kind::Live => LIVE_AUDIENCE,
-        };
-        expected = expected.accepting(kind, env.required(audience)?);
-    }
-    Ok(expected)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-
-    fn env(changes: &[(&str, &str)]) -> Env {
-        let mut variables = BTreeMap::from([
-            ("LATCHKEY_CORE_TABLE", "core"),
-            ("LATCHKEY_FEED_TABLE", "feed"),
-            ("LATCHKEY_ISSUER", "https://issuer.example"),
-            (SANDBOX_AUDIENCE, "https://sandbox.example"),
-            (LIVE_AUDIENCE, "https://live.example"),
-            (ACCEPTED_KINDS, "sandbox"),
-            (ROUTES, r#"{"GET /v1/whoami": []}"#),
-        ]);
-        variables.extend(changes.iter().copied());
-        Env::from_map(variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
-    }
-
-    #[test]
-    fn kinds_that_are_not_named_are_not_accepted() {
-        let audience =
-            |kinds, kind| Settings::read(&env(&[(ACCEPTED_KINDS, kinds)])).unwrap().expected.audience(kind).map(str::to_owned);
-        assert_eq!(audience("sandbox", Kind::Sandbox).as_deref(), Some("https://sandbox.example"));
-        assert_eq!(audience("sandbox", Kind::Live), None);
-        assert_eq!(audience("sandbox,live", Kind::Live).as_deref(), Some("https://live.example"));
-    }
 
     #[test]
     fn http_apis_get_simple_responses_unless_told_otherwise() {
-        let response = |value| Settings::read(&env(&[(HTTP_API_RESPONSE, value)])).map(|settings| settings.http_api_response);
+        let response =
+            |value| Settings::read(&Env::default().with(HTTP_API_RESPONSE, value)).map(|settings| settings.http_api_response);
         assert_eq!(response(""), Ok(HttpApiResponse::Simple));
         assert_eq!(response("iam"), Ok(HttpApiResponse::Iam));
     }
 
     #[test]
-    fn an_authorizer_without_peppers_and_audit_table_takes_tokens() {
-        let settings = Settings::read(&env(&[])).unwrap();
-        assert_eq!((settings.pepper_secret, settings.audit_table), (None, None));
-        let settings = Settings::read(&env(&[("LATCHKEY_PEPPER_SECRET", "pepper"), (ROUTES, "operations")])).unwrap();
-        assert_eq!(settings.pepper_secret.as_deref(), Some("pepper"));
-    }
-
-    #[test]
-    fn a_missing_or_wrong_value_is_named() {
-        for (name, value) in [
-            ("LATCHKEY_CORE_TABLE", ""),
-            ("LATCHKEY_FEED_TABLE", ""),
-            ("LATCHKEY_ISSUER", ""),
-            (SANDBOX_AUDIENCE, ""),
-            (LIVE_AUDIENCE, "https://sandbox.example"),
-            (ACCEPTED_KINDS, ""),
-            (ACCEPTED_KINDS, "production"),
-            (ACCEPTED_KINDS, "sandbox, live"),
-            (ACCEPTED_KINDS, "sandbox,"),
-            (ROUTES, ""),
-            (ROUTES, "{"),
-            (ROUTES, "Operations"),
-            ("LATCHKEY_BRAND", "LK"),
-            ("LATCHKEY_SCOPE_CATALOGUE_FILE", "/nowhere.csv"),
-            (ROUTES, r#"{"GET /v1/whoami": ["everything"]}"#),
-            (HTTP_API_RESPONSE, "yes"),
-            (USAGE_KEY, "short"),
-            (USAGE_KEY, "with-hyphens-and-long-enough"),
-        ] {
-            let error = Settings::read(&env(&[(name, value)])).unwrap_err().to_string();
+    fn a_wrong_form_of_answer_is_named() {
+        for (name, value) in [(HTTP_API_RESPONSE, "yes"), (USAGE_KEY, "short"), (USAGE_KEY, "with-hyphens-and-long-enough")] {
+            let error = Settings::read(&Env::default().with(name, value)).unwrap_err().to_string();
             assert!(error.starts_with(name), "{name}={value}: {error}");
         }
     }

@@ -2,7 +2,6 @@
 
 use std::{fmt, ops::Deref, sync::Arc, time::Duration};
 
-use authorizer::{Guard, Settings};
 use axum::{
     Json,
     extract::{FromRequestParts, MatchedPath},
@@ -23,6 +22,7 @@ use domain::{
     secret::{Brand, PlainSecret, Secret},
     time::{Clock, Timestamp},
 };
+use guard::{Guard, Settings};
 use runtime::{Edge, Entropy, Env, StartError};
 use serde::Serialize;
 use store::{Behalf, Once, Store, StoreError, Tables};

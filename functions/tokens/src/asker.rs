@@ -1,6 +1,5 @@
 //! Who asks about a token: a client by its secret, or whoever holds a credential of the platform (RFC 7662 §2.1).
 
-use authorizer::Context;
 use axum::http::{HeaderMap, header::AUTHORIZATION, request::Parts};
 use domain::{
     error::{Error, Kind as ErrorKind},
@@ -8,6 +7,7 @@ use domain::{
     key::{Key, Owner},
     kind::Kind,
 };
+use guard::Context;
 use web::{caller::Caller, request::Facts};
 
 use crate::{

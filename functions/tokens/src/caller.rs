@@ -1,9 +1,9 @@
 //! Who calls, where that is told by a token or a personal key and not by a client's secret.
 
-use authorizer::{Guard, Settings};
 use axum::http::request::Parts;
 use credentials::pepper::PepperSource;
 use domain::{error::Error, time::Clock};
+use guard::{Guard, Settings};
 use runtime::{Env, StartError};
 use store::Store;
 use web::caller::Caller;

@@ -1,6 +1,5 @@
 //! `POST /oauth/introspect`: what a token is, for those who may know (RFC 7662).
 
-use authorizer::{Context, Inspection};
 use axum::{
     Json,
     extract::{Request, State},
@@ -14,6 +13,7 @@ use domain::{
     role::Role,
     time::Timestamp,
 };
+use guard::{Context, Inspection};
 use serde::Serialize;
 use utoipa::{
     ToSchema,

@@ -19,13 +19,13 @@ mod signer;
 
 use std::sync::Arc;
 
-use authorizer::Guard;
 use axum::{
     Router,
     routing::{get, post},
 };
 use credentials::pepper::PepperSource;
 use domain::{kind::Kind, scope::Catalogue, time::Clock};
+use guard::Guard;
 use runtime::{Edge, Entropy, Env, StartError};
 use store::{Store, Tables};
 use web::{

@@ -1,4 +1,4 @@
-// The route -> scope map: what functions/authorizer/src/routes.rs reads from LATCHKEY_ROUTES, checked before it is deployed.
+// The route -> scope map: what shared/guard/src/routes.rs reads from LATCHKEY_ROUTES, checked before it is deployed.
 import { readFileSync } from 'node:fs';
 
 import { fileOfLib } from './template';

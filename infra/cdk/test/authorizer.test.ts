@@ -206,7 +206,7 @@ test('alarms say what keeps it from deciding, when they are asked for', () => {
     assert.deepEqual(Properties.AlarmActions, [stack.resolve(topic.topicArn)]);
   }
   const [filter] = Object.values(template.findResources('AWS::Logs::MetricFilter'));
-  assert.equal(filter?.Properties.FilterPattern, '{ $.outcome = "unavailable" }', 'as functions/authorizer/src/log.rs writes it');
+  assert.equal(filter?.Properties.FilterPattern, '{ $.outcome = "unavailable" }', 'as shared/guard/src/log.rs writes it');
   const metric = filter?.Properties.MetricTransformations[0].MetricName;
   assert.ok(alarms.some(({ Properties }) => Properties.MetricName === metric));
 });

@@ -1,4 +1,4 @@
-// The route map is read here as the authorizer reads it: these cases are those of functions/authorizer/src/routes.rs.
+// The route map is read here as the authorizer reads it: these cases are those of shared/guard/src/routes.rs.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -21,7 +21,7 @@ enum Running {
     /// API Gateway requests.
     Http(HttpFunction),
     /// API Gateway authorizer events.
-    Authorizer(Arc<authorizer::Guard>),
+    Authorizer(Arc<authorizer::Authorizer>),
     /// Records of the audit table's stream.
     Audit(Arc<audit::Audit>),
     /// A schedule's events.
@@ -76,7 +76,9 @@ impl Invoke for Functions {
         Box::pin(async move {
             match running {
                 Running::Http(function) => answer_request(function, event).await,
-                Running::Authorizer(guard) => authorizer::handle(&guard, event).await.map_err(|error| failed("Refused", &error)),
+                Running::Authorizer(authorizer) => {
+                    authorizer::handle(&authorizer, event).await.map_err(|error| failed("Refused", &error))
+                }
                 Running::Audit(audit) => audit::handle(&audit, event).await.map_err(|error| failed("Audit", &error)),
                 Running::Canary(canary) => canary::handle(&canary, event).await.map_err(|error| failed("Canary", &error)),
             }

@@ -269,7 +269,7 @@ async fn leak_1_types_that_hold_secrets_do_not_print_them() {
     let source = services.peppers().unwrap();
     let peppers = source.peppers().await.unwrap();
     let token = platform.token(key).await;
-    let request = authorizer::Request::new(Some(&format!("Bearer {token}")), None, "GET /v1/whoami", None);
+    let request = guard::Request::new(Some(&format!("Bearer {token}")), None, "GET /v1/whoami", None);
     let printed = format!("{:?} {secrets:?} {source:?} {peppers:?} {request:?}", platform.stack);
     let mut needles = Needles::default();
     needles.secret("the secret", &key.client_secret);

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use authorizer::Cause;
+use guard::Cause;
 use latchkey::{
     stack::{Options, Stack, TEMPLATE},
     template::ResponseType,

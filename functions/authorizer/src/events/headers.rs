@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::bearer::{Bearer, NoBearer};
+use guard::{Bearer, NoBearer};
 
 /// The headers as REST and WebSocket APIs send them: `headers` has the last value of each name, `multiValueHeaders` has all.
 /// HTTP APIs send `headers` alone, with repeated ones joined by commas.

@@ -4,11 +4,8 @@ use serde::Deserialize;
 use web::proxy::Judged;
 
 use super::{Event, UnknownEvent, headers::Headers, stage_of, time};
-use crate::{
-    answer::Form,
-    request::{Request, Route},
-    settings::HttpApiResponse,
-};
+use crate::{answer::Form, settings::HttpApiResponse};
+use guard::{Request, Route};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -15,7 +15,8 @@ use domain::time::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{answer::Form, request::Request, settings::HttpApiResponse};
+use crate::{answer::Form, settings::HttpApiResponse};
+use guard::Request;
 
 /// What an event asks, and how it is answered.
 #[derive(Clone, Debug)]

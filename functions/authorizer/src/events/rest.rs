@@ -4,10 +4,8 @@ use serde::Deserialize;
 use web::proxy::Judged;
 
 use super::{Event, UnknownEvent, headers::Headers, stage_of, time};
-use crate::{
-    answer::Form,
-    request::{Request, Route},
-};
+use crate::answer::Form;
+use guard::{Request, Route};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

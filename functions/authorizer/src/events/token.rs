@@ -4,11 +4,8 @@ use serde::Deserialize;
 use web::proxy::Judged;
 
 use super::{Event, UnknownEvent, stage_of};
-use crate::{
-    answer::Form,
-    bearer::Bearer,
-    request::{Request, Route},
-};
+use crate::answer::Form;
+use guard::{Bearer, Request, Route};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -11,7 +11,10 @@ use jwt::{Claims, Expected, Verifier};
 use proptest::{prelude::*, sample::subsequence};
 use serde_json::{Value, json};
 
-use super::world::{ISSUER, KmsKey, LIVE, NOW, SANDBOX, World, claims, feed, later, rest_event};
+use guard::testing::world::{ISSUER, KmsKey, LIVE, NOW, SANDBOX, World, claims, feed, later};
+
+use super::{answer, rest_event};
+use crate::Settings;
 
 /// Everything that may be wrong with a request, its token, or the world it comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,7 +182,7 @@ fn event(faults: &[Fault], token: &str, now: Timestamp) -> Value {
 }
 
 fn allows(world: &World, event: Value) -> bool {
-    world.answer(event).is_ok_and(|answer| answer["policyDocument"]["Statement"][0]["Effect"] != "Deny")
+    answer(world, &Settings::default(), event).is_ok_and(|answer| answer["policyDocument"]["Statement"][0]["Effect"] != "Deny")
 }
 
 #[test]

@@ -14,11 +14,16 @@ use domain::{
 use proptest::{prelude::*, sample::subsequence};
 use serde_json::{Value, json};
 
-use super::{
-    person::{KEY, ORGANIZATION, Person, SECRET, USER, secret},
-    world::{NOW, World, feed, later, rest_event},
+use guard::{
+    KeyRefusal,
+    testing::{
+        person::{KEY, ORGANIZATION, Person, SECRET, USER, secret},
+        world::{NOW, World, feed, later},
+    },
 };
-use crate::decision::KeyRefusal;
+
+use super::{answer, rest_event};
+use crate::Settings;
 
 /// Everything that may be wrong with a request, its key, or the world it comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,7 +170,7 @@ fn build(faults: &[Fault], typo_at: usize) -> (World, Value) {
 }
 
 fn allows(world: &World, event: Value) -> bool {
-    world.answer(event).is_ok_and(|answer| answer["policyDocument"]["Statement"][0]["Effect"] != "Deny")
+    answer(world, &Settings::default(), event).is_ok_and(|answer| answer["policyDocument"]["Statement"][0]["Effect"] != "Deny")
 }
 
 #[test]

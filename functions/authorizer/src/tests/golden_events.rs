@@ -3,11 +3,13 @@
 use domain::{allowlist::Allowlist, error::PLAN_UPGRADE_REQUIRED, gate::Plan, kind::Kind, role::Role, scope::Catalogue};
 use serde_json::{Value, json};
 
-use super::{
+use guard::testing::{
     person::{KEY, Person, secret},
-    world::{ADDRESS, NOW, SANDBOX, World, claims, rest_event},
+    world::{ADDRESS, NOW, SANDBOX, World, claims},
 };
-use crate::{answer::Refused, settings::HttpApiResponse};
+
+use super::rest_event;
+use crate::{HttpApiResponse, Refused, Settings};
 
 const STAGE: &str = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/v1/*";
 
@@ -36,7 +38,7 @@ fn policy(effect: &str, resource: &str, context: &Value) -> Value {
 }
 
 fn answer(event: &Value) -> Result<Value, Refused> {
-    World::new().answer(event.clone())
+    super::answer(&World::new(), &Settings::default(), event.clone())
 }
 
 fn with(event: &Value, pointer: &str, value: Value) -> Value {
@@ -130,9 +132,8 @@ fn a_rest_api_token_event() {
 fn an_http_api_event_of_payload_2_0() {
     let event = http_api_event();
     assert_eq!(answer(&event), Ok(json!({"isAuthorized": true, "context": context()})));
-    let mut iam = World::new();
-    iam.settings.http_api_response = HttpApiResponse::Iam;
-    assert_eq!(iam.answer(event.clone()), Ok(policy("Allow", STAGE, &context())));
+    let iam = Settings { http_api_response: HttpApiResponse::Iam, ..Settings::default() };
+    assert_eq!(super::answer(&World::new(), &iam, event.clone()), Ok(policy("Allow", STAGE, &context())));
     let denial =
         json!({"isAuthorized": false, "context": {"message_code": "ip_not_allowed", "message": "IP address not in allowlist"}});
     assert_eq!(answer(&with(&event, "/requestContext/http/sourceIp", "1.1.1.1".into())), Ok(denial));
@@ -190,7 +191,7 @@ fn a_personal_key_in_every_shape() {
     assert_eq!(answer(&sent(http_api_event(), "authorization")), Ok(json!({"isAuthorized": true, "context": context})));
 
     let arn = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/v1/GET/banks/05";
-    let by_token_event = |world: &World| world.answer(token_event(&secret(), arn));
+    let by_token_event = |world: &World| super::answer(world, &Settings::default(), token_event(&secret(), arn));
     assert_eq!(by_token_event(&World::new()).unwrap()["context"]["message_code"], "ip_unknown");
     let mut person = Person::new();
     person.key.ip_allowlist = Allowlist::default();
@@ -199,7 +200,8 @@ fn a_personal_key_in_every_shape() {
     assert_eq!(by_token_event(&World { person: Ok(person), ..World::new() }), Ok(allowed(&unrestricted)));
     let mut person = Person::new();
     person.gates.organization.plan = Plan::Starter;
-    let denied = World { person: Ok(person), ..World::new() }.answer(rest_event(&secret())).unwrap();
+    let world = World { person: Ok(person), ..World::new() };
+    let denied = super::answer(&world, &Settings::default(), rest_event(&secret())).unwrap();
     assert_eq!(denied["context"], json!({"message_code": "plan_upgrade_required", "message": PLAN_UPGRADE_REQUIRED}));
     assert_eq!(denied["principalId"], KEY.to_string());
 }

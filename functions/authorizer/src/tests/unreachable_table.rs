@@ -1,50 +1,27 @@
-//! A guard whose table does not answer lets nobody through, and says so without long thought. (A guard over a table that
-//! does answer is tested over HTTP, with the whole stack.)
+//! An authorizer whose tables do not answer throws what the gateway turns into a 503.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use credentials::pepper::PepperSource;
+use guard::{
+    Guard,
+    testing::world::{NOW, SANDBOX, World, claims},
+};
 use store::{Store, Tables};
-use tokio::time::timeout;
 
-use super::{
-    person::secret,
-    world::{NOW, SANDBOX, World, claims, request, rest_event},
-};
-use crate::{
-    answer::Refused,
-    bearer::NoBearer,
-    decision::{Decision, Unauthorized, Unavailable},
-    guard::Guard,
-    handle,
-    request::Request,
-};
+use super::rest_event;
+use crate::{Authorizer, Refused, Settings, handle};
 
-/// Port 1 of this machine, where nothing listens.
-fn guard() -> Guard {
+#[tokio::test]
+async fn cbm_4_an_authorizer_whose_tables_do_not_answer_throws() {
+    // Port 1 of this machine, where nothing listens.
     let aws = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).region(Region::from_static("eu-west-1"));
+    let aws = aws.endpoint_url("http://127.0.0.1:1").build();
     let tables = Tables { core: "core".into(), feed: "feed".into(), audit: String::new() };
     let clock: domain::time::Clock = Arc::new(|| NOW);
-    let aws = aws.endpoint_url("http://127.0.0.1:1").build();
     let store = Store::new(&aws, tables, clock.clone(), || claims().jti);
-    Guard::new(World::new().settings, store, Some(PepperSource::new(&aws, "pepper", clock.clone())), clock)
-}
-
-#[tokio::test]
-async fn cbm_4_nobody_passes_while_the_tables_do_not_answer() {
-    let guard = guard();
-    timeout(Duration::from_secs(5), guard.warm()).await.unwrap();
+    let guard = Guard::new(World::new().settings, store, None, clock);
+    let authorizer = Authorizer { guard, settings: Settings::default() };
     let token = SANDBOX.token(&claims());
-    for _ in 0..2 {
-        assert_eq!(guard.authorize(request(&token)).await, Decision::Unavailable(Unavailable::Keys));
-    }
-    assert_eq!(handle(&guard, rest_event(&token)).await, Err(Refused::Unavailable("keys_stale")));
-    assert_eq!(guard.authorize(request(&secret())).await, Decision::Unavailable(Unavailable::Feed), "nor a personal key");
-}
-
-#[tokio::test]
-async fn a_request_without_a_token_needs_no_table_to_be_refused() {
-    let without = Request::new(None, None, "GET /open", None);
-    assert_eq!(guard().authorize(without).await, Decision::Unauthorized(Unauthorized::NoBearer(NoBearer::Absent)));
+    assert_eq!(handle(&authorizer, rest_event(&token)).await, Err(Refused::Unavailable("keys_stale")));
 }

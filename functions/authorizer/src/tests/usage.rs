@@ -2,17 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::world::{SANDBOX, World, claims, rest_event};
+use super::rest_event;
 use crate::settings::Settings;
+use guard::testing::world::{SANDBOX, World, claims};
 
 const KEY: &str = "samplesandbox00000000";
 
 fn answer(usage_key: Option<&str>, address: &str) -> Value {
-    let world = World::new();
-    let world = World { settings: Settings { usage_key: usage_key.map(str::to_owned), ..world.settings }, ..world };
+    let settings = Settings { usage_key: usage_key.map(str::to_owned), ..Settings::default() };
     let mut event = rest_event(&SANDBOX.token(&claims()));
     event["requestContext"]["identity"]["sourceIp"] = json!(address);
-    world.answer(event).unwrap()
+    super::answer(&World::new(), &settings, event).unwrap()
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! The events of each API Gateway shape, answered by the authorizer as a deployment sets it up.
 
-use authorizer::Guard;
+use authorizer::Authorizer;
 use runtime::Env;
 
 use super::*;
 
 struct Shapes {
     behind: Behind,
-    guard: Guard,
+    authorizer: Authorizer,
     token: String,
 }
 
@@ -19,14 +19,14 @@ impl Shapes {
         let behind = Behind::with(&template, Some(&json!({"current": proof()}))).await;
         let services = behind.platform.stack.services();
         let variables = services.description().functions["SampleAuthorizerFunction"].environment.clone();
-        let guard = authorizer::start(&Env::from_map(variables), services.edge()).await.unwrap();
+        let authorizer = authorizer::start(&Env::from_map(variables), services.edge()).await.unwrap();
         let (_, token) = behind.listed_key().await;
-        Self { behind, guard, token }
+        Self { behind, authorizer, token }
     }
 
     /// Whether the event is allowed, or the code with which it is denied.
     async fn answer(&self, event: Value) -> Result<bool, String> {
-        let answer = authorizer::handle(&self.guard, event).await.map_err(|refused| refused.to_string())?;
+        let answer = authorizer::handle(&self.authorizer, event).await.map_err(|refused| refused.to_string())?;
         let allowed = answer["isAuthorized"] == true || answer["policyDocument"]["Statement"][0]["Effect"] == "Allow";
         if allowed { Ok(true) } else { Err(answer["context"]["message_code"].as_str().unwrap().to_owned()) }
     }

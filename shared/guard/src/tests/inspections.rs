@@ -11,9 +11,9 @@ use domain::{
 };
 use jwt::Claims;
 
-use super::{
+use super::played::Scene;
+use crate::testing::{
     person::{KEY, MADE, SECRET, USER, minted, secret},
-    played::Scene,
     world::{KmsKey, NOW, SANDBOX, World, claims, later},
 };
 use crate::{context::Context, decision::Unavailable, inspect::Inspection};
@@ -84,7 +84,7 @@ async fn a_personal_key_is_told_as_it_is_now() {
 #[tokio::test]
 async fn a_personal_key_that_does_not_work_is_told_with_the_reason() {
     for (change, reason) in [
-        ((|person| person.key.state = State::Deactivated) as fn(&mut super::person::Person), "key_deactivated"),
+        ((|person| person.key.state = State::Deactivated) as fn(&mut crate::testing::person::Person), "key_deactivated"),
         (|person| person.key.state = State::Revoked { at: NOW }, "key_revoked"),
         (|person| person.key.expires_at = Some(NOW), "key_expired"),
         (|person| person.gates.organization.suspended = true, "key_deactivated"),

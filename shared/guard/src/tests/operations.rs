@@ -8,7 +8,7 @@ use domain::{
 };
 use jwt::Claims;
 
-use super::{
+use crate::testing::{
     person::{Person, secret},
     world::{SANDBOX, World, claims, request},
 };

@@ -13,9 +13,9 @@ use domain::{
 };
 use jwt::Expected;
 
-use super::{
+use super::played::{Held, PEPPERS, Scene};
+use crate::testing::{
     person::{KEY, MADE, ORGANIZATION, Person, SECRET, USER, minted, secret},
-    played::{Held, PEPPERS, Scene},
     world::{ISSUER, NOW, SANDBOX, World, claims, later, request},
 };
 use crate::{

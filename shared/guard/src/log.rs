@@ -5,9 +5,7 @@ use tracing::field::display;
 use web::proxy::Judged;
 
 use crate::{
-    answer::Refused,
     decision::Decision,
-    events::UnknownEvent,
     request::{Request, Route},
     routes::Routes,
 };
@@ -32,12 +30,6 @@ pub(crate) fn refusal(decision: &Decision, client_id: Option<ClientId>, request:
     }
 }
 
-/// Logs an event that no adapter reads; nothing of it, since it may hold a token anywhere.
-pub(crate) fn unknown_event(unknown: UnknownEvent) -> Refused {
-    tracing::error!(outcome = "unavailable", reason = "unknown_event", detail = %unknown, "refused");
-    Refused::Unavailable("unknown_event")
-}
-
 /// The route's template. A concrete path is the caller's text and may hold anything, so it stays out unless it is one of ours.
 fn route<'a>(request: &'a Request, routes: &'a Routes) -> &'a str {
     match &request.route {
@@ -56,7 +48,7 @@ mod tests {
     use super::*;
     use crate::{
         decision::{Cause, Denial, KeyRefusal, Unauthorized, Unavailable},
-        tests::{
+        testing::{
             person::{KEY, secret},
             world::{SANDBOX, World, claims, request},
         },

@@ -91,7 +91,7 @@ impl Guard {
     }
 
     /// Judges where an event's request comes from, before anything of it is read.
-    pub(crate) async fn settle(&self, event: &mut Value) -> Judged {
+    pub async fn settle(&self, event: &mut Value) -> Judged {
         match &self.proxy {
             Some(proxy) => proxy.settle(event).await,
             None => Judged::Direct,

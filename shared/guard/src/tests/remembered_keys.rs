@@ -6,11 +6,11 @@ use domain::{
     time::Timestamp,
 };
 
-use super::{
+use crate::personal_keys::Known;
+use crate::testing::{
     person::{KEY, MADE, ORGANIZATION, Person, SECRET, USER},
     world::{NOW, feed, later},
 };
-use crate::personal_keys::Known;
 
 /// Read at [`NOW`], after a feed with these entries.
 fn known(entries: &[(Effect, Subject)]) -> Known {

@@ -12,7 +12,7 @@ use domain::{
 use jwt::{Claims, Expected, Refusal, Verifier};
 use web::{caller::Caller, request::Facts};
 
-use super::world::{ISSUER, LIVE, NOW, SANDBOX, World, claims, feed, later, request};
+use crate::testing::world::{ISSUER, LIVE, NOW, SANDBOX, World, claims, feed, later, request};
 use crate::{
     bearer::NoBearer,
     context::Context,

@@ -18,41 +18,50 @@ use runtime::Entropy;
 use crate::personal_key::PersonalKey;
 
 /// When everything about it was made.
-pub(crate) const MADE: Timestamp = Timestamp::from_millis(1_700_000_000_123);
-pub(crate) const ORGANIZATION: Guid = Guid::from_bytes([4; 16]);
-pub(crate) const USER: Guid = Guid::from_bytes([6; 16]);
-pub(crate) const KEY: ClientId = ClientId::of(Guid::from_bytes([7; 16]));
-pub(crate) const SECRET: SecretId = SecretId::from_bytes([8; 16]);
+pub const MADE: Timestamp = Timestamp::from_millis(1_700_000_000_123);
+/// The organization of whoever is not staff.
+pub const ORGANIZATION: Guid = Guid::from_bytes([4; 16]);
+/// The user.
+pub const USER: Guid = Guid::from_bytes([6; 16]);
+/// The user's personal key.
+pub const KEY: ClientId = ClientId::of(Guid::from_bytes([7; 16]));
+/// That key's secret.
+pub const SECRET: SecretId = SecretId::from_bytes([8; 16]);
 
-pub(crate) fn brand() -> Brand {
+/// The word that begins the secret.
+pub fn brand() -> Brand {
     Brand::parse("lk").unwrap()
 }
 
 /// A secret of the key, in the clear.
-pub(crate) fn minted(kind: Kind, seed: u8) -> PlainSecret {
+pub fn minted(kind: Kind, seed: u8) -> PlainSecret {
     PlainSecret::mint(&brand(), kind, KEY, &Entropy::from_fn(move |bytes| bytes.fill(seed)).secret())
 }
 
 /// The text of the key's secret.
-pub(crate) fn secret() -> String {
+pub fn secret() -> String {
     minted(Kind::Sandbox, 1).expose().to_string()
 }
 
 /// Who presents [`secret`].
 #[derive(Clone, Debug)]
-pub(crate) struct Person {
-    pub(crate) key: Key,
-    pub(crate) gates: Gates,
-    pub(crate) secret: SecretId,
+pub struct Person {
+    /// The personal key.
+    pub key: Key,
+    /// The gates of the organization and the user.
+    pub gates: Gates,
+    /// The secret that is presented.
+    pub secret: SecretId,
 }
 
 impl Person {
     /// One whose every call passes.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self::of(Role::Admin)
     }
 
-    pub(crate) fn of(role: Role) -> Self {
+    /// An active user with this role, and an active sandbox key with the allowlist 8.8.8.0/24.
+    pub fn of(role: Role) -> Self {
         let organization = if role.is_staff() { Guid::PLATFORM } else { ORGANIZATION };
         let draft = Draft {
             owner: Owner::User(USER),
@@ -81,12 +90,13 @@ impl Person {
         Self { key: Key::create(draft, KEY, SECRET, MADE).unwrap(), gates, secret: SECRET }
     }
 
-    pub(crate) fn user(&mut self) -> &mut User {
+    /// The user, to change.
+    pub fn user(&mut self) -> &mut User {
         self.gates.user.as_mut().unwrap()
     }
 
     /// As it is read.
-    pub(crate) fn read(&self) -> PersonalKey {
+    pub fn read(&self) -> PersonalKey {
         PersonalKey::new(self.key.clone(), self.gates.clone(), self.secret, &Catalogue::default()).unwrap()
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 /// It remembers that a signature held, and nothing else: expiry, audience, the signing key's standing, revocation, address
 /// and route are judged anew on each call.
 #[derive(Debug, Default)]
-pub(crate) struct VerifiedTokens(Memory<Verified>);
+pub struct VerifiedTokens(Memory<Verified>);
 
 impl VerifiedTokens {
     /// The claims of a token: as they were found before, while the key that signed it is trusted, or else by its signature.

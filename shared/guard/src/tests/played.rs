@@ -29,7 +29,7 @@ use domain::{
 use serde_json::{Map, Value, json};
 use store::{Store, Tables};
 
-use super::{
+use crate::testing::{
     person::{KEY, MADE, Person, SECRET, minted},
     world::{NOW, SANDBOX, World, claims},
 };
@@ -84,7 +84,7 @@ impl HttpConnector for Played {
 pub(crate) const PEPPERS: &str = r#"{"1":"pppppppppppppppppppppppppppppppp"}"#;
 
 impl Scene {
-    /// In which [`super::person::secret`] passes.
+    /// In which [`crate::testing::person::secret`] passes.
     pub(crate) fn new() -> Self {
         Self::with(World::new().settings, true)
     }

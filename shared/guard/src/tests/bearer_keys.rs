@@ -17,7 +17,7 @@ use domain::{
 use jwt::{Claims, Expected};
 use web::{caller::Caller, request::Facts};
 
-use super::{
+use crate::testing::{
     person::{KEY, MADE, ORGANIZATION, Person, SECRET, USER, secret},
     world::{ISSUER, NOW, SANDBOX, World, claims, feed, later, request},
 };

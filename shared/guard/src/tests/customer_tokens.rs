@@ -8,7 +8,7 @@ use domain::{
 use jwt::Claims;
 use web::{caller::Caller, request::Facts};
 
-use super::world::{SANDBOX, World, claims, request};
+use crate::testing::world::{SANDBOX, World, claims, request};
 use crate::{
     decision::{Cause, Decision, Unauthorized},
     request::{Request, Route},

@@ -1,0 +1,40 @@
+//! Decides about every call: one pure function, [`decide`], and the memory of an instance around it.
+//!
+//! A [`Guard`] decides from memory. It keeps the trusted signing keys, the tokens whose signature it has verified, the
+//! personal keys whose secrets it has looked up, and the revocation feed. What it cannot know it does not allow.
+
+mod bearer;
+mod caller;
+mod context;
+mod decide;
+mod decision;
+mod feed_reader;
+mod flight;
+mod flights;
+mod guard;
+mod inspect;
+mod keys;
+mod log;
+mod memory;
+mod personal_key;
+mod personal_keys;
+mod request;
+mod routes;
+mod settings;
+mod verified_tokens;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use bearer::{Bearer, NoBearer};
+pub use context::Context;
+pub use decide::{Presented, decide};
+pub use decision::{Cause, Decision, Denial, KeyRefusal, Unauthorized, Unavailable};
+pub use guard::Guard;
+pub use inspect::Inspection;
+pub use personal_key::PersonalKey;
+pub use request::{Request, Route};
+pub use routes::Routes;
+pub use settings::Settings;

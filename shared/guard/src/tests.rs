@@ -1,0 +1,11 @@
+//! Decisions over a small world, and a guard over services that a test plays.
+
+mod bearer_keys;
+mod customer_tokens;
+mod decisions;
+mod guarding;
+mod inspections;
+mod operations;
+mod played;
+mod remembered_keys;
+mod unreachable_table;

@@ -7,10 +7,8 @@ use runtime::{Edge, Env, StartError};
 use serde_json::Value;
 use web::lambda::HttpFunction;
 
-use crate::{
-    gateway::{FunctionError, Invocation, Invoke},
-    template::Description,
-};
+use crate::gateway::{FunctionError, Invocation, Invoke};
+use sam::template::Description;
 
 /// Every function of a template, started.
 pub struct Functions(BTreeMap<String, Running>);

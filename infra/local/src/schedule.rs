@@ -9,10 +9,8 @@ use domain::time::{Clock, Timestamp};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::{
-    gateway::Invoke,
-    template::{Description, Schedule},
-};
+use crate::gateway::Invoke;
+use sam::template::{Description, Schedule};
 
 /// How often the clock is looked at.
 const LOOK: Duration = Duration::from_millis(500);

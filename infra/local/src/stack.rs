@@ -20,8 +20,8 @@ use crate::{
     functions::Functions,
     gateway::{AccessLog, Gateway, Invoke, Options as GatewayOptions},
     schedule::Schedules,
-    template::{Access, Description, Settings, Template},
 };
+use sam::template::{Access, Description, Settings, Template};
 
 /// The template that is deployed, as it stood when this was built.
 pub const TEMPLATE: &str = include_str!("../../template.yaml");

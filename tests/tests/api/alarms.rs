@@ -11,9 +11,9 @@ use domain::{error::Error, kind::Kind};
 use latchkey::{
     cloud::{Cloud, Ports},
     stack::{Options, TEMPLATE},
-    template::{Physical, PhysicalResource, Settings, Template},
 };
 use regex::Regex;
+use sam::template::{Physical, PhysicalResource, Settings, Template};
 use serde_json::{Value, json};
 use store::StoreError;
 use tests::{

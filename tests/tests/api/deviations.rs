@@ -56,13 +56,15 @@ fn root() -> PathBuf {
 /// The text of the Rust sources and of the scripts of `.ci`.
 fn sources() -> String {
     let mut directories: Vec<PathBuf> =
-        [".ci", "functions", "infra/local", "shared", "tests"].iter().map(|name| root().join(name)).collect();
+        [".ci", "functions", "infra", "shared", "tests"].iter().map(|name| root().join(name)).collect();
     let mut text = String::new();
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(&directory).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                directories.push(path);
+                if !path.ends_with("node_modules") {
+                    directories.push(path);
+                }
             } else if path.extension().is_none_or(|extension| extension == "rs" || extension == "py") {
                 text += &fs::read_to_string(&path).unwrap_or_default();
             }

@@ -6,8 +6,8 @@ use std::{
 };
 
 use domain::operation;
-use latchkey::template::Route;
 use regex::Regex;
+use sam::template::Route;
 use tests::Platform;
 
 /// A method of a path and who guards it, of every event of the template.

@@ -7,11 +7,9 @@ use std::{
 };
 
 use guard::Cause;
-use latchkey::{
-    stack::{Options, Stack, TEMPLATE},
-    template::ResponseType,
-};
+use latchkey::stack::{Options, Stack, TEMPLATE};
 use reqwest::Method;
+use sam::template::ResponseType;
 use serde_json::{Value, json};
 use tests::{Answer, Platform};
 

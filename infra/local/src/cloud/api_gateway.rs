@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{ACCOUNT, aws_json::Refusal};
-use crate::template::{
+use sam::template::{
     Authorizer, AuthorizerKind, Description, GatewayResponse, HeaderValue, IdentitySource, ResponseType, RestApi, Route,
 };
 

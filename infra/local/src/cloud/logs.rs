@@ -16,7 +16,7 @@ use super::{
     ACCOUNT, REGION,
     aws_json::{Api, Refusal, read, required},
 };
-use crate::template::Resource;
+use sam::template::Resource;
 
 /// How many lines of a group are kept.
 const KEPT: usize = 5_000;

@@ -45,7 +45,8 @@ use self::{
     access::Authority, api_gateway::ControlPlane, aws_json::Api, directory::Directory, document::Document, logs::Logs,
     server::Server, streams::Positions,
 };
-use crate::{gateway::Sink, template::Description};
+use crate::gateway::Sink;
+use sam::template::Description;
 
 /// The region that every endpoint, ARN and event names.
 pub const REGION: &str = "eu-west-1";

@@ -6,11 +6,8 @@ use http::Method;
 use runtime::StartError;
 use serde_json::Value;
 
-use crate::{
-    openapi,
-    stack::TEMPLATE,
-    template::{Description, Physical, PhysicalResource, ResponseType, Settings, Template},
-};
+use crate::{openapi, stack::TEMPLATE};
+use sam::template::{Description, Physical, PhysicalResource, ResponseType, Settings, Template};
 
 /// What a stack of this version is like.
 pub(super) struct Expected {

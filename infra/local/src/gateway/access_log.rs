@@ -4,7 +4,7 @@
 
 use super::call::Call;
 use super::gateway_response::{self, Refusal};
-use crate::template::RestApi;
+use sam::template::RestApi;
 use serde_json::{Map, Value, json};
 use std::fmt;
 use std::sync::Arc;

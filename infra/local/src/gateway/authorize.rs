@@ -6,7 +6,7 @@ use super::gateway_response::Refusal;
 use super::invoke::{self, Failure, Invoke};
 use super::policy::{Decision, Verdict};
 use super::route::Matched;
-use crate::template::{Authorizer, AuthorizerKind, Description, IdentitySource, ResponseType, TemplateError};
+use sam::template::{Authorizer, AuthorizerKind, Description, IdentitySource, ResponseType, TemplateError};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};

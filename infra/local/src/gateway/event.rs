@@ -2,9 +2,9 @@
 
 use super::call::Call;
 use super::route::Matched;
-use crate::template::Description;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use sam::template::Description;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;

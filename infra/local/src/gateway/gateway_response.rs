@@ -5,7 +5,7 @@
 
 use super::call::Call;
 use super::reply::{Reply, Wire};
-use crate::template::{GatewayResponse, HeaderValue, ResponseType, RestApi};
+use sam::template::{GatewayResponse, HeaderValue, ResponseType, RestApi};
 use serde_json::{Map, Value, json};
 
 /// Why the gateway answers instead of a function.

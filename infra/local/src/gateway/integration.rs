@@ -5,9 +5,9 @@ use super::gateway_response::Refusal;
 use super::invoke::Failure;
 use super::reply::{Reply, Wire};
 use super::{event, headers};
-use crate::template::{Description, ResponseType};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use sam::template::{Description, ResponseType};
 use serde_json::{Map, Value};
 
 const INTERNAL: &str = "Internal server error";

@@ -1,6 +1,6 @@
 //! Calling functions within Lambda's limits: their own timeouts and the size of what goes in and comes out.
 
-use crate::template::Function;
+use sam::template::Function;
 use serde_json::Value;
 use std::future::Future;
 use std::pin::Pin;

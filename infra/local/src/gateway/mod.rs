@@ -19,7 +19,6 @@ mod usage;
 pub use access_log::{AccessLog, Sink};
 pub use invoke::{FunctionError, Invocation, Invoke};
 
-use crate::template::{Description, ResponseType, TemplateError};
 use access_log::Seen;
 use authorize::Authorizers;
 use axum::Router;
@@ -29,6 +28,7 @@ use call::Call;
 use gateway_response::Refusal;
 use reply::Reply;
 use route::Matched;
+use sam::template::{Description, ResponseType, TemplateError};
 use serde_json::Value;
 use std::fmt;
 use std::future::Future;

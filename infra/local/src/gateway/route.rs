@@ -1,7 +1,7 @@
 //! Which method of which resource serves a request, as API Gateway chooses: a literal segment beats `{param}` beats
 //! `{proxy+}`, and only then the method counts, so a resource that lacks the method does not give way to a broader one.
 
-use crate::template::{Route, TemplateError};
+use sam::template::{Route, TemplateError};
 use std::collections::BTreeMap;
 
 /// The methods that `ANY` stands for.

@@ -4,7 +4,7 @@
 //! Differs from AWS: there both are a best effort over many machines, here they are exact.
 
 use super::gateway_response::Refusal;
-use crate::template::{Quota, QuotaPeriod, ResponseType, Throttle, UsagePlan};
+use sam::template::{Quota, QuotaPeriod, ResponseType, Throttle, UsagePlan};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use time::OffsetDateTime;

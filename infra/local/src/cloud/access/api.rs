@@ -12,7 +12,7 @@ use super::{
     calls::Call,
     rules::Rules,
 };
-use crate::iam::Context;
+use sam::iam::Context;
 
 /// Lets the request pass, or refuses it as AWS does.
 pub(in super::super) fn permit(api: &Api, request: Signed<'_>, service: &str, operation: &str) -> Result<(), Refusal> {
@@ -30,7 +30,7 @@ pub(in super::super) fn permit(api: &Api, request: Signed<'_>, service: &str, op
         "secretsmanager" => of_secret(api, &rules, operation, &body),
         other => vec![Call::on(&format!("{}:{operation}", prefix(other)), "*")],
     };
-    let denied = |refusal: crate::iam::Refusal| Refusal::new("AccessDeniedException", refusal.to_string());
+    let denied = |refusal: sam::iam::Refusal| Refusal::new("AccessDeniedException", refusal.to_string());
     api.authority.permit(&caller, &calls).map_err(denied)
 }
 

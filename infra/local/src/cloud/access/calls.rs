@@ -1,6 +1,6 @@
 //! What a request to a service comes to, in IAM's terms.
 
-use crate::iam::Context;
+use sam::iam::Context;
 
 /// One action on one resource. A request is one of them or several: a transaction is one for each kind of its items.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use super::{
     expressions,
     rules::Rules,
 };
-use crate::iam::Context;
+use sam::iam::Context;
 
 const ATTRIBUTES: &str = "dynamodb:Attributes";
 const LEADING_KEYS: &str = "dynamodb:LeadingKeys";

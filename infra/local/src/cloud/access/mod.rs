@@ -27,7 +27,7 @@ use std::{
 
 use self::{calls::Call, signature::Authorization};
 use super::{ACCOUNT, CloudError, random};
-use crate::iam::{Permission, Principal, Refusal};
+use sam::iam::{Permission, Principal, Refusal};
 
 /// The access key of the account's root, and its secret.
 pub(super) const ROOT: (&str, &str) = ("local", "local");

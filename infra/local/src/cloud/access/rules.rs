@@ -8,7 +8,7 @@ use super::{
     super::{ACCOUNT, CloudError, REGION},
     calls::Call,
 };
-use crate::{
+use sam::{
     iam::{Permission, Policy, PolicyError, Principal, Refusal, Request, Resource, decide},
     template::{Access, Description, Physical},
 };

@@ -17,7 +17,7 @@ use domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::{ACCOUNT, Cloud, Ports, REGION, Storage, provision::provision};
-use crate::template::{Physical, Settings, Template};
+use sam::template::{Physical, Settings, Template};
 
 /// 2026-11-23T00:00:00.500Z.
 const NOW: i64 = 1_795_392_000_500;

@@ -10,7 +10,7 @@ use super::{
     api::Api,
     aws::answered,
 };
-use crate::template::{GatewayResponse, HeaderValue};
+use sam::template::{GatewayResponse, HeaderValue};
 
 pub(super) const RESPONSES: Check = Check(
     "api.gateway_responses",

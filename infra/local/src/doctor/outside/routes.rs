@@ -13,7 +13,7 @@ use super::{
     calls::Calls,
     marked, named,
 };
-use crate::template::ResponseType;
+use sam::template::ResponseType;
 
 pub(super) const GUARDED: Check = Check(
     "outside.guarded_routes",

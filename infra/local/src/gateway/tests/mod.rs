@@ -12,8 +12,8 @@ mod template_edits;
 mod usage;
 
 use super::{FunctionError, Gateway, Invocation, Invoke, Options};
-use crate::template::{Physical, Settings, Template};
 use reqwest::{Method, RequestBuilder, Response};
+use sam::template::{Physical, Settings, Template};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};

@@ -86,7 +86,8 @@ pub struct TemplateError {
 }
 
 impl TemplateError {
-    pub(crate) fn new(at: impl Into<String>, reason: impl fmt::Display) -> Self {
+    /// At this place of the template, for this reason.
+    pub fn new(at: impl Into<String>, reason: impl fmt::Display) -> Self {
         Self { at: at.into(), reason: reason.to_string() }
     }
 }

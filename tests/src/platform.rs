@@ -15,11 +15,12 @@ use domain::{
     time::{Clock, Timestamp},
     user::User,
 };
-use latchkey::{
-    founder::Founder,
-    seed::{Credentials, Person, Seed},
-    stack::{Options, Stack},
+use local::{
+    seed::{Person, Seed},
+    services::Options,
+    stack::Stack,
 };
+use operator::founder::{Credentials, Founder};
 use runtime::edge::system_clock;
 use serde_json::json;
 use tempfile::TempDir;
@@ -55,7 +56,7 @@ impl Platform {
         let clock: Clock = Arc::new(move || Timestamp::from_millis(machine().millis() + offset.load(Ordering::SeqCst)));
         let directory = tempfile::tempdir().expect("a directory");
         let stack = Stack::start(Options { clock: Some(clock), ..options }).await.expect("the platform starts");
-        let seed = latchkey::seed::ensure(stack.services(), stack.base_url(), directory.path()).await.expect("a seed");
+        let seed = local::seed::ensure(stack.services(), stack.base_url(), directory.path()).await.expect("a seed");
         Self { stack, seed, http: reqwest::Client::new(), ahead, _directory: directory }
     }
 
@@ -189,7 +190,8 @@ impl Platform {
     /// The operator's hand.
     #[must_use]
     pub fn founder(&self) -> Founder {
-        Founder::new(self.stack.services()).expect("the settings of the management function")
+        Founder::open(&self.stack.services().env("management"), self.stack.services().edge())
+            .expect("the settings of the management function")
     }
 }
 

@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::{
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use domain::time::{Clock, Timestamp};
 
-/// A configuration as another process would have it from `environment` (see [`crate::cloud::Cloud::environment`]).
+/// A configuration as another process would have it from `environment` (see [`emulator::cloud::Cloud::environment`]).
 ///
 /// With a `clock` that is not the machine's, the embedded services seem to live by it too: their `Date` moves along.
 #[must_use]

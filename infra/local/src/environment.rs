@@ -8,23 +8,8 @@ use std::{
     path::Path,
 };
 
-use crate::stack::Services;
-
 /// The file of the data directory.
 pub const FILE: &str = "environment";
-
-/// Where the services are, every function's variables together, those of the template's output `OperatorEnvironment`, and where the
-/// functions answer.
-#[must_use]
-pub fn of(services: &Services, base_url: &str) -> BTreeMap<String, String> {
-    let mut environment = services.cloud().environment();
-    for binary in ["audit", "sample-api", "authorizer", "tokens", "management"] {
-        environment.extend(services.variables(binary));
-    }
-    environment.extend(services.operator().clone());
-    environment.insert("LATCHKEY_URL".to_owned(), base_url.to_owned());
-    environment
-}
 
 /// A shell command `export NAME='value'` for each variable.
 #[must_use]

@@ -7,7 +7,7 @@ use runtime::{Edge, Env, StartError};
 use serde_json::Value;
 use web::lambda::HttpFunction;
 
-use crate::gateway::{FunctionError, Invocation, Invoke};
+use emulator::gateway::{FunctionError, Invocation, Invoke};
 use sam::template::Description;
 
 /// Every function of a template, started.

@@ -9,7 +9,7 @@ use domain::time::{Clock, Timestamp};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::gateway::Invoke;
+use emulator::gateway::Invoke;
 use sam::template::{Description, Schedule};
 
 /// How often the clock is looked at.
@@ -79,7 +79,7 @@ mod tests {
     use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
     use super::*;
-    use crate::gateway::Invocation;
+    use emulator::gateway::Invocation;
 
     #[derive(Default)]
     struct Counting(Arc<AtomicUsize>);

@@ -21,7 +21,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::StoreError;
 
-use crate::{founder::Founder, stack::Services};
+use operator::founder::{Credentials, Founder};
+
+use crate::services::Services;
 
 /// `seed.json`: what was made and the secrets that open it. No `Debug`: secrets are among it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,15 +47,6 @@ pub struct Seeded {
     pub guid: String,
     /// The key.
     pub key: Credentials,
-}
-
-/// A key's name and secret.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Credentials {
-    /// Public.
-    pub client_id: String,
-    /// Not.
-    pub client_secret: String,
 }
 
 /// One user of each role that differs in what it may do to keys.
@@ -96,7 +89,7 @@ pub async fn ensure(services: &Services, base_url: &str, directory: &Path) -> Re
     let file = directory.join("seed.json");
     let seed = match kept(services, &file).await? {
         Some(kept) => Seed { base_url: base_url.to_owned(), ..kept },
-        None => make(&Founder::new(services)?, base_url).await?,
+        None => make(&Founder::open(&services.env("management"), services.edge())?, base_url).await?,
     };
     write(&file, &seed)?;
     Ok(seed)
@@ -117,8 +110,17 @@ async fn kept(services: &Services, file: &Path) -> Result<Option<Seed>, StartErr
     }
 }
 
+/// What to do about an error of work on this data directory: data of another version is named as such.
+#[must_use]
+pub fn explain(directory: &Path, error: StartError) -> StartError {
+    match error.downcast_ref() {
+        Some(StoreError::Corrupt(problem)) => another_version(directory, problem),
+        _ => error,
+    }
+}
+
 /// The data of a release before the first is not read by the next one.
-pub(crate) fn another_version(directory: &Path, problem: &dyn fmt::Display) -> StartError {
+fn another_version(directory: &Path, problem: &dyn fmt::Display) -> StartError {
     let directory = directory.display();
     format!(
         "{directory} holds data of another version of Latchkey ({problem}): delete it to start anew, or name another --data-dir"

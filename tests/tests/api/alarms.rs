@@ -8,10 +8,8 @@ use std::{
 
 use axum::{Router, http::StatusCode};
 use domain::{error::Error, kind::Kind};
-use latchkey::{
-    cloud::{Cloud, Ports},
-    stack::{Options, TEMPLATE},
-};
+use emulator::cloud::{Cloud, Ports};
+use local::services::{Options, TEMPLATE};
 use regex::Regex;
 use sam::template::{Physical, PhysicalResource, Settings, Template};
 use serde_json::{Value, json};

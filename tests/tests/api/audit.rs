@@ -8,11 +8,13 @@ use std::{
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::audit::{self, Link};
-use latchkey::{
+use emulator::{
     cloud::streams::{EventSource, Mapping},
-    functions::Functions,
     gateway::Invoke,
-    stack::{Options, TEMPLATE},
+};
+use local::{
+    functions::Functions,
+    services::{Options, TEMPLATE},
 };
 use serde_json::{Value, json};
 use tests::Platform;

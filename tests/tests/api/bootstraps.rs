@@ -14,11 +14,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use latchkey::{
+use emulator::{
     cloud::streams::{EventSource, Mapping},
     gateway::{FunctionError, Gateway, Invocation, Invoke, Options as GatewayOptions},
+};
+use local::{
     seed::Seed,
-    stack::{Options, Services, TEMPLATE},
+    services::{Options, Services, TEMPLATE},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -66,7 +68,7 @@ impl Deployed {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}", listener.local_addr().unwrap());
         let services = Services::start(with_canary(), &base_url).await.unwrap();
-        let seed = latchkey::seed::ensure(&services, &base_url, directory.path()).await.unwrap();
+        let seed = local::seed::ensure(&services, &base_url, directory.path()).await.unwrap();
         give_canary(&services, &seed).await;
         let mut running = BTreeMap::new();
         for function in services.description().functions.keys() {
@@ -87,11 +89,11 @@ impl Deployed {
         Caller::new(reqwest::Client::new(), &self.base_url)
     }
 
-    async fn bearer(&self, key: &latchkey::seed::Credentials) -> Caller {
+    async fn bearer(&self, key: &operator::founder::Credentials) -> Caller {
         self.anonymous().with_token(&self.token(key).await)
     }
 
-    async fn token(&self, key: &latchkey::seed::Credentials) -> String {
+    async fn token(&self, key: &operator::founder::Credentials) -> String {
         let form = json!({"grant_type": "client_credentials", "client_id": key.client_id, "client_secret": key.client_secret});
         let answer = self.anonymous().from(ALLOWED).post("/oauth/token", &form).await;
         assert_eq!(answer.status, 200, "{answer:?}");

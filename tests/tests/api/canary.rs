@@ -11,7 +11,9 @@ use std::{
 
 use aws_sdk_secretsmanager::Client;
 use canary::{Key, Round, Step, Target};
-use latchkey::{cloud::Storage, seed::Credentials, stack::Options};
+use emulator::cloud::Storage;
+use local::services::Options;
+use operator::founder::Credentials;
 use runtime::Env;
 use serde_json::{Value, json};
 use tests::{

@@ -14,10 +14,8 @@ use axum::{
     extract::State,
     http::{HeaderMap, Request, Response},
 };
-use latchkey::{
-    cloud::Ports,
-    stack::{Options, TEMPLATE},
-};
+use emulator::cloud::Ports;
+use local::services::{Options, TEMPLATE};
 use serde_json::{Value, json};
 use tests::{Caller, Platform};
 

@@ -8,7 +8,7 @@ use domain::{
     kind::Kind,
     secret::{Brand, PlainSecret},
 };
-use latchkey::seed::Credentials;
+use operator::founder::Credentials;
 use runtime::Entropy;
 use serde_json::{Value, json};
 use tests::Platform;

@@ -9,11 +9,8 @@ mod stage;
 use std::{collections::BTreeSet, time::Duration};
 
 use domain::time::{Clock, Timestamp};
-use latchkey::{
-    aws,
-    doctor::{self, Options, Report, Verdict},
-    environment,
-};
+use local::aws;
+use operator::doctor::{self, Options, Report, Verdict};
 use runtime::{Edge, Entropy, Env};
 use serde_json::{Value, json};
 use tests::{
@@ -83,7 +80,7 @@ impl Patient {
 
     fn env(&self) -> Env {
         let services = self.platform.stack.services();
-        let mut variables = environment::of(services, self.platform.stack.base_url());
+        let mut variables = services.environment(self.platform.stack.base_url());
         let key = &self.platform.seed.organization.key;
         for (name, value) in [
             ("AWS_ENDPOINT_URL", self.services.url()),
@@ -97,7 +94,7 @@ impl Patient {
     }
 
     fn edge(&self, ahead: i64) -> Edge {
-        let mut variables = environment::of(self.platform.stack.services(), "");
+        let mut variables = self.platform.stack.services().environment("");
         variables.insert("AWS_ENDPOINT_URL".into(), self.services.url().into());
         variables.insert("AWS_ENDPOINT_URL_DYNAMODB".into(), self.tables.url().into());
         let machine = runtime::edge::system_clock();

@@ -5,7 +5,7 @@ mod inactive;
 
 use std::time::Duration;
 
-use latchkey::seed::Credentials;
+use operator::founder::Credentials;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{

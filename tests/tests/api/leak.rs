@@ -13,11 +13,9 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{gate::Kyb, kind::Kind, pepper::Peppers, secret::PlainSecret};
-use latchkey::{
-    cloud::Storage,
-    seed::{Credentials, Seed},
-    stack::Options,
-};
+use emulator::cloud::Storage;
+use local::{seed::Seed, services::Options};
+use operator::founder::Credentials;
 use reqwest::Method;
 use runtime::Entropy;
 use serde_json::{Value, json};

@@ -18,7 +18,7 @@ use domain::{
     kind::{BankEnvironment, Kind},
     role::Role,
 };
-use latchkey::seed::Credentials;
+use operator::founder::Credentials;
 use serde_json::json;
 use tests::{Caller, Platform};
 use tokio::time::sleep;

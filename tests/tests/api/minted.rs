@@ -11,7 +11,7 @@ use domain::{
     organization::Name,
     time::Timestamp,
 };
-use latchkey::seed::Credentials;
+use operator::founder::Credentials;
 use runtime::Env;
 use tests::Platform;
 

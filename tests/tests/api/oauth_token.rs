@@ -5,7 +5,7 @@ mod rotated;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::scope::{Catalogue, Holder};
-use latchkey::seed::Credentials;
+use operator::founder::Credentials;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Answer, Caller, Platform, platform::ELSEWHERE};

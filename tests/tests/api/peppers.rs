@@ -5,12 +5,9 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use credentials::pepper::KEPT;
 use domain::ids::Guid;
-use latchkey::{
-    cloud::{Ports, Storage},
-    peppers::PepperRoll,
-    seed::Credentials,
-    stack::Options,
-};
+use emulator::cloud::{Ports, Storage};
+use local::services::Options;
+use operator::{founder::Credentials, peppers::PepperRoll};
 use serde_json::{Value, json};
 use tests::{
     Caller, Platform,
@@ -27,7 +24,7 @@ const SETTLED: Duration = Duration::from_secs(61);
 const FAST: u32 = 100_000;
 
 fn roll(platform: &Platform) -> PepperRoll {
-    PepperRoll::new(platform.stack.services()).unwrap()
+    PepperRoll::open(&platform.stack.services().env("tokens"), platform.stack.services().edge()).unwrap()
 }
 
 async fn counts(platform: &Platform) -> BTreeMap<u32, u64> {
@@ -178,7 +175,7 @@ async fn two_upgrades_at_once_nest_each_hash_once() {
     let (one, two) = (roll(&platform), roll(&platform));
     let (one, two) = tokio::join!(one.upgrade(FAST, false), two.upgrade(FAST, false));
     let (one, two) = (one.unwrap(), two.unwrap());
-    let done = |run: &latchkey::peppers::Upgraded| run.brought_up_to_date.get(&1).copied().unwrap_or_default();
+    let done = |run: &operator::peppers::Upgraded| run.brought_up_to_date.get(&1).copied().unwrap_or_default();
     assert_eq!(done(&one) + done(&two), all, "{one:?} {two:?}");
     work(&platform, &platform.anonymous()).await;
 }

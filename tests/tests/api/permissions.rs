@@ -8,13 +8,11 @@ mod scenarios;
 
 use std::collections::BTreeMap;
 
-use latchkey::{
-    cloud::{
-        REGION,
-        access::{Granted, Rules},
-    },
-    stack::{Options, Services},
+use emulator::cloud::{
+    REGION,
+    access::{Granted, Rules},
 };
+use local::services::{Options, Services};
 
 /// The table, as it stands in the repository.
 const TABLE: &str = include_str!("../../../infra/permissions.csv");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use latchkey::stack::Options;
+use local::services::Options;
 use serde_json::json;
 use tests::Platform;
 

@@ -7,11 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use latchkey::{
-    cloud::{Ports, Storage},
-    seed::Credentials,
-    stack::Options,
-};
+use emulator::cloud::{Ports, Storage};
+use local::services::Options;
+use operator::founder::Credentials;
 use serde_json::{Value, json};
 use tests::{
     Platform,

@@ -8,7 +8,7 @@ use domain::{
     gate::Kyb,
     kind::{BankEnvironment, Kind},
 };
-use latchkey::seed::Credentials;
+use operator::founder::Credentials;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{

@@ -14,7 +14,7 @@ use domain::{
     kind::Kind,
     role::Role,
 };
-use latchkey::seed::Credentials;
+use operator::founder::Credentials;
 use rotation::{Pace, Rotation};
 use runtime::{Edge, Env};
 use serde_json::{Value, json};
@@ -133,7 +133,7 @@ fn function(platform: &Platform, deployment: &str, manager: &str, pace: Pace) ->
     let services = platform.stack.services();
     let mut environment = services.cloud().environment();
     environment.insert("AWS_ENDPOINT_URL".into(), manager.into());
-    let aws = latchkey::aws::config(&environment, None);
+    let aws = local::aws::config(&environment, None);
     let retry = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
     let edge = Edge { aws: aws.into_builder().retry_config(retry).build(), ..services.edge().clone() };
     rotation::start_at(&Env::default().with("LATCHKEY_URL", deployment), &edge, pace).unwrap()

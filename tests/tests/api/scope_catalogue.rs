@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use latchkey::stack::{Options, Stack, TEMPLATE};
+use local::{
+    services::{Options, TEMPLATE},
+    stack::Stack,
+};
 use serde_json::json;
 use tests::Platform;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::gate::Kyb;
-use latchkey::stack::Options;
+use local::services::Options;
 use regex::Regex;
 use runtime::Env;
 use serde_json::json;

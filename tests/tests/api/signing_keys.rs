@@ -12,13 +12,10 @@ use domain::{
     signing::{SIGNER_FRESH, TRUST_USABLE, before_retiring, before_signing},
     time::Timestamp,
 };
+use emulator::gateway::{Gateway, Options as GatewayOptions};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::JwkSet};
-use latchkey::{
-    functions::Functions,
-    gateway::{Gateway, Options as GatewayOptions},
-    signing_keys::{Early, SigningKeys, State},
-    stack::Options,
-};
+use local::{functions::Functions, services::Options};
+use operator::signing_keys::{Early, SigningKeys, State};
 use serde_json::{Value, json};
 use tests::{Caller, Platform};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -39,7 +36,7 @@ fn parameters(slots: &str) -> std::collections::BTreeMap<String, String> {
 }
 
 fn keys(platform: &Platform) -> SigningKeys {
-    SigningKeys::new(platform.stack.services()).unwrap()
+    SigningKeys::open(&platform.stack.services().env("tokens"), platform.stack.services().edge()).unwrap()
 }
 
 fn now(platform: &Platform) -> Timestamp {

@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use domain::{kind::Kind, role::Role};
-use latchkey::{functions::Functions, gateway::Invoke, seed::Credentials};
+use emulator::gateway::Invoke;
+use local::functions::Functions;
+use operator::founder::Credentials;
 use serde_json::{Value, json};
 use tests::{Caller, Platform};
 

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, KeyType, ScalarAttributeType, StreamSpecification, TimeToLiveStatus},
 };
 use domain::{feed::Rules, time::Timestamp};
-use latchkey::stack::Options;
+use local::services::Options;
 use serde_json::{Value, json};
 use tests::Platform;
 

@@ -7,7 +7,10 @@ use std::{
 };
 
 use guard::Cause;
-use latchkey::stack::{Options, Stack, TEMPLATE};
+use local::{
+    services::{Options, TEMPLATE},
+    stack::Stack,
+};
 use reqwest::Method;
 use sam::template::ResponseType;
 use serde_json::{Value, json};

@@ -7,11 +7,9 @@ mod spoofed;
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use latchkey::{
-    cloud::Storage,
-    seed::Credentials,
-    stack::{Options, Services, TEMPLATE},
-};
+use emulator::cloud::Storage;
+use local::services::{Options, Services, TEMPLATE};
+use operator::founder::Credentials;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;

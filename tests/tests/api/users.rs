@@ -8,7 +8,7 @@ mod raised;
 use std::collections::BTreeMap;
 
 use domain::{kind::Kind, role::Role};
-use latchkey::stack::Options;
+use local::services::Options;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::Platform;

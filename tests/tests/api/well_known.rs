@@ -8,7 +8,7 @@ use jsonwebtoken::{
     Algorithm, DecodingKey, Validation,
     jwk::{JwkSet, ThumbprintHash},
 };
-use latchkey::stack::Options;
+use local::services::Options;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Answer, Platform, platform::ALLOWED};

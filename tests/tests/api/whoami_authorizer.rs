@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::gate::Kyb;
-use latchkey::stack::{Options, TEMPLATE};
+use local::services::{Options, TEMPLATE};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{

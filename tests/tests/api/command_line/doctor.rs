@@ -2,7 +2,7 @@
 
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
-use latchkey::environment;
+use local::environment;
 use serde_json::Value;
 use tests::Platform;
 
@@ -10,7 +10,7 @@ use super::{Shell, path};
 
 /// What `cargo run` leaves in its data directory.
 fn leave(platform: &Platform, directory: &Path, url: &str) {
-    let mut variables = environment::of(platform.stack.services(), platform.stack.base_url());
+    let mut variables = platform.stack.services().environment(platform.stack.base_url());
     variables.insert("LATCHKEY_URL".to_owned(), url.to_owned());
     environment::write(directory, &variables).unwrap();
 }

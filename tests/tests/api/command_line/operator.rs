@@ -2,7 +2,8 @@
 
 use std::{fs, process::Stdio, time::Duration};
 
-use latchkey::{cloud::Storage, stack::Options};
+use emulator::cloud::Storage;
+use local::services::Options;
 use serde_json::{Value, json};
 use tests::{Platform, platform::credentials};
 use tokio::{

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use domain::{gate::Kyb, kind::BankEnvironment};
-use latchkey::{cloud::Ports, seed::Credentials, stack::Options};
+use emulator::cloud::Ports;
+use local::services::Options;
+use operator::founder::Credentials;
 use serde_json::{Value, json};
 use tests::{
     Caller, Platform,

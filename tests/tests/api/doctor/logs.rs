@@ -79,9 +79,9 @@ async fn logs_that_are_kept_for_good_in_the_clear_or_not_at_all_are_named() {
 /// LEAK-1: a format that writes down what callers send is seen in what it wrote.
 #[tokio::test]
 async fn a_line_that_holds_what_the_caller_sent_is_named() {
-    let template = latchkey::stack::TEMPLATE.replace("$context.protocol", "$context.identity.userAgent");
-    assert_ne!(template, latchkey::stack::TEMPLATE);
-    let options = latchkey::stack::Options { template, ..Default::default() };
+    let template = local::services::TEMPLATE.replace("$context.protocol", "$context.identity.userAgent");
+    assert_ne!(template, local::services::TEMPLATE);
+    let options = local::services::Options { template, ..Default::default() };
     let patient = Patient::of(tests::Platform::with(options).await).await;
     let report = patient.examine().await;
     assert_eq!(all_wrong(&report), ["api.access_log", "logs.denied_call"].into(), "{report}");

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use domain::scope::{Catalogue, Holder};
-use latchkey::{seed::Credentials, stack::Options};
+use local::services::Options;
+use operator::founder::Credentials;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use aws_sdk_dynamodb::Client;
-use latchkey::{seed::Credentials, stack::Options};
+use local::services::Options;
+use operator::founder::Credentials;
 use serde_json::{Value, json};
 use tests::{Platform, platform::ALLOWED};
 

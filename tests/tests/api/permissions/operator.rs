@@ -10,10 +10,8 @@ use aws_sdk_kms::{
     primitives::Blob,
     types::{MessageType, SigningAlgorithmSpec},
 };
-use latchkey::{
-    cloud::access::EVERY_FUNCTION,
-    stack::{Options, Services},
-};
+use emulator::cloud::access::EVERY_FUNCTION;
+use local::services::{Options, Services};
 
 const OPERATOR: &str = "arn:aws:iam::000000000000:role/operator";
 
@@ -76,7 +74,7 @@ async fn whoever_names_the_roots_access_key_is_the_root() {
     // What no single function may, every function at once does: the tokens function signs, the keys function makes keys.
     let mut environment = environment;
     environment.insert("AWS_ACCESS_KEY_ID".to_owned(), EVERY_FUNCTION.to_owned());
-    let every = latchkey::aws::config(&environment, None);
+    let every = local::aws::config(&environment, None);
     Client::new(&every).scan().table_name(&core).send().await.unwrap();
     let key = &services.variables("tokens")["LATCHKEY_SANDBOX_SIGNING_KEYS"];
     let sign = aws_sdk_kms::Client::new(&every).sign().key_id(key).message(Blob::new([0; 32]));

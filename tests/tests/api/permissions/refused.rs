@@ -129,7 +129,7 @@ async fn another_s_access_key_cannot_be_borrowed_without_its_secret() {
     let core = table(&platform, "LATCHKEY_CORE_TABLE");
     for (secret, expected) in [(None, None), (Some("guessed"), Some("InvalidSignatureException"))] {
         environment.extend(secret.map(|secret| ("AWS_SECRET_ACCESS_KEY".to_owned(), secret.to_owned())));
-        let aws = latchkey::aws::config(&environment, None);
+        let aws = local::aws::config(&environment, None);
         let get = Client::new(&aws).get_item().table_name(&core).key("PK", text("K#a")).key("SK", text("KEY")).send().await;
         assert_eq!(get.as_ref().err().and_then(|error| error.as_service_error()?.code()), expected, "{get:?}");
         let pepper = services.variables("tokens")["LATCHKEY_PEPPER_SECRET"].clone();
@@ -145,7 +145,7 @@ async fn an_access_key_that_the_account_does_not_have_is_not_recognized() {
     let services = platform.stack.services();
     let mut environment = services.cloud().environment();
     environment.insert("AWS_ACCESS_KEY_ID".to_owned(), "somebody".to_owned());
-    let stranger = latchkey::aws::config(&environment, None);
+    let stranger = local::aws::config(&environment, None);
     let get = Client::new(&stranger).get_item().table_name("CoreTable").key("PK", text("K#a")).key("SK", text("KEY"));
     let error = get.send().await.unwrap_err();
     assert_eq!(error.as_service_error().unwrap().code(), Some("UnrecognizedClientException"), "{error:?}");

@@ -8,10 +8,8 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use aws_sdk_secretsmanager::Client;
-use latchkey::{
-    cloud::{Storage, access::Granted},
-    stack::Options,
-};
+use emulator::cloud::{Storage, access::Granted};
+use local::services::Options;
 use serde_json::{Value, json};
 use tests::Platform;
 

@@ -84,8 +84,8 @@ async fn a_data_directory_is_rolled_by_commands() {
     let kid = format!("--kid={}", published["kid"].as_str().unwrap());
     run(&["retire", "--kind", "sandbox", &kid]).await.assert_refused(&["no key signs yet"], &shell);
 
-    let storage = latchkey::cloud::Storage::Directory(directory.path().to_owned());
-    let options = latchkey::stack::Options { storage, parameters: parameters("ab"), ..Default::default() };
+    let storage = emulator::cloud::Storage::Directory(directory.path().to_owned());
+    let options = local::services::Options { storage, parameters: parameters("ab"), ..Default::default() };
     let platform = Platform::with(options).await;
     platform.token(&platform.seed.bank.key).await;
     run(&["list"]).await.assert_refused(&["in use by another Latchkey"], &shell);

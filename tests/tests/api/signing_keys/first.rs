@@ -4,7 +4,8 @@ use domain::{
     kind::Kind,
     signing::{SIGNER_FRESH, before_signing},
 };
-use latchkey::{cloud::Ports, stack::Options};
+use emulator::cloud::Ports;
+use local::services::Options;
 use serde_json::json;
 use store::PublishedKey;
 use tests::{

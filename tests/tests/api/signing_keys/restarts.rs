@@ -7,11 +7,11 @@ use domain::{
     kind::Kind,
     signing::{SIGNER_FRESH, before_retiring, before_signing},
 };
-use latchkey::{
-    cloud::Storage,
-    seed::Credentials,
+use emulator::cloud::Storage;
+use local::services::Options;
+use operator::{
+    founder::Credentials,
     signing_keys::{Early, State},
-    stack::Options,
 };
 use tests::Platform;
 

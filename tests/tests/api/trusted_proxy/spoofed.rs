@@ -1,6 +1,6 @@
 //! Whoever says where they come from without being the proxy, at every door.
 
-use latchkey::stack::Stack;
+use local::stack::Stack;
 
 use super::*;
 use crate::people::events;

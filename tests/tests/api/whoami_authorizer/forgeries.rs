@@ -5,7 +5,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use latchkey::stack::Options;
+use local::services::Options;
 use serde_json::{Value, json};
 use tests::Platform;
 

@@ -6,7 +6,7 @@ use http::Method;
 use runtime::{Entropy, StartError};
 use serde_json::{Map, Value, json};
 
-use super::{client::print, serve::assignment};
+use crate::{arguments::assignment, output::print};
 
 #[derive(Subcommand)]
 pub(super) enum Command {

@@ -9,13 +9,14 @@ use std::{
 use clap::Args;
 use runtime::StartError;
 
-use crate::{
-    cloud::Storage,
-    cloud::access::EVERY_FUNCTION,
+use local::{
     environment,
     seed::{self, Seed},
-    stack::{self, Options, Stack},
+    services::{self, Options, Storage},
+    stack::Stack,
 };
+
+use crate::arguments::assignment;
 
 #[derive(Args)]
 struct Data {
@@ -51,11 +52,6 @@ pub(super) struct Services {
     base_url: String,
 }
 
-/// Two texts with `=` in between.
-pub(super) fn assignment(text: &str) -> Result<(String, String), String> {
-    text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or_else(|| "is not NAME=VALUE".to_owned())
-}
-
 /// A data directory, which has seed.json in it whatever the storage: for its owner alone.
 pub(super) fn directory(path: &Path) -> Result<PathBuf, StartError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
@@ -84,7 +80,7 @@ impl Serve {
         }
         let stack = Stack::start(options).await?;
         let seed = seed::ensure(stack.services(), stack.base_url(), &self.data.data_dir).await?;
-        environment::write(&self.data.data_dir, &environment::of(stack.services(), stack.base_url()))?;
+        environment::write(&self.data.data_dir, &stack.services().environment(stack.base_url()))?;
         print!("{}", tour(&seed, &self.data.data_dir));
         interrupted().await?;
         eprintln!("latchkey: stopping");
@@ -96,11 +92,9 @@ impl Services {
     pub(super) async fn run(self) -> Result<(), StartError> {
         runtime::log::to_stderr();
         let options = Options { storage: self.data.storage()?, ..Options::default() };
-        let services = stack::Services::start(options, &self.base_url).await?;
+        let services = services::Services::start(options, &self.base_url).await?;
         seed::ensure(&services, &self.base_url, &self.data.data_dir).await?;
-        let mut environment = environment::of(&services, &self.base_url);
-        environment.insert("AWS_ACCESS_KEY_ID".to_owned(), EVERY_FUNCTION.to_owned());
-        print!("{}", environment::commands(&environment));
+        print!("{}", environment::commands(&services.environment_of_every_function(&self.base_url)));
         interrupted().await?;
         services.stop().await;
         Ok(())
@@ -121,7 +115,7 @@ async fn interrupted() -> Result<(), StartError> {
 fn tour(seed: &Seed, directory: &Path) -> String {
     let seed_file = directory.join("seed.json");
     let block =
-        include_str!("../../../../README.md").split_once("<!-- tour -->\n```sh\n").and_then(|(_, rest)| rest.split_once("```"));
+        include_str!("../../../README.md").split_once("<!-- tour -->\n```sh\n").and_then(|(_, rest)| rest.split_once("```"));
     let commands = block.map_or("", |(block, _)| block).replace(".latchkey/seed.json", &format!("'{}'", seed_file.display()));
     format!(
         "Latchkey answers at {}. Demo credentials are in {}. Ctrl-C stops it.\n\nA tour to paste into another shell; it needs curl:\n\n{commands}",
@@ -132,7 +126,8 @@ fn tour(seed: &Seed, directory: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use seed::{Credentials, Person, Seeded, Staff, Users};
+    use operator::founder::Credentials;
+    use seed::{Person, Seeded, Staff, Users};
 
     use super::*;
 

@@ -6,8 +6,13 @@ use http::Method;
 use runtime::StartError;
 use serde_json::Value;
 
-use crate::{openapi, stack::TEMPLATE};
 use sam::template::{Description, Physical, PhysicalResource, ResponseType, Settings, Template};
+
+/// The template that is deployed.
+const TEMPLATE: &str = include_str!("../../../template.yaml");
+
+/// The published document.
+const DOCUMENT: &str = include_str!("../../../openapi.json");
 
 /// What a stack of this version is like.
 pub(super) struct Expected {
@@ -35,7 +40,7 @@ impl Expected {
             (id.clone(), PhysicalResource { reference: id, attributes: attributes.into() })
         });
         let imagined: Physical = imagined.collect();
-        Ok(Self { template: template.resolve(&imagined)?, operations: operations(&serde_json::from_str(&openapi::document())?) })
+        Ok(Self { template: template.resolve(&imagined)?, operations: operations(&serde_json::from_str(DOCUMENT)?) })
     }
 
     /// The body of a gateway response that mentions nothing of a call.

@@ -3,10 +3,9 @@
 use clap::{Args, Subcommand};
 use domain::{kind::Kind, signing};
 use runtime::StartError;
-use serde::Serialize;
 
-use super::operator::Place;
-use crate::signing_keys::{Early, SigningKeys};
+use crate::{output::print, place::Place};
+use operator::signing_keys::{Early, SigningKeys};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -111,9 +110,4 @@ impl Step {
 
 async fn work<T>(place: &Place, act: impl AsyncFnOnce(SigningKeys) -> Result<T, StartError>) -> Result<T, StartError> {
     place.at("tokens", async |env, edge| act(SigningKeys::open(&env, &edge)?).await).await
-}
-
-fn print(value: &impl Serialize) -> Result<(), StartError> {
-    println!("{}", serde_json::to_string_pretty(value)?);
-    Ok(())
 }

@@ -4,5 +4,5 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    latchkey::cli::run().await
+    latchkey::run().await
 }

@@ -7,7 +7,7 @@ use runtime::{
     edge::{SdkConfig, system_clock},
 };
 
-use super::client::print;
+use crate::output::print;
 
 #[derive(Args)]
 pub(super) struct Canary {

@@ -18,8 +18,6 @@ use serde_json::Value;
 use store::{Store, Tables};
 use zeroize::Zeroizing;
 
-use crate::stack::Services;
-
 /// The peppers of one stack, and the hashes under them.
 pub struct PepperRoll {
     store: Store,
@@ -80,14 +78,6 @@ const CURRENT: &str = "AWSCURRENT";
 const PENDING: &str = "AWSPENDING";
 
 impl PepperRoll {
-    /// Those of these local services.
-    ///
-    /// # Errors
-    /// A setting of the token function that is missing or wrong.
-    pub fn new(services: &Services) -> Result<Self, StartError> {
-        Self::open(&Env::from_map(services.variables("tokens")), services.edge())
-    }
-
     /// Those of whatever stack `env` names, by the token function's own variables.
     ///
     /// # Errors

@@ -1,14 +1,11 @@
 //! The client's commands: what an integrator does over HTTP, from a shell, with any deployment. Credentials come from the
 //! environment alone, since `ps` shows arguments to everybody.
 
-use std::io::{self, Write};
-
 use ::client::{Credential, Deployment, Session};
 use clap::{Args, Subcommand};
 use runtime::{Env, StartError, edge::system_clock};
-use serde_json::Value;
 
-use super::keys;
+use crate::{keys, output::print};
 
 const URL: &str = "LATCHKEY_URL";
 const TOKEN: &str = "LATCHKEY_TOKEN";
@@ -83,10 +80,4 @@ fn session(deployment: Deployment, env: &Env) -> Result<Session, StartError> {
         }
     };
     Ok(Session::new(deployment.into(), credential, system_clock()))
-}
-
-/// Shows an answer on standard output, which nothing else is written to.
-pub(super) fn print(answer: &Value) -> Result<(), StartError> {
-    writeln!(io::stdout().lock(), "{}", serde_json::to_string_pretty(answer)?)?;
-    Ok(())
 }

@@ -2,10 +2,9 @@
 
 use clap::{Args, Subcommand};
 use runtime::StartError;
-use serde::Serialize;
 
-use super::operator::Place;
-use crate::peppers::PepperRoll;
+use crate::{output::print, place::Place};
+use operator::peppers::PepperRoll;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -54,9 +53,4 @@ impl Command {
 
 async fn work<T>(place: &Place, act: impl AsyncFnOnce(PepperRoll) -> Result<T, StartError>) -> Result<T, StartError> {
     place.at("tokens", async |env, edge| act(PepperRoll::open(&env, &edge)?).await).await
-}
-
-fn print(value: &impl Serialize) -> Result<(), StartError> {
-    println!("{}", serde_json::to_string_pretty(value)?);
-    Ok(())
 }

@@ -1,12 +1,18 @@
 //! The command line: the platform on a laptop, the operator's commands, and a client of any deployment.
 
+#[cfg(not(feature = "local"))]
+mod absent;
+mod arguments;
 mod canary;
 mod client;
 mod doctor;
 mod keys;
-mod operator;
+mod onboarding;
+mod output;
 mod peppers;
+mod place;
 mod proxy_secret;
+#[cfg(feature = "local")]
 mod serve;
 mod signing_keys;
 
@@ -14,25 +20,32 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Latchkey: the whole platform in one process on a laptop, the operator's commands, and a client of any deployment.
+/// Latchkey: the operator's commands, and a client of any deployment.
 #[derive(Parser)]
+#[cfg_attr(feature = "local", doc = "", doc = "Without a command it starts the whole platform in one process on a laptop.")]
 #[command(version, about, args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
+    #[cfg(feature = "local")]
     #[command(flatten)]
     serve: serve::Serve,
 }
 
 #[derive(Subcommand)]
 enum Command {
+    #[cfg(not(feature = "local"))]
+    #[command(flatten)]
+    Absent(absent::Command),
     /// Start the embedded services alone and print the environment by which functions reach them
+    #[cfg(feature = "local")]
     Services(serve::Services),
     /// Look at a deployed stack from outside and inside, and say what is wrong (docs/doctor.md)
     Doctor(doctor::Doctor),
     /// Make a key, use it, revoke it, and measure until when it was let in (docs/canary.md)
     Canary(canary::Canary),
     /// Print the `OpenAPI` document, which infra/openapi.json keeps
+    #[cfg(feature = "local")]
     Openapi,
     /// Rotate what a proxy in front of a deployed API proves itself by (docs/proxy.md), by your AWS credentials
     #[command(subcommand)]
@@ -44,7 +57,7 @@ enum Command {
     #[command(subcommand)]
     Peppers(peppers::Command),
     #[command(flatten)]
-    Operator(operator::Command),
+    Onboarding(onboarding::Command),
     #[command(flatten)]
     Client(client::Command),
 }
@@ -53,18 +66,25 @@ enum Command {
 pub async fn run() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
+        #[cfg(feature = "local")]
         None => cli.serve.run().await,
+        #[cfg(not(feature = "local"))]
+        None => Err(format!("name a command (--help lists them); serving {}", absent::HOW_TO_GET_IT).into()),
+        #[cfg(not(feature = "local"))]
+        Some(Command::Absent(command)) => command.run(),
+        #[cfg(feature = "local")]
         Some(Command::Services(services)) => services.run().await,
         Some(Command::Canary(canary)) => canary.run().await,
         Some(Command::Doctor(doctor)) => doctor.run().await,
+        #[cfg(feature = "local")]
         Some(Command::Openapi) => {
-            print!("{}", crate::openapi::document());
+            print!("{}", local::openapi::document());
             Ok(())
         }
         Some(Command::ProxySecret(command)) => command.run().await,
         Some(Command::SigningKeys(command)) => command.run().await,
         Some(Command::Peppers(command)) => command.run().await,
-        Some(Command::Operator(command)) => command.run().await,
+        Some(Command::Onboarding(command)) => command.run().await,
         Some(Command::Client(command)) => command.run().await,
     };
     match done {

@@ -19,9 +19,8 @@ use domain::{
     user::{Email, User, UserState},
 };
 use runtime::{Edge, Env, StartError};
+use serde::{Deserialize, Serialize};
 use store::{Store, StoreError, Tables};
-
-use crate::{seed::Credentials, stack::Services};
 
 /// Makes and decides on the operator's authority; every act is audited as theirs.
 pub struct Founder {
@@ -32,18 +31,19 @@ pub struct Founder {
     edge: Edge,
 }
 
+/// A key's name and secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credentials {
+    /// Public.
+    pub client_id: String,
+    /// Not.
+    pub client_secret: String,
+}
+
 /// What the platform's own organization is called.
 const PLATFORM: &str = "Latchkey platform";
 
 impl Founder {
-    /// A founder over these local services.
-    ///
-    /// # Errors
-    /// A setting of the management function that is missing or wrong.
-    pub fn new(services: &Services) -> Result<Self, StartError> {
-        Self::open(&Env::from_map(services.variables("management")), services.edge())
-    }
-
     /// A founder over whatever stack `env` names, by the management function's own variables.
     ///
     /// # Errors

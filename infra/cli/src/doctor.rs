@@ -1,21 +1,15 @@
 //! `latchkey doctor`: what is wrong with a deployed stack.
 
+#[cfg(feature = "local")]
+use std::path::PathBuf;
 use std::{
-    collections::BTreeMap,
-    fs,
     io::{self, Write},
-    path::PathBuf,
     time::Duration,
 };
 
 use clap::Args;
-use runtime::{Edge, Env, StartError, edge::system_clock};
-
-use crate::{
-    aws,
-    doctor::{self, Options},
-    environment,
-};
+use operator::doctor::{self, Options};
+use runtime::{Edge, Env, StartError};
 
 /// What tells that the environment names a stack.
 const MARK: &str = "LATCHKEY_REST_API_ID";
@@ -26,8 +20,12 @@ pub(super) struct Doctor {
     #[arg(long, conflicts_with = "data_dir")]
     deployed: bool,
     /// Where the local stack keeps its data, while it runs; looked at unless the environment names a stack
+    #[cfg(feature = "local")]
     #[arg(long, default_value = ".latchkey", value_name = "DIR")]
     data_dir: PathBuf,
+    #[cfg(not(feature = "local"))]
+    #[arg(long, hide = true, value_parser = crate::absent::data_dir)]
+    data_dir: Option<String>,
     /// Where the deployment answers, when that is not `LATCHKEY_URL` yet
     #[arg(long, value_name = "URL")]
     url: Option<String>,
@@ -55,6 +53,16 @@ impl Doctor {
         if self.deployed || env.optional(MARK).is_some() {
             return Ok((env, Edge::ambient().await));
         }
+        #[cfg(feature = "local")]
+        return self.laptop(&env);
+        #[cfg(not(feature = "local"))]
+        Err(format!("no stack is named by {MARK} (the stack's output OperatorEnvironment)").into())
+    }
+
+    #[cfg(feature = "local")]
+    fn laptop(&self, env: &Env) -> Result<(Env, Edge), StartError> {
+        use local::{aws, environment};
+
         let file = self.data_dir.join(environment::FILE);
         let nowhere = |error| {
             let file = file.display();
@@ -62,11 +70,15 @@ impl Doctor {
                 "no stack is named: neither by {MARK} (the stack's output OperatorEnvironment) nor by {file} of a local one: {error}"
             )
         };
-        let mut variables: BTreeMap<String, String> = environment::parse(&fs::read_to_string(&file).map_err(nowhere)?);
+        let mut variables = environment::parse(&std::fs::read_to_string(&file).map_err(nowhere)?);
         for name in ["LATCHKEY_CLIENT_ID", "LATCHKEY_CLIENT_SECRET"] {
             variables.extend(env.optional(name).map(|value| (name.to_owned(), value.to_owned())));
         }
-        let edge = Edge { clock: system_clock(), entropy: runtime::Entropy::system(), aws: aws::config(&variables, None) };
+        let edge = Edge {
+            clock: runtime::edge::system_clock(),
+            entropy: runtime::Entropy::system(),
+            aws: aws::config(&variables, None),
+        };
         Ok((Env::from_map(variables), edge))
     }
 }

@@ -18,8 +18,6 @@ use runtime::{Edge, Env, StartError};
 use serde::Serialize;
 use store::{PublishedKey, Signer, Store, StoreError, Tables};
 
-use crate::stack::Services;
-
 /// The signing keys of one stack.
 pub struct SigningKeys {
     store: Store,
@@ -89,14 +87,6 @@ pub enum State {
 const LOOK: Duration = Duration::from_secs(1);
 
 impl SigningKeys {
-    /// Those of these local services.
-    ///
-    /// # Errors
-    /// A setting of the token function that is missing or wrong.
-    pub fn new(services: &Services) -> Result<Self, StartError> {
-        Self::open(&Env::from_map(services.variables("tokens")), services.edge())
-    }
-
     /// Those of whatever stack `env` names, by the token function's own variables.
     ///
     /// # Errors

@@ -1,10 +1,8 @@
 //! The operator's commands: what needs no credential of Latchkey's, but the tables themselves, on a laptop's data directory or, with
 //! the operator's own AWS credentials, in a deployed stack.
 
-use std::path::PathBuf;
-
 use clap::{
-    Args, Subcommand,
+    Subcommand,
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use domain::{
@@ -14,18 +12,12 @@ use domain::{
     role::Role,
     user::Email,
 };
-use runtime::{Edge, Env, SettingError, StartError};
+use operator::founder::Founder;
+use runtime::StartError;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use store::StoreError;
 
-use super::serve::{assignment, directory};
-use crate::{
-    cloud::Storage,
-    founder::Founder,
-    seed,
-    stack::{Options, Services},
-};
+use crate::{output::print, place::Place};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -111,20 +103,6 @@ pub(super) enum Command {
     },
 }
 
-/// Where the tables are.
-#[derive(Args)]
-pub(super) struct Place {
-    /// The data directory to work on; the platform must not be running on it
-    #[arg(long, default_value = ".latchkey", value_name = "DIR")]
-    data_dir: PathBuf,
-    /// Work on the deployed stack that the environment names (the stack's output `OperatorEnvironment`), by your AWS credentials
-    #[arg(long, conflicts_with = "data_dir")]
-    deployed: bool,
-    /// A template parameter that the platform on this data directory is started with
-    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = assignment, conflicts_with = "deployed")]
-    parameters: Vec<(String, String)>,
-}
-
 const PLANS: [&str; 3] = ["starter", "pro", "enterprise"];
 
 /// Reads one of the words that the type has on the wire.
@@ -146,31 +124,30 @@ impl Command {
                 if owner.is_some() && plan == Plan::Starter {
                     return Err("--owner gets a personal key, which needs --plan pro or --plan enterprise".into());
                 }
-                let made = place.work(async |founder| onboard(&founder, &name, environment, plan, owner.as_deref()).await);
+                let made = work(&place, async |founder| onboard(&founder, &name, environment, plan, owner.as_deref()).await);
                 print(&made.await?)
             }
             Self::Key { place, organization, user, environment } => {
-                let made = place.work(async |founder| key(&founder, organization, user, environment).await);
+                let made = work(&place, async |founder| key(&founder, organization, user, environment).await);
                 print(&made.await?)
             }
-            Self::Staff { place, email, role } => print(&place.work(async |founder| staff(&founder, &email, role).await).await?),
-            Self::Plan { place, organization, plan } => place.work(async |founder| founder.plan(organization, plan).await).await,
+            Self::Staff { place, email, role } => {
+                print(&work(&place, async |founder| staff(&founder, &email, role).await).await?)
+            }
+            Self::Plan { place, organization, plan } => {
+                work(&place, async |founder| founder.plan(organization, plan).await).await
+            }
             Self::Kyb { place, organization, status } => {
-                place.work(async |founder| founder.kyb(organization, status).await).await
+                work(&place, async |founder| founder.kyb(organization, status).await).await
             }
             Self::Suspend { place, organization } => {
-                place.work(async |founder| founder.suspension(organization, true).await).await
+                work(&place, async |founder| founder.suspension(organization, true).await).await
             }
             Self::Resume { place, organization } => {
-                place.work(async |founder| founder.suspension(organization, false).await).await
+                work(&place, async |founder| founder.suspension(organization, false).await).await
             }
         }
     }
-}
-
-fn print(made: &Value) -> Result<(), StartError> {
-    println!("{}", serde_json::to_string_pretty(made)?);
-    Ok(())
 }
 
 async fn onboard(founder: &Founder, name: &str, kind: Kind, plan: Plan, owner: Option<&str>) -> Result<Value, StartError> {
@@ -219,35 +196,6 @@ async fn staff(founder: &Founder, email: &str, role: Role) -> Result<Value, Star
     Ok(json!({"guid": user.guid, "secret": key.client_secret}))
 }
 
-impl Place {
-    async fn work<T>(&self, act: impl AsyncFnOnce(Founder) -> Result<T, StartError>) -> Result<T, StartError> {
-        self.at("management", async |env, edge| Box::pin(act(Founder::open(&env, &edge)?)).await).await
-    }
-
-    /// Acts where this says, by the variables of the function that runs `binary`.
-    pub(super) async fn at<T>(
-        &self,
-        binary: &str,
-        act: impl AsyncFnOnce(Env, Edge) -> Result<T, StartError>,
-    ) -> Result<T, StartError> {
-        if self.deployed {
-            let done = Box::pin(act(Env::process(), Edge::ambient().await)).await;
-            return done.map_err(|error| match error.downcast_ref::<SettingError>() {
-                Some(unnamed) => {
-                    format!("{unnamed}: --deployed needs the stack's output OperatorEnvironment in the environment").into()
-                }
-                None => error,
-            });
-        }
-        let storage = Storage::Directory(directory(&self.data_dir)?);
-        let options = Options { storage, parameters: self.parameters.iter().cloned().collect(), ..Options::default() };
-        // Where the gateway will answer does not matter to these commands.
-        let services = Services::start(options, "http://127.0.0.1:8787").await?;
-        let done = Box::pin(act(Env::from_map(services.variables(binary)), services.edge().clone())).await;
-        services.stop().await;
-        done.map_err(|error| match error.downcast_ref() {
-            Some(StoreError::Corrupt(problem)) => seed::another_version(&self.data_dir, problem),
-            _ => error,
-        })
-    }
+async fn work<T>(place: &Place, act: impl AsyncFnOnce(Founder) -> Result<T, StartError>) -> Result<T, StartError> {
+    place.at("management", async |env, edge| Box::pin(act(Founder::open(&env, &edge)?)).await).await
 }

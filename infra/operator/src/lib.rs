@@ -1,0 +1,7 @@
+//! The operator's tools for a deployed stack: onboarding and decisions, signing keys, peppers, and the doctor. They link no
+//! function.
+
+pub mod doctor;
+pub mod founder;
+pub mod peppers;
+pub mod signing_keys;

@@ -1,7 +1,16 @@
 //! Who calls, and what they are told.
 
-use reqwest::{Method, RequestBuilder, header::HeaderMap};
+use std::time::{Duration, Instant};
+
+use domain::feed::Rules;
+use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
 use serde_json::Value;
+
+/// The shortest time after which a function gives up a read: what an authorizer allows a try to read the feed.
+pub const SHORTEST_TIMEOUT: Duration = Rules::STANDARD.read_time.checked_div(Rules::STANDARD.read_tries).expect("some tries");
+
+/// How often a call is sent again that an authorizer was too late for.
+const RESENDS: usize = 20;
 
 /// A caller of the platform's HTTP API.
 #[derive(Clone, Debug)]
@@ -107,8 +116,30 @@ impl Caller {
 
 impl Answer {
     /// Sends a request and reads the whole answer.
+    ///
+    /// An authorizer gives up a read of the feed after [`SHORTEST_TIMEOUT`], and refuses with 503 what it cannot decide without
+    /// (CBM-4). On a busy machine that may happen to any call, and says nothing about the platform: such a call is sent again, as
+    /// `Retry-After` asks for. Only where nothing was done, and only after an answer that took so long: a 503 that came sooner has
+    /// another cause.
     pub async fn of(request: RequestBuilder) -> Self {
-        let answer = request.send().await.expect("the gateway answers");
+        let (http, request) = request.build_split();
+        let request = request.expect("a request");
+        for _ in 0..RESENDS {
+            let Some(copy) = request.try_clone() else { break };
+            #[expect(clippy::disallowed_methods, reason = "how long the machine took is real time")]
+            let (sent, answer) = (Instant::now(), Self::read(&http, copy).await);
+            #[expect(clippy::disallowed_methods, reason = "how long the machine took is real time")]
+            let is_late = sent.elapsed() >= SHORTEST_TIMEOUT;
+            let did_nothing = request.method().is_safe() || answer.header("x-amzn-errortype") == "AuthorizerFailureException";
+            if !(is_late && did_nothing && answer.status == StatusCode::SERVICE_UNAVAILABLE) {
+                return answer;
+            }
+        }
+        Self::read(&http, request).await
+    }
+
+    async fn read(http: &reqwest::Client, request: reqwest::Request) -> Self {
+        let answer = http.execute(request).await.expect("the gateway answers");
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let text = answer.text().await.expect("a body of text");
         Self { status, headers, body: serde_json::from_str(&text).unwrap_or_default(), text }

@@ -1,5 +1,5 @@
 //! The harness of the black-box tests: the whole platform in process on a random port, typed callers, a clock that can be
-//! advanced, a proxy that breaks connections, and authorizers as processes of their own.
+//! advanced, a proxy that breaks connections, waiting for events, and authorizers as processes of their own.
 
 #![expect(
     clippy::missing_panics_doc,
@@ -15,6 +15,7 @@ pub mod lambda;
 pub mod platform;
 pub mod proxy;
 pub mod rotator;
+pub mod wait;
 
 pub use caller::{Answer, Caller};
 pub use platform::Platform;

@@ -1,10 +1,7 @@
 //! The platform under test.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -25,7 +22,7 @@ use runtime::edge::system_clock;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::Caller;
+use crate::{Caller, proxy::Proxy, wait::PATIENCE};
 
 /// A running platform with its seed.
 pub struct Platform {
@@ -34,8 +31,41 @@ pub struct Platform {
     /// What the first start made.
     pub seed: Seed,
     http: reqwest::Client,
-    ahead: Arc<AtomicI64>,
+    hands: Hands,
     _directory: TempDir,
+}
+
+/// The hands of a platform's clock. Clones move the same clock.
+#[derive(Clone, Debug, Default)]
+pub struct Hands(Arc<Mutex<Shown>>);
+
+/// What the clock shows.
+#[derive(Debug, Default)]
+struct Shown {
+    /// The moment at which it was stopped; none while it runs as the machine's does.
+    stopped_at: Option<Timestamp>,
+    /// How far it was advanced.
+    advanced: Duration,
+}
+
+impl Hands {
+    fn clock(&self) -> Clock {
+        let (machine, hands) = (system_clock(), self.clone());
+        Arc::new(move || {
+            let shown = hands.0.lock().expect("no panic holds it");
+            shown.stopped_at.unwrap_or_else(&*machine) + shown.advanced
+        })
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, by: Duration) {
+        self.0.lock().expect("no panic holds it").advanced += by;
+    }
+
+    fn stop(&self) {
+        let now = system_clock()();
+        self.0.lock().expect("no panic holds it").stopped_at.get_or_insert(now);
+    }
 }
 
 /// An address that the documentation's allowlists admit.
@@ -51,18 +81,53 @@ impl Platform {
 
     /// Starts the platform with other options. Its clock can be advanced whatever they say.
     pub async fn with(options: Options) -> Self {
-        let ahead = Arc::new(AtomicI64::new(0));
-        let (machine, offset) = (system_clock(), ahead.clone());
-        let clock: Clock = Arc::new(move || Timestamp::from_millis(machine().millis() + offset.load(Ordering::SeqCst)));
+        let hands = Hands::default();
         let directory = tempfile::tempdir().expect("a directory");
-        let stack = Stack::start(Options { clock: Some(clock), ..options }).await.expect("the platform starts");
+        let stack = Stack::start(Options { clock: Some(hands.clock()), ..options }).await.expect("the platform starts");
         let seed = local::seed::ensure(stack.services(), stack.base_url(), directory.path()).await.expect("a seed");
-        Self { stack, seed, http: reqwest::Client::new(), ahead, _directory: directory }
+        Self { stack, seed, http: reqwest::Client::new(), hands, _directory: directory }
+    }
+
+    /// Starts the platform with a proxy between its functions and the service that this variable names, such as
+    /// `AWS_ENDPOINT_URL_KMS`.
+    pub async fn behind_proxy(endpoint: &str, mut options: Options) -> (Self, Proxy) {
+        let (proxy, of_tables) = (Proxy::start().await, endpoint == "AWS_ENDPOINT_URL_DYNAMODB");
+        options.endpoints.insert(endpoint.to_owned(), proxy.url());
+        let forward = proxy.forward();
+        options.listening = Some(Box::new(move |cloud| {
+            forward(if of_tables { cloud.dynamodb_address() } else { cloud.api_address() });
+        }));
+        (Self::with(options).await, proxy)
     }
 
     /// Moves the clock of everything forward.
     pub fn advance(&self, by: Duration) {
-        self.ahead.fetch_add(i64::try_from(by.as_millis()).expect("a time within reach"), Ordering::SeqCst);
+        self.hands.advance(by);
+    }
+
+    /// Stops the clock of everything: from now on only [`Platform::advance`] moves it. Every test that compares times does this
+    /// first, so that the outcome does not depend on when a second ends, or how long a call takes.
+    ///
+    /// What waits for time to pass (an authorizer that reads the feed again after a second) then waits for the test to advance it.
+    pub fn stop_clock(&self) {
+        self.hands.stop();
+    }
+
+    /// The hands of the clock, for what runs beside the test.
+    #[must_use]
+    pub fn hands(&self) -> Hands {
+        self.hands.clone()
+    }
+
+    /// Waits until every stream's consumer has seen what was written so far.
+    pub async fn settle(&self) {
+        self.stack.settle_within(PATIENCE).await.expect("the streams are consumed");
+    }
+
+    /// Stops the platform, once the streams are consumed: the stop itself waits for them only a few seconds.
+    pub async fn stop(self) {
+        self.settle().await;
+        self.stack.stop().await.expect("the platform stops");
     }
 
     /// Somebody without a credential.

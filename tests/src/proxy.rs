@@ -27,6 +27,7 @@ pub enum Mode {
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
+    service: watch::Sender<Option<SocketAddr>>,
     mode: watch::Sender<Mode>,
     held: watch::Receiver<usize>,
     task: JoinHandle<()>,
@@ -35,16 +36,31 @@ pub struct Proxy {
 impl Proxy {
     /// Starts a proxy to `service` that lets everything pass.
     pub async fn to(service: SocketAddr) -> Self {
+        let proxy = Self::start().await;
+        proxy.forward()(service);
+        proxy
+    }
+
+    /// Starts a proxy whose service does not listen yet: connections wait until [`Proxy::forward`] says where it does. So a service
+    /// takes any free port, and none that was free a moment ago.
+    pub async fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
+        let (service, known) = watch::channel(None);
         let (mode, watched) = watch::channel(Mode::Pass);
         let (count, held) = watch::channel(0);
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(relay(client, service, watched.clone(), count.clone()));
+                tokio::spawn(relay(client, known.clone(), watched.clone(), count.clone()));
             }
         });
-        Self { address, mode, held, task }
+        Self { address, service, mode, held, task }
+    }
+
+    /// Says where the service listens.
+    pub fn forward(&self) -> impl FnOnce(SocketAddr) + Send + use<> {
+        let service = self.service.clone();
+        move |address| _ = service.send_replace(Some(address))
     }
 
     /// Where it listens.
@@ -70,11 +86,17 @@ impl Drop for Proxy {
     }
 }
 
-async fn relay(client: TcpStream, service: SocketAddr, mode: watch::Receiver<Mode>, held: watch::Sender<usize>) {
+async fn relay(
+    client: TcpStream,
+    mut service: watch::Receiver<Option<SocketAddr>>,
+    mode: watch::Receiver<Mode>,
+    held: watch::Sender<usize>,
+) {
     if *mode.borrow() == Mode::Cut {
         return;
     }
-    let Ok(service) = TcpStream::connect(service).await else { return };
+    let Some(address) = service.wait_for(Option::is_some).await.ok().and_then(|address| *address) else { return };
+    let Ok(service) = TcpStream::connect(address).await else { return };
     let (from_client, to_client) = client.into_split();
     let (from_service, to_service) = service.into_split();
     tokio::select! {

@@ -95,17 +95,26 @@ mod tests {
     /// Deviation: schedules.
     #[tokio::test]
     async fn a_function_is_called_once_for_each_interval_of_the_clock() {
-        let now = Arc::new(AtomicI64::new(0));
+        let (now, looks) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicUsize::new(0)));
         let clock: Clock = Arc::new({
-            let now = now.clone();
-            move || Timestamp::from_seconds(now.load(Ordering::SeqCst))
+            let (now, looks) = (now.clone(), looks.clone());
+            move || {
+                looks.fetch_add(1, Ordering::SeqCst);
+                Timestamp::from_seconds(now.load(Ordering::SeqCst))
+            }
         });
         let (calls, look) = (Counting::default(), Duration::from_millis(5));
         let count = calls.0.clone();
         let schedule = Schedule { name: "Rounds".into(), every: Duration::from_mins(5) };
         let running =
             tokio::spawn(run("Canary".into(), "arn:aws:events:r:1:rule/x".into(), schedule, Arc::new(calls), clock, look));
-        let looked = async || tokio::time::sleep(look * 20).await;
+        // A look calls before it sleeps: with the second one from here on, whatever the first one called for was called.
+        let looked = async || {
+            let before = looks.load(Ordering::SeqCst);
+            while looks.load(Ordering::SeqCst) < before + 2 {
+                tokio::time::sleep(look).await;
+            }
+        };
         for (moment, expected) in [(0, 0), (299, 0), (300, 1), (301, 1), (599, 1), (600, 2), (6_000, 3)] {
             now.store(moment, Ordering::SeqCst);
             looked().await;

@@ -41,7 +41,12 @@ pub struct Options {
     /// Other addresses for the embedded services (`AWS_ENDPOINT_URL…`), by which the functions reach them: for a test that
     /// puts something in between.
     pub endpoints: BTreeMap<String, String>,
+    /// Told of the embedded services once they listen, and before anything calls them: for a test whose `endpoints` lead to them.
+    pub listening: Option<Listening>,
 }
+
+/// See [`Options::listening`].
+pub type Listening = Box<dyn FnOnce(&Cloud) + Send>;
 
 impl Default for Options {
     fn default() -> Self {
@@ -54,6 +59,7 @@ impl Default for Options {
             clock: None,
             entropy: Entropy::system(),
             endpoints: BTreeMap::new(),
+            listening: None,
         }
     }
 }
@@ -92,6 +98,9 @@ impl Services {
         let machine = system_clock();
         let clock = options.clock.clone().unwrap_or_else(|| machine.clone());
         let mut cloud = Cloud::start(options.storage, options.service_ports, clock.clone()).await?;
+        if let Some(listening) = options.listening {
+            listening(&cloud);
+        }
         let mut parameters = BTreeMap::from([("Issuer".to_owned(), issuer.to_owned())]);
         parameters.extend(options.parameters);
         let template = Template::parse(&options.template, Settings { parameters, ..Settings::default() })?;

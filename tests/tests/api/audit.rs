@@ -1,10 +1,7 @@
 //! The audit table's one consumer (LEAK-6), handed the table's stream as Lambda hands it over: records come more than once, two
 //! consumers may run at the same moment, and what cannot be linked is never skipped.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::audit::{self, Link};
@@ -17,7 +14,7 @@ use local::{
     services::{Options, TEMPLATE},
 };
 use serde_json::{Value, json};
-use tests::Platform;
+use tests::{Platform, wait::PATIENCE};
 
 use crate::minted::seed_organization;
 
@@ -73,7 +70,7 @@ async fn stream(platform: &Platform) -> Vec<Value> {
         kept.lock().unwrap().extend(event["Records"].as_array().unwrap().clone());
         async { Ok(Value::Null) }
     });
-    source.unwrap().drain(Duration::from_secs(20)).await.unwrap();
+    source.unwrap().drain(PATIENCE).await.unwrap();
     let mut records = records.lock().unwrap().clone();
     // The platform's own people have a chain of their own.
     let organization = format!("#{}", seed_organization(platform));
@@ -118,7 +115,7 @@ async fn leak_6_linked_events_that_come_again_change_nothing() {
     let platform = Platform::start().await;
     let bank = json!({"name": "Second", "environment": "sandbox"});
     assert_eq!(platform.organization().await.post("/api/banks", &bank).await.status, 201);
-    platform.stack.settle().await.unwrap();
+    platform.settle().await;
     let (before, records) = (chain(&platform).await, stream(&platform).await);
     let inserted = of_class(&records, "INSERT", "A#");
     assert_eq!(linked(&platform).await, events(&inserted), "in the order of the stream");

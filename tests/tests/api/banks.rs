@@ -20,6 +20,7 @@ use crate::{
 #[tokio::test]
 async fn cyb_1_a_bank_from_201_to_a_new_name() {
     let platform = Platform::start().await;
+    platform.stop_clock();
     let caller = platform.organization().await;
     let made = caller.post("/api/banks", &json!({"name": "Second", "environment": "sandbox"})).await;
     assert_eq!(made.status, 201, "{made:?}");

@@ -28,12 +28,16 @@ use tests::{
     Caller,
     lambda::{FunctionProcess, Outcome},
     platform::{ALLOWED, ELSEWHERE, credentials},
+    wait::PATIENCE,
 };
 use tokio::{net::TcpListener, process::Command};
 
+use crate::bound::within;
+
 const WHY: &str = "LATCHKEY_BOOTSTRAPS names the directory of `sam build`; .ci/run sets it";
 const PATH: &str = "/v1/whoami";
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Lambda starts a function's process again that has not asked for an event by then.
+const LAMBDA_INIT: Duration = Duration::from_secs(10);
 
 /// The platform over processes.
 struct Deployed {
@@ -176,10 +180,7 @@ async fn every_function_answers_genuine_events() {
     assert_eq!(deployed.anonymous().get("/api/openapi.json").await.status, 200);
 
     assert_eq!(organization.post(&format!("/api/keys/{}/revoke", key.client_id), &json!({})).await.status, 200);
-    let revoked = Instant::now();
-    while caller.from(ALLOWED).get(PATH).await.status != 401 {
-        assert!(revoked.elapsed() < Duration::from_secs(5), "a revoked key is still let in");
-    }
+    within("the revoke", async || caller.from(ALLOWED).get(PATH).await, |answer| answer.status == 401).await;
 
     deployed.functions.invoke("CanaryFunction", json!({})).await.unwrap();
     let said = fs::read_to_string(deployed.directory.path().join("CanaryFunction")).unwrap();
@@ -325,7 +326,8 @@ async fn cold_starts_are_measured() {
         }
         times.sort_unstable();
         println!("cold start of {function}: {:.1} ms in the median of {}", times[4].as_secs_f64() * 1000.0, times.len());
-        assert!(times[4] < Duration::from_secs(2), "{function}: {times:?}");
+        // A measurement; what is asserted is only what Lambda itself ends.
+        assert!(times[4] < LAMBDA_INIT, "{function}: {times:?}");
     }
 }
 

@@ -4,8 +4,8 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    sync::{Arc, Mutex},
-    time::Duration,
+    sync::{Arc, Mutex, OnceLock},
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -14,10 +14,10 @@ use axum::{
     extract::State,
     http::{HeaderMap, Request, Response},
 };
-use emulator::cloud::Ports;
+use emulator::cloud::Cloud;
 use local::services::{Options, TEMPLATE};
 use serde_json::{Value, json};
-use tests::{Caller, Platform};
+use tests::{Caller, Platform, caller::SHORTEST_TIMEOUT};
 
 const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cost.md"));
 const WHOAMI: &str = "/v1/whoami";
@@ -28,14 +28,15 @@ type Counts = BTreeMap<String, usize>;
 /// A service with a counter in front of it.
 #[derive(Clone)]
 struct Meter {
-    service: SocketAddr,
+    /// Known once it listens, before anything calls it.
+    service: Arc<OnceLock<SocketAddr>>,
     http: reqwest::Client,
     counts: Arc<Mutex<Counts>>,
 }
 
 impl Meter {
     /// Counts what goes to `service`, under the address that it answers with.
-    async fn before(service: SocketAddr, counts: Arc<Mutex<Counts>>) -> String {
+    async fn before(service: Arc<OnceLock<SocketAddr>>, counts: Arc<Mutex<Counts>>) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let meter = Self { service, http: reqwest::Client::new(), counts };
@@ -55,7 +56,7 @@ async fn pass(State(meter): State<Meter>, request: Request<Body>) -> Response<Bo
     let keys = items.map(|table| table["Keys"].as_array().map_or(0, Vec::len)).sum::<usize>().max(1);
     *meter.counts.lock().unwrap().entry(operation).or_default() += keys;
     // With the host that the caller signed.
-    let url = format!("http://{}{}", meter.service, parts.uri);
+    let url = format!("http://{}{}", meter.service.get().unwrap(), parts.uri);
     let sent = meter.http.request(parts.method, url).headers(parts.headers).body(body);
     let answer = sent.send().await.unwrap();
     let (status, headers): (_, HeaderMap) = (answer.status(), answer.headers().clone());
@@ -72,26 +73,43 @@ struct Metered {
 
 impl Metered {
     async fn start() -> Self {
-        let port = || std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-        let ports = Ports { dynamodb: port(), api: port() };
-        let (counts, local) = (Arc::default(), |port: u16| SocketAddr::from(([127, 0, 0, 1], port)));
+        let (counts, tables, others) = (Arc::default(), Arc::default(), Arc::default());
         let endpoints = BTreeMap::from([
-            ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), Meter::before(local(ports.dynamodb), Arc::clone(&counts)).await),
-            ("AWS_ENDPOINT_URL".to_owned(), Meter::before(local(ports.api), Arc::clone(&counts)).await),
+            ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), Meter::before(Arc::clone(&tables), Arc::clone(&counts)).await),
+            ("AWS_ENDPOINT_URL".to_owned(), Meter::before(Arc::clone(&others), Arc::clone(&counts)).await),
         ]);
-        let platform = Platform::with(Options { service_ports: ports, endpoints, ..Options::default() }).await;
-        Self { platform, counts, api: local(ports.api) }
+        let listening = move |cloud: &Cloud| {
+            tables.set(cloud.dynamodb_address()).unwrap();
+            others.set(cloud.api_address()).unwrap();
+        };
+        let options = Options { endpoints, listening: Some(Box::new(listening)), ..Options::default() };
+        let platform = Platform::with(options).await;
+        platform.stop_clock();
+        let api = platform.stack.services().cloud().api_address();
+        Self { platform, counts, api }
     }
 
-    /// What ten calls ask for, each `after` the one before.
+    /// What ten calls ask for, each `after` the one before. They are made again where the machine was so slow with one of them that
+    /// something may have been asked for twice.
     async fn ten(&self, after: Duration, call: impl AsyncFn()) -> Counts {
-        self.platform.stack.settle().await.unwrap();
-        self.counts.lock().unwrap().clear();
-        for _ in 0..10 {
-            self.platform.advance(after);
-            call().await;
+        for _ in 0..20 {
+            self.platform.settle().await;
+            self.counts.lock().unwrap().clear();
+            let mut longest = Duration::ZERO;
+            for _ in 0..10 {
+                self.platform.advance(after);
+                #[expect(clippy::disallowed_methods, reason = "how long the machine took is real time")]
+                let begun = Instant::now();
+                call().await;
+                #[expect(clippy::disallowed_methods, reason = "how long the machine took is real time")]
+                let took = begun.elapsed();
+                longest = longest.max(took);
+            }
+            if longest < SHORTEST_TIMEOUT {
+                return self.counts.lock().unwrap().clone();
+            }
         }
-        self.counts.lock().unwrap().clone()
+        panic!("no ten calls of less than {SHORTEST_TIMEOUT:?} each")
     }
 }
 
@@ -125,7 +143,7 @@ async fn a_guarded_call_costs_at_most_one_read() {
     let apart = metered.ten(Duration::from_millis(1100), async || ok(&caller).await).await;
     assert_eq!(apart, counts(&[("Query", 10 * stated("DynamoDB reads of a guarded call with an access token"))]));
     let together = metered.ten(Duration::ZERO, async || ok(&caller).await).await;
-    assert!(together.values().sum::<usize>() <= 3, "{together:?}");
+    assert_eq!(together, Counts::new());
 
     let developer = metered.platform.developer();
     ok(&developer).await;

@@ -37,6 +37,7 @@ pub async fn issue(platform: &Platform, bank: &Caller, more: &Value) -> Caller {
 #[tokio::test]
 async fn cyb_8_201_with_the_claims_of_the_parent() {
     let platform = Platform::start().await;
+    platform.stop_clock();
     let bank = platform.bank().await;
     platform.advance(std::time::Duration::from_mins(1));
     let customer = issue(&platform, &bank, &json!({})).await;

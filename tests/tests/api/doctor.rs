@@ -8,7 +8,7 @@ mod stage;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use domain::time::{Clock, Timestamp};
+use domain::time::Clock;
 use local::aws;
 use operator::doctor::{self, Options, Report, Verdict};
 use runtime::{Edge, Entropy, Env};
@@ -93,17 +93,19 @@ impl Patient {
         Env::from_map(variables)
     }
 
-    fn edge(&self, ahead: i64) -> Edge {
+    fn edge(&self) -> Edge {
+        self.edge_at(runtime::edge::system_clock())
+    }
+
+    fn edge_at(&self, clock: Clock) -> Edge {
         let mut variables = self.platform.stack.services().environment("");
         variables.insert("AWS_ENDPOINT_URL".into(), self.services.url().into());
         variables.insert("AWS_ENDPOINT_URL_DYNAMODB".into(), self.tables.url().into());
-        let machine = runtime::edge::system_clock();
-        let clock: Clock = std::sync::Arc::new(move || Timestamp::from_millis(machine().millis() + ahead * 1000));
         Edge { clock, entropy: Entropy::system(), aws: aws::config(&variables, None) }
     }
 
     async fn examine(&self) -> Report {
-        self.examine_as(self.env(), &self.edge(0), self.gateway.url()).await
+        self.examine_as(self.env(), &self.edge(), self.gateway.url()).await
     }
 
     async fn examine_as(&self, env: Env, edge: &Edge, url: &str) -> Report {
@@ -207,7 +209,7 @@ async fn what_cannot_be_looked_at_is_unknown() {
     }
     patient.recover();
     let only_outside = Env::default().with("LATCHKEY_URL", patient.platform.stack.base_url());
-    let report = patient.examine_as(only_outside, &patient.edge(0), patient.gateway.url()).await;
+    let report = patient.examine_as(only_outside, &patient.edge(), patient.gateway.url()).await;
     assert!(report.is_sound(), "{report}");
     assert!(report.to_string().contains("api.authorizers: unknown: LATCHKEY_REST_API_ID is not set"), "{report}");
     assert!(report.to_string().contains("credential.token: unknown: name a key by LATCHKEY_CLIENT_ID"), "{report}");

@@ -160,6 +160,7 @@ async fn rfc_7662_4xx_to_bad_requests() {
 #[tokio::test]
 async fn rfc_7662_200_inactive_at_the_very_end_of_the_token() {
     let platform = Platform::start().await;
+    platform.stop_clock();
     let key = &platform.seed.bank.key;
     let token = platform.token(key).await;
     platform.advance(Duration::from_secs(1700));

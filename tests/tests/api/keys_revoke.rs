@@ -24,6 +24,7 @@ async fn revoke(caller: &Caller, id: &str) -> Answer {
 #[tokio::test]
 async fn cbm_4_200_and_revoked_however_often() {
     let platform = Platform::start().await;
+    platform.stop_clock();
     let caller = platform.organization().await;
     for family in Family::both(&platform) {
         for [first, second] in [["client_id", "guid"], ["guid", "client_id"]] {
@@ -213,7 +214,7 @@ async fn leak_6_one_chained_event_for_every_change_and_none_for_a_refusal() {
         assert_eq!((caller.delete(&item).await.status, revoke(&caller, &key).await.status), (204, 200));
     }
 
-    platform.stack.settle().await.unwrap();
+    platform.settle().await;
     let chain = platform.stack.services().store().unwrap().audit_chain(organization).await.unwrap();
     assert_eq!(chain.links.len(), seeded + expected.len(), "{:#?}", chain.events);
     assert_eq!(chain.events.len(), chain.links.len());
@@ -272,7 +273,7 @@ async fn leak_6_every_organization_has_its_own_chain() {
         let made = caller.post("/api/banks", &json!({"name": name, "environment": "sandbox"})).await;
         assert_eq!(made.status, 201, "{made:?}");
     }
-    platform.stack.settle().await.unwrap();
+    platform.settle().await;
     for (organization, own, other, seeded) in
         [(guid(&platform.seed.organization.guid), "Ours", "Theirs", SEEDED), (neighbour, "Theirs", "Ours", 4)]
     {

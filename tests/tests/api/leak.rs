@@ -190,9 +190,9 @@ async fn leak_1_nothing_that_was_written_holds_a_secret_or_token() {
     }
     bad_run(&platform, &handed_out, &needles).await;
 
-    platform.stack.settle().await.unwrap();
+    platform.settle().await;
     assert_eq!(needles.found_below(directory.path()), [], "while it runs, with the write-ahead log");
-    platform.stack.stop().await.unwrap();
+    platform.stop().await;
     assert_eq!(needles.found_below(directory.path()), [], "after it stopped");
     let (said, written) = (logs.said.bytes(), logs.written.bytes());
     assert_eq!(needles.lines_of(&said), Vec::<String>::new(), "said, though it would not have been written");

@@ -36,6 +36,7 @@ async fn cyb_1_200_for_ones_own_organization() {
 #[tokio::test]
 async fn cyb_1_200_for_a_new_name_and_nothing_else() {
     let platform = Platform::start().await;
+    platform.stop_clock();
     let caller = platform.organization().await;
     let path = format!("/api/organizations/{}", platform.seed.organization.guid);
     let before = caller.get(&path).await.body;

@@ -1,15 +1,11 @@
 //! People with personal keys of their own, and how soon they feel a change.
 
-#![expect(clippy::disallowed_methods, reason = "five seconds of real time")]
-
-use std::time::{Duration, Instant};
-
 use domain::{ids::Guid, kind::Kind, role::Role, scope::ScopeSet};
 use reqwest::Method;
 use serde_json::Value;
 use tests::{Answer, Caller, Platform};
 
-use crate::{estate::text, minted::seed_organization};
+use crate::{bound::within, estate::text, minted::seed_organization};
 
 /// Somebody who calls by a personal key.
 pub struct Person {
@@ -56,17 +52,9 @@ pub async fn post_once(caller: &Caller, path: &str, key: &str, body: &Value) -> 
 
 /// Asserts that a call is answered so within five seconds from now on, and from then on.
 pub async fn felt(what: &str, ask: impl AsyncFn() -> Answer, expected: (u16, &str)) {
-    let changed = Instant::now();
     let seen = |answer: &Answer| (answer.status, answer.body["message_code"].as_str().unwrap_or_default().to_owned());
     let expected = (expected.0, expected.1.to_owned());
-    loop {
-        let answer = ask().await;
-        if seen(&answer) == expected {
-            break;
-        }
-        assert!(changed.elapsed() < Duration::from_secs(5), "{what}: not after {:?}: {answer:?}", changed.elapsed());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    within(what, &ask, |answer| seen(answer) == expected).await;
     for _ in 0..3 {
         let answer = ask().await;
         assert_eq!(seen(&answer), expected, "{what}, and then not: {answer:?}");

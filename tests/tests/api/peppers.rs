@@ -1,18 +1,15 @@
 //! The roll of the pepper, by nesting (docs/peppers.md): every secret works before, during and after, whatever an instance remembers,
 //! and nobody's secret is needed for it.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use credentials::pepper::KEPT;
 use domain::ids::Guid;
-use emulator::cloud::{Ports, Storage};
+use emulator::cloud::Storage;
 use local::services::Options;
 use operator::{founder::Credentials, peppers::PepperRoll};
 use serde_json::{Value, json};
-use tests::{
-    Caller, Platform,
-    proxy::{Mode, Proxy},
-};
+use tests::{Caller, Platform, proxy::Mode};
 
 use crate::{
     command_line::{Shell, operator_of, path},
@@ -204,14 +201,7 @@ async fn no_pepper_is_lost_to_another_addition() {
 /// Secrets Manager does not answer when the hour is over: the peppers that are known stay right. A new one comes with the next answer.
 #[tokio::test]
 async fn an_outage_of_secrets_manager_refuses_nobody() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let proxy = Proxy::to(SocketAddr::from(([127, 0, 0, 1], port))).await;
-    let platform = Platform::with(Options {
-        service_ports: Ports { api: port, ..Ports::default() },
-        endpoints: BTreeMap::from([("AWS_ENDPOINT_URL_SECRETS_MANAGER".to_owned(), proxy.url())]),
-        ..Options::default()
-    })
-    .await;
+    let (platform, proxy) = Platform::behind_proxy("AWS_ENDPOINT_URL_SECRETS_MANAGER", Options::default()).await;
     work(&platform, &platform.anonymous()).await;
     platform.bank_key(json!({})).await;
     roll(&platform).add().await.unwrap();
@@ -271,7 +261,7 @@ async fn the_commands_print_versions_and_counts_alone() {
         assert_eq!((&event[0]["target"], &event[0]["actor"]["type"]), (&json!("2"), &json!("operator")));
     }
     printed.extend(chain.events.into_values());
-    platform.stack.stop().await.unwrap();
+    platform.stop().await;
     let peppers = peppers(directory.path());
     assert_eq!(peppers.len(), 2);
     for pepper in peppers {

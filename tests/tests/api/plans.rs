@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tests::{Answer, Caller, Platform};
 
 use crate::{
+    bound::BOUND,
     estate::{estate, text},
     minted::{guid, seed_organization},
     people::{Person, events, felt},
@@ -61,6 +62,7 @@ async fn cbm_2_a_downgrade_stops_personal_keys_and_an_upgrade_restores_them_with
 #[tokio::test]
 async fn cbm_2_a_downgrade_after_notice_comes_about_by_itself() {
     let platform = Platform::start().await;
+    platform.stop_clock();
     let (operations, owner, machine) = (platform.operations(), platform.owner(), platform.organization().await);
     let end = in_hours(&platform, 24);
     let noticed = change(&platform, &operations, &json!({"plan": "starter", "effective_at": end})).await;
@@ -77,6 +79,7 @@ async fn cbm_2_a_downgrade_after_notice_comes_about_by_itself() {
     let shown = platform.operations().get(&path(&platform)).await;
     assert_eq!((&shown.body["plan"], &shown.body["plan_change"]), (&json!("starter"), &Value::Null), "{shown:?}");
     assert_eq!(change(&platform, &operations, &json!({"plan": "pro"})).await.status, 200);
+    platform.advance(BOUND);
     felt("the upgrade", async || owner.get("/api/banks").await, (200, "")).await;
 }
 

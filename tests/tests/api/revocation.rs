@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use emulator::cloud::{Ports, Storage};
+use emulator::cloud::Storage;
 use local::services::Options;
 use operator::founder::Credentials;
 use serde_json::{Value, json};
@@ -15,11 +15,11 @@ use tests::{
     Platform,
     lambda::{FunctionProcess, Outcome},
     proxy::{Mode, Proxy},
+    wait,
 };
 use tokio::time::sleep;
 
-/// From the answer of the revoke to the last allow (CBM-4).
-const BOUND: Duration = Duration::from_secs(5);
+use crate::bound::{BOUND, die};
 
 #[tokio::test]
 async fn cbm_4_401_for_key_and_live_tokens_within_five_seconds() {
@@ -31,16 +31,7 @@ async fn cbm_4_401_for_key_and_live_tokens_within_five_seconds() {
     assert_eq!(platform.organization().await.delete(&path).await.status, 204);
     let refused_token = platform.request_token(&key, platform.anonymous()).await;
     refused_token.assert_oauth_error(401, "invalid_client");
-    let answered = Instant::now();
-    loop {
-        let answer = caller.get("/v1/whoami").await;
-        if answer.status != 200 {
-            answer.assert_error(401, "authentication_failed");
-            break;
-        }
-        assert!(answered.elapsed() < BOUND, "still admitted {:?} after the revoke", answered.elapsed());
-        sleep(Duration::from_millis(50)).await;
-    }
+    die(&[&caller]).await;
 }
 
 /// Three instances that share only the tables, each of which has the token in its cache of verified ones.
@@ -50,25 +41,27 @@ async fn cbm_4_three_authorizer_processes_refuse_within_five_seconds() {
     let processes = Processes::start(&platform, &BTreeMap::new()).await;
     let key = platform.bank_key(json!({})).await;
     let token = platform.token(&key).await;
-    for outcome in processes.ask(&token).await {
-        assert_eq!(effect(&outcome), "Allow");
-    }
+    processes.until(&token, "Allow").await;
     let answer = platform.organization().await.post(&format!("/api/keys/{}/revoke", key.client_id), &Value::Null).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let answered = Instant::now();
     let mut last_allow = None;
     while answered.elapsed() < BOUND + Duration::from_secs(1) {
         let asked = answered.elapsed();
-        let effects: Vec<_> = processes.ask(&token).await.iter().map(effect).collect();
+        let effects = processes.effects(&token).await;
         if effects.iter().any(|effect| effect == "Allow") {
             last_allow = Some(asked);
         } else {
-            assert_eq!(effects, ["Unauthorized"; 3]);
+            // A process that did not get to read the feed in time is no fault: it admits nobody.
+            assert!(effects.iter().all(|effect| effect == "Unauthorized" || effect.starts_with("Unavailable")), "{effects:?}");
         }
         sleep(Duration::from_millis(100)).await;
     }
-    assert!(last_allow.is_none_or(|last| last < BOUND), "the last allow came {last_allow:?} after the revoke");
-    eprintln!("the last allow came {last_allow:?} after the answer of the revoke");
+    assert!(last_allow.is_none_or(|last| last < BOUND), "a call was allowed that began {last_allow:?} after the revoke");
+    eprintln!("the last call that was allowed began {last_allow:?} after the answer of the revoke");
+    // These begin after the bound, however slow the loop was.
+    assert!(!processes.effects(&token).await.contains(&"Allow".to_owned()));
+    processes.until(&token, "Unauthorized").await;
 }
 
 /// Fail closed, and recover without help.
@@ -80,15 +73,13 @@ async fn cbm_4_503_while_the_feed_is_out_of_reach() {
         let endpoints = BTreeMap::from([("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), proxy.url())]);
         let processes = Processes::start(&platform, &endpoints).await;
         let token = platform.token(&platform.seed.bank.key).await;
-        for outcome in processes.ask(&token).await {
-            assert_eq!(effect(&outcome), "Allow");
-        }
+        processes.until(&token, "Allow").await;
         proxy.set(mode);
         let cut = Instant::now();
         let mut first_all_refused = None;
         while cut.elapsed() < BOUND + Duration::from_secs(3) {
             let asked = cut.elapsed();
-            let effects: Vec<_> = processes.ask(&token).await.iter().map(effect).collect();
+            let effects = processes.effects(&token).await;
             let refused = effects.iter().all(|effect| effect.starts_with("Unavailable"));
             assert!(refused || asked < BOUND, "{mode:?}: {effects:?} {asked:?} after the feed was lost");
             if refused {
@@ -99,58 +90,32 @@ async fn cbm_4_503_while_the_feed_is_out_of_reach() {
             sleep(Duration::from_millis(200)).await;
         }
         proxy.set(Mode::Pass);
-        let restored = Instant::now();
-        loop {
-            let effects: Vec<_> = processes.ask(&token).await.iter().map(effect).collect();
-            if effects == ["Allow"; 3] {
-                break;
-            }
-            assert!(restored.elapsed() < BOUND, "{mode:?}: {effects:?} {:?} after the feed came back", restored.elapsed());
-            sleep(Duration::from_millis(200)).await;
-        }
+        processes.until(&token, "Allow").await;
     }
 }
 
 /// At the gateway the same is a 503 with its body and `Retry-After`.
 #[tokio::test]
 async fn cbm_4_503_at_the_gateway_while_the_tables_are_out_of_reach() {
-    let port = free_port();
-    let proxy = Proxy::to(([127, 0, 0, 1], port).into()).await;
-    let platform = Platform::with(Options {
-        service_ports: Ports { dynamodb: port, api: 0 },
-        endpoints: BTreeMap::from([("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), proxy.url())]),
-        ..Options::default()
-    })
-    .await;
+    let (platform, proxy) = Platform::behind_proxy("AWS_ENDPOINT_URL_DYNAMODB", Options::default()).await;
     let organization = platform.organization().await;
     assert_eq!(organization.get("/v1/whoami").await.status, 200);
     proxy.set(Mode::Cut);
-    sleep(BOUND).await;
+    platform.advance(BOUND);
     let refused = organization.get("/v1/whoami").await;
     refused.assert_error(503, "temporarily_unavailable");
     assert_eq!(refused.header("retry-after"), "1");
     let token = platform.request_token(&platform.seed.bank.key, platform.anonymous()).await;
     token.assert_oauth_error(503, "temporarily_unavailable");
     proxy.set(Mode::Pass);
-    let restored = Instant::now();
-    while organization.get("/v1/whoami").await.status != 200 {
-        assert!(restored.elapsed() < BOUND, "not recovered {:?} after the tables came back", restored.elapsed());
-        sleep(Duration::from_millis(200)).await;
-    }
+    wait::until("the tables came back", async || organization.get("/v1/whoami").await.status == 200).await;
 }
 
 /// A token request that read the key before the revoke and signed after it yields a token that is refused: issue time is
 /// never compared.
 #[tokio::test]
 async fn x_1_401_for_a_token_signed_after_the_revoke_from_a_read_before_it() {
-    let port = free_port();
-    let kms = Proxy::to(([127, 0, 0, 1], port).into()).await;
-    let platform = Platform::with(Options {
-        service_ports: Ports { dynamodb: 0, api: port },
-        endpoints: BTreeMap::from([("AWS_ENDPOINT_URL_KMS".to_owned(), kms.url())]),
-        ..Options::default()
-    })
-    .await;
+    let (platform, kms) = Platform::behind_proxy("AWS_ENDPOINT_URL_KMS", Options::default()).await;
     let organization = platform.organization().await;
     let key = platform.bank_key(json!({})).await;
     kms.set(Mode::Hold);
@@ -163,7 +128,7 @@ async fn x_1_401_for_a_token_signed_after_the_revoke_from_a_read_before_it() {
     let answer = request.await.expect("the request ends");
     assert_eq!(answer.status, 200, "{answer:?}");
     let token = answer.body["access_token"].as_str().expect("a token").to_owned();
-    sleep(BOUND).await;
+    platform.advance(BOUND);
     platform.bearer(&token).get("/v1/whoami").await.assert_error(401, "authentication_failed");
 }
 
@@ -218,10 +183,10 @@ async fn arz_3_kyb_withdrawn_stops_live_tokens_and_approved_wakes_them() {
     assert_eq!(caller.get("/v1/whoami").await.status, 200);
     founder.kyb(guid, Kyb::Rejected).await.unwrap();
     platform.request_token(&key, platform.anonymous()).await.assert_oauth_error(401, "invalid_client");
-    sleep(BOUND).await;
+    platform.advance(BOUND);
     caller.get("/v1/whoami").await.assert_error(401, "authentication_failed");
     founder.kyb(guid, Kyb::Approved).await.unwrap();
-    sleep(BOUND).await;
+    platform.advance(BOUND);
     assert_eq!(caller.get("/v1/whoami").await.status, 200);
 }
 
@@ -236,23 +201,23 @@ async fn deactivated_keys_and_suspended_organizations_stop_and_work_again() {
     let stopped = act("deactivate").await;
     assert_eq!((stopped.status, stopped.body["state"].as_str()), (200, Some("deactivated")), "{stopped:?}");
     platform.request_token(&key, platform.anonymous()).await.assert_oauth_error(401, "invalid_client");
-    sleep(BOUND).await;
+    platform.advance(BOUND);
     caller.get("/v1/whoami").await.assert_error(401, "authentication_failed");
     let again = act("deactivate").await;
     again.assert_error(409, "conflict");
     assert_eq!(again.body["message"], "The key is deactivated and cannot become deactivated");
     assert_eq!(act("restore").await.body["state"], "active");
-    sleep(BOUND).await;
+    platform.advance(BOUND);
     assert_eq!(caller.get("/v1/whoami").await.status, 200);
     act("restore").await.assert_error(409, "conflict");
 
     let guid = platform.seed.organization.guid.parse().unwrap();
     platform.founder().suspension(guid, true).await.unwrap();
     platform.request_token(&key, platform.anonymous()).await.assert_oauth_error(401, "invalid_client");
-    sleep(BOUND).await;
+    platform.advance(BOUND);
     caller.get("/v1/whoami").await.assert_error(401, "authentication_failed");
     platform.founder().suspension(guid, false).await.unwrap();
-    sleep(BOUND).await;
+    platform.advance(BOUND);
     assert_eq!(caller.get("/v1/whoami").await.status, 200);
     assert_eq!(act("revoke").await.body["state"], "revoked");
     act("restore").await.assert_error(409, "conflict");
@@ -262,18 +227,19 @@ async fn deactivated_keys_and_suspended_organizations_stop_and_work_again() {
 #[tokio::test]
 async fn a_restart_keeps_keys_tokens_and_revocations() {
     let directory = tempfile::tempdir().unwrap();
-    let start = async |port| {
+    // Tokens name who issued them, which is the gateway's address unless it has a name; and the second one has another port.
+    let parameters = BTreeMap::from([("Issuer".to_owned(), "https://auth.example.com".to_owned())]);
+    let start = async || {
         let storage = Storage::Directory(directory.path().to_owned());
-        Platform::with(Options { storage, port, ..Options::default() }).await
+        Platform::with(Options { storage, parameters: parameters.clone(), ..Options::default() }).await
     };
-    let port = free_port();
-    let first = start(port).await;
+    let first = start().await;
     let (kept, revoked) = (first.bank_key(json!({})).await, first.bank_key(json!({})).await);
     let (kept_token, revoked_token) = (first.token(&kept).await, first.token(&revoked).await);
     let organization = first.organization().await;
     assert_eq!(organization.delete(&format!("/api/bank_applications/{}", revoked.client_id)).await.status, 204);
-    first.stack.stop().await.unwrap();
-    let second = start(port).await;
+    first.stop().await;
+    let second = start().await;
     assert_eq!(second.bearer(&kept_token).get("/v1/whoami").await.status, 200);
     second.bearer(&revoked_token).get("/v1/whoami").await.assert_error(401, "authentication_failed");
     assert_eq!(second.request_token(&kept, second.anonymous()).await.status, 200);
@@ -317,6 +283,16 @@ impl Processes {
         let (first, second, third) = tokio::join!(first.invoke(event.clone()), second.invoke(event.clone()), third.invoke(event));
         vec![first, second, third]
     }
+
+    /// [`Processes::ask`], as [`effect`] says it.
+    async fn effects(&self, token: &str) -> Vec<String> {
+        self.ask(token).await.iter().map(effect).collect()
+    }
+
+    /// Asks until all of them say this.
+    async fn until(&self, token: &str, expected: &str) {
+        wait::until(expected, async || self.effects(token).await.iter().all(|effect| effect == expected)).await;
+    }
 }
 
 /// `Allow`, `Deny`, or the error's text.
@@ -329,9 +305,4 @@ fn effect(outcome: &Outcome) -> String {
 
 fn body(key: &Credentials) -> Value {
     json!({"grant_type": "client_credentials", "client_id": key.client_id, "client_secret": key.client_secret})
-}
-
-/// A port that was free a moment ago: the address must be known before its server starts.
-pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }

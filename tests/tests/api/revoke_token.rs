@@ -15,7 +15,6 @@ use tests::{
     Answer, Caller, Platform,
     platform::{ALLOWED, ELSEWHERE},
 };
-use tokio::time::sleep;
 
 use crate::{
     bound::{BOUND, die, live},
@@ -129,7 +128,7 @@ async fn rfc_7009_200_and_nothing_written_for_what_is_over() {
     assert_done(&revoke(&anonymous, key, token.token()).await);
     die(&[&token]).await;
     // By then this function's own reading of the feed has it, too.
-    sleep(Duration::from_secs(2)).await;
+    platform.advance(Duration::from_secs(2));
     for client in [key, &platform.seed.organization.key] {
         assert_done(&revoke(&anonymous, client, token.token()).await);
     }
@@ -152,7 +151,7 @@ async fn rfc_7009_200_for_a_token_of_a_deactivated_key() {
     assert_done(&revoke(&platform.anonymous(), &platform.seed.organization.key, revoked.token()).await);
     assert_eq!(revocations(&platform).await.len(), 1);
     act("restore").await;
-    sleep(BOUND).await;
+    platform.advance(BOUND);
     live(&[&kept]).await;
     revoked.get("/v1/whoami").await.assert_error(401, "authentication_failed");
 }
@@ -200,7 +199,7 @@ async fn rfc_7009_200_to_a_live_organization() {
     let (_, bank) = platform.founder().bank(guid, "Live bank", BankEnvironment::Production).await.unwrap();
     let token = platform.token(&bank).await;
     assert_done(&revoke(&platform.anonymous(), &organization, &token).await);
-    sleep(BOUND).await;
+    platform.advance(BOUND);
     let body = json!({"client_id": organization.client_id, "client_secret": organization.client_secret, "token": token});
     let told = platform.anonymous().post("/oauth/introspect", &body).await;
     assert_eq!(told.body, json!({"active": false, "reason": "token_revoked"}));

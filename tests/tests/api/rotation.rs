@@ -26,7 +26,7 @@ use tests::{
 
 use crate::{bound, credentials::claims, minted::Minted};
 
-/// As on Lambda, in short.
+/// As on Lambda, but for what waits for another run: there is none, except where a test says so.
 const PACE: Pace =
     Pace { minting: Duration::from_secs(10), settling: Duration::from_millis(100), pause: Duration::from_millis(1) };
 

@@ -192,6 +192,7 @@ impl Everybody<'_> {
 #[tokio::test]
 async fn a_roll_refuses_nobody() {
     let platform = platform("ab").await;
+    platform.stop_clock();
     let (keys, other) = (keys(&platform), Instances::of(&platform).await);
     let doors = vec![platform.anonymous(), other.caller(&platform)];
     let mut all = Everybody { platform: &platform, doors: doors.clone(), verifiers: Vec::new(), tokens: Vec::new() };

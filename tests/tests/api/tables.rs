@@ -65,6 +65,7 @@ async fn four_tables_have_one_shape() {
 async fn a_feed_entry_is_swept_after_its_retention_and_not_before() {
     let parameters = [("TokenLifetimeSeconds".to_owned(), "3600".to_owned())].into();
     let platform = Platform::with(Options { parameters, ..Options::default() }).await;
+    platform.stop_clock();
     let (key, sibling) = (platform.bank_key(json!({})).await, platform.bank_key(json!({})).await);
     let (token, kept) = (platform.token(&key).await, platform.token(&sibling).await);
     let whoami = async |token: &str| platform.bearer(token).get("/v1/whoami").await.status;

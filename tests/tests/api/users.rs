@@ -5,7 +5,7 @@ mod felt;
 mod last_owner;
 mod raised;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use domain::{kind::Kind, role::Role};
 use local::services::Options;
@@ -143,9 +143,13 @@ async fn leak_9_a_disabled_user_is_still_there_and_their_address_is_free_again()
 #[tokio::test]
 async fn cbm_1_a_patch_changes_what_it_names_and_null_clears() {
     let platform = Platform::start().await;
+    platform.stop_clock();
     let owner = platform.owner();
     let made = owner.post(PATH, &json!({"email": "ada@example.com", "allowed_scopes": ["banks:read"]})).await.body;
-    let patch = async |body: Value| owner.patch(&item(&made), &body).await;
+    let patch = async |body: Value| {
+        platform.advance(Duration::from_millis(1));
+        owner.patch(&item(&made), &body).await
+    };
     for nothing in [json!({}), json!({"role": "viewer"}), json!({"allowed_scopes": ["banks:read"]})] {
         let answer = patch(nothing).await;
         assert_eq!((answer.status, &answer.body), (200, &made), "what changes nothing is no update");

@@ -74,6 +74,7 @@ async fn cyb_4_200_with_the_callers_context() {
 #[tokio::test]
 async fn cyb_9_401_to_an_expired_token() {
     let platform = Platform::start().await;
+    platform.stop_clock();
     let caller = platform.bank().await;
     platform.advance(Duration::from_secs(29 * 60 + 50));
     assert_eq!(caller.get(PATH).await.status, 200);

@@ -122,6 +122,7 @@ async fn cyb_11_a_bank_token_confers_only_what_it_holds() {
 #[tokio::test]
 async fn cyb_11_422_for_an_end_later_than_the_callers_own() {
     let platform = Platform::start().await;
+    platform.stop_clock();
     let organization = seed_organization(&platform);
     let now = (platform.stack.services().edge().clock)();
     let end = now + Duration::from_hours(1);

@@ -1,6 +1,6 @@
 //! The operator's commands, on a deployed stack and on a data directory.
 
-use std::{fs, process::Stdio, time::Duration};
+use std::{fs, process::Stdio};
 
 use emulator::cloud::Storage;
 use local::services::Options;
@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{Shell, command, path};
-use crate::estate::text;
+use crate::{bound::BOUND, estate::text};
 
 /// A shell of the operator of this platform: AWS credentials, and what the stack's output says of it, which must suffice.
 pub(crate) fn operator(platform: &Platform) -> Shell {
@@ -53,7 +53,7 @@ async fn cyb_1_a_deployed_stack_gets_its_first_organization_owner_and_staff() {
     act(&["resume"]).await;
     machine.run(&["token"]).await.json();
     act(&["plan", "--plan", "starter"]).await;
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    platform.advance(BOUND);
     owner.run(&["keys", "list"]).await.assert_refused(&["403 plan_upgrade_required"], &owner);
 
     let chain = platform.stack.services().store().unwrap().audit_chain(guid.parse().unwrap()).await.unwrap();

@@ -3,14 +3,10 @@
 use std::time::Duration;
 
 use domain::{gate::Kyb, kind::BankEnvironment};
-use emulator::cloud::Ports;
 use local::services::Options;
 use operator::founder::Credentials;
 use serde_json::{Value, json};
-use tests::{
-    Caller, Platform,
-    proxy::{Mode, Proxy},
-};
+use tests::{Caller, Platform, proxy::Mode};
 
 use super::{CUSTOMER, issue, issued};
 use crate::{
@@ -83,15 +79,7 @@ async fn cyb_8_revoking_the_token_kills_the_customers_token() {
 /// names its parent, and the feed the parent.
 #[tokio::test]
 async fn cyb_8_a_token_that_is_signed_after_the_revocation_of_its_parent_is_dead() {
-    // The address must be known before its server starts.
-    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-    let kms = Proxy::to(([127, 0, 0, 1], port).into()).await;
-    let platform = Platform::with(Options {
-        service_ports: Ports { dynamodb: 0, api: port },
-        endpoints: [("AWS_ENDPOINT_URL_KMS".to_owned(), kms.url())].into(),
-        ..Options::default()
-    })
-    .await;
+    let (platform, kms) = Platform::behind_proxy("AWS_ENDPOINT_URL_KMS", Options::default()).await;
     let key = platform.seed.bank.key.clone();
     let bank = bank(&platform, &key).await;
     kms.set(Mode::Hold);
@@ -110,6 +98,7 @@ async fn cyb_8_a_token_that_is_signed_after_the_revocation_of_its_parent_is_dead
 #[tokio::test]
 async fn cyb_8_the_customers_token_ends_with_its_parent_key_or_secret() {
     let platform = Platform::start().await;
+    platform.stop_clock();
     let organization = platform.organization().await;
     let key = platform.bank_key(json!({})).await;
     let bank = bank(&platform, &key).await;

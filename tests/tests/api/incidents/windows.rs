@@ -1,9 +1,15 @@
 //! Revocation by when keys were made (LEAK-8).
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use serde_json::{Value, json};
-use tests::{Platform, platform::credentials};
+use tests::{Platform, platform::credentials, wait};
 
 use super::{client_ids, counts, dry_run, revoke};
 use crate::{
@@ -27,6 +33,7 @@ async fn works(platform: &Platform, key: &Value) -> bool {
 #[tokio::test]
 async fn leak_8_a_window_begins_inclusive_and_ends_exclusive() {
     let platform = Platform::start().await;
+    platform.stop_clock();
     let owner = platform.owner();
     let mut keys = Vec::new();
     for _ in 0..4 {
@@ -88,26 +95,33 @@ async fn leak_8_whatever_end_is_asked_for_no_key_of_today_escapes_and_none_of_af
 async fn leak_8_one_serial_order_explains_an_incident_among_creations() {
     let platform = Arc::new(Platform::start().await);
     let admin = Person::new(&platform, domain::role::Role::Admin).await;
+    let (count, is_answered) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let makers: Vec<_> = (0..4)
         .map(|_| {
             let (caller, body) = (admin.caller.clone(), json!({"name": "made", "bank_guid": platform.seed.bank.guid}));
+            let (count, is_answered) = (count.clone(), is_answered.clone());
             tokio::spawn(async move {
-                let mut made = Vec::new();
-                for _ in 0..40 {
+                let (mut made, mut after) = (Vec::new(), 0);
+                // Each goes on until it has made some after the incident's answer.
+                while after < 5 {
+                    let is_after = is_answered.load(Ordering::SeqCst);
                     let answer = caller.post("/api/bank_applications", &body).await;
                     assert!(matches!(answer.status, 201 | 503), "{answer:?}");
                     if answer.status == 201 {
                         made.push(answer.body);
+                        after += usize::from(is_after);
+                        count.fetch_add(1, Ordering::SeqCst);
                     }
                 }
                 made
             })
         })
         .collect();
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    wait::until("some keys are made", async || count.load(Ordering::SeqCst) >= 12).await;
     let owner = platform.owner();
     let done = revoke(&owner, &json!({"bank_guid": platform.seed.bank.guid})).await;
     assert_eq!(done.status, 200, "{done:?}");
+    is_answered.store(true, Ordering::SeqCst);
     let after = made(&platform).await;
     let end = text(&done.body["cohort"], "created_until");
     let (mut dead, mut alive) = (0, 0);

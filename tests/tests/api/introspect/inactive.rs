@@ -5,7 +5,6 @@ use std::time::Duration;
 use domain::{gate::Kyb, kind::BankEnvironment};
 use serde_json::json;
 use tests::Platform;
-use tokio::time::sleep;
 
 use super::{introspect, told};
 use crate::{bound::BOUND, credentials};
@@ -37,12 +36,12 @@ async fn rfc_7662_200_inactive_with_the_reason() {
     act(&rotated.client_id, "finish_rotation").await;
     let body = json!({"client_id": single.client_id, "client_secret": single.client_secret, "token": tokens[3]});
     assert_eq!(platform.anonymous().post("/oauth/revoke", &body).await.status, 200);
-    sleep(BOUND).await;
+    platform.advance(BOUND);
     for (token, reason) in tokens.iter().zip(["key_revoked", "key_suspended", "secret_revoked", "token_revoked"]) {
         assert_eq!(told(&platform, client, token).await, json!({"active": false, "reason": reason}));
     }
     act(&stopped.client_id, "restore").await;
-    sleep(BOUND).await;
+    platform.advance(BOUND);
     assert_eq!(told(&platform, client, &tokens[1]).await["active"], true);
     platform.advance(Duration::from_secs(1801));
     for token in &tokens {

@@ -260,6 +260,7 @@ async fn cyb_11_owners_confer_granted_scopes_and_developers_do_not() {
 #[tokio::test]
 async fn leak_10_keys_end_by_the_policy_for_their_age() {
     let platform = Platform::start().await;
+    platform.stop_clock();
     let (owner, caller) = (platform.owner(), platform.organization().await);
     let old = make(&caller, &of_bank(&platform, &json!({}))).await;
     let path = format!("/api/organizations/{}", platform.seed.organization.guid);

@@ -31,6 +31,7 @@ fn ids(keys: &[&Value]) -> Vec<String> {
 #[tokio::test]
 async fn every_filter_narrows_and_totals_are_exact() {
     let platform = Platform::start().await;
+    platform.stop_clock();
     let caller = platform.owner();
     let before = listed(&caller, "").await;
     assert_eq!(before.len(), 5, "the organization's, the bank's and three people's");

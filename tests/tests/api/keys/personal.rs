@@ -159,6 +159,7 @@ async fn cbm_1_403_for_stopping_whoever_one_has_no_say_over() {
 #[tokio::test]
 async fn cbm_1_an_edited_allowlist_and_end_apply_to_the_bearer_key() {
     let platform = Platform::start().await;
+    platform.stop_clock();
     let person = Person::new(&platform, Role::Viewer, Kind::Sandbox).await;
     let owner = platform.owner();
     bound::live(&[&person.caller]).await;
@@ -167,7 +168,7 @@ async fn cbm_1_an_edited_allowlist_and_end_apply_to_the_bearer_key() {
         assert_eq!(answer.status, 200, "{answer:?}");
     };
     edit(json!({"ip_allowlist": ["8.8.8.8"]})).await;
-    tokio::time::sleep(bound::BOUND).await;
+    platform.advance(bound::BOUND);
     person.caller.from("9.9.9.9").get("/v1/whoami").await.assert_error(403, "ip_not_allowed");
     bound::live(&[&person.caller.from("8.8.8.8")]).await;
     edit(json!({"ip_allowlist": [], "expires_at": (platform.stack.services().edge().clock)() + Duration::from_mins(1)})).await;
@@ -183,14 +184,14 @@ async fn cbm_2_403_plan_upgrade_required_on_the_plan_starter() {
     let own = of_user(&platform.seed.users.owner.guid, &json!({}));
     let all = platform.organization().await;
     founder.plan(organization, Plan::Starter).await.unwrap();
-    tokio::time::sleep(bound::BOUND).await;
+    platform.advance(bound::BOUND);
     owner.post(PATH, &own).await.assert_error(403, "plan_upgrade_required");
     let listed = all.get(&format!("{PATH}?owner_type=user")).await;
     let states: Vec<_> = listed.body["objects"].as_array().unwrap().iter().map(|key| key["state"].clone()).collect();
     assert_eq!(states, ["inactive", "inactive", "inactive"]);
     assert_eq!(all.get(&format!("{PATH}?state=inactive")).await.body["total"], 3);
     founder.plan(organization, Plan::Pro).await.unwrap();
-    tokio::time::sleep(bound::BOUND).await;
+    platform.advance(bound::BOUND);
     make(&owner, &own).await;
 }
 

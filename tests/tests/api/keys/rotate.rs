@@ -33,6 +33,7 @@ async fn finish(caller: &Caller, key: &Value) -> Answer {
 #[tokio::test]
 async fn cbm_3_200_with_another_secret_the_old_one_valid_for_24_hours() {
     let platform = Platform::start().await;
+    platform.stop_clock();
     let (caller, key, old) = subject(&platform).await;
     platform.advance(Duration::from_secs(1));
     let answer = Answer::of(caller.request(reqwest::Method::POST, &item(&key, "/rotate"))).await;
@@ -94,6 +95,7 @@ async fn arz_5_an_open_end_until_finished_and_finishing_kills_tokens_of_the_old_
 #[tokio::test]
 async fn arz_5_any_grace_from_0_to_90_days() {
     let platform = Platform::start().await;
+    platform.stop_clock();
     let (caller, key, mut old) = subject(&platform).await;
     for grace in [0_u64, 1, 3600, 7_776_000] {
         let rotated = rotate(&caller, &key, &json!({"grace_period": grace, "grace_starts": "now"})).await;
@@ -121,6 +123,7 @@ async fn arz_5_any_grace_from_0_to_90_days() {
 #[tokio::test]
 async fn x_3_a_grace_that_starts_at_the_new_secrets_first_use() {
     let platform = Platform::start().await;
+    platform.stop_clock();
     let (caller, key, old) = subject(&platform).await;
     let rotated = rotate(&caller, &key, &json!({"grace_period": 600, "grace_starts": "first_use"})).await;
     let previous = &rotated["previous_secret"];
@@ -214,6 +217,7 @@ async fn unprocessable_for_what_makes_no_rotation() {
 #[tokio::test]
 async fn conflict_for_a_key_that_is_over() {
     let platform = Platform::start().await;
+    platform.stop_clock();
     let (caller, revoked, _) = subject(&platform).await;
     let end = (platform.stack.services().edge().clock)() + Duration::from_mins(1);
     let expired = make(&caller, &of_bank(&platform, &json!({"expires_at": end}))).await;

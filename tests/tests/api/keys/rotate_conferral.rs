@@ -74,6 +74,7 @@ async fn a_key_rotates_itself_with_all_its_scopes() {
 #[tokio::test]
 async fn nobody_rotates_themselves_out_of_their_allowlist_or_past_their_end() {
     let platform = Platform::start().await;
+    platform.stop_clock();
     let (owner, organization) = (platform.owner(), seed_organization(&platform));
     let free = make(&owner, &of_bank(&platform, &json!({}))).await;
     let bound = make(&owner, &of_bank(&platform, &json!({"ip_allowlist": ["8.8.8.8"]}))).await;

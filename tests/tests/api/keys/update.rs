@@ -31,6 +31,7 @@ async fn patched(caller: &Caller, key: &Value, change: &Value) -> Value {
 #[tokio::test]
 async fn arz_4_what_is_left_out_stays_null_clears_and_the_rest_is_set() {
     let platform = Platform::start().await;
+    platform.stop_clock();
     let caller = platform.organization().await;
     let key = make(&caller, &of_bank(&platform, &json!({"webhook_url": HOOK, "destination": "a", "description": "b"}))).await;
     let mut expected = without(&key, &["secret"]);
@@ -85,6 +86,7 @@ async fn arz_4_409_for_another_destination_of_a_live_key() {
 #[tokio::test]
 async fn arz_4_an_earlier_end_cuts_tokens_too() {
     let platform = Platform::start().await;
+    platform.stop_clock();
     let caller = platform.organization().await;
     let key = make(&caller, &of_bank(&platform, &json!({}))).await;
     let secret = text(&key, "secret");
@@ -142,6 +144,7 @@ async fn unprocessable_or_conflict_and_nothing_changed() {
 #[tokio::test]
 async fn a_short_lived_caller_lends_no_life_but_may_shorten_one() {
     let platform = Platform::start().await;
+    platform.stop_clock();
     let organization = seed_organization(&platform);
     let now = (platform.stack.services().edge().clock)();
     let days = |days: u64| -> Timestamp { now + Duration::from_hours(24 * days) };

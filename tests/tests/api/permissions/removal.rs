@@ -121,7 +121,7 @@ async fn with_a_proxy_and_a_canary(directory: &std::path::Path) -> Options {
     let value = json!({"client_id": key.client_id, "client_secret": key.client_secret});
     let data_key = platform.stack.services().operator()["LATCHKEY_DATA_KEY"].clone();
     let canary = made(CANARY_SECRET, value, Some(data_key)).await;
-    platform.stack.stop().await.unwrap();
+    platform.stop().await;
     let mut parameters = everything_on();
     parameters.retain(|name, _| name.starts_with("TrustedProxy"));
     parameters.extend([(PROXY_SECRET, proxy), (CANARY_SECRET, canary)].map(|(name, arn)| (name.to_owned(), arn)));

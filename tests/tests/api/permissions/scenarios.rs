@@ -237,7 +237,7 @@ fn in_vain(platform: &Platform) -> bool {
 /// Waits for the old secret's end to be known: who starts it may do so after he has answered.
 async fn grace_has_started(platform: &Platform, caller: &Caller, client_id: &str) -> Outcome {
     let mut last = Value::Null;
-    for _ in 0..400 {
+    for _ in 0..4_000 {
         last = expect(caller.get(&format!("/api/keys/{client_id}")).await, 200)?;
         if last["secrets"].as_array().is_some_and(|secrets| secrets.iter().any(|secret| !secret["expires_at"].is_null())) {
             return Ok(());
@@ -380,7 +380,7 @@ async fn chain(platform: &Platform) -> Outcome {
     let own = format!("/api/organizations/{}", platform.seed.organization.guid);
     expect(platform.owner().patch(&own, &json!({"name": "Chained"})).await, 200)?;
     let mut settled = platform.stack.settle_within(Duration::from_millis(100)).await;
-    for _ in 0..200 {
+    for _ in 0..1_000 {
         if settled.is_ok() || in_vain(platform) {
             break;
         }

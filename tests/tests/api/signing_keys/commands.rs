@@ -89,7 +89,7 @@ async fn a_data_directory_is_rolled_by_commands() {
     let platform = Platform::with(options).await;
     platform.token(&platform.seed.bank.key).await;
     run(&["list"]).await.assert_refused(&["in use by another Latchkey"], &shell);
-    platform.stack.stop().await.unwrap();
+    platform.stop().await;
     let listed = run(&[&["list", "--kind", "sandbox"], &both[..]].concat()).await.json();
     assert_eq!(states(&listed), [("sandbox", "signing"), ("sandbox", "unpublished")]);
 }

@@ -4,14 +4,10 @@ use domain::{
     kind::Kind,
     signing::{SIGNER_FRESH, before_signing},
 };
-use emulator::cloud::Ports;
 use local::services::Options;
 use serde_json::json;
 use store::PublishedKey;
-use tests::{
-    Platform,
-    proxy::{Mode, Proxy},
-};
+use tests::{Platform, proxy::Mode};
 
 use super::{Instances, JWKS, issue, keys, kid, now, platform, published};
 
@@ -87,14 +83,7 @@ async fn an_instance_without_the_key_that_signs_is_unavailable() {
 /// A list without a key that may sign at any moment is kept by nobody.
 #[tokio::test]
 async fn a_document_without_a_key_of_each_kind_is_not_kept() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let kms = Proxy::to(([127, 0, 0, 1], port).into()).await;
-    let platform = Platform::with(Options {
-        service_ports: Ports { api: port, ..Ports::default() },
-        endpoints: [("AWS_ENDPOINT_URL_KMS".to_owned(), kms.url())].into(),
-        ..Options::default()
-    })
-    .await;
+    let (platform, kms) = Platform::behind_proxy("AWS_ENDPOINT_URL_KMS", Options::default()).await;
     kms.set(Mode::Cut);
     let empty = platform.anonymous().get(JWKS).await;
     assert_eq!((empty.status, empty.header("cache-control"), &empty.body), (200, "no-store", &json!({"keys": []})));

@@ -37,14 +37,14 @@ async fn a_roll_survives_a_stop_after_each_step() {
     let bank = platform.seed.bank.key.clone();
     let first = token(&platform, &bank).await;
     assert_eq!(keys(&platform).list(Kind::Sandbox).await.unwrap().len(), 1);
-    platform.stack.stop().await.unwrap();
+    platform.stop().await;
 
     // The update that makes the other key: it does nothing yet.
     let platform = start(directory.path(), "ab", ahead).await;
     let second = token(&platform, &bank).await;
     assert_eq!(kid(&second), kid(&first));
     let new = keys(&platform).publish(Kind::Sandbox, None).await.unwrap().kid;
-    platform.stack.stop().await.unwrap();
+    platform.stop().await;
 
     let platform = start(directory.path(), "ab", ahead).await;
     let refused = keys(&platform).publish(Kind::Sandbox, None).await.unwrap_err().to_string();
@@ -53,7 +53,7 @@ async fn a_roll_survives_a_stop_after_each_step() {
     ahead += before_signing();
     platform.advance(before_signing());
     keys(&platform).sign(Kind::Sandbox, None, Early::Refuse).await.unwrap();
-    platform.stack.stop().await.unwrap();
+    platform.stop().await;
 
     let platform = start(directory.path(), "ab", ahead).await;
     let third = token(&platform, &bank).await;
@@ -66,7 +66,7 @@ async fn a_roll_survives_a_stop_after_each_step() {
     platform.advance(before_retiring());
     assert!(exp(&first) < now(&platform));
     keys(&platform).retire(Kind::Sandbox, None, Early::Refuse).await.unwrap();
-    platform.stack.stop().await.unwrap();
+    platform.stop().await;
 
     // The update that drops the old key from the stack; KMS keeps it.
     let platform = start(directory.path(), "b", ahead).await;
@@ -75,7 +75,7 @@ async fn a_roll_survives_a_stop_after_each_step() {
     let standings = keys(&platform).list(Kind::Sandbox).await.unwrap();
     let states: Vec<_> = standings.iter().map(|standing| (standing.state, standing.key.is_some())).collect();
     assert_eq!(states, [(State::Retired, false), (State::Signing, true)]);
-    platform.stack.stop().await.unwrap();
+    platform.stop().await;
 }
 
 /// The update that drops the key which signs, before another one does: nothing is signed by a key that nobody expects.
@@ -85,13 +85,13 @@ async fn an_update_too_early_stops_issuing_until_it_is_taken_back() {
     let platform = start(directory.path(), "a", std::time::Duration::ZERO).await;
     let bank = platform.seed.bank.key.clone();
     let before = token(&platform, &bank).await;
-    platform.stack.stop().await.unwrap();
+    platform.stop().await;
     let platform = start(directory.path(), "b", std::time::Duration::ZERO).await;
     let refused = platform.request_token(&bank, platform.anonymous()).await;
     refused.assert_oauth_error(503, "temporarily_unavailable");
     assert_eq!(guarded(&platform.anonymous(), &before).await, 200, "what was issued is good");
-    platform.stack.stop().await.unwrap();
+    platform.stop().await;
     let platform = start(directory.path(), "ab", SIGNER_FRESH).await;
     assert_eq!(kid(&token(&platform, &bank).await), kid(&before));
-    platform.stack.stop().await.unwrap();
+    platform.stop().await;
 }

@@ -85,6 +85,7 @@ async fn cbm_1_a_user_is_raised_once_nobody_else_knows_a_secret_that_works() {
 #[tokio::test]
 async fn cbm_1_what_others_know_is_of_either_kind_rotated_or_stopped_but_not_over() {
     let platform = Platform::start().await;
+    platform.stop_clock();
     let (owner, organization) = (platform.owner(), seed_organization(&platform));
     let admin = Person::new(&platform, Role::Admin).await.caller;
     let live_admin = Person::of(&platform, organization, Role::Admin, Kind::Live).await.caller;

@@ -11,7 +11,8 @@ use super::{
     *,
 };
 
-const LONG: Duration = Duration::from_secs(20);
+/// The end of a wait that is in vain; no measure of speed.
+const LONG: Duration = Duration::from_mins(2);
 
 async fn call(cloud: &Cloud, operation: &str, body: Value) -> (u16, Value) {
     let request = reqwest::Client::new().post(format!("http://{}", cloud.api_address()));

@@ -1,4 +1,5 @@
 use super::*;
+use tokio::sync::watch;
 
 /// Deviation: too-large-bodies.
 #[tokio::test]
@@ -50,11 +51,11 @@ async fn request_line_and_header_values_have_10240_bytes() {
 #[tokio::test]
 async fn a_function_over_its_own_timeout_is_a_502_and_over_the_integrations_a_504() {
     let template = TEMPLATE.replace("Timeout: 5", "Timeout: 1");
-    let slow = [("Open", sleep(Duration::from_secs(20)))];
-    let stack = Stack::start(&template, &slow).await;
+    let never = [("Open", never())];
+    let stack = Stack::start(&template, &never).await;
     let response = stack.get("/open").await;
     assert_eq!(status_and_body(response).await, (502, r#"{"message":"Internal server error"}"#.to_owned()));
-    let stack = Stack::start_with(&template, &slow, Duration::from_millis(100)).await;
+    let stack = Stack::start_with(TEMPLATE, &never, Duration::from_millis(100)).await;
     let response = stack.get("/open").await;
     assert_eq!(header(&response, "x-amzn-errortype"), Some("InternalServerErrorException"));
     assert_eq!(status_and_body(response).await, (504, r#"{"message":"Endpoint request timed out"}"#.to_owned()));
@@ -62,19 +63,23 @@ async fn a_function_over_its_own_timeout_is_a_502_and_over_the_integrations_a_50
 
 #[tokio::test]
 async fn a_function_outlives_the_client_and_the_deadline() {
-    let finished = Arc::new(AtomicI64::new(0));
+    let (finished, (release, released)) = (Arc::new(AtomicI64::new(0)), watch::channel(false));
     let count = Arc::clone(&finished);
     let slow: Handler = Arc::new(move |_| {
-        let count = Arc::clone(&count);
+        let (count, mut released) = (Arc::clone(&count), released.clone());
         Box::pin(async move {
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            released.wait_for(|released| *released).await.unwrap();
             count.fetch_add(1, Ordering::SeqCst);
             Ok(json!({}))
         })
     });
-    let stack = Stack::start_with(TEMPLATE, &[("Open", slow)], Duration::from_millis(150)).await;
-    assert!(stack.request(Method::GET, "/open").timeout(Duration::from_millis(50)).send().await.is_err());
+    // Longer than anything takes here: the function is to end before its own timeout.
+    let template = TEMPLATE.replace("Timeout: 5", "Timeout: 900");
+    let stack = Stack::start_with(&template, &[("Open", slow)], Duration::from_millis(150)).await;
+    let client = tokio::spawn(stack.request(Method::GET, "/open").send());
+    until(|| stack.events("Open").len() == 1).await;
+    client.abort();
     assert_eq!(stack.get("/open").await.status(), 504);
-    tokio::time::sleep(Duration::from_millis(600)).await;
-    assert_eq!(finished.load(Ordering::SeqCst), 2);
+    release.send_replace(true);
+    until(|| finished.load(Ordering::SeqCst) == 2).await;
 }

@@ -114,6 +114,21 @@ fn sleep(duration: Duration) -> Handler {
     })
 }
 
+/// A function that does not end.
+fn never() -> Handler {
+    Arc::new(|_| Box::pin(std::future::pending()))
+}
+
+/// Waits until this is so.
+async fn until(is_so: impl Fn() -> bool) {
+    let look = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(2), look).await.unwrap();
+}
+
 /// An authorizer's answer with one statement about every method of the API.
 fn policy(effect: &str, context: &Value) -> Value {
     let statement = json!({"Effect": effect, "Action": "execute-api:Invoke", "Resource": "arn:aws:execute-api:*:*:*/v1/*"});

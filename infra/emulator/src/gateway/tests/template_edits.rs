@@ -59,10 +59,12 @@ async fn a_gateway_response() {
 
 #[tokio::test]
 async fn a_timeout_of_a_function() {
-    let slow = [("Open", sleep(Duration::from_millis(1500)))];
-    assert_eq!(Stack::start(TEMPLATE, &slow).await.get("/open").await.status(), 200);
+    let generous = TEMPLATE.replace("Timeout: 5", "Timeout: 900");
+    // Longer than a function has by default.
+    let slow = [("Open", sleep(Duration::from_millis(3500)))];
+    assert_eq!(Stack::start(&generous, &slow).await.get("/open").await.status(), 200);
     let edited = TEMPLATE.replace("Timeout: 5", "Timeout: 1");
-    assert_eq!(Stack::start(&edited, &slow).await.get("/open").await.status(), 502);
+    assert_eq!(Stack::start(&edited, &[("Open", never())]).await.get("/open").await.status(), 502);
 }
 
 #[tokio::test]

@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn the_document_in_the_repository_is_what_the_types_say() {
         let kept = include_str!("../../openapi.json");
-        assert!(kept == document(), "run `cargo run -- openapi > infra/openapi.json`");
+        assert!(kept == document(), "run .ci/update");
     }
 
     #[test]

@@ -20,7 +20,7 @@ fn every_test_that_the_pages_name_exists() {
         assert!(!lines.is_empty(), "a page names no test");
         // What stands between backticks.
         for name in lines.iter().flat_map(|line| line.split('`').skip(1).step_by(2)) {
-            let found = if name.starts_with(".ci/") {
+            let found = if name.starts_with("tests/conformance/") {
                 usize::from(root().join(name).is_file())
             } else {
                 sources.matches(&format!("fn {name}(")).count() + sources.matches(&format!("def {name}(")).count()
@@ -53,10 +53,10 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The text of the Rust sources and of the scripts of `.ci`.
+/// The text of the Rust sources and of the scripts of `tests/conformance`.
 fn sources() -> String {
     let mut directories: Vec<PathBuf> =
-        [".ci", "functions", "infra", "shared", "tests"].iter().map(|name| root().join(name)).collect();
+        ["functions", "infra", "shared", "tests"].iter().map(|name| root().join(name)).collect();
     let mut text = String::new();
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(&directory).unwrap() {

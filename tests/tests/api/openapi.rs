@@ -1,5 +1,5 @@
 //! The published document and its interactive documentation (CBM-6). That the document is what the types say is a test beside its
-//! generator; that it is valid by `OpenAPI`'s own schema, and that every answer conforms to it, is what `.ci/fuzz` finds out.
+//! generator; that it is valid by `OpenAPI`'s own schema, and that every answer conforms to it, is what `tests/conformance/fuzz` finds out.
 
 use std::collections::{BTreeMap, BTreeSet};
 

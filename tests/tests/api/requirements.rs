@@ -18,7 +18,7 @@ const HISTORY: [&str; 2] = [PAGE, "CHANGELOG.md"];
 /// What others made, and what is built.
 const SKIPPED: [&str; 7] = ["target", "node_modules", ".git", ".aws-sam", "cdk.out", "__pycache__", ".latchkey"];
 
-/// Files that carry citations, beside the scripts in `.ci`, some of which have no extension.
+/// Files that carry citations, beside the scripts in `.ci` and `tests/conformance`, some of which have no extension.
 const EXTENSIONS: [&str; 10] = ["rs", "md", "yaml", "csv", "toml", "ts", "js", "json", "py", "sh"];
 
 /// npm's, not ours.
@@ -261,7 +261,7 @@ fn tests_of(file: &File) -> &str {
         Some((_, "rs")) => (below("tests/") && !path.starts_with("tests/src/")) || path.ends_with("/tests.rs"),
         Some((_, "ts")) => path.starts_with("infra/cdk/test/"),
         // The judges that run the platform.
-        _ => path.starts_with(".ci/"),
+        _ => path.starts_with("tests/conformance/"),
     };
     if whole {
         return &file.text;
@@ -296,7 +296,7 @@ fn walk(directory: &Path, paths: &mut Vec<PathBuf>) {
         }
         let extension = path.extension().and_then(|extension| extension.to_str());
         let cites =
-            extension.map_or_else(|| directory.file_name() == Some(".ci".as_ref()), |extension| EXTENSIONS.contains(&extension));
+            extension.map_or_else(|| directory.ends_with(".ci") || directory.ends_with("conformance"), |extension| EXTENSIONS.contains(&extension));
         if kind.is_file() && cites && !FOREIGN.contains(&name.as_str()) {
             paths.push(path);
         }

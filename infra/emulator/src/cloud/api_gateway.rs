@@ -7,7 +7,7 @@ use domain::time::Timestamp;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{ACCOUNT, aws_json::Refusal};
+use super::{arn::ACCOUNT, aws_json::Refusal};
 use sam::template::{
     Authorizer, AuthorizerKind, Description, GatewayResponse, HeaderValue, IdentitySource, ResponseType, RestApi, Route,
 };

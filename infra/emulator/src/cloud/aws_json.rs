@@ -23,6 +23,7 @@ use super::{
     access::{self, Authority},
     api_gateway::{self, ControlPlane},
     document::{Document, NotSaved},
+    error::CloudError,
     kms,
     logs::{self, Logs},
     random::{self, NoRandomness},
@@ -169,7 +170,7 @@ impl From<NoRandomness> for Refusal {
     }
 }
 
-impl From<Refusal> for super::CloudError {
+impl From<Refusal> for CloudError {
     fn from(refusal: Refusal) -> Self {
         Self::new(refusal.to_string())
     }

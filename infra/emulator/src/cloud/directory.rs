@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::CloudError;
+use super::error::CloudError;
 
 /// A directory that this process holds until this value is dropped.
 pub(super) struct Directory {

@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{CloudError, directory::private_file};
+use super::{directory::private_file, error::CloudError};
 
 /// See the module.
 pub(super) struct Document<T> {

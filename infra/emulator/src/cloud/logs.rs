@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    ACCOUNT, REGION,
+    arn,
     aws_json::{Api, Refusal, read, required},
 };
 use sam::template::Resource;
@@ -112,7 +112,7 @@ struct FilterLogEvents {
 fn describe(logs: &Logs, request: &DescribeLogGroups) -> Value {
     let prefix = request.log_group_name_prefix.as_deref().unwrap_or_default();
     let shown = |(name, group): (&String, &Group)| {
-        let arn = format!("arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}");
+        let arn = arn::log_group(name);
         let mut shown = json!({
             "logGroupName": name,
             "arn": format!("{arn}{ARN_END}"),
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn lines_are_found_by_time_and_term_and_the_oldest_go_first() {
         let logs = logs();
-        let arn = format!("arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{NAME}:*");
+        let arn = format!("{}:*", arn::log_group(NAME));
         for number in 0..=KEPT {
             logs.put(&arn, i64::try_from(number).unwrap(), &format!("line {number}."));
         }

@@ -11,9 +11,11 @@
 
 pub mod access;
 mod api_gateway;
+mod arn;
 mod aws_json;
 mod directory;
 mod document;
+mod error;
 mod kms;
 mod logs;
 pub mod provision;
@@ -28,6 +30,11 @@ mod ttl;
 
 #[cfg(test)]
 mod tests;
+
+pub use self::{
+    arn::{ACCOUNT, REGION},
+    error::CloudError,
+};
 
 use std::{
     collections::BTreeMap,
@@ -47,12 +54,6 @@ use self::{
 };
 use crate::gateway::Sink;
 use sam::template::Description;
-
-/// The region that every endpoint, ARN and event names.
-pub const REGION: &str = "eu-west-1";
-
-/// The account that every ARN names.
-pub const ACCOUNT: &str = "000000000000";
 
 /// Where tables, keys and secrets are kept.
 #[derive(Clone, Debug)]
@@ -217,21 +218,3 @@ impl DatabaseClock for Ticking {
         aws_json::epoch_seconds((self.0)())
     }
 }
-
-/// Why the services, or something in them, cannot be had: one sentence for the person at the terminal.
-#[derive(Debug)]
-pub struct CloudError(String);
-
-impl CloudError {
-    fn new(sentence: impl Into<String>) -> Self {
-        Self(sentence.into())
-    }
-}
-
-impl fmt::Display for CloudError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for CloudError {}

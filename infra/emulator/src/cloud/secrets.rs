@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use self::rotation::Rotation;
 use super::{
-    ACCOUNT, REGION,
+    arn::{ACCOUNT, REGION},
     aws_json::{Api, Blob, Refusal, epoch_seconds, read, required},
     random,
     services::Services,

@@ -10,9 +10,9 @@ use dynoxide::Database;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
 use super::{
-    CloudError,
     access::{Authority, front},
     aws_json::{self, Api},
+    error::CloudError,
 };
 
 /// How long a running request may hold up a stop.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{
-    ACCOUNT, REGION,
+    arn::{self, ACCOUNT},
     aws_json::{Api, Refusal, read, required},
     random,
     services::Services,
@@ -59,11 +59,6 @@ pub(super) fn answer(api: &Api, operation: &str, headers: &HeaderMap, body: &[u8
     })
 }
 
-/// A queue's ARN.
-pub(super) fn arn(name: &str) -> String {
-    format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{name}")
-}
-
 /// A queue's URL, by whoever serves it.
 pub(super) fn url(host: &str, name: &str) -> String {
     format!("http://{host}/{ACCOUNT}/{name}")
@@ -84,7 +79,7 @@ pub(super) fn provide(api: &Api, name: &str, visibility: Option<i64>, retention:
 
 /// Whether there is a queue of this ARN.
 pub(super) fn exists(api: &Api, queue_arn: &str) -> bool {
-    api.services.read(|services| services.queues.keys().any(|name| arn(name) == queue_arn))
+    api.services.read(|services| services.queues.keys().any(|name| arn::queue(name) == queue_arn))
 }
 
 /// Puts a message into the queue of this ARN.
@@ -125,7 +120,7 @@ fn attributes(api: &Api, request: &Attributes) -> Result<Value, Refusal> {
         ("ApproximateNumberOfMessagesNotVisible", count(&|message| message.visible > now && message.received > 0)),
         ("CreatedTimestamp", queue.created.seconds().to_string()),
         ("MessageRetentionPeriod", queue.retention.to_string()),
-        ("QueueArn", arn(name)),
+        ("QueueArn", arn::queue(name)),
         ("VisibilityTimeout", queue.visibility.to_string()),
     ]);
     let mut found = Map::new();

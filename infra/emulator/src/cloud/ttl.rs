@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{Cloud, CloudError};
+use super::{Cloud, error::CloudError};
 
 impl Cloud {
     /// Deletes what has expired now and says how many items that was.

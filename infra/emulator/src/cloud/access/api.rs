@@ -4,9 +4,8 @@ use serde_json::Value;
 
 use super::{
     super::{
-        ACCOUNT, REGION,
+        arn::{self, ACCOUNT, REGION},
         aws_json::{Api, Refusal},
-        kms,
     },
     Signed,
     calls::Call,
@@ -116,7 +115,7 @@ fn of_secret(api: &Api, rules: &Rules, operation: &str, body: &Value) -> Vec<Cal
 impl super::super::services::Services {
     /// The ARN of the key that is meant, however it is named.
     fn key_arn(&self, name: &str) -> Option<String> {
-        self.key(name).ok().map(|(id, _)| kms::arn(&format!("key/{id}")))
+        self.key(name).ok().map(|(id, _)| arn::kms(&format!("key/{id}")))
     }
 
     /// The ARN of the secret that is meant, however it is named.

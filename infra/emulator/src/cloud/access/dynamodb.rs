@@ -9,7 +9,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    super::{ACCOUNT, REGION},
+    super::arn::{ACCOUNT, REGION},
     calls::Call,
     expressions,
     rules::Rules,

@@ -26,7 +26,7 @@ use std::{
 };
 
 use self::{calls::Call, signature::Authorization};
-use super::{ACCOUNT, CloudError, random};
+use super::{arn::ACCOUNT, error::CloudError, random};
 use sam::iam::{Permission, Principal, Refusal};
 
 /// The access key of the account's root, and its secret.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
-    super::{ACCOUNT, CloudError, REGION},
+    super::{arn, error::CloudError},
     calls::Call,
 };
 use sam::{
@@ -73,7 +73,7 @@ impl Rules {
         for table in &description.tables {
             let id = &table.logical_id;
             let name = physical.get(id).map_or(id.clone(), |made| made.reference.clone());
-            let arn = attribute(id, "Arn").unwrap_or_else(|| table_arn(&name));
+            let arn = attribute(id, "Arn").unwrap_or_else(|| arn::table(&name));
             rules.guard(id, &arn, &table.properties["ResourcePolicy"]["PolicyDocument"])?;
             if let Some(stream) = attribute(id, "StreamArn") {
                 rules.guard(id, &stream, &table.properties["StreamSpecification"]["ResourcePolicy"]["PolicyDocument"])?;
@@ -105,7 +105,7 @@ impl Rules {
         }
         for group in &description.log_groups {
             let name = group.properties["LogGroupName"].as_str().unwrap_or(&group.logical_id);
-            rules.name(&group.logical_id, Some(&format!("arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}:*")));
+            rules.name(&group.logical_id, Some(&format!("{}:*", arn::log_group(name))));
         }
         for (id, secret, document) in &access.secret_policies {
             rules.guard(id, secret, document)?;
@@ -190,13 +190,13 @@ impl Rules {
     /// The rules of an account with one open table and nobody in it.
     #[cfg(test)]
     pub(super) fn of_one_table(name: &str, partition_key: &str) -> Self {
-        let table = Table { arn: table_arn(name), partition_key: partition_key.to_owned(), sealed_under: None };
+        let table = Table { arn: arn::table(name), partition_key: partition_key.to_owned(), sealed_under: None };
         Self { tables: [(name.to_owned(), table)].into(), ..Self::default() }
     }
 
     /// The table's ARN, whether or not the template has such a table.
     pub(super) fn arn_of_table(&self, name: &str) -> String {
-        self.tables.get(name).map_or_else(|| table_arn(name), |table| table.arn.clone())
+        self.tables.get(name).map_or_else(|| arn::table(name), |table| table.arn.clone())
     }
 
     /// The name of the table whose stream this is.
@@ -227,10 +227,6 @@ fn at(id: &str) -> impl Fn(PolicyError) -> CloudError {
     move |problem| CloudError::new(format!("the policy in {id}: {problem}"))
 }
 
-fn table_arn(name: &str) -> String {
-    format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}")
-}
-
 fn is_key(arn: &str) -> bool {
     arn.starts_with("arn:aws:kms:") && arn.contains(":key/")
 }
@@ -238,7 +234,7 @@ fn is_key(arn: &str) -> bool {
 /// A key's ARN, of what a resource says it is sealed under: an ARN or an id.
 fn key_arn(named: &Value) -> Option<String> {
     let named = named.as_str()?;
-    Some(if named.starts_with("arn:") { named.to_owned() } else { super::super::kms::arn(&format!("key/{named}")) })
+    Some(if named.starts_with("arn:") { named.to_owned() } else { arn::kms(&format!("key/{named}")) })
 }
 
 fn partition_key(properties: &Value) -> Option<String> {

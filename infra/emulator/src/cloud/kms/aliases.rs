@@ -4,7 +4,10 @@ use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::super::aws_json::{Api, Refusal, epoch_seconds, required};
+use super::super::{
+    arn,
+    aws_json::{Api, Refusal, epoch_seconds, required},
+};
 
 /// What an alias stands for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -39,7 +42,7 @@ pub(crate) fn create(api: &Api, request: &CreateAlias) -> Result<Value, Refusal>
         }
         let target = services.key(target)?.0.clone();
         if services.aliases.contains_key(&name) {
-            let message = format!("An alias with the name {} already exists", super::arn(&name));
+            let message = format!("An alias with the name {} already exists", arn::kms(&name));
             return Err(Refusal::new("AlreadyExistsException", message));
         }
         services.aliases.insert(name, Alias { target, created });
@@ -58,7 +61,7 @@ pub(super) fn list(api: &Api, request: &ListAliases) -> Result<Value, Refusal> {
             .map(|(name, alias)| {
                 json!({
                     "AliasName": name,
-                    "AliasArn": super::arn(name),
+                    "AliasArn": arn::kms(name),
                     "TargetKeyId": alias.target,
                     "CreationDate": epoch_seconds(alias.created),
                     "LastUpdatedDate": epoch_seconds(alias.created),

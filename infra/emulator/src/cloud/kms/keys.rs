@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Value, json};
 
 use super::super::{
-    ACCOUNT,
+    arn::{self, ACCOUNT},
     aws_json::{Api, Blob, Refusal, epoch_seconds, required},
     random,
 };
@@ -101,7 +101,7 @@ pub(super) fn rotation(api: &Api, request: &NamedKey) -> Result<Value, Refusal> 
     let name = required("keyId", request.key_id.as_ref())?;
     api.services.read(|services| {
         let (id, key) = services.key(name)?;
-        Ok(json!({"KeyId": super::arn(&format!("key/{id}")), "KeyRotationEnabled": key.rotates}))
+        Ok(json!({"KeyId": arn::kms(&format!("key/{id}")), "KeyRotationEnabled": key.rotates}))
     })
 }
 
@@ -109,7 +109,7 @@ pub(super) fn rotation(api: &Api, request: &NamedKey) -> Result<Value, Refusal> 
 pub(super) fn public_key(api: &Api, request: &NamedKey) -> Result<Value, Refusal> {
     let name = required("keyId", request.key_id.as_ref())?;
     let (id, key) = api.services.read(|services| services.key(name).map(|(id, key)| (id.clone(), key.clone())))?;
-    let arn = super::arn(&format!("key/{id}"));
+    let arn = arn::kms(&format!("key/{id}"));
     let Material::P256(private) = &key.material else {
         let message = format!("{arn} is not an asymmetric key: it has no public key.");
         return Err(Refusal::new("UnsupportedOperationException", message));
@@ -168,7 +168,7 @@ fn metadata(id: &str, key: &Key) -> Value {
     json!({
         "AWSAccountId": ACCOUNT,
         "KeyId": id,
-        "Arn": super::arn(&format!("key/{id}")),
+        "Arn": arn::kms(&format!("key/{id}")),
         "CreationDate": epoch_seconds(key.created),
         "Enabled": true,
         "Description": key.description,

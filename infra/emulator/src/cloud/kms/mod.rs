@@ -14,7 +14,7 @@ pub(super) use self::{
     keys::{CreateKey, Key, generate},
 };
 use super::{
-    ACCOUNT, REGION,
+    arn,
     aws_json::{Api, Refusal, read},
     services::Services,
 };
@@ -34,15 +34,11 @@ pub(super) fn answer(api: &Api, operation: &str, body: &[u8]) -> Option<Result<V
     })
 }
 
-pub(super) fn arn(resource: &str) -> String {
-    format!("arn:aws:kms:{REGION}:{ACCOUNT}:{resource}")
-}
-
 impl Services {
     /// The key that is meant by an id, a key ARN, an alias name or an alias ARN.
     pub(super) fn key(&self, name: &str) -> Result<(&String, &Key), Refusal> {
         let missing = |message| Refusal::new("NotFoundException", message);
-        let prefix = arn("");
+        let prefix = arn::kms("");
         let local = name.strip_prefix(&prefix);
         let id = match local.unwrap_or(name) {
             alias if alias.starts_with("alias/") => {
@@ -53,6 +49,6 @@ impl Services {
             id => id,
         };
         let found = self.keys.get_key_value(id);
-        found.ok_or_else(|| missing(format!("Key '{}' does not exist", arn(&format!("key/{id}")))))
+        found.ok_or_else(|| missing(format!("Key '{}' does not exist", arn::kms(&format!("key/{id}")))))
     }
 }

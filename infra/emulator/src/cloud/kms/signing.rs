@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
-    super::aws_json::{Api, Blob, Refusal, required},
+    super::{
+        arn,
+        aws_json::{Api, Blob, Refusal, required},
+    },
     keys::{ALGORITHM, Key},
 };
 
@@ -44,7 +47,7 @@ pub(super) fn sign(api: &Api, request: &SignOrVerify) -> Result<Value, Refusal> 
     let signature: Signature =
         key.signing()?.sign_prehash(&digest).map_err(|e| Refusal::internal(format!("cannot sign: {e}")))?;
     Ok(json!({
-        "KeyId": super::arn(&format!("key/{id}")),
+        "KeyId": arn::kms(&format!("key/{id}")),
         "Signature": Blob(signature.to_der().as_bytes().to_vec()),
         "SigningAlgorithm": ALGORITHM,
     }))
@@ -60,7 +63,7 @@ pub(super) fn verify(api: &Api, request: &SignOrVerify) -> Result<Value, Refusal
         return Err(Refusal::new("KMSInvalidSignatureException", "The signature does not verify"));
     }
     Ok(json!({
-        "KeyId": super::arn(&format!("key/{id}")),
+        "KeyId": arn::kms(&format!("key/{id}")),
         "SignatureValid": true,
         "SigningAlgorithm": ALGORITHM,
     }))

@@ -5,7 +5,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::super::{CloudError, random};
+use super::super::{error::CloudError, random};
 
 /// The recipe, with AWS's defaults.
 #[derive(Debug, Deserialize)]

@@ -2,14 +2,13 @@
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{
-    super::{
-        CloudError,
-        aws_json::{Api, Refusal},
-        kms,
-    },
-    PhysicalResource,
+use super::super::{
+    arn,
+    aws_json::{Api, Refusal},
+    error::CloudError,
+    kms,
 };
+use sam::template::PhysicalResource;
 
 /// Only what the embedded KMS can do is accepted; `Enabled: false` is not.
 #[derive(Deserialize)]
@@ -67,7 +66,7 @@ pub(super) fn provision(api: &Api, logical_id: &str, wanted: KeyProperties) -> R
         }
     };
     rotate(api, &id, wanted.enable_key_rotation == Some(true))?;
-    let attributes = [("Arn", kms::arn(&format!("key/{id}"))), ("KeyId", id.clone())];
+    let attributes = [("Arn", arn::kms(&format!("key/{id}"))), ("KeyId", id.clone())];
     Ok(PhysicalResource { attributes: attributes.map(|(name, value)| (name.to_owned(), value)).into(), reference: id })
 }
 
@@ -75,7 +74,7 @@ pub(super) fn provision_alias(api: &Api, wanted: AliasProperties) -> Result<Phys
     let AliasProperties { alias_name, target_key_id } = wanted;
     let standing = api.services.read(|services| {
         let alias = services.aliases.get(&alias_name)?;
-        Some(alias.target == target_key_id || kms::arn(&format!("key/{}", alias.target)) == target_key_id)
+        Some(alias.target == target_key_id || arn::kms(&format!("key/{}", alias.target)) == target_key_id)
     });
     match standing {
         Some(true) => (),

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 #[cfg(test)]
 pub(super) use self::tables::client;
-use super::{Cloud, CloudError};
+use super::{Cloud, error::CloudError};
 use sam::template::{Physical, PhysicalResource, ResourceKind, Template};
 
 /// Makes what the template says and does not exist yet, and answers with everything. Doing it again changes nothing.

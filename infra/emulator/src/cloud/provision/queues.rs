@@ -2,10 +2,8 @@
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{
-    super::{Cloud, CloudError, sqs},
-    PhysicalResource,
-};
+use super::super::{Cloud, arn, error::CloudError, sqs};
+use sam::template::PhysicalResource;
 
 /// Standard queues without redrive: what is not here is refused.
 #[derive(Deserialize)]
@@ -26,6 +24,6 @@ pub(super) fn provision(cloud: &Cloud, logical_id: &str, wanted: QueueProperties
     let name = wanted.queue_name.unwrap_or_else(|| logical_id.to_owned());
     sqs::provide(&cloud.api, &name, wanted.visibility_timeout, wanted.message_retention_period)?;
     let url = sqs::url(&cloud.api_address().to_string(), &name);
-    let attributes = [("Arn", sqs::arn(&name)), ("QueueName", name), ("QueueUrl", url.clone())];
+    let attributes = [("Arn", arn::queue(&name)), ("QueueName", name), ("QueueUrl", url.clone())];
     Ok(PhysicalResource { attributes: attributes.map(|(name, value)| (name.to_owned(), value)).into(), reference: url })
 }

@@ -4,13 +4,13 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
     super::{
-        CloudError,
         aws_json::{Api, Refusal},
+        error::CloudError,
         secrets::{self, CreateSecret},
     },
-    PhysicalResource,
     generated::GenerateSecretString,
 };
+use sam::template::PhysicalResource;
 
 /// The value is made once; a later change of the recipe does not touch it.
 #[derive(Deserialize)]

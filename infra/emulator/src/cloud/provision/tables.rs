@@ -13,10 +13,8 @@ use aws_sdk_dynamodb::{
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
-use super::{
-    super::{Cloud, CloudError, REGION, streams},
-    PhysicalResource,
-};
+use super::super::{Cloud, arn::REGION, error::CloudError, streams};
+use sam::template::PhysicalResource;
 
 /// No indexes: the tables have none (`ARCHITECTURE.md`), and one would be refused as an unknown property.
 #[derive(Deserialize)]

@@ -9,7 +9,12 @@ use dynoxide::actions::get_records::Record;
 use serde_json::json;
 
 use super::{
-    super::{ACCOUNT, CloudError, REGION, aws_json::Api, random, sqs},
+    super::{
+        arn::{ACCOUNT, REGION},
+        aws_json::Api,
+        error::CloudError,
+        random, sqs,
+    },
     Mapping,
 };
 

@@ -5,7 +5,7 @@
 use dynoxide::actions::get_records::Record;
 use serde_json::Value;
 
-use super::{super::REGION, CloudError};
+use super::super::{arn::REGION, error::CloudError};
 
 /// One element of an event's `Records`.
 pub(super) fn record(record: &Record, stream_arn: &str) -> Result<Value, CloudError> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
-use super::{CloudError, filter::Filter};
+use super::{super::error::CloudError, filter::Filter};
 
 /// Which records go where, and how many at once.
 #[derive(Clone, Debug)]

@@ -22,7 +22,7 @@ use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
 pub use self::mapping::{Mapping, StartingPosition};
 use self::{dead_letters::DeadLetters, reader::Reader, runner::Runner};
-use super::{Cloud, CloudError, access::Authority};
+use super::{Cloud, access::Authority, arn::REGION, error::CloudError};
 
 /// What Lambda does in the function's name at each poll.
 const POLLING: [&str; 2] = ["dynamodb:GetShardIterator", "dynamodb:GetRecords"];
@@ -154,7 +154,7 @@ impl Drop for EventSource {
 
 /// dynoxide's ARNs with the region that everything else here has; dynoxide takes either.
 pub(super) fn in_region(arn: &str) -> String {
-    arn.replacen("arn:aws:dynamodb:dynoxide:", &format!("arn:aws:dynamodb:{}:", super::REGION), 1)
+    arn.replacen("arn:aws:dynamodb:dynoxide:", &format!("arn:aws:dynamodb:{REGION}:"), 1)
 }
 
 /// Where the mapping stood, or where it starts. The start is saved too, so that `LATEST` means the mapping's first start ever.

@@ -11,7 +11,7 @@ use dynoxide::{
     },
 };
 
-use super::CloudError;
+use super::super::error::CloudError;
 
 /// dynoxide answers with no more than this.
 const LARGEST_PAGE: usize = 1000;

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{
-    super::{CloudError, document::Document},
+    super::{document::Document, error::CloudError},
     Mapping, POLLING, Position, Positions, Reading,
     dead_letters::{Condition, DeadLetters},
     event,

@@ -20,7 +20,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwn
 use serde_json::{Value, json};
 
 use super::{
-    access::{self, Authority},
+    access::{api::permit, authority::Authority, signature::Signed},
     api_gateway::{self, ControlPlane},
     document::{Document, NotSaved},
     error::CloudError,
@@ -74,8 +74,8 @@ fn dispatch(api: &Api, (method, uri): (&Method, &Uri), headers: &HeaderMap, body
     if !headers.contains_key(header::AUTHORIZATION) {
         return Err(Refusal::new("MissingAuthenticationTokenException", "Missing Authentication Token"));
     }
-    let request = access::Signed { method: method.as_str(), path: uri.path(), headers, body };
-    access::permit_api(api, request, service, operation)?;
+    let request = Signed { method: method.as_str(), path: uri.path(), headers, body };
+    permit(api, request, service, operation)?;
     match service {
         "TrentService" => kms::answer(api, operation, body).unwrap_or_else(|| Err(unknown())),
         "secretsmanager" => secrets::answer(api, operation, body).unwrap_or_else(|| Err(unknown())),

@@ -49,8 +49,14 @@ use dynoxide::{Database, storage_backend::Clock as DatabaseClock};
 use tokio::task::JoinHandle;
 
 use self::{
-    access::Authority, api_gateway::ControlPlane, aws_json::Api, directory::Directory, document::Document, logs::Logs,
-    server::Server, streams::Positions,
+    access::authority::{Authority, ROOT},
+    api_gateway::ControlPlane,
+    aws_json::Api,
+    directory::Directory,
+    document::Document,
+    logs::Logs,
+    server::Server,
+    streams::Positions,
 };
 use crate::gateway::Sink;
 use sam::template::Description;
@@ -141,8 +147,8 @@ impl Cloud {
             ("AWS_REGION", REGION.into()),
             // The Python SDK and the command line read this one instead.
             ("AWS_DEFAULT_REGION", REGION.into()),
-            ("AWS_ACCESS_KEY_ID", access::ROOT.0.into()),
-            ("AWS_SECRET_ACCESS_KEY", access::ROOT.1.into()),
+            ("AWS_ACCESS_KEY_ID", ROOT.0.into()),
+            ("AWS_SECRET_ACCESS_KEY", ROOT.1.into()),
             ("AWS_EC2_METADATA_DISABLED", "true".into()),
         ]
         .map(|(name, value)| (name.to_owned(), value))

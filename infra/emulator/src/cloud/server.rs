@@ -10,7 +10,7 @@ use dynoxide::Database;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
 use super::{
-    access::{Authority, front},
+    access::{authority::Authority, front},
     aws_json::{self, Api},
     error::CloudError,
 };

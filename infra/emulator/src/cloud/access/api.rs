@@ -7,9 +7,9 @@ use super::{
         arn::{self, ACCOUNT, REGION},
         aws_json::{Api, Refusal},
     },
-    Signed,
     calls::Call,
     rules::Rules,
+    signature::Signed,
 };
 use sam::iam::Context;
 

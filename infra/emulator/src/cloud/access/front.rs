@@ -15,7 +15,11 @@ use hyper_util::{
 };
 use serde_json::{Value, json};
 
-use super::{Authority, Caller, Signed, Stranger, dynamodb};
+use super::{
+    authority::{Authority, Caller, Stranger},
+    dynamodb,
+    signature::Signed,
+};
 
 /// `DynamoDB` accepts bodies up to 16 MB.
 const MAX_BODY_SIZE: usize = 16 * 1024 * 1024;

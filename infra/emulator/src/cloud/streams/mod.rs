@@ -22,7 +22,7 @@ use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
 pub use self::mapping::{Mapping, StartingPosition};
 use self::{dead_letters::DeadLetters, reader::Reader, runner::Runner};
-use super::{Cloud, access::Authority, arn::REGION, error::CloudError};
+use super::{Cloud, access::authority::Authority, arn::REGION, error::CloudError};
 
 /// What Lambda does in the function's name at each poll.
 const POLLING: [&str; 2] = ["dynamodb:GetShardIterator", "dynamodb:GetRecords"];

@@ -1,0 +1,32 @@
+//! What AWS itself does in a function's name: it writes the function's logs, and polls the streams of its mappings.
+
+use super::{
+    api,
+    authority::{Authority, Caller},
+    calls::Call,
+    dynamodb,
+};
+use sam::iam::Refusal;
+
+impl Authority {
+    /// Whether a function may do what AWS does in its name: writing its logs, reading its streams.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn check(&self, function: &str, action: &str, resource: &str) -> Result<(), Refusal> {
+        self.permit(&Caller::Function(function.to_owned()), &[Call::on(action, resource)])
+    }
+
+    /// Whether a function may read this stream by these actions, and open what it holds.
+    pub(in super::super) fn check_stream(&self, function: &str, actions: &[&str], stream: &str) -> Result<(), Refusal> {
+        let rules = self.rules();
+        let mut calls: Vec<Call> = actions.iter().map(|action| Call::on(action, stream)).collect();
+        calls.extend(rules.table_of_stream(stream).and_then(|table| dynamodb::opening(&rules, &table)));
+        self.permit(&Caller::Function(function.to_owned()), &calls)
+    }
+
+    /// Whether a function may send to this queue, and seal what it sends.
+    pub(in super::super) fn check_queue(&self, function: &str, queue: &str) -> Result<(), Refusal> {
+        self.permit(&Caller::Function(function.to_owned()), &api::sending(&self.rules(), queue))
+    }
+}

@@ -25,7 +25,7 @@ use super::{
     document::{Document, NotSaved},
     error::CloudError,
     kms,
-    logs::{self, Logs},
+    logs::{self, groups::Logs},
     random::{self, NoRandomness},
     secrets,
     services::Services,

@@ -3,84 +3,18 @@
 //! Only the gateway's access log is written here; the functions' own lines are on standard output. Differs from AWS: a line is
 //! there at once, nothing is kept across a restart, and a filter is one term, quoted or not.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+pub(super) mod groups;
 
-use domain::time::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::groups::{ARN_END, Event, Group, KEPT, Logs, named};
 use super::{
     arn,
     aws_json::{Api, Refusal, read, required},
 };
-use sam::template::Resource;
-
-/// How many lines of a group are kept.
-const KEPT: usize = 5_000;
-/// How long a line is kept at most, in bytes: API Gateway's own bound on a format is 3 KB, before substitution.
-const LONGEST: usize = 16 * 1024;
 /// The stream that all lines of a group are in; the gateway has one instance.
 const STREAM: &str = "local";
-const ARN_END: &str = ":*";
-
-/// Every group, by name.
-#[derive(Default)]
-pub(super) struct Logs(Mutex<BTreeMap<String, Group>>);
-
-#[derive(Default)]
-struct Group {
-    retention: Option<u64>,
-    kms_key: Option<String>,
-    created: i64,
-    events: VecDeque<Event>,
-    written: u64,
-}
-
-struct Event {
-    number: u64,
-    at: i64,
-    message: String,
-}
-
-impl Logs {
-    /// Makes the template's groups; lines of one that is there already stay.
-    pub(super) fn declare(&self, groups: &[Resource], stack: &str, now: Timestamp) {
-        let mut known = self.lock();
-        for Resource { logical_id, properties } in groups {
-            let name = properties["LogGroupName"].as_str().map_or_else(|| format!("{stack}-{logical_id}"), str::to_owned);
-            let group = known.entry(name).or_insert_with(|| Group { created: now.millis(), ..Group::default() });
-            let retention = &properties["RetentionInDays"];
-            group.retention = retention.as_u64().or_else(|| retention.as_str()?.parse().ok());
-            group.kms_key = properties["KmsKeyId"].as_str().map(str::to_owned);
-        }
-    }
-
-    /// Writes a line into the group that an ARN or a name stands for. A group that does not exist gets none, as on AWS.
-    pub(super) fn put(&self, group: &str, at: i64, message: &str) {
-        let mut groups = self.lock();
-        let Some(group) = groups.get_mut(named(group)) else { return };
-        if group.events.len() == KEPT {
-            group.events.pop_front();
-        }
-        group.written += 1;
-        let message = message.get(..message.floor_char_boundary(LONGEST)).unwrap_or_default().to_owned();
-        group.events.push_back(Event { number: group.written, at, message });
-    }
-
-    /// Only plain values change under the lock, so that a panic elsewhere cannot have left them half changed.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Group>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A group's name, whichever way it was named.
-fn named(group: &str) -> &str {
-    let group = group.strip_suffix(ARN_END).unwrap_or(group);
-    group.strip_prefix("arn:").and_then(|arn| arn.splitn(6, ':').nth(5)).map_or(group, |name| name)
-}
 
 /// The operation's answer; `None` if there is no such operation here.
 pub(super) fn answer(api: &Api, operation: &str, body: &[u8]) -> Option<Result<Value, Refusal>> {
@@ -177,6 +111,9 @@ fn term(pattern: &str) -> Result<&str, Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use domain::time::Timestamp;
+    use sam::template::Resource;
+
     use super::*;
 
     const NAME: &str = "/latchkey/latchkey/access";

@@ -54,7 +54,7 @@ use self::{
     aws_json::Api,
     directory::Directory,
     document::Document,
-    logs::Logs,
+    logs::groups::Logs,
     server::Server,
     streams::Positions,
 };

@@ -1,13 +1,15 @@
-//! What KMS, Secrets Manager and the provisioning remember.
+//! What KMS, Secrets Manager, SQS and the provisioning remember, and how it is found by what a request names.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    kms::{Alias, Key},
-    secrets::Secret,
-    sqs::Queue,
+    arn,
+    aws_json::Refusal,
+    kms::key::{Alias, Key},
+    secrets::secret::{Secret, missing},
+    sqs::queue::Queue,
 };
 
 /// The whole state, kept in `services.json`.
@@ -25,4 +27,41 @@ pub(super) struct Services {
     pub(super) queues: BTreeMap<String, Queue>,
     /// Which key is which of the template's, by logical id. Tables and secrets are found by their names.
     pub(super) physical: BTreeMap<String, String>,
+}
+
+impl Services {
+    /// The key that is meant by an id, a key ARN, an alias name or an alias ARN.
+    pub(super) fn key(&self, name: &str) -> Result<(&String, &Key), Refusal> {
+        let missing = |message| Refusal::new("NotFoundException", message);
+        let prefix = arn::kms("");
+        let local = name.strip_prefix(&prefix);
+        let id = match local.unwrap_or(name) {
+            alias if alias.starts_with("alias/") => {
+                let alias = self.aliases.get(alias).ok_or_else(|| missing(format!("Alias {prefix}{alias} is not found.")))?;
+                &alias.target
+            }
+            key if local.is_some() => key.strip_prefix("key/").ok_or_else(|| missing(format!("Invalid arn {name}")))?,
+            id => id,
+        };
+        let found = self.keys.get_key_value(id);
+        found.ok_or_else(|| missing(format!("Key '{}' does not exist", arn::kms(&format!("key/{id}")))))
+    }
+
+    /// The name of the secret that is meant by a name, an ARN or an ARN without its six random characters.
+    pub(super) fn secret_name(&self, id: &str) -> Result<String, Refusal> {
+        let meant = |(name, secret): &(&String, &Secret)| {
+            name.as_str() == id || secret.arn == id || secret.arn.len() == id.len() + 7 && secret.arn.starts_with(id)
+        };
+        self.secrets.iter().find(meant).map(|(name, _)| name.clone()).ok_or_else(missing)
+    }
+
+    /// What the template's `Ref` of the secret of this name yields.
+    pub(super) fn secret_arn(&self, name: &str) -> Option<&str> {
+        self.secrets.get(name).map(|secret| secret.arn.as_str())
+    }
+
+    /// What the key of the secret that is meant was called when it was made over the API.
+    pub(super) fn key_of_secret(&self, id: &str) -> Option<&str> {
+        self.secrets[&self.secret_name(id).ok()?].kms_key_id.as_deref()
+    }
 }

@@ -3,13 +3,15 @@
 //! Differs from AWS: bodies are not encrypted, no digest of them is answered, nobody waits for a message (short polling), and
 //! message attributes are refused. FIFO queues, redrive and policies are not offered.
 
+pub(super) mod queue;
+
 use std::collections::BTreeMap;
 
 use axum::http::{HeaderMap, header};
-use domain::time::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use self::queue::{Message, Queue, after};
 use super::{
     arn::{self, ACCOUNT},
     aws_json::{Api, Refusal, read, required},
@@ -22,29 +24,6 @@ const LONGEST_BODY: usize = 1_048_576;
 /// SQS's defaults, in seconds.
 const VISIBILITY: i64 = 30;
 const RETENTION: i64 = 345_600;
-
-/// A queue as it is kept.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Queue {
-    created: Timestamp,
-    /// In seconds.
-    visibility: i64,
-    /// In seconds.
-    retention: i64,
-    messages: Vec<Message>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Message {
-    id: String,
-    body: String,
-    sent: Timestamp,
-    /// From when on it may be received.
-    visible: Timestamp,
-    received: u64,
-    /// Of the last time that it was received.
-    receipt: Option<String>,
-}
 
 /// The operation's answer; `None` if there is no such operation here.
 pub(super) fn answer(api: &Api, operation: &str, headers: &HeaderMap, body: &[u8]) -> Option<Result<Value, Refusal>> {
@@ -226,12 +205,6 @@ fn delete(api: &Api, request: &Delete) -> Result<Value, Refusal> {
     })
 }
 
-impl Queue {
-    fn forgets(&self, message: &Message, now: Timestamp) -> bool {
-        after(message.sent, self.retention) <= now
-    }
-}
-
 /// The last part of a queue's URL, whoever made the URL.
 fn queue_name(url: Option<&String>) -> Result<&str, Refusal> {
     Ok(required("QueueUrl", url)?.rsplit('/').next().unwrap_or_default())
@@ -252,8 +225,4 @@ fn within(member: &str, value: i64, range: std::ops::RangeInclusive<i64>) -> Res
     let message =
         format!("Value {value} for parameter {member} is invalid. Reason: Must be {} to {}.", range.start(), range.end());
     Err(Refusal::new("InvalidParameterValue", message))
-}
-
-fn after(moment: Timestamp, seconds: i64) -> Timestamp {
-    Timestamp::from_millis(moment.millis().saturating_add(seconds.saturating_mul(1000)))
 }

@@ -1,21 +1,15 @@
 //! Friendly names of keys.
 
-use domain::time::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::{
-    arn,
-    aws_json::{Api, Refusal, epoch_seconds, required},
+use super::{
+    super::{
+        arn,
+        aws_json::{Api, Refusal, epoch_seconds, required},
+    },
+    key::Alias,
 };
-
-/// What an alias stands for.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Alias {
-    /// A key's id.
-    pub(crate) target: String,
-    created: Timestamp,
-}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -1,40 +1,17 @@
 //! Making and describing keys.
 
-use std::fmt;
-
-use domain::time::Timestamp;
-use p256::{ecdsa::SigningKey, pkcs8::EncodePublicKey};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use p256::pkcs8::EncodePublicKey;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::{
-    arn::{self, ACCOUNT},
-    aws_json::{Api, Blob, Refusal, epoch_seconds, required},
-    random,
+use super::{
+    super::{
+        arn::{self, ACCOUNT},
+        aws_json::{Api, Blob, Refusal, epoch_seconds, required},
+        random,
+    },
+    key::{ALGORITHM, Key, Material, PrivateKey},
 };
-
-/// The one algorithm of the one kind of signing key.
-pub(super) const ALGORITHM: &str = "ECDSA_SHA_256";
-
-/// A key as it is kept.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Key {
-    material: Material,
-    description: String,
-    created: Timestamp,
-    /// Whether it is said to rotate; nothing here does.
-    #[serde(default)]
-    rotates: bool,
-}
-
-/// The kinds of keys there are.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-enum Material {
-    /// `ECC_NIST_P256` for `SIGN_VERIFY`.
-    P256(PrivateKey),
-    /// `SYMMETRIC_DEFAULT` for `ENCRYPT_DECRYPT`: AES-256. It can be made and named; no operation uses it yet.
-    Symmetric(Blob),
-}
 
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -126,40 +103,6 @@ pub(super) fn public_key(api: &Api, request: &NamedKey) -> Result<Value, Refusal
     }))
 }
 
-impl Key {
-    /// Its `KeySpec`.
-    pub(crate) fn spec(&self) -> &'static str {
-        match self.material {
-            Material::P256(_) => "ECC_NIST_P256",
-            Material::Symmetric(_) => "SYMMETRIC_DEFAULT",
-        }
-    }
-
-    /// Has it said of it whether it rotates.
-    pub(crate) const fn set_rotation(&mut self, rotates: bool) {
-        self.rotates = rotates;
-    }
-
-    /// Its `KeyUsage`.
-    fn usage(&self) -> &'static str {
-        match self.material {
-            Material::P256(_) => "SIGN_VERIFY",
-            Material::Symmetric(_) => "ENCRYPT_DECRYPT",
-        }
-    }
-
-    /// What signs, if the key may.
-    pub(super) fn signing(&self) -> Result<&SigningKey, Refusal> {
-        match &self.material {
-            Material::P256(private) => Ok(&private.0),
-            Material::Symmetric(_) => {
-                let message = "The key's usage is ENCRYPT_DECRYPT, which is not valid for signing.";
-                Err(Refusal::new("InvalidKeyUsageException", message))
-            }
-        }
-    }
-}
-
 fn metadata(id: &str, key: &Key) -> Value {
     let (kind, algorithm) = match key.material {
         Material::P256(_) => ("SigningAlgorithms", ALGORITHM),
@@ -181,38 +124,4 @@ fn metadata(id: &str, key: &Key) -> Value {
         kind: [algorithm],
         "MultiRegion": false,
     })
-}
-
-/// A P-256 private key, on disk as the base64 of its scalar, never shown.
-#[derive(Clone)]
-struct PrivateKey(SigningKey);
-
-impl PrivateKey {
-    fn generate() -> Result<Self, Refusal> {
-        loop {
-            // Fails, once in 2^32, for a number that is zero or not below the group's order: FIPS 186-5 A.2.2 draws anew.
-            if let Ok(key) = SigningKey::from_slice(&random::bytes::<32>()?) {
-                return Ok(Self(key));
-            }
-        }
-    }
-}
-
-impl fmt::Debug for PrivateKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PrivateKey")
-    }
-}
-
-impl Serialize for PrivateKey {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Blob(self.0.to_bytes().to_vec()).serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for PrivateKey {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Blob(scalar) = Blob::deserialize(deserializer)?;
-        SigningKey::from_slice(&scalar).map(Self).map_err(|_| D::Error::custom("not a P-256 private key"))
-    }
 }

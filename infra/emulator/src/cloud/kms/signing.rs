@@ -13,7 +13,7 @@ use super::{
         arn,
         aws_json::{Api, Blob, Refusal, required},
     },
-    keys::{ALGORITHM, Key},
+    key::{ALGORITHM, Key},
 };
 
 /// KMS's bound on a raw message.

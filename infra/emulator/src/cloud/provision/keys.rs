@@ -6,7 +6,7 @@ use super::super::{
     arn,
     aws_json::{Api, Refusal},
     error::CloudError,
-    kms,
+    kms::{self, key::Key},
 };
 use sam::template::PhysicalResource;
 
@@ -88,7 +88,7 @@ pub(super) fn provision_alias(api: &Api, wanted: AliasProperties) -> Result<Phys
 }
 
 /// Keeps the key and whose it is in one change, so that a crash cannot leave a key that nobody finds again.
-fn keep(api: &Api, logical_id: &str, id: String, key: kms::Key) -> Result<String, Refusal> {
+fn keep(api: &Api, logical_id: &str, id: String, key: Key) -> Result<String, Refusal> {
     api.services.change(|services| {
         services.keys.insert(id.clone(), key);
         services.physical.insert(logical_id.to_owned(), id.clone());

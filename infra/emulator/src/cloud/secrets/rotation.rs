@@ -1,33 +1,15 @@
 //! What a rotation function and whoever starts it ask of Secrets Manager.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
     super::aws_json::{Api, Refusal, read, required},
-    CURRENT, Secret, Version, answer_of, missing, token,
+    secret::{CURRENT, Rotation, Secret, Version, missing},
+    values::{answer_of, token},
 };
 
 const PENDING: &str = "AWSPENDING";
-
-/// How a secret is rotated.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Rotation {
-    enabled: bool,
-    function: String,
-    rules: Option<Value>,
-}
-
-impl Rotation {
-    /// What `DescribeSecret` says of it.
-    pub(super) fn describe(&self, answer: &mut Value) {
-        answer["RotationEnabled"] = self.enabled.into();
-        answer["RotationLambdaARN"] = self.function.as_str().into();
-        if let Some(rules) = &self.rules {
-            answer["RotationRules"] = rules.clone();
-        }
-    }
-}
 
 /// The operation's answer; `None` if there is no such operation here.
 pub(super) fn answer(api: &Api, operation: &str, body: &[u8]) -> Option<Result<Value, Refusal>> {

@@ -2,54 +2,32 @@
 //!
 //! <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::time::Duration;
 
 use axum::{
-    Router,
-    body::Bytes,
-    extract::State,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::time::{Clock, Timestamp};
+use domain::time::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
-    access::{api::permit, authority::Authority, signature::Signed},
-    api_gateway::{self, ControlPlane},
-    document::{Document, NotSaved},
+    document::NotSaved,
     error::CloudError,
-    kms,
-    logs::{self, groups::Logs},
     random::{self, NoRandomness},
-    secrets,
-    services::Services,
-    sqs,
 };
 
-/// What every operation works on.
-pub(super) struct Api {
-    pub(super) services: Document<Services>,
-    pub(super) clock: Clock,
-    pub(super) authority: Arc<Authority>,
-    pub(super) logs: Logs,
-    /// Nothing before a template was deployed.
-    pub(super) control: OnceLock<ControlPlane>,
+/// Reads a request. Members that the operation does not know are ignored, as AWS ignores them.
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(body).map_err(|e| Refusal::new("SerializationException", e.to_string()))
 }
 
-/// One door for all services; they are told apart by the target's prefix, and API Gateway by having none.
-pub(super) fn router(api: Arc<Api>) -> Router {
-    Router::new().fallback(answer).with_state(api)
-}
-
-async fn answer(State(api): State<Arc<Api>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+/// Writes what came of an operation.
+pub(super) fn respond(result: Result<Value, Refusal>) -> Response {
     let id = random::uuid().unwrap_or_default();
-    let (status, kind, body) = match dispatch(&api, (&method, &uri), &headers, &body) {
+    let (status, kind, body) = match result {
         Ok(answer) => (StatusCode::OK, None, answer),
         Err(Refusal { status, kind, message }) => {
             tracing::debug!(kind, message, "refused");
@@ -62,45 +40,6 @@ async fn answer(State(api): State<Arc<Api>>, method: Method, uri: Uri, headers: 
         response.headers_mut().insert("x-amzn-errortype", HeaderValue::from_static(kind));
     }
     response
-}
-
-fn dispatch(api: &Api, (method, uri): (&Method, &Uri), headers: &HeaderMap, body: &[u8]) -> Result<Value, Refusal> {
-    if !headers.contains_key("x-amz-target") && uri.path() != "/" {
-        return control(api, method, uri, headers);
-    }
-    let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
-    let unknown = || Refusal::new("UnknownOperationException", format!("not offered here: {target:?}"));
-    let (service, operation) = target.split_once('.').ok_or_else(unknown)?;
-    if !headers.contains_key(header::AUTHORIZATION) {
-        return Err(Refusal::new("MissingAuthenticationTokenException", "Missing Authentication Token"));
-    }
-    let request = Signed { method: method.as_str(), path: uri.path(), headers, body };
-    permit(api, request, service, operation)?;
-    match service {
-        "TrentService" => kms::answer(api, operation, body).unwrap_or_else(|| Err(unknown())),
-        "secretsmanager" => secrets::answer(api, operation, body).unwrap_or_else(|| Err(unknown())),
-        "AmazonSQS" => sqs::answer(api, operation, headers, body).unwrap_or_else(|| Err(unknown())),
-        "Logs_20140328" => logs::answer(api, operation, body).unwrap_or_else(|| Err(unknown())),
-        _ => Err(unknown()),
-    }
-}
-
-/// API Gateway's own calls: REST JSON, of which there are only those that change nothing.
-fn control(api: &Api, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Value, Refusal> {
-    if !headers.contains_key(header::AUTHORIZATION) {
-        return Err(Refusal::with_status(
-            StatusCode::FORBIDDEN,
-            "MissingAuthenticationTokenException",
-            "Missing Authentication Token",
-        ));
-    }
-    let control = api.control.get().filter(|_| method == Method::GET);
-    control.ok_or_else(|| api_gateway::not_offered(uri.path()))?.answer(uri.path())
-}
-
-/// Reads a request. Members that the operation does not know are ignored, as AWS ignores them.
-pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(body).map_err(|e| Refusal::new("SerializationException", e.to_string()))
 }
 
 /// A member that must be there.

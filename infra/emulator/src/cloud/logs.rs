@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use self::groups::{ARN_END, Event, Group, KEPT, Logs, named};
 use super::{
     arn,
-    aws_json::{Api, Refusal, read, required},
+    aws_json::{Refusal, read, required},
+    state::Api,
 };
 /// The stream that all lines of a group are in; the gateway has one instance.
 const STREAM: &str = "local";

@@ -14,6 +14,7 @@ mod api_gateway;
 mod arn;
 mod aws_json;
 mod directory;
+mod dispatch;
 mod document;
 mod error;
 mod kms;
@@ -22,8 +23,8 @@ pub mod provision;
 mod random;
 mod secrets;
 mod server;
-mod services;
 mod sqs;
+mod state;
 pub mod streams;
 mod tables;
 mod ttl;
@@ -51,11 +52,11 @@ use tokio::task::JoinHandle;
 use self::{
     access::authority::{Authority, ROOT},
     api_gateway::ControlPlane,
-    aws_json::Api,
     directory::Directory,
     document::Document,
     logs::groups::Logs,
     server::Server,
+    state::Api,
     streams::Positions,
 };
 use crate::gateway::Sink;

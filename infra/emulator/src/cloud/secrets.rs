@@ -11,7 +11,10 @@ mod values;
 use serde_json::Value;
 
 pub(super) use self::values::{CreateSecret, create};
-use super::aws_json::{Api, Refusal, read};
+use super::{
+    aws_json::{Refusal, read},
+    state::Api,
+};
 
 /// The operation's answer; `None` if there is no such operation here.
 pub(super) fn answer(api: &Api, operation: &str, body: &[u8]) -> Option<Result<Value, Refusal>> {

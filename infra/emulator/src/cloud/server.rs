@@ -11,8 +11,9 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
 use super::{
     access::{authority::Authority, front},
-    aws_json::{self, Api},
+    dispatch,
     error::CloudError,
+    state::Api,
 };
 
 /// How long a running request may hold up a stop.
@@ -60,7 +61,7 @@ pub(super) async fn api(port: u16, api: Arc<Api>) -> Result<Server, CloudError> 
     let (listener, address) = bind(port).await?;
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(async move {
-        let serving = axum::serve(listener, aws_json::router(api));
+        let serving = axum::serve(listener, dispatch::router(api));
         if let Err(error) = serving.with_graceful_shutdown(async { drop(stopped.await) }).await {
             tracing::error!(%error, "the embedded KMS and Secrets Manager stopped");
         }

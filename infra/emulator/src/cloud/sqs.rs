@@ -14,9 +14,9 @@ use serde_json::{Map, Value, json};
 use self::queue::{Message, Queue, after};
 use super::{
     arn::{self, ACCOUNT},
-    aws_json::{Api, Refusal, read, required},
+    aws_json::{Refusal, read, required},
     random,
-    services::Services,
+    state::{Api, Services},
 };
 
 /// SQS's longest message.

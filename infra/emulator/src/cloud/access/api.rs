@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::{
     super::{
         arn::{self, ACCOUNT, REGION},
-        aws_json::{Api, Refusal},
+        aws_json::Refusal,
+        state::{Api, Services},
     },
     calls::Call,
     rules::Rules,
@@ -112,7 +113,7 @@ fn of_secret(api: &Api, rules: &Rules, operation: &str, body: &Value) -> Vec<Cal
     calls
 }
 
-impl super::super::services::Services {
+impl Services {
     /// The ARN of the key that is meant, however it is named.
     fn key_arn(&self, name: &str) -> Option<String> {
         self.key(name).ok().map(|(id, _)| arn::kms(&format!("key/{id}")))

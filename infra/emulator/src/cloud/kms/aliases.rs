@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::{
     super::{
         arn,
-        aws_json::{Api, Refusal, epoch_seconds, required},
+        aws_json::{Refusal, epoch_seconds, required},
+        state::Api,
     },
     key::Alias,
 };

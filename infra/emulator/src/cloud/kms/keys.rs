@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::{
     super::{
         arn::{self, ACCOUNT},
-        aws_json::{Api, Blob, Refusal, epoch_seconds, required},
+        aws_json::{Blob, Refusal, epoch_seconds, required},
         random,
+        state::Api,
     },
     key::{ALGORITHM, Key, Material, PrivateKey},
 };

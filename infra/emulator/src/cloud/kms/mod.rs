@@ -14,7 +14,10 @@ pub(super) use self::{
     aliases::{CreateAlias, create as create_alias},
     keys::{CreateKey, generate},
 };
-use super::aws_json::{Api, Refusal, read};
+use super::{
+    aws_json::{Refusal, read},
+    state::Api,
+};
 
 /// The operation's answer; `None` if there is no such operation here.
 pub(super) fn answer(api: &Api, operation: &str, body: &[u8]) -> Option<Result<Value, Refusal>> {

@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 use super::{
     super::{
         arn,
-        aws_json::{Api, Blob, Refusal, required},
+        aws_json::{Blob, Refusal, required},
+        state::Api,
     },
     key::{ALGORITHM, Key},
 };

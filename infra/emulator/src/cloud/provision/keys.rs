@@ -4,9 +4,10 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use super::super::{
     arn,
-    aws_json::{Api, Refusal},
+    aws_json::Refusal,
     error::CloudError,
     kms::{self, key::Key},
+    state::Api,
 };
 use sam::template::PhysicalResource;
 

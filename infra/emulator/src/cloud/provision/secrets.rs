@@ -4,9 +4,10 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
     super::{
-        aws_json::{Api, Refusal},
+        aws_json::Refusal,
         error::CloudError,
         secrets::{self, CreateSecret},
+        state::Api,
     },
     generated::GenerateSecretString,
 };

@@ -4,7 +4,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    super::aws_json::{Api, Refusal, read, required},
+    super::{
+        aws_json::{Refusal, read, required},
+        state::Api,
+    },
     secret::{CURRENT, Rotation, Secret, Version, missing},
     values::{answer_of, token},
 };

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::{
     super::{
         arn::{ACCOUNT, REGION},
-        aws_json::{Api, Blob, Refusal, epoch_seconds, required},
+        aws_json::{Blob, Refusal, epoch_seconds, required},
         random,
+        state::Api,
     },
     secret::{CURRENT, Content, Secret, exists, missing, no_value},
 };

@@ -11,9 +11,9 @@ use serde_json::json;
 use super::{
     super::{
         arn::{ACCOUNT, REGION},
-        aws_json::Api,
         error::CloudError,
         random, sqs,
+        state::Api,
     },
     Mapping,
 };

@@ -1,18 +1,36 @@
-//! What KMS, Secrets Manager, SQS and the provisioning remember, and how it is found by what a request names.
+//! The state that operations work on, and how it finds what a request names.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
+use domain::time::Clock;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    access::authority::Authority,
+    api_gateway::ControlPlane,
     arn,
     aws_json::Refusal,
+    document::Document,
     kms::key::{Alias, Key},
+    logs::groups::Logs,
     secrets::secret::{Secret, missing},
     sqs::queue::Queue,
 };
 
-/// The whole state, kept in `services.json`.
+/// What every operation works on.
+pub(super) struct Api {
+    pub(super) services: Document<Services>,
+    pub(super) clock: Clock,
+    pub(super) authority: Arc<Authority>,
+    pub(super) logs: Logs,
+    /// Nothing before a template was deployed.
+    pub(super) control: OnceLock<ControlPlane>,
+}
+
+/// What KMS, Secrets Manager, SQS and the provisioning remember, kept in `services.json`.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Services {

@@ -57,7 +57,7 @@ use self::{
     logs::groups::Logs,
     server::Server,
     state::Api,
-    streams::Positions,
+    streams::position::Positions,
 };
 use crate::gateway::Sink;
 use sam::template::Description;

@@ -15,7 +15,7 @@ use super::{
         random, sqs,
         state::Api,
     },
-    Mapping,
+    mapping::Mapping,
 };
 
 /// Why records were given up, in Lambda's words.

@@ -11,61 +11,25 @@ mod dead_letters;
 mod event;
 mod filter;
 mod mapping;
+mod permission;
+pub(super) mod position;
 mod reader;
 mod runner;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
 pub use self::mapping::{Mapping, StartingPosition};
-use self::{dead_letters::DeadLetters, reader::Reader, runner::Runner};
-use super::{Cloud, access::authority::Authority, arn::REGION, error::CloudError};
-
-/// What Lambda does in the function's name at each poll.
-const POLLING: [&str; 2] = ["dynamodb:GetShardIterator", "dynamodb:GetRecords"];
-
-/// In whose name a stream is read.
-#[derive(Clone, Debug)]
-struct Reading {
-    authority: Arc<Authority>,
-    function: Option<String>,
-    stream_arn: String,
-}
-
-impl Reading {
-    fn of(cloud: &Cloud, mapping: &Mapping) -> Self {
-        let (function, stream_arn) = (mapping.function.clone(), mapping.stream_arn.clone());
-        Self { authority: Arc::clone(cloud.authority()), function, stream_arn }
-    }
-
-    /// Lambda refuses a mapping whose function's role may not do all of these, and stops polling once it may not.
-    fn check(&self, actions: &[&str]) -> Result<(), CloudError> {
-        let Some(function) = &self.function else { return Ok(()) };
-        let decision = self.authority.check_stream(function, actions, &self.stream_arn);
-        decision.map_err(|refusal| CloudError::new(refusal.to_string()))
-    }
-
-    /// Lambda refuses a mapping whose function's role may not write what is given up.
-    fn check_dead_letters(&self, queue: Option<&str>) -> Result<(), CloudError> {
-        let (Some(function), Some(queue)) = (&self.function, queue) else { return Ok(()) };
-        let decision = self.authority.check_queue(function, queue);
-        decision.map_err(|refusal| CloudError::new(refusal.to_string()))
-    }
-}
-
-/// Where each mapping stands, by its name.
-pub(super) type Positions = BTreeMap<String, Position>;
-
-/// How far one mapping has read one stream.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Position {
-    stream_arn: String,
-    /// The sequence number of the last record done with; none at the trim horizon.
-    after: Option<String>,
-}
+use self::{
+    dead_letters::DeadLetters,
+    permission::{POLLING, Reading},
+    position::Position,
+    reader::Reader,
+    runner::Runner,
+};
+use super::{Cloud, arn::REGION, error::CloudError};
 
 /// A running mapping. Dropping it stops it where it stands; [`EventSource::drain`] first lets it finish.
 #[derive(Debug)]

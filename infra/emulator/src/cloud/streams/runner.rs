@@ -11,9 +11,11 @@ use tokio::{
 
 use super::{
     super::{document::Document, error::CloudError},
-    Mapping, POLLING, Position, Positions, Reading,
     dead_letters::{Condition, DeadLetters},
     event,
+    mapping::Mapping,
+    permission::{POLLING, Reading},
+    position::{Position, Positions},
     reader::Reader,
 };
 

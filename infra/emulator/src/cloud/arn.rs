@@ -6,22 +6,22 @@ pub const REGION: &str = "eu-west-1";
 /// The account that every ARN names.
 pub const ACCOUNT: &str = "000000000000";
 
-/// Of a table.
+/// The ARN of a table.
 pub(super) fn table(name: &str) -> String {
     format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}")
 }
 
-/// Of a key, by `key/<id>`, or of an alias, by its name. An empty resource gives what all of these ARNs begin with.
+/// The ARN of `key/<id>` or of `alias/<name>`. An empty resource gives the prefix of both.
 pub(super) fn kms(resource: &str) -> String {
     format!("arn:aws:kms:{REGION}:{ACCOUNT}:{resource}")
 }
 
-/// Of a queue.
+/// The ARN of a queue.
 pub(super) fn queue(name: &str) -> String {
     format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{name}")
 }
 
-/// Of a log group, without the `:*` that stands for its streams.
+/// The ARN of a log group, without the `:*` that stands for its streams.
 pub(super) fn log_group(name: &str) -> String {
     format!("arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}")
 }

@@ -1,4 +1,4 @@
-//! The error of everything here that a person starts.
+//! The error type of the embedded services.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What AWS itself does in a function's name: it writes the function's logs, and polls the streams of its mappings.
+//! Checks of what AWS does in a function's name: writing its logs, reading its streams, and sending its dead letters.
 
 use super::{
     api,

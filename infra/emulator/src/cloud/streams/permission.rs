@@ -1,4 +1,4 @@
-//! What a mapping's function has to be permitted for Lambda to read a stream in its name.
+//! The permissions that a mapping's function needs, since Lambda reads the stream in the function's name.
 
 use std::sync::Arc;
 

@@ -5,9 +5,9 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Context,
+    error::PolicyError,
     pattern::{arn_like, like},
-    policy::PolicyError,
+    request::Context,
 };
 
 /// One key under one operator. A statement's conditions hold when all of them do.

@@ -3,10 +3,11 @@
 use std::fmt;
 
 use super::{
-    Policy, Principal, Request,
     condition::Condition,
     pattern::{arn_like, like_ignoring_case},
-    policy::{Named, Statement},
+    policy::{Named, Policy, Statement},
+    principal::Principal,
+    request::Request,
 };
 
 /// Keys whose values are permissions of their own: a class of partition keys, a service through which a key is used.

@@ -1,14 +1,13 @@
 //! Policy documents as they stand in a template, their intrinsic functions resolved.
 
-use std::fmt;
-
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
 use super::{
-    Request,
     condition::{self, Condition},
+    error::PolicyError,
     pattern::{arn_like, like_ignoring_case},
+    request::Request,
 };
 
 /// A policy document.
@@ -16,18 +15,6 @@ use super::{
 pub struct Policy {
     pub(super) statements: Vec<Statement>,
 }
-
-/// Why a document is refused: one sentence that names the statement.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicyError(pub(super) String);
-
-impl fmt::Display for PolicyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for PolicyError {}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Statement {

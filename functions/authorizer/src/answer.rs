@@ -7,20 +7,7 @@ use serde_json::{Value, json};
 
 use guard::{Decision, Unavailable};
 
-use crate::events::UnknownEvent;
-
-/// The form of an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// An IAM policy over this resource.
-    Policy {
-        /// The whole stage: `arn:…:<api>/<stage>/*`. A policy that named the one path called would deny the next path
-        /// were its result ever cached, and one wider would reach other APIs.
-        resource: String,
-    },
-    /// `{isAuthorized, context}` (HTTP APIs).
-    Simple,
-}
+use crate::events::event::{Form, UnknownEvent};
 
 /// What is thrown: Lambda reports the text as `errorMessage`, and the gateway goes by it.
 ///

@@ -3,8 +3,11 @@
 use serde::Deserialize;
 use web::proxy::Judged;
 
-use super::{Event, UnknownEvent, headers::Headers, stage_of, time};
-use crate::{answer::Form, settings::HttpApiResponse};
+use super::{
+    event::{Event, Form, UnknownEvent, stage_of, time},
+    headers::Headers,
+};
+use crate::settings::HttpApiResponse;
 use guard::{Request, Route};
 
 #[derive(Deserialize)]

@@ -1,39 +1,20 @@
-//! The events of API Gateway, each read by its own adapter into one [`Request`].
+//! The events of API Gateway, each read by its own adapter into one [`Request`](guard::Request).
 //!
 //! An adapter takes the address, the time and the route from `requestContext` alone (where a trusted proxy is configured, the
 //! judged address stands there by now), and the credential from the `Authorization` header alone. An event that is not wholly understood is no request: it is thrown, and answered with 503.
 
+pub(crate) mod event;
 mod headers;
 mod http_api;
 mod rest;
 mod token;
 mod websocket;
 
-use std::fmt;
-
-use domain::time::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{answer::Form, settings::HttpApiResponse};
-use guard::Request;
-
-/// What an event asks, and how it is answered.
-#[derive(Clone, Debug)]
-pub(crate) struct Event {
-    pub(crate) request: Request,
-    pub(crate) form: Form,
-}
-
-/// An event that no adapter reads. Holds no part of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct UnknownEvent(&'static str);
-
-impl fmt::Display for UnknownEvent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
+use self::event::{Event, UnknownEvent};
+use crate::settings::HttpApiResponse;
 
 /// Reads an event of any shape.
 pub(crate) fn read(event: Value, http_api_response: HttpApiResponse) -> Result<Event, UnknownEvent> {
@@ -50,25 +31,4 @@ pub(crate) fn read(event: Value, http_api_response: HttpApiResponse) -> Result<E
 
 fn parse<T: for<'de> Deserialize<'de>>(event: Value) -> Result<T, UnknownEvent> {
     serde_json::from_value(event).map_err(|_| UnknownEvent("the event lacks a member, or one is of another type"))
-}
-
-/// Everything of the stage that a method or route ARN lies in: `arn:<partition>:execute-api:<region>:<account>:<api>/<stage>/*`.
-fn stage_of(arn: &str) -> Result<String, UnknownEvent> {
-    let parts: Vec<&str> = arn.splitn(3, '/').collect();
-    match parts.as_slice() {
-        [api, stage, _] if is_api(api) && !stage.is_empty() && !stage.contains(['*', '?']) => Ok(format!("{api}/{stage}/*")),
-        _ => Err(UnknownEvent("the event's ARN is not of an API's stage")),
-    }
-}
-
-fn is_api(arn: &str) -> bool {
-    let parts: Vec<&str> = arn.split(':').collect();
-    let [arn, partition, service, region, account, api] = parts.as_slice() else { return false };
-    let named = [partition, region, account, api].into_iter().all(|part| !part.is_empty() && !part.contains(['*', '?']));
-    *arn == "arn" && *service == "execute-api" && named
-}
-
-/// `requestTimeEpoch` and `timeEpoch`: milliseconds.
-fn time(epoch: Option<i64>) -> Option<Timestamp> {
-    epoch.filter(|millis| *millis > 0).map(Timestamp::from_millis)
 }

@@ -3,8 +3,7 @@
 use serde::Deserialize;
 use web::proxy::Judged;
 
-use super::{Event, UnknownEvent, stage_of};
-use crate::answer::Form;
+use super::event::{Event, Form, UnknownEvent, stage_of};
 use guard::{Bearer, Request, Route};
 
 #[derive(Deserialize)]

@@ -3,8 +3,11 @@
 use serde::Deserialize;
 use web::proxy::Judged;
 
-use super::{Event, UnknownEvent, headers::Headers, rest::Identity, stage_of, time};
-use crate::answer::Form;
+use super::{
+    event::{Event, Form, UnknownEvent, stage_of, time},
+    headers::Headers,
+    rest::Identity,
+};
 use guard::{Request, Route};
 
 #[derive(Deserialize)]

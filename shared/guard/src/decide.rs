@@ -12,7 +12,7 @@ use web::proxy::Judged;
 
 use crate::{
     context::Context,
-    decision::{Cause, Decision, Denial, KeyRefusal, Unauthorized, Unavailable},
+    decision::{Cause, Decision, Denial, KeyRefusal, Stop, Unauthorized, Unavailable},
     personal_key::PersonalKey,
     request::{Moment, Request},
     routes::Who,
@@ -26,14 +26,6 @@ pub enum Presented<'a> {
     Token(&'a Verified),
     /// A personal key whose secret it is.
     Key(&'a PersonalKey),
-}
-
-/// Why a credential does not work, wherever it is sent and whatever for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stop {
-    Unauthorized(Unauthorized),
-    Denied(Cause),
-    Unavailable(Unavailable),
 }
 
 /// Decides about `request`, which presents a credential that is beyond doubt, or does not. `now` is read right before, from

@@ -208,3 +208,11 @@ impl Unavailable {
         }
     }
 }
+
+/// Why a credential does not work, wherever it is sent and whatever for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    Unauthorized(Unauthorized),
+    Denied(Cause),
+    Unavailable(Unavailable),
+}

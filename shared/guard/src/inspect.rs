@@ -6,8 +6,8 @@ use jwt::Claims;
 use crate::{
     bearer::Bearer,
     context::Context,
-    decide::{Presented, Stop, stop},
-    decision::{KeyRefusal, Unauthorized, Unavailable},
+    decide::{Presented, stop},
+    decision::{KeyRefusal, Stop, Unauthorized, Unavailable},
     guard::Guard,
 };
 

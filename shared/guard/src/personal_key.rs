@@ -12,8 +12,7 @@ use domain::{
 
 use crate::{
     context::Context,
-    decide::Stop,
-    decision::{Cause, KeyRefusal, Unauthorized},
+    decision::{Cause, KeyRefusal, Stop, Unauthorized},
 };
 
 /// A key whose secret was presented, its user and its organization's gate. What they are at a moment is asked at that moment.

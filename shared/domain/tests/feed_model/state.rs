@@ -1,0 +1,70 @@
+//! The state of the model, and the actions that change it.
+
+use std::collections::BTreeSet;
+
+use domain::{
+    feed::{Entry, Exchange, Feed},
+    time::Timestamp,
+};
+
+use super::Faults;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct State {
+    pub(super) now: i64,
+    pub(super) table: BTreeSet<Entry>,
+    pub(super) writers: [Writer; 2],
+    /// When the client heard that its key is revoked.
+    pub(super) answered: Option<i64>,
+    pub(super) token_until: Option<i64>,
+    pub(super) reader: Reader,
+    pub(super) faults_left: Faults,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Writer {
+    pub(super) clock_off: i64,
+    pub(super) task: Task,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Task {
+    ToWrite { repeat: bool },
+    UnderWay { entry_time: Timestamp, visible: bool },
+    Answered,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Reader {
+    pub(super) clock_off: i64,
+    pub(super) feed: Feed,
+    pub(super) read: Option<Read>,
+    pub(super) frozen_since: Option<i64>,
+}
+
+/// A read under way: it found what was visible when it was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Read {
+    pub(super) found: BTreeSet<Entry>,
+    pub(super) exchange: Exchange,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Tick,
+    /// By the writer of this index.
+    Send(usize),
+    BecomeVisible(usize),
+    Answer(usize),
+    Die(usize),
+    StepWriter(usize, i64),
+    Read,
+    SendRead,
+    FinishRead,
+    LoseRead,
+    StepReader(i64),
+    Freeze,
+    WakeInTime,
+    WakeBehind,
+    Replace,
+}

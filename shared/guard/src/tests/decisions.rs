@@ -1,23 +1,24 @@
 //! Every refusal by name, and the edges of the clock.
 
+mod revoked;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use domain::{
     allowlist::Allowlist,
-    feed::{Cohort, Effect, Fact, Refusal as Withdrawn, Subject},
+    feed::{Effect, Fact, Refusal as Withdrawn, Subject},
     key::Owner,
     kind::Kind,
-    time::Timestamp,
 };
-use jwt::{Claims, Expected, Refusal, Verifier};
+use jwt::{Claims, Expected, Refusal};
 use web::{caller::Caller, request::Facts};
 
-use crate::testing::world::{ISSUER, LIVE, NOW, SANDBOX, World, claims, feed, later, request};
 use crate::{
     bearer::NoBearer,
     context::Context,
     decision::{Cause, Decision, Denial, Unauthorized, Unavailable},
     request::{Request, Route},
+    testing::world::{ISSUER, LIVE, NOW, SANDBOX, World, claims, feed, later, request},
 };
 
 fn token() -> String {
@@ -151,78 +152,6 @@ fn the_gateways_clock_counts_where_it_is_ahead() {
     );
     frozen.time = Some(later(-60_000));
     assert!(allows(&World::new(), &frozen), "a request that waited is judged by our clock");
-}
-
-#[test]
-fn cbm_4_an_old_unread_or_future_feed_is_503() {
-    let request = request(&token());
-    let at = |feed_at: i64| World { feed: feed(later(feed_at), &[]), ..World::new() }.decide(&request);
-    assert!(matches!(at(-4_000), Decision::Allow(_)));
-    assert_eq!(at(-4_001), Decision::Unavailable(Unavailable::Feed));
-    assert_eq!(at(1_000), Decision::Unavailable(Unavailable::Feed), "a negative age");
-    let cold = World { feed: domain::feed::Feed::default(), ..World::new() };
-    assert_eq!(cold.decide(&request), Decision::Unavailable(Unavailable::Feed));
-    let expired = World { now: later(3_600_000), ..cold };
-    assert_eq!(refused(&expired, &request), Unauthorized::Token(Refusal::Expired), "what is refused anyway needs no feed");
-}
-
-#[test]
-fn x_1_every_fact_of_a_token_can_be_revoked() {
-    let request = request(&token());
-    let organization = |cohort| Subject::Organization { guid: claims().org.to_string(), cohort };
-    let created = claims().key_created;
-    let next = Timestamp::from_millis(created.millis() + 1);
-    let cohort = |created_from, created_until| organization(Cohort { created_from, created_until, ..Cohort::default() });
-    for (subject, fact) in [
-        (Subject::Key(claims().client_id.to_string()), Fact::Key),
-        (Subject::Secret(claims().sid.to_string()), Fact::Secret),
-        (Subject::Token(claims().jti.to_string()), Fact::Token),
-        (Subject::Owner("05".repeat(16)), Fact::Owner),
-        (organization(Cohort::default()), Fact::Organization),
-        (organization(Cohort { environment: Some(Kind::Sandbox), ..Cohort::default() }), Fact::Organization),
-        (organization(Cohort { owner: claims().owner.bank(), ..Cohort::default() }), Fact::Organization),
-        (cohort(Some(created), Some(next)), Fact::Organization),
-    ] {
-        let world = World::with_feed(&[(Effect::Revoke, subject.clone())]);
-        assert_eq!(refused(&world, &request), Unauthorized::Withdrawn(Withdrawn::Revoked(fact)), "{subject:?}");
-        let world = World::with_feed(&[(Effect::Suspend { version: 2 }, subject.clone())]);
-        assert_eq!(refused(&world, &request), Unauthorized::Withdrawn(Withdrawn::Suspended(fact)), "{subject:?}");
-        let world = World::with_feed(&[(Effect::Expire { at: NOW, version: 2 }, subject.clone())]);
-        assert_eq!(refused(&world, &request), Unauthorized::Withdrawn(Withdrawn::Expired(fact)), "{subject:?}");
-        let world = World::with_feed(&[(Effect::Expire { at: later(1), version: 2 }, subject.clone())]);
-        assert!(allows(&world, &request), "its new end has not come");
-        let frozen = Request { time: Some(later(1)), ..request.clone() };
-        assert_eq!(refused(&world, &frozen), Unauthorized::Withdrawn(Withdrawn::Expired(fact)), "by the gateway's clock it has");
-        assert!(allows(&World::with_feed(&[(Effect::Refresh, subject.clone())]), &request), "a token says itself what it may do");
-        let world =
-            World::with_feed(&[(Effect::Suspend { version: 2 }, subject.clone()), (Effect::Resume { version: 3 }, subject)]);
-        assert!(allows(&world, &request));
-    }
-    for others in [
-        Subject::Key("0".repeat(22)),
-        Subject::Owner("06".repeat(16)),
-        Subject::Owner(claims().org.to_string()),
-        organization(Cohort { environment: Some(Kind::Live), ..Cohort::default() }),
-        cohort(Some(next), None),
-        cohort(None, Some(created)),
-    ] {
-        assert!(allows(&World::with_feed(&[(Effect::Revoke, others.clone())]), &request), "{others:?}");
-    }
-}
-
-#[test]
-fn a_remembered_token_is_refused_once_it_is_revoked_or_its_key_withdrawn() {
-    let mut world = World::new();
-    let request = request(&token());
-    assert!(allows(&world, &request));
-    world.feed = feed(NOW, &[(Effect::Revoke, Subject::Key(claims().client_id.to_string()))]);
-    assert_eq!(refused(&world, &request), Unauthorized::Withdrawn(Withdrawn::Revoked(Fact::Key)));
-    world.feed = feed(NOW, &[]);
-    assert!(allows(&world, &request));
-    world.verifier = Verifier::new([(Kind::Sandbox, LIVE.jwk())]).unwrap();
-    assert_eq!(refused(&world, &request), Unauthorized::Token(Refusal::UnknownKey));
-    world.verifier = Verifier::new([(Kind::Live, SANDBOX.jwk())]).unwrap();
-    assert_eq!(refused(&world, &request), Unauthorized::Token(Refusal::KeyOfOtherKind));
 }
 
 #[test]

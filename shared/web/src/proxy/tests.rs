@@ -1,109 +1,19 @@
-//! The proxy over a Secrets Manager of the test's own, which counts how often it is asked.
+//! Which address a request gets from a trusted proxy, and what it takes to be believed.
+
+mod rotation;
+mod world;
 
 use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicI64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use aws_config::{BehaviorVersion, Region};
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use axum::{Json, Router, http::StatusCode, response::IntoResponse, routing::post};
 use domain::time::Timestamp;
+use runtime::Entropy;
 use serde_json::{Value, json};
 
-use runtime::Entropy;
-
+use self::world::{PEER, VIEWER, World, env, event, proof};
 use super::*;
-
-const ARN: &str = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:proxy-AbCdEf";
-const PEER: &str = "130.176.0.1";
-const VIEWER: &str = "8.8.8.8:46532";
-
-fn proof(byte: char) -> String {
-    byte.to_string().repeat(40)
-}
-
-struct World {
-    proxy: TrustedProxy,
-    /// What the secret holds; nothing when it cannot be read.
-    secret: Arc<Mutex<Option<Value>>>,
-    reads: Arc<AtomicUsize>,
-    ahead: Arc<AtomicI64>,
-}
-
-impl World {
-    async fn new(secret: Option<Value>) -> Self {
-        let (secret, reads, ahead) = (Arc::new(Mutex::new(secret)), Arc::default(), Arc::new(AtomicI64::new(1_900_000_000_000)));
-        let (held, counted, now): (_, Arc<AtomicUsize>, _) = (Arc::clone(&secret), Arc::clone(&reads), Arc::clone(&ahead));
-        let answer = async move || {
-            counted.fetch_add(1, Ordering::SeqCst);
-            let held = held.lock().unwrap();
-            let readable =
-                held.as_ref().map(|value| Json(json!({"ARN": ARN, "SecretString": value.to_string()})).into_response());
-            let refused = || (StatusCode::BAD_REQUEST, Json(json!({"__type": "AccessDeniedException"}))).into_response();
-            readable.unwrap_or_else(refused)
-        };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, Router::new().route("/", post(answer))).await });
-        let aws = aws_config::SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("eu-west-1"))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("a", "b", None, None, "test")))
-            .endpoint_url(format!("http://{address}"))
-            .build();
-        let clock: domain::time::Clock = Arc::new(move || Timestamp::from_millis(now.load(Ordering::SeqCst)));
-        let edge = Edge { clock, entropy: Entropy::from_fn(|bytes| bytes.fill(1)), aws };
-        let proxy = TrustedProxy::read(&env(&[]), &edge).unwrap().unwrap();
-        Self { proxy, secret, reads, ahead }
-    }
-
-    /// Whose secret has one proof, and has been read.
-    async fn warm() -> Self {
-        let world = Self::new(Some(json!({"current": proof('a')}))).await;
-        world.proxy.warm().await;
-        assert_eq!(world.reads(), 1);
-        world
-    }
-
-    fn hold(&self, secret: Option<Value>) {
-        *self.secret.lock().unwrap() = secret;
-    }
-
-    fn reads(&self) -> usize {
-        self.reads.load(Ordering::SeqCst)
-    }
-
-    fn advance(&self, by: Duration) {
-        self.ahead.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
-    }
-
-    async fn judge(&self, mut event: Value) -> (Judged, Value) {
-        let judged = self.proxy.settle(&mut event).await;
-        (judged, event)
-    }
-
-    async fn by_proof(&self, proof: &str) -> Judged {
-        self.judge(event(&[("X-Proof", proof), ("CloudFront-Viewer-Address", VIEWER)])).await.0
-    }
-}
-
-fn env(changes: &[(&str, &str)]) -> Env {
-    let mut variables = BTreeMap::from([(ADDRESS_HEADER, "CloudFront-Viewer-Address"), (PROOF_HEADER, "X-Proof"), (SECRET, ARN)]);
-    variables.extend(changes.iter().copied());
-    Env::from_map(variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
-}
-
-/// A REST event with these headers, each sent once.
-fn event(headers: &[(&str, &str)]) -> Value {
-    let single: BTreeMap<_, _> = headers.iter().copied().collect();
-    let multi: BTreeMap<_, _> = headers.iter().map(|(name, value)| (*name, [*value])).collect();
-    json!({"headers": single, "multiValueHeaders": multi, "requestContext": {"identity": {"sourceIp": PEER}, "requestId": "r"}})
-}
 
 fn source_ip(event: &Value) -> &Value {
     &event["requestContext"]["identity"]["sourceIp"]
@@ -227,83 +137,6 @@ async fn a_proxy_that_names_no_one_address_leaves_it_unknown() {
     let mut twice = event(&[("X-Proof", &good), ("CloudFront-Viewer-Address", VIEWER)]);
     twice["multiValueHeaders"]["cloudfront-viewer-address"] = json!([VIEWER]);
     assert_eq!(world.judge(twice).await.0, Judged::Unproven);
-}
-
-/// A new proof is put beside the old one, the proxy sends it some minutes later, the old one is dropped: no right request is refused
-/// on the way, and what was dropped ends within a minute.
-#[tokio::test]
-async fn a_rotation_refuses_no_right_proof() {
-    let world = World::warm().await;
-    world.hold(Some(json!({"current": proof('b'), "previous": proof('a')})));
-    world.advance(Duration::from_secs(6));
-    assert_eq!(world.by_proof(&proof('a')).await, Judged::Proxied);
-    assert_eq!(world.reads(), 1, "what is known is not looked for");
-    assert_eq!(world.by_proof(&proof('b')).await, Judged::Proxied, "what is not, is");
-    assert_eq!(world.reads(), 2);
-    for sent in ['a', 'b', 'a'] {
-        assert_eq!(world.by_proof(&proof(sent)).await, Judged::Proxied);
-    }
-    world.hold(Some(json!({"current": proof('b')})));
-    world.advance(Duration::from_secs(59));
-    assert_eq!(world.by_proof(&proof('b')).await, Judged::Proxied);
-    world.advance(Duration::from_secs(1));
-    assert_eq!(world.by_proof(&proof('a')).await, Judged::Unproven, "dropped a minute ago");
-    assert_eq!(world.by_proof(&proof('b')).await, Judged::Proxied);
-    assert_eq!(world.reads(), 3);
-}
-
-#[tokio::test]
-async fn guesses_cost_one_look_every_few_seconds_and_right_proofs_wait_for_none() {
-    let world = World::warm().await;
-    for _ in 0..10 {
-        for guess in 0..50 {
-            assert_eq!(world.by_proof(&format!("{guess:040}")).await, Judged::Unproven);
-            assert_eq!(world.by_proof(&proof('a')).await, Judged::Proxied);
-        }
-        world.advance(Duration::from_secs(1));
-    }
-    assert!((2..=3).contains(&world.reads()), "{} reads in ten seconds", world.reads());
-}
-
-/// Who has no list needs no address, and who has one is told to try again (503): neither is refused for good by an outage.
-#[tokio::test]
-async fn while_the_secret_cannot_be_read_the_address_is_undetermined_and_known_proofs_hold_for_an_hour() {
-    let cold = World::new(None).await;
-    assert_eq!(cold.by_proof(&proof('a')).await, Judged::Undetermined);
-    assert_eq!(
-        cold.judge(event(&[("CloudFront-Viewer-Address", VIEWER)])).await.0,
-        Judged::Direct,
-        "without a proof none is needed"
-    );
-    let tries = cold.reads();
-    assert_eq!(cold.by_proof(&proof('a')).await, Judged::Undetermined);
-    assert_eq!(cold.reads(), tries, "it is not asked at every call");
-    for broken in [json!({}), json!({"current": "short"}), json!("x")] {
-        cold.hold(Some(broken));
-        cold.advance(Duration::from_secs(5));
-        assert_eq!(cold.by_proof("short").await, Judged::Undetermined);
-    }
-    cold.hold(Some(json!({"current": proof('a')})));
-    cold.advance(Duration::from_secs(5));
-    assert_eq!(cold.by_proof(&proof('a')).await, Judged::Proxied);
-
-    cold.hold(None);
-    for _ in 0..59 {
-        cold.advance(Duration::from_mins(1));
-        assert_eq!(cold.by_proof(&proof('a')).await, Judged::Proxied);
-        assert_eq!(cold.by_proof(&proof('b')).await, Judged::Undetermined, "it may be newer");
-    }
-    cold.advance(Duration::from_mins(1));
-    assert_eq!(cold.by_proof(&proof('a')).await, Judged::Undetermined);
-}
-
-#[tokio::test]
-async fn a_clock_that_was_set_back_makes_what_is_known_old() {
-    let world = World::warm().await;
-    world.ahead.fetch_sub(10_000, Ordering::SeqCst);
-    world.hold(Some(json!({"current": proof('b')})));
-    assert_eq!(world.by_proof(&proof('a')).await, Judged::Unproven);
-    assert_eq!(world.reads(), 2);
 }
 
 /// Where the log of this thread goes.

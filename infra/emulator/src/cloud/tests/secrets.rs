@@ -2,7 +2,14 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_secretsmanager::primitives::Blob;
+use aws_sdk_secretsmanager::{
+    Client,
+    operation::{
+        rotate_secret::builders::RotateSecretFluentBuilder,
+        update_secret_version_stage::builders::UpdateSecretVersionStageFluentBuilder,
+    },
+    primitives::Blob,
+};
 
 use super::*;
 
@@ -77,7 +84,7 @@ async fn what_is_not_there_is_not_found() {
 }
 
 /// `AWSCURRENT` and the rest, by version.
-async fn stages(client: &aws_sdk_secretsmanager::Client) -> HashMap<String, Vec<String>> {
+async fn stages(client: &Client) -> HashMap<String, Vec<String>> {
     client.describe_secret().secret_id("s").send().await.unwrap().version_ids_to_stages().cloned().unwrap_or_default()
 }
 
@@ -88,54 +95,78 @@ async fn a_rotation_starts_with_an_empty_pending_version_and_ends_with_a_moved_l
     let client = secrets(&cloud);
     let made = client.create_secret().name("s").secret_string("one").send().await.unwrap();
     let (first, new) = (made.version_id().unwrap(), "n".repeat(32));
-    let described = client.describe_secret().secret_id("s").send().await.unwrap();
-    assert_eq!(described.rotation_enabled(), None);
-    let rotate = |token: &str| client.rotate_secret().secret_id("s").client_request_token(token);
-    let refused = rotate(&new).send().await.unwrap_err();
+    start_rotation(&client, first, &new).await;
+    put_pending_value(&client, &new).await;
+    move_current_label(&client, first, &new).await;
+    let mut labels = stages(&client).await;
+    assert_eq!(labels.remove(first).unwrap(), ["AWSPREVIOUS"]);
+    assert_eq!(labels.remove(&new).unwrap(), ["AWSCURRENT", "AWSPENDING", "MINE"]);
+
+    // Pending where it is current is no rotation under way.
+    rotate(&client, &"o".repeat(32)).send().await.unwrap();
+    relabel(&client, "AWSPENDING").remove_from_version_id("o".repeat(32)).send().await.unwrap();
+    assert_eq!(stages(&client).await.len(), 2, "a version without a label is gone");
+    client.cancel_rotate_secret().secret_id("s").send().await.unwrap();
+    assert_eq!(rotation_enabled(&client).await, Some(false));
+    cloud.stop().await;
+}
+
+fn rotate(client: &Client, token: &str) -> RotateSecretFluentBuilder {
+    client.rotate_secret().secret_id("s").client_request_token(token)
+}
+
+fn relabel(client: &Client, stage: &str) -> UpdateSecretVersionStageFluentBuilder {
+    client.update_secret_version_stage().secret_id("s").version_stage(stage)
+}
+
+async fn rotation_enabled(client: &Client) -> Option<bool> {
+    client.describe_secret().secret_id("s").send().await.unwrap().rotation_enabled()
+}
+
+/// Starts a rotation, which needs a function, may be repeated, and excludes another one.
+async fn start_rotation(client: &Client, first: &str, new: &str) {
+    assert_eq!(rotation_enabled(client).await, None);
+    let refused = rotate(client, new).send().await.unwrap_err();
     assert!(refused.as_service_error().unwrap().is_invalid_request_exception(), "no function");
     for _ in 0..2 {
-        rotate(&new).rotation_lambda_arn("arn:aws:lambda:eu-west-1:000000000000:function:rotation").send().await.unwrap();
+        let function = "arn:aws:lambda:eu-west-1:000000000000:function:rotation";
+        rotate(client, new).rotation_lambda_arn(function).send().await.unwrap();
     }
-    let described = client.describe_secret().secret_id("s").send().await.unwrap();
-    assert_eq!(described.rotation_enabled(), Some(true));
+    assert_eq!(rotation_enabled(client).await, Some(true));
     assert_eq!(
-        stages(&client).await,
-        [(first.to_owned(), vec!["AWSCURRENT".into()]), (new.clone(), vec!["AWSPENDING".into()])].into()
+        stages(client).await,
+        [(first.to_owned(), vec!["AWSCURRENT".into()]), (new.to_owned(), vec!["AWSPENDING".into()])].into()
     );
-    let empty = client.get_secret_value().secret_id("s").version_id(&new).send().await.unwrap_err();
+    let empty = client.get_secret_value().secret_id("s").version_id(new).send().await.unwrap_err();
     assert!(empty.as_service_error().unwrap().is_resource_not_found_exception());
-    let other = rotate(&"o".repeat(32)).send().await.unwrap_err();
+    let other = rotate(client, &"o".repeat(32)).send().await.unwrap_err();
     assert!(other.to_string().contains("service error") && other.as_service_error().unwrap().is_invalid_request_exception());
+}
 
+/// Gives the pending version its value, which may be repeated and not changed.
+async fn put_pending_value(client: &Client, new: &str) {
     let put = |value: &str| {
-        let put = client.put_secret_value().secret_id("s").client_request_token(&new).secret_string(value);
+        let put = client.put_secret_value().secret_id("s").client_request_token(new).secret_string(value);
         put.version_stages("AWSPENDING").version_stages("MINE")
     };
     for _ in 0..2 {
         put("two").send().await.unwrap();
     }
     assert!(put("three").send().await.unwrap_err().as_service_error().unwrap().is_resource_exists_exception());
-    let relabel = |stage: &str| client.update_secret_version_stage().secret_id("s").version_stage(stage);
+}
+
+/// Moves `AWSCURRENT`, which needs both the version that has it and one that exists.
+async fn move_current_label(client: &Client, first: &str, new: &str) {
+    let relabel = || relabel(client, "AWSCURRENT");
     for wrong in [
-        relabel("AWSCURRENT"),
-        relabel("AWSCURRENT").move_to_version_id(&new),
-        relabel("AWSCURRENT").remove_from_version_id(&new).move_to_version_id(&new),
-        relabel("AWSCURRENT").remove_from_version_id(first),
+        relabel(),
+        relabel().move_to_version_id(new),
+        relabel().remove_from_version_id(new).move_to_version_id(new),
+        relabel().remove_from_version_id(first),
     ] {
         assert!(wrong.send().await.unwrap_err().as_service_error().unwrap().is_invalid_parameter_exception());
     }
-    let nowhere = relabel("AWSCURRENT").remove_from_version_id(first).move_to_version_id("x".repeat(32));
+    let nowhere = relabel().remove_from_version_id(first).move_to_version_id("x".repeat(32));
     assert!(nowhere.send().await.unwrap_err().as_service_error().unwrap().is_resource_not_found_exception());
-    relabel("AWSCURRENT").remove_from_version_id(first).move_to_version_id(&new).send().await.unwrap();
-    let mut labels = stages(&client).await;
-    assert_eq!(labels.remove(first).unwrap(), ["AWSPREVIOUS"]);
-    assert_eq!(labels.remove(&new).unwrap(), ["AWSCURRENT", "AWSPENDING", "MINE"]);
-
-    // Pending where it is current is no rotation under way.
-    rotate(&"o".repeat(32)).send().await.unwrap();
-    relabel("AWSPENDING").remove_from_version_id("o".repeat(32)).send().await.unwrap();
-    assert_eq!(stages(&client).await.len(), 2, "a version without a label is gone");
-    client.cancel_rotate_secret().secret_id("s").send().await.unwrap();
-    assert_eq!(client.describe_secret().secret_id("s").send().await.unwrap().rotation_enabled(), Some(false));
-    cloud.stop().await;
+    relabel().remove_from_version_id(first).move_to_version_id(new).send().await.unwrap();
 }

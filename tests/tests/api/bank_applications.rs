@@ -27,6 +27,21 @@ async fn create(caller: &Caller, body: Value) -> Value {
     answer.body
 }
 
+/// Asserts that whatever the caller does to a key is answered with the 404 of nothing.
+async fn assert_hidden(caller: &Caller, path: &str, hidden: &str) {
+    let nothing = appearance(&caller.get(&format!("{path}/{}", "0".repeat(32))).await);
+    assert_eq!(nothing.0, 404);
+    let item = format!("{path}/{hidden}");
+    for answer in [
+        caller.get(&item).await,
+        caller.patch(&item, &json!({"name": "mine now"})).await,
+        caller.delete(&item).await,
+        caller.post(&format!("/api/keys/{hidden}/revoke"), &json!({})).await,
+    ] {
+        assert_eq!(appearance(&answer), nothing, "{hidden}");
+    }
+}
+
 #[tokio::test]
 async fn cyb_4_422_unless_an_organization_names_a_bank_of_its_own() {
     let platform = Platform::start().await;
@@ -89,31 +104,25 @@ async fn cyb_4_a_bank_token_has_its_own_bank_whatever_it_names() {
             let expected = if path == PATH { own.as_slice() } else { std::slice::from_ref(&platform.seed.bank.guid) };
             assert_eq!(column(&list, if path == PATH { "client_id" } else { "guid" }), expected, "{list:?}");
         }
-        let bank_path = format!("/api/banks/{}", platform.seed.bank.guid);
-        assert_eq!(bank.get(&format!("{bank_path}?bank_guid=x")).await.status, 200);
-        let renamed = bank.patch(&bank_path, &json!({"name": "Still mine", "bank_guid": named})).await;
-        assert_eq!((renamed.status, &renamed.body["guid"]), (200, &json!(platform.seed.bank.guid)), "{renamed:?}");
+        assert_bank_is_its_own(&bank, &platform.seed.bank.guid, &named).await;
     }
 
     // Another bank's key is the 404 of nothing to it, and so is its organization's.
     let before = estate(&platform, &all, seed_organization(&platform)).await;
-    let nothing = appearance(&bank.get(&format!("{PATH}/{}", "0".repeat(32))).await);
-    assert_eq!(nothing.0, 404);
     for hidden in [&text(&theirs, "client_id"), &text(&theirs, "guid"), &platform.seed.organization.key.client_id] {
-        let item = format!("{PATH}/{hidden}");
-        let revoke = format!("/api/keys/{hidden}/revoke");
-        for answer in [
-            bank.get(&item).await,
-            bank.patch(&item, &json!({"name": "mine now"})).await,
-            bank.delete(&item).await,
-            bank.post(&revoke, &json!({})).await,
-        ] {
-            assert_eq!(appearance(&answer), nothing);
-        }
+        assert_hidden(&bank, PATH, hidden).await;
     }
     assert_eq!(estate(&platform, &all, seed_organization(&platform)).await, before);
     assert_eq!(bank.delete(&format!("{PATH}/{}", own.pop().unwrap())).await.status, 204);
     assert_eq!(column(&bank.get(PATH).await, "client_id"), own);
+}
+
+/// Asserts that a bank reads and renames its own bank, although it names another.
+async fn assert_bank_is_its_own(bank: &Caller, own: &str, named: &Value) {
+    let path = format!("/api/banks/{own}");
+    assert_eq!(bank.get(&format!("{path}?bank_guid=x")).await.status, 200);
+    let renamed = bank.patch(&path, &json!({"name": "Still mine", "bank_guid": named})).await;
+    assert_eq!((renamed.status, &renamed.body["guid"]), (200, &json!(own)), "{renamed:?}");
 }
 
 #[tokio::test]
@@ -180,16 +189,7 @@ async fn cyb_4_a_live_key_reaches_production_banks_alone() {
         (&sandbox, "bank_applications", &text(&made, "client_id")),
         (&sandbox, "organization_applications", &live_key.client_id),
     ] {
-        let item = format!("/api/{family}/{hidden}");
-        let nothing = appearance(&caller.get(&format!("/api/{family}/{}", "0".repeat(32))).await);
-        for answer in [
-            caller.get(&item).await,
-            caller.patch(&item, &json!({"name": "n"})).await,
-            caller.delete(&item).await,
-            caller.post(&format!("/api/keys/{hidden}/revoke"), &json!({})).await,
-        ] {
-            assert_eq!(appearance(&answer), nothing);
-        }
+        assert_hidden(caller, &format!("/api/{family}"), hidden).await;
     }
     assert_eq!(platform.request_token(&production_key, platform.anonymous()).await.status, 200);
 }

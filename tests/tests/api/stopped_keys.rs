@@ -43,6 +43,12 @@ impl Admitted {
         self.send_to("KeysFunction", method, resource, path, body).await
     }
 
+    /// Asserts that a request to the function of keys is refused with this status and message code.
+    async fn assert_refused(&self, method: &str, resource: &str, path: &str, body: &Value, (status, code): (u64, &str)) {
+        let (answered, body) = self.send(method, resource, path, body).await;
+        assert_eq!((answered, body["message_code"].as_str()), (status, Some(code)), "{method} {path}: {body}");
+    }
+
     async fn send_to(&self, function: &str, method: &str, resource: &str, path: &str, body: &Value) -> (u64, Value) {
         let event = json!({
             "resource": resource,
@@ -87,30 +93,35 @@ async fn a_stopped_key_confers_nothing_restores_nothing_and_a_key_never_restores
     administrator.post(&own_path, &Value::Null).await.assert_error(403, "forbidden");
     assert_eq!(act(&stopped, "deactivate").await, 200);
 
+    for (method, resource, path, body) in changes(&platform, &stopped, &sibling, &made) {
+        admitted.assert_refused(method, resource, &path, &body, (401, "authentication_failed")).await;
+    }
+    let (resource, restore) = ("/api/keys/{client_id}/restore", format!("/api/keys/{}/restore", stopped.client_id));
+    admitted.assert_refused("POST", resource, &restore, &Value::Null, (403, "forbidden")).await;
+    assert_eq!(act(&sibling, "restore").await, 200, "it was still deactivated");
+}
+
+/// A request: method, resource, path and body.
+type Change = (&'static str, &'static str, String, Value);
+
+/// Changes that the stopped key could make before it was stopped.
+fn changes(platform: &Platform, stopped: &Credentials, sibling: &Credentials, made: &Value) -> Vec<Change> {
     let of_key = |key: &Credentials, operation: &str| format!("/api/keys/{}{operation}", key.client_id);
-    let restore = |key: &Credentials| of_key(key, "/restore");
+    let create = json!({"name": "made", "bank_guid": platform.seed.bank.guid});
     let of_bank = json!({"name": "made", "owner": {"type": "bank", "guid": platform.seed.bank.guid}});
     let edit = format!("/api/bank_applications/{}", made["client_id"].as_str().unwrap());
-    for (method, resource, path, body) in [
-        ("POST", "/api/keys/{client_id}/restore", restore(&sibling), Value::Null),
-        ("POST", "/api/bank_applications", "/api/bank_applications".to_owned(), create.clone()),
+    let own = format!("/api/organization_applications/{}", stopped.client_id);
+    vec![
+        ("POST", "/api/keys/{client_id}/restore", of_key(sibling, "/restore"), Value::Null),
+        ("POST", "/api/bank_applications", "/api/bank_applications".to_owned(), create),
         ("PATCH", "/api/bank_applications/{client_id}", edit, json!({"ip_allowlist": ["8.8.8.8"]})),
         ("POST", "/api/banks", "/api/banks".to_owned(), json!({"name": "made", "environment": "sandbox"})),
-        ("POST", "/api/keys", "/api/keys".to_owned(), of_bank.clone()),
-        ("PATCH", "/api/keys/{client_id}", of_key(&sibling, ""), json!({"description": "d"})),
-        ("POST", "/api/keys/{client_id}/rotate", of_key(&sibling, "/rotate"), json!({})),
-        ("POST", "/api/keys/{client_id}/rotate", of_key(&stopped, "/rotate"), json!({})),
-    ] {
-        let (status, body) = admitted.send(method, resource, &path, &body).await;
-        assert_eq!((status, body["message_code"].as_str()), (401, Some("authentication_failed")), "{method} {path}: {body}");
-    }
-    let own = format!("/api/organization_applications/{}", stopped.client_id);
-    let widen = json!({"ip_allowlist": []});
-    let (status, body) = admitted.send("PATCH", "/api/organization_applications/{client_id}", &own, &widen).await;
-    assert_eq!((status, body["message_code"].as_str()), (401, Some("authentication_failed")), "{body}");
-    let (status, body) = admitted.send("POST", "/api/keys/{client_id}/restore", &restore(&stopped), &Value::Null).await;
-    assert_eq!((status, body["message_code"].as_str()), (403, Some("forbidden")), "{body}");
-    assert_eq!(act(&sibling, "restore").await, 200, "it was still deactivated");
+        ("POST", "/api/keys", "/api/keys".to_owned(), of_bank),
+        ("PATCH", "/api/keys/{client_id}", of_key(sibling, ""), json!({"description": "d"})),
+        ("POST", "/api/keys/{client_id}/rotate", of_key(sibling, "/rotate"), json!({})),
+        ("POST", "/api/keys/{client_id}/rotate", of_key(stopped, "/rotate"), json!({})),
+        ("PATCH", "/api/organization_applications/{client_id}", own, json!({"ip_allowlist": []})),
+    ]
 }
 
 async fn administrator_key(platform: &Platform) -> Credentials {
@@ -186,8 +197,7 @@ async fn cbm_1_a_narrowed_role_confers_nothing_from_that_moment_on() {
         ("POST", "/api/keys/{client_id}/rotate", format!("{key}/rotate"), json!({})),
         ("POST", "/api/keys/{client_id}/restore", format!("{key}/restore"), json!({})),
     ] {
-        let (status, body) = admitted.send(method, resource, &path, &body).await;
-        assert_eq!((status, body["message_code"].as_str()), (403, Some("forbidden")), "{method} {path}: {body}");
+        admitted.assert_refused(method, resource, &path, &body, (403, "forbidden")).await;
     }
 }
 

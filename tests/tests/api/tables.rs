@@ -26,38 +26,46 @@ async fn four_tables_have_one_shape() {
     let names: Vec<&str> = tables.iter().map(|table| table.logical_id.as_str()).collect();
     assert_eq!(names, ["AuditTable", "CoreTable", "FeedTable", "UsageTable"]);
     for table in tables {
-        let (name, properties) = (&table.logical_id, &table.properties);
-        let key = json!([{"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}]);
-        assert_eq!(properties["KeySchema"], key, "{name}");
-        let attributes = json!([{"AttributeName": "PK", "AttributeType": "S"}, {"AttributeName": "SK", "AttributeType": "S"}]);
-        assert_eq!(properties["AttributeDefinitions"], attributes, "{name}");
-        assert_eq!(properties["TimeToLiveSpecification"], json!({"AttributeName": EXPIRES, "Enabled": true}), "{name}");
-        assert!(properties["StreamSpecification"]["StreamViewType"].is_string(), "{name}");
-        assert_eq!(properties["PointInTimeRecoverySpecification"], json!({"PointInTimeRecoveryEnabled": true}), "{name}");
-        assert_eq!(properties["DeletionProtectionEnabled"], "true", "{name}: unless a parameter says otherwise");
-        let sealed = &properties["SSESpecification"];
-        assert_eq!((&sealed["SSEEnabled"], &sealed["SSEType"]), (&json!(true), &json!("KMS")), "{name}");
-        assert!(sealed["KMSMasterKeyId"].as_str().is_some_and(|key| key.contains(":key/")), "{name}: the customer's own key");
-        let indexes = ["GlobalSecondaryIndexes", "LocalSecondaryIndexes"];
-        assert!(indexes.iter().all(|index| properties.get(*index).is_none()), "{name} has no index");
+        assert_declared(&table.logical_id, &table.properties);
     }
-
     let client = client(&platform);
     let served = client.list_tables().send().await.unwrap();
     assert_eq!(served.table_names().len(), 4, "{:?}", served.table_names());
     for name in served.table_names() {
-        let table = client.describe_table().table_name(name).send().await.unwrap().table.unwrap();
-        let keys: Vec<_> = table.key_schema().iter().map(|key| (key.attribute_name(), key.key_type().clone())).collect();
-        assert_eq!(keys, [("PK", KeyType::Hash), ("SK", KeyType::Range)], "{name}");
-        let mut types: Vec<_> =
-            table.attribute_definitions().iter().map(|one| (one.attribute_name(), one.attribute_type().clone())).collect();
-        types.sort_unstable_by_key(|(name, _)| *name);
-        assert_eq!(types, [("PK", ScalarAttributeType::S), ("SK", ScalarAttributeType::S)], "{name}");
-        assert!(table.stream_specification().is_some_and(StreamSpecification::stream_enabled), "{name}");
-        let ttl = client.describe_time_to_live().table_name(name).send().await.unwrap().time_to_live_description.unwrap();
-        let expected = (Some(EXPIRES), Some(&TimeToLiveStatus::Enabled));
-        assert_eq!((ttl.attribute_name(), ttl.time_to_live_status()), expected, "{name}");
+        assert_served(&client, name).await;
     }
+}
+
+/// Asserts that the template gives a table its shape.
+fn assert_declared(name: &str, properties: &Value) {
+    let key = json!([{"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}]);
+    assert_eq!(properties["KeySchema"], key, "{name}");
+    let attributes = json!([{"AttributeName": "PK", "AttributeType": "S"}, {"AttributeName": "SK", "AttributeType": "S"}]);
+    assert_eq!(properties["AttributeDefinitions"], attributes, "{name}");
+    assert_eq!(properties["TimeToLiveSpecification"], json!({"AttributeName": EXPIRES, "Enabled": true}), "{name}");
+    assert!(properties["StreamSpecification"]["StreamViewType"].is_string(), "{name}");
+    assert_eq!(properties["PointInTimeRecoverySpecification"], json!({"PointInTimeRecoveryEnabled": true}), "{name}");
+    assert_eq!(properties["DeletionProtectionEnabled"], "true", "{name}: unless a parameter says otherwise");
+    let sealed = &properties["SSESpecification"];
+    assert_eq!((&sealed["SSEEnabled"], &sealed["SSEType"]), (&json!(true), &json!("KMS")), "{name}");
+    assert!(sealed["KMSMasterKeyId"].as_str().is_some_and(|key| key.contains(":key/")), "{name}: the customer's own key");
+    let indexes = ["GlobalSecondaryIndexes", "LocalSecondaryIndexes"];
+    assert!(indexes.iter().all(|index| properties.get(*index).is_none()), "{name} has no index");
+}
+
+/// Asserts that the table service has a table in its shape.
+async fn assert_served(client: &Client, name: &str) {
+    let table = client.describe_table().table_name(name).send().await.unwrap().table.unwrap();
+    let keys: Vec<_> = table.key_schema().iter().map(|key| (key.attribute_name(), key.key_type().clone())).collect();
+    assert_eq!(keys, [("PK", KeyType::Hash), ("SK", KeyType::Range)], "{name}");
+    let mut types: Vec<_> =
+        table.attribute_definitions().iter().map(|one| (one.attribute_name(), one.attribute_type().clone())).collect();
+    types.sort_unstable_by_key(|(name, _)| *name);
+    assert_eq!(types, [("PK", ScalarAttributeType::S), ("SK", ScalarAttributeType::S)], "{name}");
+    assert!(table.stream_specification().is_some_and(StreamSpecification::stream_enabled), "{name}");
+    let ttl = client.describe_time_to_live().table_name(name).send().await.unwrap().time_to_live_description.unwrap();
+    let expected = (Some(EXPIRES), Some(&TimeToLiveStatus::Enabled));
+    assert_eq!((ttl.attribute_name(), ttl.time_to_live_status()), expected, "{name}");
 }
 
 /// An entry outlives every token that it concerns by a day, and then goes.

@@ -3,10 +3,13 @@
 
 use domain::{
     gate::Plan,
+    ids::ClientId,
     kind::Kind,
     operation::{self, Rule, Scopes},
     role::Role,
 };
+use local::seed::Seed;
+use operator::founder::Credentials;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Answer, Caller, Platform};
@@ -79,6 +82,27 @@ impl Guarded {
         })
         .await
     }
+
+    /// Asserts that these ids of another tenant are answered with the 404 of nothing.
+    async fn assert_hides(&self, caller: &Caller, foreign: &[String]) {
+        let nothing = self.call(caller, UNKNOWN, UNKNOWN).await;
+        nothing.assert_error(404, "not_found");
+        assert_eq!(nothing.body["message"], "There is no such resource");
+        for id in foreign {
+            let answer = self.call(caller, id, UNKNOWN).await;
+            assert_eq!(appearance(&answer), appearance(&nothing), "{} {} {id}", self.method, self.path);
+        }
+    }
+}
+
+/// The id of nothing.
+const UNKNOWN: &str = "0123456789abcdef0123456789abcdef";
+
+/// The ids of a tenant: of its organization, bank and owner, and of two keys, each by its client id and its guid.
+fn ids(guids: [&String; 3], keys: [&Credentials; 2]) -> Vec<String> {
+    let guid_of = |key: &Credentials| key.client_id.parse::<ClientId>().unwrap().guid().to_string();
+    let names = guids.into_iter().cloned().chain(keys.map(|key| key.client_id.clone()));
+    names.chain(keys.map(guid_of)).collect()
 }
 
 #[tokio::test]
@@ -91,26 +115,10 @@ async fn not_found_when_it_is_anothers_on_every_route() {
     let their_owner = Person::of(&platform, neighbour, Role::Owner, Kind::Sandbox).await;
     let our_estate = estate(&platform, &ours, seed_organization(&platform)).await;
     let their_estate = estate(&platform, &theirs, neighbour).await;
-    let guid_of = |client_id: &str| client_id.parse::<domain::ids::ClientId>().unwrap().guid().to_string();
-    let our_ids = [
-        platform.seed.organization.guid.clone(),
-        platform.seed.bank.guid.clone(),
-        platform.seed.users.owner.guid.clone(),
-        platform.seed.organization.key.client_id.clone(),
-        platform.seed.bank.key.client_id.clone(),
-        guid_of(&platform.seed.organization.key.client_id),
-        guid_of(&platform.seed.bank.key.client_id),
-    ];
-    let their_ids = [
-        neighbour.to_string(),
-        neighbour_bank.to_string(),
-        their_owner.guid.clone(),
-        neighbour_key.client_id.clone(),
-        neighbour_bank_key.client_id.clone(),
-        guid_of(&neighbour_key.client_id),
-        guid_of(&neighbour_bank_key.client_id),
-    ];
-    let unknown = "0123456789abcdef0123456789abcdef";
+    let Seed { organization, bank, users, .. } = &platform.seed;
+    let our_ids = ids([&organization.guid, &bank.guid, &users.owner.guid], [&organization.key, &bank.key]);
+    let guids = [&neighbour.to_string(), &neighbour_bank.to_string(), &their_owner.guid];
+    let their_ids = ids(guids, [&neighbour_key, &neighbour_bank_key]);
     let of_tenants = |route: &Guarded| route.path.contains('{') && (route.is_for_machines() || route.is_for_owners());
     let items: Vec<_> = Guarded::all(&platform).into_iter().filter(of_tenants).collect();
     assert!(items.len() >= 22, "every route that names one thing");
@@ -121,16 +129,10 @@ async fn not_found_when_it_is_anothers_on_every_route() {
             .flat_map(|route| [(route, *machine), (route, owner)])
             .filter(|(route, caller)| if std::ptr::eq(*caller, owner) { route.is_for_owners() } else { route.is_for_machines() })
         {
-            let nothing = route.call(caller, unknown, unknown).await;
-            nothing.assert_error(404, "not_found");
-            assert_eq!(nothing.body["message"], "There is no such resource");
-            for id in *foreign {
-                let answer = route.call(caller, id, unknown).await;
-                assert_eq!(appearance(&answer), appearance(&nothing), "{} {} {id}", route.method, route.path);
-            }
+            route.assert_hides(caller, foreign).await;
         }
         for id in *foreign {
-            let nothing = machine.post("/api/bank_applications", &json!({"name": "n", "bank_guid": unknown})).await;
+            let nothing = machine.post("/api/bank_applications", &json!({"name": "n", "bank_guid": UNKNOWN})).await;
             let answer = machine.post("/api/bank_applications", &json!({"name": "n", "bank_guid": id})).await;
             nothing.assert_error(422, "invalid_parameter");
             assert_eq!(appearance(&answer), appearance(&nothing), "{id}");
@@ -170,28 +172,7 @@ async fn authentication_failed_when_the_token_is_missing_or_not_one() {
     let all = platform.organization().await;
     let before = estate(&platform, &all, seed_organization(&platform)).await;
     let token = all.token().to_owned();
-    let key = &platform.seed.bank.key;
-    let tampered = format!("{}A{}", &token[..token.len() - 2], &token[token.len() - 1..]);
-    let (unsigned, _) = token.rsplit_once('.').unwrap();
-    let basic = {
-        use base64::{Engine, engine::general_purpose::STANDARD};
-        format!("Basic {}", STANDARD.encode(format!("{}:{}", key.client_id, key.client_secret)))
-    };
-    let headers: Vec<Option<String>> = vec![
-        None,
-        Some(String::new()),
-        Some("Bearer".into()),
-        Some("Bearer garbage".into()),
-        Some("Bearer a.b.c".into()),
-        Some(token.clone()),
-        Some(format!("Token {token}")),
-        Some(basic),
-        Some(format!("Bearer {}", key.client_secret)),
-        Some(format!("Bearer {token} {token}")),
-        Some(format!("Bearer {token}, Bearer {token}")),
-        Some(format!("Bearer {unsigned}.")),
-        Some(format!("Bearer {tampered}")),
-    ];
+    let headers = wrong_headers(&token, &platform.seed.bank.key);
     let message =
         "Access token is missing, invalid or revoked, or Signature has expired: request a new token; expiry needs no rotation";
     let expected = json!({"status": 401, "error": "unauthorized", "message_code": "authentication_failed",
@@ -226,6 +207,31 @@ async fn authentication_failed_when_the_token_is_missing_or_not_one() {
     assert_eq!(all.get("/api/banks").await.body, expected, "CYB-9: an expired token");
     let all = platform.organization().await;
     assert_eq!(estate(&platform, &all, seed_organization(&platform)).await, before);
+}
+
+/// No authorization header, and those that hold no token as it was issued.
+fn wrong_headers(token: &str, key: &Credentials) -> Vec<Option<String>> {
+    let tampered = format!("{}A{}", &token[..token.len() - 2], &token[token.len() - 1..]);
+    let (unsigned, _) = token.rsplit_once('.').unwrap();
+    let basic = {
+        use base64::{Engine, engine::general_purpose::STANDARD};
+        format!("Basic {}", STANDARD.encode(format!("{}:{}", key.client_id, key.client_secret)))
+    };
+    vec![
+        None,
+        Some(String::new()),
+        Some("Bearer".into()),
+        Some("Bearer garbage".into()),
+        Some("Bearer a.b.c".into()),
+        Some(token.to_owned()),
+        Some(format!("Token {token}")),
+        Some(basic),
+        Some(format!("Bearer {}", key.client_secret)),
+        Some(format!("Bearer {token} {token}")),
+        Some(format!("Bearer {token}, Bearer {token}")),
+        Some(format!("Bearer {unsigned}.")),
+        Some(format!("Bearer {tampered}")),
+    ]
 }
 
 /// HEAD has no route and no authorizer of its own: the function itself decides as the authorizer would.

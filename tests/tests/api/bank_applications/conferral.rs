@@ -73,7 +73,20 @@ async fn cyb_11_scopes_of_a_new_bank_key() {
     assert_eq!(create(&narrow, with(json!(null))).await["scopes"], json!(defaults), "whatever its own token holds");
 
     let before = estate(&platform, &caller, seed_organization(&platform)).await;
-    for (scopes, field, words) in [
+    for (scopes, field, words) in invalid_scopes() {
+        caller.post(PATH, &with(scopes)).await.assert_field(field, words);
+    }
+    for granted in ["bank_applications:execute", "bank_applications:write"] {
+        let answer = caller.post(PATH, &with(json!(["banks:read", granted]))).await;
+        answer.assert_error(403, "insufficient_scope");
+        assert!(answer.text.contains(granted), "{answer:?}");
+    }
+    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+}
+
+/// Scopes that no key of a bank may hold, the field that is refused, and words of the refusal.
+fn invalid_scopes() -> Vec<(Value, &'static str, &'static str)> {
+    vec![
         (json!(["banks:read", "unknown:read"]), "scopes[1]", "is not a scope that a key of this owner may hold"),
         (json!(["banks:execute"]), "scopes[0]", "is not a scope that a key of this owner may hold"),
         (json!(["organizations:read"]), "scopes[0]", "is not a scope that a key of this owner may hold"),
@@ -88,15 +101,7 @@ async fn cyb_11_scopes_of_a_new_bank_key() {
         (json!("banks:read"), "scopes", "must be"),
         (json!([7]), "scopes[0]", "must be a string"),
         (json!(["bank_applications:execute", "unknown:read"]), "scopes[1]", "is not a scope"),
-    ] {
-        caller.post(PATH, &with(scopes)).await.assert_field(field, words);
-    }
-    for granted in ["bank_applications:execute", "bank_applications:write"] {
-        let answer = caller.post(PATH, &with(json!(["banks:read", granted]))).await;
-        answer.assert_error(403, "insufficient_scope");
-        assert!(answer.text.contains(granted), "{answer:?}");
-    }
-    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+    ]
 }
 
 /// A bank's token confers what it holds and no more.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tests::Platform;
 
-use super::Shell;
+use super::{Outcome, Shell};
 use crate::{credentials::claims, estate::text};
 
 /// Create, list, show, rotate, finish, replace, revoke, and the tokens in between.
@@ -12,32 +12,13 @@ async fn a_key_s_whole_life_from_a_shell() {
     let platform = Platform::start().await;
     let owner = Shell::at(&platform).with("LATCHKEY_TOKEN", &platform.seed.users.owner.secret);
     let bank = platform.seed.bank.guid.as_str();
-    let made = owner
-        .run(&[
-            "keys",
-            "create",
-            "--bank",
-            bank,
-            "--name",
-            "shell",
-            "--scope",
-            "accounts:read",
-            "--ip",
-            "8.8.8.8",
-            "--description",
-            "d",
-        ])
-        .await
-        .json();
+    let create = ["keys", "create", "--bank", bank, "--scope", "accounts:read", "--name"];
+    let made = owner.run(&[&create[..], &["shell", "--ip", "8.8.8.8", "--description", "d"]].concat()).await.json();
     assert_eq!((&made["name"], &made["ip_allowlist"], &made["description"]), (&json!("shell"), &json!(["8.8.8.8"]), &json!("d")));
-    let made = owner.run(&["keys", "create", "--bank", bank, "--name", "open", "--scope", "accounts:read"]).await.json();
+    let made = owner.run(&[&create[..], &["open"]].concat()).await.json();
     let (id, first) = (text(&made, "client_id"), text(&made, "secret"));
 
-    let token = async |secret: &str| {
-        let machine = Shell::at(&platform).with("LATCHKEY_CLIENT_ID", &id).with("LATCHKEY_CLIENT_SECRET", secret);
-        machine.run(&["token", "--scope", "accounts:read"]).await
-    };
-    let granted = token(&first).await.json();
+    let granted = token(&platform, &id, &first).await.json();
     assert_eq!((&granted["scope"], &claims(&text(&granted, "access_token"))["client_id"]), (&json!("accounts:read"), &json!(id)));
 
     let shown = owner.run(&["keys", "show", &id]).await.json();
@@ -46,23 +27,33 @@ async fn a_key_s_whole_life_from_a_shell() {
         owner.run(&["keys", "list", "--filter", "owner_type=bank", "--filter", "state=active", "--per-page", "2"]).await.json();
     assert_eq!((&listed["per_page"], &listed["total"]), (&json!(2), &json!(3)));
 
-    let rotated = owner.run(&["keys", "rotate", &id, "--grace-period", "open"]).await.json();
-    let second = text(&rotated, "secret");
-    assert_eq!(rotated["previous_secret"]["ends"], "when_finished");
-    assert!(token(&first).await.code == Some(0) && token(&second).await.code == Some(0));
-    let finished = owner.run(&["keys", "finish", &id]).await.json();
-    assert_eq!(finished["secrets"].as_array().unwrap().len(), 1);
-    assert!(token(&first).await.code == Some(1) && token(&second).await.code == Some(0));
-    let graced = owner.run(&["keys", "rotate", &id, "--grace-period", "3600", "--grace-starts", "first_use"]).await.json();
-    assert_eq!(
-        (&graced["previous_secret"]["ends"], &graced["previous_secret"]["grace_period"]),
-        (&json!("after_first_use"), &json!(3600))
-    );
-    let replaced = owner.run(&["keys", "rotate", &id, "--replace"]).await.json();
-    assert_eq!(token(&text(&graced, "secret")).await.code, Some(1), "it was lost, and is replaced");
-    assert_eq!(token(&text(&replaced, "secret")).await.code, Some(0));
+    rotate_finish_and_replace(&platform, &owner, &id, &first).await;
     let revoked = owner.run(&["keys", "revoke", &id, "--reason", "no longer used"]).await.json();
     assert_eq!(revoked["state"], "revoked");
+}
+
+/// Asks for a token by the key's own secret.
+async fn token(platform: &Platform, id: &str, secret: &str) -> Outcome {
+    let machine = Shell::at(platform).with("LATCHKEY_CLIENT_ID", id).with("LATCHKEY_CLIENT_SECRET", secret);
+    machine.run(&["token", "--scope", "accounts:read"]).await
+}
+
+/// Rotates the key and finishes it, rotates it again, and replaces the secret that was lost.
+async fn rotate_finish_and_replace(platform: &Platform, owner: &Shell, id: &str, first: &str) {
+    let token = async |secret: &str| token(platform, id, secret).await.code;
+    let rotated = owner.run(&["keys", "rotate", id, "--grace-period", "open"]).await.json();
+    let second = text(&rotated, "secret");
+    assert_eq!(rotated["previous_secret"]["ends"], "when_finished");
+    assert_eq!((token(first).await, token(&second).await), (Some(0), Some(0)));
+    let finished = owner.run(&["keys", "finish", id]).await.json();
+    assert_eq!(finished["secrets"].as_array().unwrap().len(), 1);
+    assert_eq!((token(first).await, token(&second).await), (Some(1), Some(0)));
+    let graced = owner.run(&["keys", "rotate", id, "--grace-period", "3600", "--grace-starts", "first_use"]).await.json();
+    let previous = &graced["previous_secret"];
+    assert_eq!((&previous["ends"], &previous["grace_period"]), (&json!("after_first_use"), &json!(3600)));
+    let replaced = owner.run(&["keys", "rotate", id, "--replace"]).await.json();
+    assert_eq!(token(&text(&graced, "secret")).await, Some(1), "it was lost, and is replaced");
+    assert_eq!(token(&text(&replaced, "secret")).await, Some(0));
 }
 
 /// A machine's key is exchanged for a token first.

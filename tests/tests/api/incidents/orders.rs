@@ -45,9 +45,23 @@ async fn leak_8_403_for_whoever_is_neither_admin_nor_owner_nor_security() {
 async fn leak_8_422_for_an_order_that_says_nothing_clear_and_nothing_changes() {
     let platform = Platform::start().await;
     let (owner, machine) = (platform.owner(), platform.organization().await);
-    let (bank, key) = (&platform.seed.bank.guid, &platform.seed.bank.key.client_id);
     let before = estate(&platform, &machine, seed_organization(&platform)).await;
-    for (members, field, words) in [
+    for (members, field, words) in unclear_orders(&platform) {
+        revoke(&owner, &members).await.assert_field(field, words);
+    }
+    owner.post(PATH, &json!({"whole_organization": true})).await.assert_field("reason", "is required");
+    let live = json!({"whole_organization": true, "environment": "live"});
+    revoke(&owner, &live).await.assert_error(403, "forbidden");
+    revoke(&platform.security(), &json!({"whole_organization": true})).await.assert_field("organization_guid", "is required");
+    let nothing = json!({"whole_organization": true, "organization_guid": "1".repeat(32)});
+    revoke(&platform.security(), &nothing).await.assert_error(404, "not_found");
+    assert_eq!(estate(&platform, &machine, seed_organization(&platform)).await, before);
+}
+
+/// Orders without one clear selection of keys, the field that is refused, and words of the refusal.
+fn unclear_orders(platform: &Platform) -> Vec<(Value, &'static str, &'static str)> {
+    let (bank, key) = (&platform.seed.bank.guid, &platform.seed.bank.key.client_id);
+    vec![
         (json!({}), "body", "must say which keys"),
         (json!({"environment": "sandbox"}), "body", "must say which keys"),
         (json!({"reason": ""}), "reason", "must have 1 to 512 characters"),
@@ -73,16 +87,7 @@ async fn leak_8_422_for_an_order_that_says_nothing_clear_and_nothing_changes() {
             "platform staff",
         ),
         (json!({"whole": true}), "whole", "is not a member"),
-    ] {
-        revoke(&owner, &members).await.assert_field(field, words);
-    }
-    owner.post(PATH, &json!({"whole_organization": true})).await.assert_field("reason", "is required");
-    let live = json!({"whole_organization": true, "environment": "live"});
-    revoke(&owner, &live).await.assert_error(403, "forbidden");
-    revoke(&platform.security(), &json!({"whole_organization": true})).await.assert_field("organization_guid", "is required");
-    let nothing = json!({"whole_organization": true, "organization_guid": "1".repeat(32)});
-    revoke(&platform.security(), &nothing).await.assert_error(404, "not_found");
-    assert_eq!(estate(&platform, &machine, seed_organization(&platform)).await, before);
+    ]
 }
 
 #[tokio::test]

@@ -35,24 +35,9 @@ async fn every_filter_narrows_and_totals_are_exact() {
     let caller = platform.owner();
     let before = listed(&caller, "").await;
     assert_eq!(before.len(), 5, "the organization's, the bank's and three people's");
-    let other = caller.post("/api/banks", &json!({"name": "Other", "environment": "sandbox"})).await.body;
     let me = &platform.seed.users.owner.guid;
-    let mut made = Vec::new();
-    for body in [
-        of_bank(&platform, &json!({})),
-        of_organization(&platform, &json!({"expires_at": (platform.stack.services().edge().clock)() + Duration::from_mins(9)})),
-        body("bank", &text(&other, "guid"), &json!({})),
-        body("user", me, &json!({})),
-        of_bank(&platform, &json!({})),
-        of_bank(&platform, &json!({})),
-    ] {
-        platform.advance(Duration::from_millis(2));
-        made.push(make(&caller, &body).await);
-    }
+    let made = make_one_of_each(&platform, &caller).await;
     let [bank, organization, others, own, stopped, revoked] = &made[..] else { unreachable!() };
-    assert_eq!(caller.post(&item(stopped, "/deactivate"), &Value::Null).await.status, 200);
-    assert_eq!(caller.delete(&item(revoked, "")).await.status, 204);
-    platform.advance(Duration::from_mins(10));
 
     let seeded = |key: &str| json!({"client_id": key});
     let (bank_key, organization_key) =
@@ -79,15 +64,43 @@ async fn every_filter_narrows_and_totals_are_exact() {
         assert_eq!(listed(&caller, &query).await, expected, "{query}");
     }
     for state in ["active", "revoked"] {
-        let whole = listed(&caller, &format!("&state={state}")).await;
-        for (page, expected) in whole.chunks(2).enumerate() {
-            let list = caller.get(&format!("{PATH}?state={state}&per_page=2&page={page}")).await;
-            assert_eq!((column(&list, "client_id").as_slice(), &list.body["total"]), (expected, &json!(whole.len())));
-        }
+        assert_paged(&caller, state).await;
     }
     let shown = caller.get(&format!("{PATH}?state=expired")).await;
     assert_eq!(shown.body["objects"][0], caller.get(&item(organization, "")).await.body);
     assert_eq!((&shown.body["objects"][0]["state"], &shown.body["objects"][0]["secrets"]), (&json!("expired"), &json!([])));
+}
+
+/// A key of the seed's bank, an expired one of the organization, one of another bank, one of the owner's own, and of the seed's bank
+/// a deactivated one and a revoked one.
+async fn make_one_of_each(platform: &Platform, caller: &Caller) -> Vec<Value> {
+    let other = caller.post("/api/banks", &json!({"name": "Other", "environment": "sandbox"})).await.body;
+    let end = (platform.stack.services().edge().clock)() + Duration::from_mins(9);
+    let mut made = Vec::new();
+    for body in [
+        of_bank(platform, &json!({})),
+        of_organization(platform, &json!({"expires_at": end})),
+        body("bank", &text(&other, "guid"), &json!({})),
+        body("user", &platform.seed.users.owner.guid, &json!({})),
+        of_bank(platform, &json!({})),
+        of_bank(platform, &json!({})),
+    ] {
+        platform.advance(Duration::from_millis(2));
+        made.push(make(caller, &body).await);
+    }
+    assert_eq!(caller.post(&item(&made[4], "/deactivate"), &Value::Null).await.status, 200);
+    assert_eq!(caller.delete(&item(&made[5], "")).await.status, 204);
+    platform.advance(Duration::from_mins(10));
+    made
+}
+
+/// Asserts that pages of a filtered list are pieces of the whole, and count the whole.
+async fn assert_paged(caller: &Caller, state: &str) {
+    let whole = listed(caller, &format!("&state={state}")).await;
+    for (page, expected) in whole.chunks(2).enumerate() {
+        let list = caller.get(&format!("{PATH}?state={state}&per_page=2&page={page}")).await;
+        assert_eq!((column(&list, "client_id").as_slice(), &list.body["total"]), (expected, &json!(whole.len())));
+    }
 }
 
 /// The first personal key of this user.

@@ -179,7 +179,24 @@ async fn unprocessable_for_what_makes_no_rotation() {
     let platform = Platform::start().await;
     let (caller, key, _) = subject(&platform).await;
     let before = estate(&platform, &caller, seed_organization(&platform)).await;
-    for (body, field, words) in [
+    for (body, field, words) in invalid_rotations(&platform) {
+        caller.post(&item(&key, "/rotate"), &body).await.assert_field(field, words);
+    }
+    for (body, field, words) in invalid_finishes(&platform) {
+        caller.post(&item(&key, "/finish_rotation"), &body).await.assert_field(field, words);
+    }
+    finish(&caller, &key).await;
+    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+    let kept = rotate(&caller, &key, &json!({"replace": false, "grace_period": 60})).await;
+    assert_eq!(kept["previous_secret"]["ends"], "at_expiry", "replace: false is a rotation like any other");
+}
+
+/// A body, the field that is refused, and words of the refusal.
+type Invalid = (Value, &'static str, &'static str);
+
+/// Bodies that `rotate` refuses.
+fn invalid_rotations(platform: &Platform) -> Vec<Invalid> {
+    vec![
         (json!({"grace_period": -1}), "grace_period", "0 to 7776000"),
         (json!({"grace_period": 7_776_001}), "grace_period", "0 to 7776000"),
         (json!({"grace_period": 1.5}), "grace_period", "whole number"),
@@ -195,23 +212,19 @@ async fn unprocessable_for_what_makes_no_rotation() {
         (json!({"grace": 60}), "grace", "is not a member"),
         (json!({"bank_guid": platform.seed.bank.guid}), "bank_guid", "is not a member"),
         (json!([]), "body", "an object"),
-    ] {
-        caller.post(&item(&key, "/rotate"), &body).await.assert_field(field, words);
-    }
-    for (body, field, words) in [
+    ]
+}
+
+/// Bodies that `finish_rotation` refuses.
+fn invalid_finishes(platform: &Platform) -> Vec<Invalid> {
+    vec![
         (json!({"grace_period": -1}), "grace_period", "0 to 7776000"),
         (json!({"grace_period": 7_776_001}), "grace_period", "or be left out"),
         (json!({"grace_period": "60"}), "grace_period", "whole number"),
         (json!({"grace_period": null}), "grace_period", "must be"),
         (json!({"grace_starts": "now"}), "grace_starts", "is not a member"),
         (json!({"bank_guid": platform.seed.bank.guid}), "bank_guid", "is not a member"),
-    ] {
-        caller.post(&item(&key, "/finish_rotation"), &body).await.assert_field(field, words);
-    }
-    finish(&caller, &key).await;
-    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
-    let kept = rotate(&caller, &key, &json!({"replace": false, "grace_period": 60})).await;
-    assert_eq!(kept["previous_secret"]["ends"], "at_expiry", "replace: false is a rotation like any other");
+    ]
 }
 
 #[tokio::test]

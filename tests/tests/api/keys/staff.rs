@@ -2,7 +2,7 @@
 
 use domain::ids::Guid;
 use serde_json::{Value, json};
-use tests::{Answer, Platform};
+use tests::{Answer, Caller, Platform};
 
 use super::{PATH, granted, item, make, of_bank, token};
 use crate::{
@@ -12,6 +12,8 @@ use crate::{
 };
 
 const HOOK: &str = "https://hooks.example.com/secret-path?token=1";
+/// No organization's.
+const NOBODY: &str = "11111111111111111111111111111111";
 
 #[tokio::test]
 async fn arz_7_staff_list_and_get_any_customers_keys_with_webhook_urls_masked() {
@@ -19,13 +21,9 @@ async fn arz_7_staff_list_and_get_any_customers_keys_with_webhook_urls_masked() 
     let (owner, organization) = (platform.owner(), seed_organization(&platform));
     let key = make(&owner, &of_bank(&platform, &json!({"webhook_url": HOOK, "destination": "a"}))).await;
     let (neighbour, neighbour_key, ..) = platform.neighbour().await;
-    let nobody = "1".repeat(32);
     for staff in [platform.support(), platform.security()] {
         for path in [PATH, "/api/bank_applications", "/api/organization_applications"] {
-            staff.get(path).await.assert_field("organization_guid", "is required of platform staff");
-            staff.get(&format!("{path}?organization_guid=x")).await.assert_field("organization_guid", "32 lower-case");
-            let unknown = staff.get(&format!("{path}?organization_guid={nobody}")).await;
-            unknown.assert_error(404, "not_found");
+            assert_lists_one_organization(&staff, path).await;
             let ours = staff.get(&format!("{path}?organization_guid={organization}&per_page=100")).await;
             let theirs = staff.get(&format!("{path}?organization_guid={neighbour}&per_page=100")).await;
             assert!(!column(&ours, "client_id").contains(&neighbour_key.client_id));
@@ -51,8 +49,15 @@ async fn arz_7_staff_list_and_get_any_customers_keys_with_webhook_urls_masked() 
     // The platform's own people are security's business.
     let own = |guid: Guid| format!("{PATH}?organization_guid={guid}");
     let hidden = platform.support().get(&own(Guid::PLATFORM)).await;
-    assert_eq!(appearance(&hidden), appearance(&platform.support().get(&own(nobody.parse().unwrap())).await));
+    assert_eq!(appearance(&hidden), appearance(&platform.support().get(&own(NOBODY.parse().unwrap())).await));
     assert_eq!(platform.security().get(&own(Guid::PLATFORM)).await.body["total"], 3);
+}
+
+/// Asserts that staff must name an organization that exists.
+async fn assert_lists_one_organization(staff: &Caller, path: &str) {
+    staff.get(path).await.assert_field("organization_guid", "is required of platform staff");
+    staff.get(&format!("{path}?organization_guid=x")).await.assert_field("organization_guid", "32 lower-case");
+    staff.get(&format!("{path}?organization_guid={NOBODY}")).await.assert_error(404, "not_found");
 }
 
 #[tokio::test]

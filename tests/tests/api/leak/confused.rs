@@ -8,6 +8,17 @@ use tests::{Caller, Platform};
 /// Requests with `text`, a secret or a token, wherever a confused client could put it.
 pub(super) fn requests(platform: &Platform, caller: &Caller, text: &str) -> Vec<RequestBuilder> {
     let anonymous = platform.anonymous();
+    let mut requests = in_paths(caller, &anonymous, text);
+    requests.extend(in_bodies(platform, caller, text));
+    requests.extend(in_credentials(platform, &anonymous, text));
+    requests.extend(in_headers(&anonymous, text));
+    if let Ok(method) = Method::from_bytes(text.as_bytes()) {
+        requests.extend(["/v1/whoami", "/nothing"].map(|path| anonymous.request(method.clone(), path)));
+    }
+    requests
+}
+
+fn in_paths(caller: &Caller, anonymous: &Caller, text: &str) -> Vec<RequestBuilder> {
     let mut requests = Vec::new();
     for path in [
         format!("/{text}"),
@@ -26,6 +37,11 @@ pub(super) fn requests(platform: &Platform, caller: &Caller, text: &str) -> Vec<
         requests.extend([caller.request(Method::GET, &path), anonymous.request(Method::POST, &path)]);
     }
     requests.push(caller.request(Method::POST, &format!("/api/keys/{text}/revoke")));
+    requests
+}
+
+fn in_bodies(platform: &Platform, caller: &Caller, text: &str) -> Vec<RequestBuilder> {
+    let mut requests = Vec::new();
     for body in [
         json!({"name": "confused", text: 1}),
         json!({"name": "confused", "client_secret": text}),
@@ -46,6 +62,12 @@ pub(super) fn requests(platform: &Platform, caller: &Caller, text: &str) -> Vec<
             caller.request(Method::PATCH, &format!("/api/bank_applications/{}", platform.seed.bank.key.client_id)).json(&body),
         );
     }
+    requests
+}
+
+/// To the routes that take a client's credentials.
+fn in_credentials(platform: &Platform, anonymous: &Caller, text: &str) -> Vec<RequestBuilder> {
+    let mut requests = Vec::new();
     let form = |path: &str, body: String| {
         anonymous.request(Method::POST, path).header("content-type", "application/x-www-form-urlencoded").body(body)
     };
@@ -73,6 +95,11 @@ pub(super) fn requests(platform: &Platform, caller: &Caller, text: &str) -> Vec<
             requests.push(anonymous.request(Method::POST, path).header("content-type", content_type).body(text.to_owned()));
         }
     }
+    requests
+}
+
+fn in_headers(anonymous: &Caller, text: &str) -> Vec<RequestBuilder> {
+    let mut requests = Vec::new();
     for name in [
         "authorization",
         "user-agent",
@@ -92,9 +119,6 @@ pub(super) fn requests(platform: &Platform, caller: &Caller, text: &str) -> Vec<
             requests.push(anonymous.request(Method::GET, path).header(name, text));
         }
         requests.push(anonymous.request(Method::POST, "/oauth/token").header(name, format!("Bearer {text}")));
-    }
-    if let Ok(method) = Method::from_bytes(text.as_bytes()) {
-        requests.extend(["/v1/whoami", "/nothing"].map(|path| anonymous.request(method.clone(), path)));
     }
     requests
 }

@@ -5,9 +5,39 @@ use serde_json::{Value, json};
 use tests::Platform;
 
 use super::{parameters, platform};
-use crate::command_line::{Shell, operator_of, path};
+use crate::{
+    command_line::{Outcome, Shell, operator_of, path},
+    estate::text,
+};
 
 const LIST: [&str; 2] = ["signing-keys", "list"];
+
+/// Commands that lack an option, or have options that exclude each other.
+const MISUSES: [&[&str]; 4] = [
+    &["publish"],
+    &["sign", "--kind", "both"],
+    &["sign", "--kind", "sandbox", "--wait", "--now", "--yes"],
+    &["retire", "--kind", "sandbox", "--yes"],
+];
+
+/// Runs one of the commands on the deployed stack.
+async fn run_deployed(operator: &Shell, words: &[&str]) -> Outcome {
+    operator.run(&[&["signing-keys"], words, &["--deployed"]].concat()).await
+}
+
+/// Publishes the listed key, once and for its own kind only; returns its kid.
+async fn publish(operator: &Shell, listed: &Value) -> String {
+    let run = async |words: &[&str]| run_deployed(operator, &[&["publish"], words].concat()).await;
+    run(&["--kind", "live"]).await.assert_refused(&["there is no unpublished key"], operator);
+    let arn = listed["key"].as_str().unwrap();
+    run(&["--kind", "live", "--key", arn]).await.assert_refused(&["is no live key of this stack"], operator);
+    run(&["--kind", "live", "--key", "none"]).await.assert_refused(&["none", "cannot be read"], operator);
+    let published = run(&["--kind", "sandbox", "--key", arn]).await.json();
+    assert_eq!((&published["state"], &published["kid"]), (&json!("published"), &listed["kid"]));
+    run(&["--kind", "sandbox"]).await.assert_refused(&["there is no unpublished key"], operator);
+    run(&["--kind", "sandbox", "--key", arn]).await.assert_refused(&["is published already"], operator);
+    text(&published, "kid")
+}
 
 fn states(listed: &Value) -> Vec<(&str, &str)> {
     let standings = listed.as_array().unwrap().iter();
@@ -19,26 +49,17 @@ fn states(listed: &Value) -> Vec<(&str, &str)> {
 async fn a_deployed_stack_is_rolled_by_commands() {
     let platform = platform("ab").await;
     let operator = operator_of(&platform);
-    let run = async |words: &[&str]| operator.run(&[&["signing-keys"], words, &["--deployed"]].concat()).await;
+    let run = async |words: &[&str]| run_deployed(&operator, words).await;
     platform.token(&platform.seed.bank.key).await;
     let listed = operator.run(&[&LIST[..], &["--deployed"]].concat()).await.json();
     assert_eq!(states(&listed), [("sandbox", "signing"), ("sandbox", "unpublished"), ("live", "signing")]);
 
-    let wrong_kind = run(&["publish", "--kind", "live"]).await;
-    wrong_kind.assert_refused(&["there is no unpublished key"], &operator);
-    let arn = listed[1]["key"].as_str().unwrap();
-    run(&["publish", "--kind", "live", "--key", arn]).await.assert_refused(&["is no live key of this stack"], &operator);
-    run(&["publish", "--kind", "live", "--key", "none"]).await.assert_refused(&["none", "cannot be read"], &operator);
-    let published = run(&["publish", "--kind", "sandbox", "--key", arn]).await.json();
-    assert_eq!((&published["state"], &published["kid"]), (&json!("published"), &listed[1]["kid"]));
-    run(&["publish", "--kind", "sandbox"]).await.assert_refused(&["there is no unpublished key"], &operator);
-    run(&["publish", "--kind", "sandbox", "--key", arn]).await.assert_refused(&["is published already"], &operator);
-
+    let kid = publish(&operator, &listed[1]).await;
     run(&["sign", "--kind", "sandbox"]).await.assert_refused(&["may sign from ", "in 6 min", "--wait"], &operator);
     run(&["sign", "--kind", "sandbox", "--now"]).await.assert_refused(&["for up to 360 s", "--yes"], &operator);
     run(&["sign", "--kind", "sandbox", "--kid", "none"]).await.assert_refused(&["no sandbox signing key none"], &operator);
     let signing = run(&["sign", "--kind", "sandbox", "--now", "--yes"]).await.json();
-    assert_eq!((&signing["state"], &signing["kid"]), (&json!("signing"), &published["kid"]));
+    assert_eq!((&signing["state"], &signing["kid"]), (&json!("signing"), &json!(kid)));
 
     run(&["retire", "--kind", "sandbox"]).await.assert_refused(&["may be retired from ", "in 65 min"], &operator);
     run(&["retire", "--kind", "sandbox", "--now"]).await.assert_refused(&["dies within 300 s", "--yes"], &operator);
@@ -47,26 +68,25 @@ async fn a_deployed_stack_is_rolled_by_commands() {
     let listed = run(&["list", "--kind", "sandbox"]).await.json();
     assert_eq!(states(&listed), [("sandbox", "retired"), ("sandbox", "signing")]);
 
-    let chain = platform.stack.services().store().unwrap().audit_chain(Guid::PLATFORM).await.unwrap();
-    let acts = |action: &str| {
-        let (action, kid) = (format!(r#""action":"signing_key.{action}""#), published["kid"].as_str().unwrap());
-        let of = |event: &&String| event.contains(&action) && event.contains(r#""actor":{"type":"operator"}"#);
-        chain.events.values().filter(of).map(|event| event.contains(kid)).collect::<Vec<_>>()
-    };
-    assert_eq!((acts("publish"), acts("sign"), acts("retire")), (vec![true], vec![true], vec![false]));
-
-    for wrong in [
-        &["publish"][..],
-        &["sign", "--kind", "both"],
-        &["sign", "--kind", "sandbox", "--wait", "--now", "--yes"],
-        &["retire", "--kind", "sandbox", "--yes"],
-    ] {
+    assert_audited(&platform, &kid).await;
+    for wrong in MISUSES {
         assert_eq!(run(wrong).await.code, Some(2), "{wrong:?}");
     }
     let mut blind = operator.clone();
     blind.0.remove("LATCHKEY_LIVE_SIGNING_KEYS");
     let refused = blind.run(&[&LIST[..], &["--deployed"]].concat()).await;
     refused.assert_refused(&["LATCHKEY_LIVE_SIGNING_KEYS is not set", "OperatorEnvironment"], &blind);
+}
+
+/// Asserts that the operator published this key, had it sign, and retired another one, once each.
+async fn assert_audited(platform: &Platform, kid: &str) {
+    let chain = platform.stack.services().store().unwrap().audit_chain(Guid::PLATFORM).await.unwrap();
+    let acts = |action: &str| {
+        let action = format!(r#""action":"signing_key.{action}""#);
+        let of = |event: &&String| event.contains(&action) && event.contains(r#""actor":{"type":"operator"}"#);
+        chain.events.values().filter(of).map(|event| event.contains(kid)).collect::<Vec<_>>()
+    };
+    assert_eq!((acts("publish"), acts("sign"), acts("retire")), (vec![true], vec![true], vec![false]));
 }
 
 /// On a data directory that nothing runs on.

@@ -1,5 +1,7 @@
 //! POST: whose keys are made, with what, and what is refused.
 
+mod invalid;
+
 use std::time::Duration;
 
 use domain::{
@@ -119,52 +121,6 @@ async fn cyb_11_201_with_the_defaults_of_the_owner_when_nothing_more_is_said() {
             granted(&token(&platform, &text(&key, "secret")).await);
         }
     }
-}
-
-#[tokio::test]
-async fn arz_1_422_for_members_that_do_not_go_together_or_are_wrong() {
-    let platform = Platform::start().await;
-    let caller = platform.organization().await;
-    let before = estate(&platform, &caller, seed_organization(&platform)).await;
-    let hook = "https://hooks.example.com/";
-    for (members, field, words) in [
-        (json!({"destination": "a"}), "webhook_url", "is required for a key with a destination"),
-        (json!({"webhook_url": "http://hooks.example.com/"}), "webhook_url", "https"),
-        (json!({"webhook_url": "https://10.0.0.1/"}), "webhook_url", "public"),
-        (json!({"webhook_url": hook, "destination": ""}), "destination", "1 to 128"),
-        (json!({"description": ""}), "description", "1 to 512"),
-        (json!({"name": ""}), "name", "1 to 128"),
-        (json!({"name": null}), "name", "must be a string"),
-        (json!({"ip_allowlist": ["10.0.0.1"]}), "ip_allowlist[0]", "private"),
-        (json!({"expires_at": "tomorrow"}), "expires_at", "RFC 3339"),
-        (json!({"expires_at": "2001-01-01T00:00:00Z"}), "expires_at", "future"),
-        (json!({"environment": "production"}), "environment", "sandbox or live"),
-        (json!({"scopes": ["nothing:read"]}), "scopes[0]", "is not a scope"),
-        (json!({"scopes": []}), "scopes", "at least one"),
-        (
-            json!({"owner": {"type": "application", "guid": platform.seed.bank.guid}}),
-            "owner.type",
-            "one of `organization`, `bank`, `user`",
-        ),
-        (json!({"owner": {"type": "bank"}}), "owner.guid", "is required"),
-        (json!({"owner": {"type": "bank", "guid": "nonsense"}}), "owner.guid", "32 lower-case"),
-        (json!({"owner": {"type": "bank", "guid": platform.seed.bank.guid, "name": "x"}}), "owner.name", "is not a member"),
-        (json!({"owner": null}), "owner", ""),
-        (json!({"bank_guid": platform.seed.bank.guid}), "bank_guid", "name the bank as the owner"),
-        (json!({"allowlist": []}), "allowlist", "is not a member"),
-    ] {
-        caller.post(PATH, &of_bank(&platform, &members)).await.assert_field(field, words);
-    }
-    for (member, value) in [("destination", "a"), ("webhook_url", hook)] {
-        let answer = caller.post(PATH, &of_organization(&platform, &json!({member: value}))).await;
-        answer.assert_field(member, "is for keys of banks alone");
-    }
-    let all_at_once = json!({"name": "", "description": "", "expires_at": "x", "ip_allowlist": ["::1"]});
-    let answer = caller.post(PATH, &of_bank(&platform, &all_at_once)).await;
-    for field in ["name", "description", "expires_at", "ip_allowlist[0]"] {
-        answer.assert_field(field, "");
-    }
-    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
 }
 
 /// What is somebody else's, or of the other kind, is refused with the words for what does not exist.

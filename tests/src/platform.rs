@@ -7,7 +7,7 @@ use std::{
 
 use domain::{
     ids::Guid,
-    kind::{BankEnvironment, Kind},
+    key_mode::{BankEnvironment, KeyMode},
     role::Role,
     time::{Clock, Timestamp},
     user::User,
@@ -17,12 +17,12 @@ use local::{
     services::Options,
     stack::Stack,
 };
-use operator::founder::{Credentials, Founder};
-use runtime::edge::system_clock;
+use operator::tenants::{Credentials, Operator};
+use runtime::ambient::system_clock;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::{Caller, proxy::Proxy, wait::PATIENCE};
+use crate::{Caller, proxy::Proxy, wait::TIMEOUT};
 
 /// A running platform with its seed.
 pub struct Platform {
@@ -120,13 +120,13 @@ impl Platform {
     }
 
     /// Waits until every stream's consumer has seen what was written so far.
-    pub async fn settle(&self) {
-        self.stack.settle_within(PATIENCE).await.expect("the streams are consumed");
+    pub async fn drain(&self) {
+        self.stack.drain_within(TIMEOUT).await.expect("the streams are consumed");
     }
 
     /// Stops the platform, once the streams are consumed: the stop itself waits for them only a few seconds.
     pub async fn stop(self) {
-        self.settle().await;
+        self.drain().await;
         self.stack.stop().await.expect("the platform stops");
     }
 
@@ -201,16 +201,16 @@ impl Platform {
 
     /// A new user of an organization of customers, made by the operator.
     pub async fn user(&self, organization: Guid, email: &str, role: Role) -> User {
-        self.founder().user(organization, email, role, None).await.expect("a user")
+        self.operator().user(organization, email, role, None).await.expect("a user")
     }
 
     /// A new personal key of this user, made by the operator.
-    pub async fn personal_key(&self, user: &User, kind: Kind) -> Credentials {
-        self.founder().personal_key(user, kind, "personal").await.expect("a personal key")
+    pub async fn personal_key(&self, user: &User, kind: KeyMode) -> Credentials {
+        self.operator().personal_key(user, kind, "personal").await.expect("a personal key")
     }
 
     /// A new user of the seed organization with a new personal key of this kind, and somebody who sends that.
-    pub async fn somebody(&self, email: &str, role: Role, kind: Kind) -> (User, Caller) {
+    pub async fn somebody(&self, email: &str, role: Role, kind: KeyMode) -> (User, Caller) {
         let organization = self.seed.organization.guid.parse().expect("a guid");
         let user = self.user(organization, email, role).await;
         let key = self.personal_key(&user, kind).await;
@@ -246,16 +246,17 @@ impl Platform {
 
     /// Another organization with a sandbox bank; their keys, the organization's first.
     pub async fn neighbour(&self) -> (Guid, Credentials, Guid, Credentials) {
-        let founder = self.founder();
-        let (organization, organization_key) = founder.organization("Neighbour", Kind::Sandbox).await.expect("an organization");
-        let (bank, bank_key) = founder.bank(organization, "Neighbour's bank", BankEnvironment::Sandbox).await.expect("a bank");
+        let operator = self.operator();
+        let (organization, organization_key) =
+            operator.organization("Neighbour", KeyMode::Sandbox).await.expect("an organization");
+        let (bank, bank_key) = operator.bank(organization, "Neighbour's bank", BankEnvironment::Sandbox).await.expect("a bank");
         (organization, organization_key, bank, bank_key)
     }
 
     /// The operator's hand.
     #[must_use]
-    pub fn founder(&self) -> Founder {
-        Founder::open(&self.stack.services().env("management"), self.stack.services().edge())
+    pub fn operator(&self) -> Operator {
+        Operator::open(&self.stack.services().env("management"), self.stack.services().ambient())
             .expect("the settings of the management function")
     }
 }

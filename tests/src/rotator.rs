@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 pub const STEPS: [&str; 4] = ["createSecret", "setSecret", "testSecret", "finishSecret"];
 
 /// How often a rotation is tried.
-const TRIES: usize = 3;
+const MAX_ATTEMPTS: usize = 3;
 
 /// A secret under rotation.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Rotator {
     /// Takes the steps until they succeed.
     pub async fn complete(&self, function: &Rotation, version: &str, well: impl AsyncFn(&str)) -> Result<(), Failure> {
         let mut last = Ok(());
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             last = self.steps(function, version, &well).await;
             if last.is_ok() {
                 break;

@@ -4,7 +4,7 @@
 //! that cannot be linked fails the batch, so that the stream sends it again: none is skipped.
 
 use domain::ids::Guid;
-use runtime::{Edge, Env, StartError};
+use runtime::{Ambient, Env, StartError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::{Store, StoreError, Tables};
@@ -19,12 +19,12 @@ pub struct Audit {
 ///
 /// # Errors
 /// A setting that is missing.
-pub fn start(env: &Env, edge: &Edge) -> Result<Audit, StartError> {
+pub fn start(env: &Env, ambient: &Ambient) -> Result<Audit, StartError> {
     // It reads and writes the audit table alone: its role admits no other (LEAK-5).
     let audit = env.required("LATCHKEY_AUDIT_TABLE")?.to_owned();
     let tables = Tables { core: audit.clone(), feed: audit.clone(), audit };
-    let entropy = edge.entropy.clone();
-    Ok(Audit { store: Store::new(&edge.aws, tables, edge.clock.clone(), move || entropy.guid()) })
+    let entropy = ambient.entropy.clone();
+    Ok(Audit { store: Store::new(&ambient.aws, tables, ambient.clock.clone(), move || entropy.guid()) })
 }
 
 #[derive(Deserialize)]
@@ -57,7 +57,7 @@ struct Event {
 }
 
 /// Times that a link is tried when another consumer was quicker: during a deployment two may run for a moment.
-const TRIES: usize = 5;
+const MAX_ATTEMPTS: usize = 5;
 
 /// Links every event of a batch. The answer names the record from which the stream must send again, if one failed.
 ///
@@ -85,7 +85,7 @@ async fn link(audit: &Audit, record: Value) -> Result<(), StartError> {
     }
     let event: Event = serde_dynamo::from_item(image)?;
     let organization: Guid = event.partition.trim_start_matches("A#").parse()?;
-    for _ in 1..TRIES {
+    for _ in 1..MAX_ATTEMPTS {
         match audit.store.link_audit_event(organization, event.id, &event.body).await {
             Err(StoreError::Changed) => {}
             result => return Ok(result?),

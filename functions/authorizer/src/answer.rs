@@ -16,14 +16,14 @@ use crate::events::event::{Form, UnknownEvent};
 /// text with a plain 401 as well, though their manual only says that an authorizer which fails is a 500. A 401 from there
 /// rests on practice, not on the manual; what is certain either way is that nothing passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum AuthorizerError {
     /// 401.
     Unauthorized,
     /// 503.
     Unavailable(&'static str),
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for AuthorizerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unauthorized => f.write_str("Unauthorized"),
@@ -32,32 +32,32 @@ impl fmt::Display for Refused {
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for AuthorizerError {}
 
-impl From<Refused> for Diagnostic {
-    fn from(refused: Refused) -> Self {
-        let error_type = match refused {
-            Refused::Unauthorized => "Unauthorized",
-            Refused::Unavailable(_) => "Unavailable",
+impl From<AuthorizerError> for Diagnostic {
+    fn from(error: AuthorizerError) -> Self {
+        let error_type = match error {
+            AuthorizerError::Unauthorized => "Unauthorized",
+            AuthorizerError::Unavailable(_) => "Unavailable",
         };
-        Self { error_type: error_type.into(), error_message: refused.to_string() }
+        Self { error_type: error_type.into(), error_message: error.to_string() }
     }
 }
 
-impl From<Unavailable> for Refused {
+impl From<Unavailable> for AuthorizerError {
     fn from(unavailable: Unavailable) -> Self {
         Self::Unavailable(unavailable.name())
     }
 }
 
 /// Logs an event that no adapter reads; nothing of it, since it may hold a token anywhere.
-pub(crate) fn unknown_event(unknown: UnknownEvent) -> Refused {
+pub(crate) fn unknown_event(unknown: UnknownEvent) -> AuthorizerError {
     tracing::error!(outcome = "unavailable", reason = "unknown_event", detail = %unknown, "refused");
-    Refused::Unavailable("unknown_event")
+    AuthorizerError::Unavailable("unknown_event")
 }
 
 /// The answer to a decision.
-pub(crate) fn of(decision: Decision, form: &Form, usage_key: Option<&str>) -> Result<Value, Refused> {
+pub(crate) fn of(decision: Decision, form: &Form, usage_key: Option<&str>) -> Result<Value, AuthorizerError> {
     match decision {
         Decision::Allow(context) => {
             let mut answer = policy(form, true, &context.client_id.to_string(), &context.fields());
@@ -66,12 +66,12 @@ pub(crate) fn of(decision: Decision, form: &Form, usage_key: Option<&str>) -> Re
             }
             Ok(answer)
         }
-        Decision::Deny(denial) => {
-            let context = [("message_code", denial.cause.message_code()), ("message", denial.cause.message())];
+        Decision::Deny { reason, client_id } => {
+            let context = [("message_code", reason.message_code()), ("message", reason.message())];
             let context = context.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-            Ok(policy(form, false, &denial.client_id.to_string(), &context))
+            Ok(policy(form, false, &client_id.to_string(), &context))
         }
-        Decision::Unauthorized(_) => Err(Refused::Unauthorized),
+        Decision::Unauthorized(_) => Err(AuthorizerError::Unauthorized),
         Decision::Unavailable(unavailable) => Err(unavailable.into()),
     }
 }

@@ -12,12 +12,12 @@ mod tests;
 
 use credentials::pepper::PepperSource;
 use guard::Guard;
-use runtime::{Edge, Env, StartError};
+use runtime::{Ambient, Env, StartError};
 use serde_json::Value;
 use store::{Store, Tables};
 use web::proxy::TrustedProxy;
 
-pub use answer::Refused;
+pub use answer::AuthorizerError;
 pub use settings::{HttpApiResponse, Settings};
 
 /// The authorizer of one deployment: its guard, and the form of its answers.
@@ -30,27 +30,31 @@ pub struct Authorizer {
 /// Answers one authorizer event, of whichever shape.
 ///
 /// # Errors
-/// What the gateway turns into 401 or 503: see [`Refused`].
-pub async fn handle(authorizer: &Authorizer, mut event: Value) -> Result<Value, Refused> {
+/// What the gateway turns into 401 or 503: see [`AuthorizerError`].
+pub async fn handle(authorizer: &Authorizer, mut event: Value) -> Result<Value, AuthorizerError> {
     let Authorizer { guard, settings } = authorizer;
-    let judged = guard.settle(&mut event).await;
+    let source_ip_trust = guard.resolve_source_ip(&mut event).await;
     let event = events::read(event, settings.http_api_response).map_err(answer::unknown_event)?;
-    answer::of(guard.authorize(event.request.judged(judged)).await, &event.form, settings.usage_key.as_deref())
+    answer::of(
+        guard.authorize(event.request.with_source_ip_trust(source_ip_trust)).await,
+        &event.form,
+        settings.usage_key.as_deref(),
+    )
 }
 
 /// An authorizer as the environment sets it up, with keys and feed read ahead of the first call.
 ///
 /// # Errors
 /// When a setting is missing or wrong. A table that does not answer is no such error: every call asks again.
-pub async fn start(env: &Env, edge: &Edge) -> Result<Authorizer, StartError> {
+pub async fn start(env: &Env, ambient: &Ambient) -> Result<Authorizer, StartError> {
     let settings = guard::Settings::read(env)?;
     // Without the audit table's name nothing that would need it is begun: see `guard::Settings::audit_table`.
     let audit = settings.audit_table.clone().unwrap_or_default();
     let tables = Tables { core: settings.core_table.clone(), feed: settings.feed_table.clone(), audit };
-    let entropy = edge.entropy.clone();
-    let store = Store::new(&edge.aws, tables, edge.clock.clone(), move || entropy.guid());
-    let peppers = settings.pepper_secret.as_deref().map(|secret| PepperSource::new(&edge.aws, secret, edge.clock.clone()));
-    let guard = Guard::new(settings, store, peppers, edge.clock.clone()).behind(TrustedProxy::read(env, edge)?);
+    let entropy = ambient.entropy.clone();
+    let store = Store::new(&ambient.aws, tables, ambient.clock.clone(), move || entropy.guid());
+    let peppers = settings.pepper_secret.as_deref().map(|secret| PepperSource::new(&ambient.aws, secret, ambient.clock.clone()));
+    let guard = Guard::new(settings, store, peppers, ambient.clock.clone()).with_trusted_proxy(TrustedProxy::read(env, ambient)?);
     guard.warm().await;
     Ok(Authorizer { guard, settings: Settings::read(env)? })
 }

@@ -9,11 +9,11 @@ mod usage;
 use guard::testing::world::{ADDRESS, NOW, World};
 use serde_json::{Value, json};
 
-use crate::{Refused, Settings, answer, events};
+use crate::{AuthorizerError, Settings, answer, events};
 
 /// What the function answers to an event in this world.
-fn answer(world: &World, settings: &Settings, event: Value) -> Result<Value, Refused> {
-    let event = events::read(event, settings.http_api_response).map_err(|_| Refused::Unavailable("unknown_event"))?;
+fn answer(world: &World, settings: &Settings, event: Value) -> Result<Value, AuthorizerError> {
+    let event = events::read(event, settings.http_api_response).map_err(|_| AuthorizerError::Unavailable("unknown_event"))?;
     answer::of(world.decide(&event.request), &event.form, settings.usage_key.as_deref())
 }
 

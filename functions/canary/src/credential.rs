@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use aws_sdk_secretsmanager::{Client, config::Builder};
 use domain::error::causes;
-use runtime::edge::SdkConfig;
+use runtime::ambient::SdkConfig;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -36,13 +36,13 @@ pub(crate) struct Secret {
 }
 
 /// One try of the read, and all of them.
-const TRY: Duration = Duration::from_secs(3);
-const CALL: Duration = Duration::from_secs(10);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Secret {
     pub(crate) fn named(aws: &SdkConfig, name: &str) -> Self {
         let timeouts = aws_sdk_secretsmanager::config::timeout::TimeoutConfig::builder();
-        let timeouts = timeouts.operation_attempt_timeout(TRY).operation_timeout(CALL).build();
+        let timeouts = timeouts.operation_attempt_timeout(ATTEMPT_TIMEOUT).operation_timeout(OPERATION_TIMEOUT).build();
         Self { client: Client::from_conf(Builder::from(aws).timeout_config(timeouts).build()), name: name.to_owned() }
     }
 

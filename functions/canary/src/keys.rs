@@ -11,24 +11,24 @@ use crate::credential::Key;
 
 const PATH: &str = "/api/organization_applications";
 /// What its keys' names begin with, and nobody else's may.
-const NAMED: &str = "canary-";
+const NAME_PREFIX: &str = "canary-";
 /// The least that a key can hold; the guarded call needs none.
 const SCOPE: &str = "organization_applications:read";
 /// A key that nobody managed to revoke ends by itself.
-const LIFE: Duration = Duration::from_hours(1);
+const KEY_LIFETIME: Duration = Duration::from_hours(1);
 /// A round that began so long ago is over, however it ended.
-const OVER: i64 = 10 * 60 * 1000;
+const STALE_AFTER_MILLIS: i64 = 10 * 60 * 1000;
 /// As many as a page can have; more are not left in the time that a key lives.
 const PAGE: u32 = 100;
 
 /// A name for a key that no other round uses.
 pub(crate) fn name(round: &str) -> String {
-    format!("{NAMED}{round}")
+    format!("{NAME_PREFIX}{round}")
 }
 
 /// Makes a key of this name. Where there is no answer, nobody knows whether there is a key: [`sweep`] looks.
 pub(crate) async fn create(session: &Session, name: &str, now: Timestamp) -> Result<Key, Error> {
-    let body = json!({"name": name, "scopes": [SCOPE], "expires_at": (now + LIFE).to_string()});
+    let body = json!({"name": name, "scopes": [SCOPE], "expires_at": (now + KEY_LIFETIME).to_string()});
     let made = session.create(PATH, &body, name).await?.json()?;
     match (made["client_id"].as_str(), made["secret"].as_str()) {
         (Some(id), Some(secret)) => Ok(Key { client_id: id.to_owned(), client_secret: secret.to_owned().into() }),
@@ -69,7 +69,7 @@ fn leftovers(list: &Value, own: Option<&str>, now: Timestamp) -> Vec<String> {
     let left = |key: &Value| {
         let name = key["name"].as_str()?;
         let created = Timestamp::parse(key["created_at"].as_str()?).ok()?;
-        let over = name.starts_with(NAMED) && now.since(created) > OVER;
+        let over = name.starts_with(NAME_PREFIX) && now.since(created) > STALE_AFTER_MILLIS;
         (own == Some(name) || over).then(|| key["client_id"].as_str().map(str::to_owned))?
     };
     list["objects"].as_array().into_iter().flatten().filter_map(left).collect()

@@ -18,7 +18,7 @@ use std::{
 };
 
 use domain::time::Clock;
-use runtime::{Edge, Entropy, Env, StartError};
+use runtime::{Ambient, Entropy, Env, StartError};
 use serde_json::Value;
 
 pub use self::{
@@ -45,12 +45,12 @@ pub struct Canary {
 ///
 /// # Errors
 /// A setting that is missing or wrong.
-pub fn start(env: &Env, edge: &Edge) -> Result<Canary, StartError> {
+pub fn start(env: &Env, ambient: &Ambient) -> Result<Canary, StartError> {
     Ok(Canary {
         settings: Settings::read(env)?,
-        secret: Secret::named(&edge.aws, env.required("LATCHKEY_CANARY_SECRET")?),
-        clock: edge.clock.clone(),
-        entropy: edge.entropy.clone(),
+        secret: Secret::named(&ambient.aws, env.required("LATCHKEY_CANARY_SECRET")?),
+        clock: ambient.clock.clone(),
+        entropy: ambient.entropy.clone(),
         output: Arc::new(printed),
     })
 }
@@ -86,8 +86,8 @@ pub async fn handle(canary: &Canary, _event: Value) -> Result<Value, StartError>
 }
 
 /// Makes one round by this key.
-pub async fn round(target: &Target, key: Key, edge: &Edge) -> Round {
-    round::make(target, key, &edge.clock, &edge.entropy).await
+pub async fn round(target: &Target, key: Key, ambient: &Ambient) -> Round {
+    round::make(target, key, &ambient.clock, &ambient.entropy).await
 }
 
 /// A line of its own, past the form of the other log lines: `CloudWatch` reads the metrics out of it.

@@ -19,12 +19,12 @@ use crate::{
 /// What is promised: nobody is let in later than this after the revoke's answer (CBM-4), in milliseconds.
 pub const BOUND: i64 = 5_000;
 /// One answer is waited for so long.
-const ANSWER: Duration = Duration::from_secs(15);
+const READ_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a new key may take to be let in: cold starts, and an authorizer's try again.
-const ADMISSION: i64 = 20_000;
-const BETWEEN_TRIES: Duration = Duration::from_millis(250);
+const ADMISSION_TIMEOUT_MILLIS: i64 = 20_000;
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 /// Tries to revoke what was made, in an emergency too.
-const TRIES: u32 = 4;
+const MAX_ATTEMPTS: u32 = 4;
 
 /// What a round does, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,7 +74,7 @@ pub struct Round {
 /// Makes a round by this key.
 pub(crate) async fn make(target: &Target, key: Key, clock: &Clock, entropy: &Entropy) -> Round {
     let mut round = Round::default();
-    let deployment = match Deployment::within(&target.url, ANSWER) {
+    let deployment = match Deployment::within(&target.url, READ_TIMEOUT) {
         Ok(deployment) => Arc::new(deployment),
         Err(error) => return Round::failed(Failure::at(Step::Credential)(error)),
     };
@@ -109,14 +109,14 @@ impl Walk<'_> {
         round.swept = self.timed(round, Step::Sweep, keys::sweep(self.session, None, now())).await?;
         let key = self.timed(round, Step::Create, keys::create(self.session, self.name, now())).await?;
         let authorization = self.timed(round, Step::Token, self.token(&key)).await?;
-        self.timed(round, Step::Admission, self.admission(&authorization)).await?;
+        self.timed(round, Step::Admission, self.await_admission(&authorization)).await?;
         self.timed(round, Step::Revoke, keys::revoke(self.session, &key.client_id)).await?;
         let revoked = now();
         let watched = watch::watch(self.target, &authorization, self.clock, revoked).await;
         round.steps.push((Step::Watch, now().since(revoked)));
         round.last_admission = Some(watched.last_admission.unwrap_or_default());
         round.calls = [watched.calls, watched.admitted, watched.refused, watched.unclear];
-        judged(&watched).map_err(|cause| Failure { step: Step::Watch, cause })?;
+        require_within_bound(&watched).map_err(|cause| Failure { step: Step::Watch, cause })?;
         // How full the organization is concerns the next months, not this round.
         round.keys = keys::count(self.session).await.ok().flatten();
         Ok(())
@@ -135,13 +135,13 @@ impl Walk<'_> {
     }
 
     async fn token(&self, key: &Key) -> Result<HeaderValue, Error> {
-        let answer = self.deployment.exchange(&key.client_id, &key.client_secret, None).await?;
+        let answer = self.deployment.request_token(&key.client_id, &key.client_secret, None).await?;
         let token = answer["access_token"].as_str().ok_or(Error::Foreign { status: 200 })?;
         sensitive(&Zeroizing::new(format!("Bearer {token}")), "the token")
     }
 
     /// Calls until it is let in.
-    async fn admission(&self, authorization: &HeaderValue) -> Result<(), String> {
+    async fn await_admission(&self, authorization: &HeaderValue) -> Result<(), String> {
         let began = (self.clock)();
         loop {
             let said = match watch::call(self.deployment, &self.target.path, authorization).await {
@@ -149,28 +149,28 @@ impl Walk<'_> {
                 Ok(_) => return Ok(()),
                 Err(said) => said,
             };
-            if (self.clock)().since(began) > ADMISSION {
+            if (self.clock)().since(began) > ADMISSION_TIMEOUT_MILLIS {
                 return Err(format!("GET {} does not let the new key in: {said}", self.target.path));
             }
-            tokio::time::sleep(BETWEEN_TRIES).await;
+            tokio::time::sleep(RETRY_INTERVAL).await;
         }
     }
 
     /// Revokes what this round made, by its name: an answer that was lost may have been that of a key. Whether nothing is left.
     async fn clean_up(&self) -> bool {
-        for attempt in 0..TRIES {
+        for attempt in 0..MAX_ATTEMPTS {
             match keys::sweep(self.session, Some(self.name), (self.clock)()).await {
                 Ok(_) => return true,
                 Err(error) => tracing::warn!(%error, attempt, "what the canary made cannot be revoked yet"),
             }
-            tokio::time::sleep(BETWEEN_TRIES * 2_u32.pow(attempt)).await;
+            tokio::time::sleep(RETRY_INTERVAL * 2_u32.pow(attempt)).await;
         }
         false
     }
 }
 
-/// Whether the revoke was seen to work: how late is the metric's affair.
-fn judged(watched: &Watched) -> Result<(), String> {
+/// Requires that the revoke was seen to work: how late is the metric's affair.
+fn require_within_bound(watched: &Watched) -> Result<(), String> {
     let Watched { calls, refused, unclear, last_unclear, .. } = watched;
     let said = || last_unclear.as_deref().unwrap_or("no answer");
     match watched {
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn a_revoke_is_seen_to_work_only_by_refusals() {
         let fine = Watched { calls: 100, admitted: 10, refused: 90, last_admission: Some(900), ..Watched::default() };
-        assert_eq!(judged(&fine), Ok(()));
+        assert_eq!(require_within_bound(&fine), Ok(()));
         for (watched, words) in [
             (Watched { ends_with_admission: true, ..fine.clone() }, "let in to the end"),
             (
@@ -270,7 +270,7 @@ mod tests {
             (Watched { refused: 20, unclear: 70, ..fine }, "70 of 100 calls"),
             (Watched::default(), "no answer"),
         ] {
-            let cause = judged(&watched).unwrap_err();
+            let cause = require_within_bound(&watched).unwrap_err();
             assert!(cause.contains(words), "{cause}");
         }
     }

@@ -14,15 +14,15 @@ use crate::settings::Target;
 /// Connections, each of which may reach another instance of the authorizer.
 const CONNECTIONS: u32 = 4;
 /// Between two calls, whichever connection they are on.
-const EVERY: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// It is watched for so long in any case, twice the bound,
-const AT_LEAST: i64 = 10_000;
+const MIN_WATCH_MILLIS: i64 = 10_000;
 /// until nobody was let in for so long,
-const QUIET: i64 = 8_000;
+const QUIET_MILLIS: i64 = 8_000;
 /// and no longer than this.
-const AT_MOST: i64 = 60_000;
+const MAX_WATCH_MILLIS: i64 = 60_000;
 /// One answer is waited for so long.
-const ANSWER: Duration = Duration::from_secs(10);
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What was seen after the revoke.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,13 +49,13 @@ pub(crate) async fn watch(target: &Target, authorization: &HeaderValue, clock: &
     let calls = (0..CONNECTIONS).map(|index| {
         let (target, authorization, clock, watched) = (target.clone(), authorization.clone(), clock.clone(), watched.clone());
         tokio::spawn(async move {
-            tokio::time::sleep(EVERY * index).await;
+            tokio::time::sleep(POLL_INTERVAL * index).await;
             // A connector of its own has connections of its own.
-            let Ok(deployment) = Deployment::within(&target.url, ANSWER) else { return };
+            let Ok(deployment) = Deployment::within(&target.url, READ_TIMEOUT) else { return };
             while goes_on(&seen(&watched), clock().since(revoked)) {
                 let answer = call(&deployment, &target.path, &authorization).await;
                 note(&watched, answer, clock().since(revoked));
-                tokio::time::sleep(EVERY * CONNECTIONS).await;
+                tokio::time::sleep(POLL_INTERVAL * CONNECTIONS).await;
             }
         })
     });
@@ -72,7 +72,7 @@ fn seen(watched: &Mutex<Watched>) -> Watched {
 
 fn goes_on(watched: &Watched, since_revoke: i64) -> bool {
     let quiet = since_revoke - watched.last_admission.unwrap_or_default();
-    since_revoke < AT_MOST && (since_revoke < AT_LEAST || quiet < QUIET)
+    since_revoke < MAX_WATCH_MILLIS && (since_revoke < MIN_WATCH_MILLIS || quiet < QUIET_MILLIS)
 }
 
 /// The status of an answer, or why there is none.

@@ -11,11 +11,11 @@ use axum::{
 use credentials::pepper::PepperSource;
 use domain::{
     allowlist::Allowlist,
-    confer::Conferrer,
-    error::{Error, Kind as ErrorKind},
+    delegate::Delegator,
+    error::{Error, Kind},
     ids::{ClientId, Guid},
     key::Effective,
-    kind::Kind,
+    key_mode::KeyMode,
     operation::Operation,
     role::Role,
     scope::{Catalogue, ScopeSet},
@@ -23,9 +23,9 @@ use domain::{
     time::{Clock, Timestamp},
 };
 use guard::{Guard, Settings};
-use runtime::{Edge, Entropy, Env, StartError};
+use runtime::{Ambient, Entropy, Env, StartError};
 use serde::Serialize;
-use store::{Behalf, Once, Store, StoreError, Tables};
+use store::{Behalf, IdempotencyRecord, Store, StoreError, Tables};
 use web::{dialect::Management, idempotency};
 
 /// The state of the function; cheap to clone.
@@ -68,20 +68,20 @@ impl Deref for Api {
 }
 
 impl Api {
-    pub(crate) fn open(env: &Env, edge: &Edge) -> Result<Self, StartError> {
+    pub(crate) fn open(env: &Env, ambient: &Ambient) -> Result<Self, StartError> {
         let tables = Tables::of(|name| env.required(name))?;
-        let entropy = edge.entropy.clone();
-        let store = Store::new(&edge.aws, tables, edge.clock.clone(), move || entropy.guid());
-        let peppers = PepperSource::new(&edge.aws, env.required("LATCHKEY_PEPPER_SECRET")?, edge.clock.clone());
+        let entropy = ambient.entropy.clone();
+        let store = Store::new(&ambient.aws, tables, ambient.clock.clone(), move || entropy.guid());
+        let peppers = PepperSource::new(&ambient.aws, env.required("LATCHKEY_PEPPER_SECRET")?, ambient.clock.clone());
         Ok(Self(Arc::new(Inner {
-            guard: guard(env, &store, &peppers, &edge.clock)?,
+            guard: guard(env, &store, &peppers, &ambient.clock)?,
             store,
             peppers,
             catalogue: runtime::env::catalogue(env)?,
             brand: runtime::env::brand(env)?,
-            entropy: edge.entropy.clone(),
+            entropy: ambient.entropy.clone(),
             portal_url: runtime::env::portal_url(env)?,
-            clock: edge.clock.clone(),
+            clock: ambient.clock.clone(),
         })))
     }
 
@@ -89,9 +89,9 @@ impl Api {
         (self.clock)()
     }
 
-    /// What the caller is and holds at this moment, whatever the authorizer saw some seconds ago: a stopped caller confers
+    /// What the caller is and holds at this moment, whatever the authorizer saw some seconds ago: a stopped caller delegates
     /// nothing. Changes that rest on it are made through [`Store::on_behalf_of`] it, so that it still stands when they happen.
-    pub(crate) async fn standing(&self, caller: &Caller) -> Result<Standing, Error> {
+    pub(crate) async fn caller_authority(&self, caller: &Caller) -> Result<CallerAuthority, Error> {
         let key = self.store.key(caller.client_id).await?.ok_or_else(Error::unauthenticated)?;
         let gates = self.store.gates(&key).await?;
         match key.effective(&gates, self.now()) {
@@ -105,7 +105,7 @@ impl Api {
         let user = gates.user;
         let scopes = user.as_ref().map_or_else(|| caller.scopes.clone(), |user| user.scopes(&self.catalogue, key.kind));
         let ip_allowlist = if user.is_some() { key.ip_allowlist.clone() } else { caller.ip_allowlist.clone() };
-        Ok(Standing {
+        Ok(CallerAuthority {
             role: user.as_ref().map(|user| user.role),
             scopes,
             ip_allowlist,
@@ -123,49 +123,53 @@ impl Api {
     }
 
     /// A key's new secret: its text, to be shown once, and what is stored of it.
-    pub(crate) async fn mint(&self, kind: Kind, client_id: ClientId) -> Result<(PlainSecret, Secret), Error> {
+    pub(crate) async fn mint(&self, kind: KeyMode, client_id: ClientId) -> Result<(PlainSecret, Secret), Error> {
         credentials::mint::mint(&self.peppers, &self.brand, &self.entropy, kind, client_id, self.now()).await
     }
 
     /// Whether this create was made before, under its `Idempotency-Key`; what it makes now is to be called `target`. Asked
     /// after the caller was authorised and before anything is decided.
-    pub(crate) async fn attempt(
+    pub(crate) async fn check_idempotency(
         &self,
         caller: &Caller,
         parts: &Parts,
         body: &[u8],
         target: impl ToString,
-    ) -> Result<Attempt, Error> {
-        let Some(key) = idempotency::key(&parts.headers)? else { return Ok(Attempt::First(None)) };
-        let once = Once {
+    ) -> Result<Outcome, Error> {
+        let Some(key) = idempotency::key(&parts.headers)? else { return Ok(Outcome::Created(None)) };
+        let record = IdempotencyRecord {
             principal: caller.user().map_or_else(|| caller.client_id.to_string(), |user| user.to_string()),
             key: key.to_owned(),
             fingerprint: idempotency::fingerprint(&parts.method, parts.uri.path(), body),
             target: target.to_string(),
             ends: self.now() + Duration::from_hours(idempotency::HOURS),
         };
-        self.made_before(once).await
+        self.made_before(record).await
     }
 
     /// What became of a create: it stands, or another request of the same `Idempotency-Key` was quicker.
-    pub(crate) async fn settle(&self, created: Result<(), StoreError>, once: Option<Once>) -> Result<Attempt, Error> {
-        match (created, once) {
-            (Err(StoreError::Repeated), Some(once)) => self.made_before(once).await,
-            (created, once) => created.map(|()| Attempt::First(once)).map_err(Error::from),
+    pub(crate) async fn resolve(
+        &self,
+        created: Result<(), StoreError>,
+        record: Option<IdempotencyRecord>,
+    ) -> Result<Outcome, Error> {
+        match (created, record) {
+            (Err(StoreError::Replayed), Some(record)) => self.made_before(record).await,
+            (created, record) => created.map(|()| Outcome::Created(record)).map_err(Error::from),
         }
     }
 
-    async fn made_before(&self, once: Once) -> Result<Attempt, Error> {
-        match self.store.repeated(&once).await? {
-            Some(made) if made.fingerprint == once.fingerprint => Ok(Attempt::Repeated(made.target)),
+    async fn made_before(&self, record: IdempotencyRecord) -> Result<Outcome, Error> {
+        match self.store.replayed(&record).await? {
+            Some(made) if made.fingerprint == record.fingerprint => Ok(Outcome::Replayed(made.target)),
             Some(_) => Err(idempotency::reused()),
-            None => Ok(Attempt::First(Some(once))),
+            None => Ok(Outcome::Created(Some(record))),
         }
     }
 }
 
 /// What the caller is and holds at a moment.
-pub(crate) struct Standing {
+pub(crate) struct CallerAuthority {
     /// On whose behalf it makes changes.
     pub(crate) behalf: Behalf,
     pub(crate) role: Option<Role>,
@@ -173,7 +177,7 @@ pub(crate) struct Standing {
     pub(crate) ip_allowlist: Allowlist,
 }
 
-impl Standing {
+impl CallerAuthority {
     /// Refuses what its operation does not reach at all, by the role and scopes of this moment.
     pub(crate) fn require(&self, operation: Operation) -> Result<(), Error> {
         operation.rule().reach(self.role, &self.scopes).map(drop)
@@ -185,21 +189,21 @@ impl Standing {
         if self.role.is_some_and(Role::is_staff) || scopes.iter().all(|scope| self.scopes.has(scope)) {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::InsufficientScope, format!("This needs the scope {}", scopes.join(" and the scope "))))
+        Err(Error::new(Kind::InsufficientScope, format!("This needs the scope {}", scopes.join(" and the scope "))))
     }
 
-    /// What it may confer.
-    pub(crate) fn conferrer(&self) -> Conferrer<'_> {
-        Conferrer { key: &self.behalf.key, role: self.role, scopes: &self.scopes, ip_allowlist: &self.ip_allowlist }
+    /// What it may delegate.
+    pub(crate) fn delegator(&self) -> Delegator<'_> {
+        Delegator { key: &self.behalf.key, role: self.role, scopes: &self.scopes, ip_allowlist: &self.ip_allowlist }
     }
 }
 
-/// A create under its `Idempotency-Key`.
-pub(crate) enum Attempt {
-    /// It is the first, to be stored with this; nothing where the header was not sent.
-    First(Option<Once>),
+/// What became of a create under its `Idempotency-Key`.
+pub(crate) enum Outcome {
+    /// It is the first: it is created, or to be created, with this record; nothing where the header was not sent.
+    Created(Option<IdempotencyRecord>),
     /// It was made before, and this is what it made.
-    Repeated(String),
+    Replayed(String),
 }
 
 /// The answer to a create that was made before: the thing as it is now, without a secret, and marked.
@@ -253,7 +257,7 @@ impl Caller {
     }
 
     /// Whether the caller may know of what is of this organization and kind; staff of both kinds.
-    pub(crate) fn sees(&self, organization: Guid, kind: Kind) -> bool {
+    pub(crate) fn sees(&self, organization: Guid, kind: KeyMode) -> bool {
         self.sees_organization(organization) && (self.is_staff() || kind == self.kind)
     }
 

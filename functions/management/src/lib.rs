@@ -2,28 +2,28 @@
 //! operation authorises for itself, whatever the gateway in front of it checked.
 
 mod api;
-mod applications;
 mod banks;
 mod docs;
 mod incidents;
 mod keys;
 mod openapi;
 mod organizations;
+mod owner_keys;
 mod users;
 
 use axum::{
     Router,
     routing::{get, post, put},
 };
-use runtime::{Edge, Env, StartError};
+use runtime::{Ambient, Env, StartError};
 use web::{
     dialect::{self, Management},
-    lambda::backstop,
+    lambda::catch_panics_and_timeouts,
 };
 
 use self::{
     api::Api,
-    applications::{BankApplications, OrganizationApplications},
+    owner_keys::{BankApplications, OrganizationApplications},
 };
 
 pub use self::{docs::document::ISSUER, openapi::openapi};
@@ -32,8 +32,8 @@ pub use self::{docs::document::ISSUER, openapi::openapi};
 ///
 /// # Errors
 /// A setting that is missing or wrong.
-pub fn start(env: &Env, edge: &Edge) -> Result<Router, StartError> {
-    Ok(router(Api::open(env, edge)?, env.required("LATCHKEY_ISSUER")?))
+pub fn start(env: &Env, ambient: &Ambient) -> Result<Router, StartError> {
+    Ok(router(Api::open(env, ambient)?, env.required("LATCHKEY_ISSUER")?))
 }
 
 fn router(api: Api, issuer: &str) -> Router {
@@ -47,11 +47,11 @@ fn router(api: Api, issuer: &str) -> Router {
         .route("/api/users", get(users::list::list).post(users::create::create))
         .route("/api/users/{guid}", get(users::read::read).patch(users::update::update).delete(users::disable::disable))
         .route("/api/incidents/revoke", post(incidents::revoke::revoke))
-        .merge(applications::routes::<BankApplications>())
-        .merge(applications::routes::<OrganizationApplications>())
+        .merge(owner_keys::routes::<BankApplications>())
+        .merge(owner_keys::routes::<OrganizationApplications>())
         .merge(keys::routes())
         .merge(docs::routes(issuer))
         .fallback(dialect::no_such_path)
         .method_not_allowed_fallback(dialect::no_such_method);
-    backstop::<Management, _>(routes).with_state(api)
+    catch_panics_and_timeouts::<Management, _>(routes).with_state(api)
 }

@@ -2,5 +2,5 @@
 
 #[tokio::main]
 async fn main() -> Result<(), runtime::StartError> {
-    web::lambda::run(|env, edge| async move { management::start(&env, &edge) }).await
+    web::lambda::run(|env, ambient| async move { management::start(&env, &ambient) }).await
 }

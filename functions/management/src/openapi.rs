@@ -3,7 +3,7 @@
 
 use utoipa::{OpenApi, openapi::OpenApi as Document};
 
-use crate::{applications, banks, docs, incidents, keys, organizations, users};
+use crate::{banks, docs, incidents, keys, organizations, owner_keys, users};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -38,20 +38,20 @@ use crate::{applications, banks, docs, incidents, keys, organizations, users};
         keys::deactivate::deactivate,
         keys::restore::restore,
     ),
-    nest((path = "/api/bank_applications", api = Applications), (path = "/api/organization_applications", api = Applications))
+    nest((path = "/api/bank_applications", api = OwnerKeys), (path = "/api/organization_applications", api = OwnerKeys))
 )]
 struct Described;
 
 /// One family of keys (CYB-3).
 #[derive(OpenApi)]
 #[openapi(paths(
-    applications::list::list,
-    applications::create::create,
-    applications::read::read,
-    applications::update::update,
-    applications::delete::delete,
+    owner_keys::list::list,
+    owner_keys::create::create,
+    owner_keys::read::read,
+    owner_keys::update::update,
+    owner_keys::delete::delete,
 ))]
-struct Applications;
+struct OwnerKeys;
 
 /// The operations of the management function.
 #[must_use]

@@ -23,7 +23,7 @@ pub(crate) enum Proof {
     /// It works.
     Works(Key),
     /// It does not, or its key does not.
-    Refused,
+    Fails,
 }
 
 /// What a rotation came to.
@@ -55,11 +55,11 @@ impl Key {
                 let person = session(Credential::Bearer(secret));
                 match person.call(Method::GET, &format!("/api/keys/{client_id}"), None).await {
                     Ok(_) => person,
-                    Err(error) if error.is_status(401) => return Ok(Proof::Refused),
+                    Err(error) if error.is_status(401) => return Ok(Proof::Fails),
                     Err(error) => return Err(error.into()),
                 }
             }
-            Err(error) if code(&error) == "invalid_client" => return Ok(Proof::Refused),
+            Err(error) if code(&error) == "invalid_client" => return Ok(Proof::Fails),
             Err(error) => return Err(error.into()),
         };
         Ok(Proof::Works(Self { session, client_id }))
@@ -102,5 +102,5 @@ impl Key {
 }
 
 fn code(error: &Error) -> &str {
-    error.refusal().map(|refusal| refusal.code.as_str()).unwrap_or_default()
+    error.response().map(|response| response.code.as_str()).unwrap_or_default()
 }

@@ -27,7 +27,7 @@ use std::{sync::Arc, time::Duration};
 
 use client::Deployment;
 use domain::time::Clock;
-use runtime::{Edge, Env, SettingError, StartError};
+use runtime::{Ambient, Env, SettingError, StartError};
 use serde_json::Value;
 
 pub use self::error::Failure;
@@ -37,11 +37,11 @@ use self::{
 };
 
 /// Whoever had the old secret in memory when it was replaced has a day to fetch the new one, as CBM-3 has it.
-const GRACE: u64 = 86_400;
+const DEFAULT_GRACE_SECONDS: u64 = 86_400;
 /// What the API takes (ARZ-5).
-const LONGEST_GRACE: u64 = 7_776_000;
+const MAX_GRACE_SECONDS: u64 = 7_776_000;
 /// Longer than a gateway waits for a function.
-const ANSWER: Duration = Duration::from_secs(30);
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long runs of one step leave each other.
 #[derive(Clone, Copy, Debug)]
@@ -84,24 +84,24 @@ impl std::fmt::Debug for Marker {
 ///
 /// # Errors
 /// A setting that is missing or wrong.
-pub fn start(env: &Env, edge: &Edge) -> Result<Rotation, StartError> {
-    start_at(env, edge, Pace::LAMBDA)
+pub fn start(env: &Env, ambient: &Ambient) -> Result<Rotation, StartError> {
+    start_at(env, ambient, Pace::LAMBDA)
 }
 
 /// As [`start`], at another pace.
 ///
 /// # Errors
 /// A setting that is missing or wrong.
-pub fn start_at(env: &Env, edge: &Edge, pace: Pace) -> Result<Rotation, StartError> {
+pub fn start_at(env: &Env, ambient: &Ambient, pace: Pace) -> Result<Rotation, StartError> {
     let (url, period) = ("LATCHKEY_URL", "LATCHKEY_GRACE_PERIOD_SECONDS");
-    let deployment = Deployment::within(env.required(url)?, ANSWER)
+    let deployment = Deployment::within(env.required(url)?, READ_TIMEOUT)
         .map_err(|_| SettingError::new(url, "must be an https URL (http on loopback) without user, password or query"))?;
-    let grace = env.parsed(period, GRACE)?;
-    if grace > LONGEST_GRACE {
-        return Err(SettingError::new(period, &format!("must be a whole number from 0 to {LONGEST_GRACE}")).into());
+    let grace = env.parsed(period, DEFAULT_GRACE_SECONDS)?;
+    if grace > MAX_GRACE_SECONDS {
+        return Err(SettingError::new(period, &format!("must be a whole number from 0 to {MAX_GRACE_SECONDS}")).into());
     }
-    let clock = Marker(edge.clock.clone());
-    Ok(Rotation { vault: Vault::new(&edge.aws), deployment: Arc::new(deployment), clock, grace, pace })
+    let clock = Marker(ambient.clock.clone());
+    Ok(Rotation { vault: Vault::new(&ambient.aws), deployment: Arc::new(deployment), clock, grace, pace })
 }
 
 impl Rotation {
@@ -143,7 +143,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_wrong_setting_stops_the_start_by_its_name() {
-        let edge = Edge::ambient().await;
+        let ambient = Ambient::process().await;
         let env = |url: &str, grace: &str| Env::default().with("LATCHKEY_URL", url).with("LATCHKEY_GRACE_PERIOD_SECONDS", grace);
         for (env, name) in [
             (Env::default(), "LATCHKEY_URL"),
@@ -153,10 +153,10 @@ mod tests {
             (env("https://auth.example.com", "-1"), "LATCHKEY_GRACE_PERIOD_SECONDS"),
             (env("https://auth.example.com", "a day"), "LATCHKEY_GRACE_PERIOD_SECONDS"),
         ] {
-            let error = start(&env, &edge).unwrap_err().to_string();
+            let error = start(&env, &ambient).unwrap_err().to_string();
             assert!(error.starts_with(name) && !error.contains("word@"), "{error}");
         }
-        let started = start(&env("https://auth.example.com/", ""), &edge).unwrap();
+        let started = start(&env("https://auth.example.com/", ""), &ambient).unwrap();
         assert_eq!((started.grace, started.deployment.url()), (86_400, "https://auth.example.com"));
         assert!(Pace::LAMBDA.minting < Pace::LAMBDA.settling);
     }

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How often the value of another run is looked for while it is waited for.
-const LOOKS: u32 = 10;
+const POLLS: u32 = 10;
 
 impl Rotation {
     /// Presents a secret.
@@ -71,8 +71,8 @@ impl Rotation {
     /// Waits until a run that minted before must have stored its secret, or is over. A run that would not wait could replace a
     /// secret that the other is about to store.
     async fn another_run_stores_one(&self, event: &Event) -> Result<bool, Failure> {
-        for _ in 0..LOOKS {
-            sleep(self.pace.settling / LOOKS).await;
+        for _ in 0..POLLS {
+            sleep(self.pace.settling / POLLS).await;
             if self.vault.value(event, &event.version).await?.is_some() {
                 return Ok(true);
             }
@@ -114,14 +114,14 @@ async fn rotate(key: &Key) -> Result<Minted, Failure> {
 }
 
 /// How often what changes nothing the second time is tried.
-const TRIES: u32 = 3;
+const MAX_ATTEMPTS: u32 = 3;
 
 /// Tries again what changes nothing the second time, while that may help.
 pub(crate) async fn persist<T>(pause: Duration, attempt: impl AsyncFn() -> Result<T, Failure>) -> Result<T, Failure> {
     let mut tried = 1;
     loop {
         match attempt().await {
-            Err(Failure::Temporary(_)) if tried < TRIES => sleep(pause * tried).await,
+            Err(Failure::Temporary(_)) if tried < MAX_ATTEMPTS => sleep(pause * tried).await,
             result => return result,
         }
         tried += 1;

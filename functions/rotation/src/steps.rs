@@ -25,7 +25,7 @@ pub(crate) async fn test(rotation: &Rotation, event: &Event, stages: &Stages) ->
         Some(pending) => works(rotation, event, &pending, &current).await.map(|_| "the new secret works"),
         None => match rotation.prove(&current).await? {
             Proof::Works(_) => Ok("there is no new secret; the current one works"),
-            Proof::Refused => Err(stopped()),
+            Proof::Fails => Err(stopped()),
         },
     }
 }
@@ -73,7 +73,7 @@ async fn works(rotation: &Rotation, event: &Event, pending: &Stored, current: &S
             rotation.vault.give_up(event).await?;
             Err(Failure::Final("the new secret does not work, and was given up: rotate again".into()))
         }
-        Proof::Refused => Err(stopped()),
+        Proof::Fails => Err(stopped()),
     }
 }
 

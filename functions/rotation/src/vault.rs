@@ -9,7 +9,7 @@ use aws_sdk_secretsmanager::{
     operation::get_secret_value::GetSecretValueError,
 };
 use domain::error::causes;
-use runtime::edge::SdkConfig;
+use runtime::ambient::SdkConfig;
 use zeroize::Zeroizing;
 
 use crate::{Failure, event::Event, value::Stored};
@@ -20,8 +20,8 @@ const PENDING: &str = "AWSPENDING";
 const NEWEST: &str = "LATCHKEY_NEWEST";
 
 /// How long an answer of Secrets Manager is waited for, retries included.
-const PATIENCE: Duration = Duration::from_secs(10);
-const ATTEMPT: Duration = Duration::from_secs(3);
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The secret's versions.
 pub(crate) struct Vault(Client);
@@ -39,7 +39,8 @@ pub(crate) struct Stages {
 
 impl Vault {
     pub(crate) fn new(aws: &SdkConfig) -> Self {
-        let timeouts = TimeoutConfig::builder().operation_timeout(PATIENCE).operation_attempt_timeout(ATTEMPT).build();
+        let timeouts =
+            TimeoutConfig::builder().operation_timeout(OPERATION_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
         Self(Client::from_conf(Builder::from(aws).timeout_config(timeouts).build()))
     }
 

@@ -3,13 +3,13 @@
 use axum::{Json, Router, extract::Request, routing::get};
 use domain::error::Error;
 use lambda_http::request::RequestContext;
-use runtime::{Edge, Env, StartError};
+use runtime::{Ambient, Env, StartError};
 use serde_json::{Map, Value};
 use utoipa::OpenApi;
 use web::{
     dialect::{self, Management},
-    lambda::backstop,
-    openapi::Refused,
+    lambda::catch_panics_and_timeouts,
+    openapi::CommonErrors,
 };
 
 #[derive(OpenApi)]
@@ -26,16 +26,16 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 ///
 /// # Errors
 /// None; every function starts alike.
-pub fn start(_env: &Env, _edge: &Edge) -> Result<Router, StartError> {
+pub fn start(_env: &Env, _ambient: &Ambient) -> Result<Router, StartError> {
     let routes = Router::new().route("/v1/whoami", get(whoami)).fallback(dialect::no_such_path);
-    Ok(backstop::<Management, _>(routes.method_not_allowed_fallback(dialect::no_such_method)))
+    Ok(catch_panics_and_timeouts::<Management, _>(routes.method_not_allowed_fallback(dialect::no_such_method)))
 }
 
 /// Tells the caller what the authorizer found out about it.
 ///
 /// What the authorizer hands to any API that it guards: for whom the credential is, what it may and which one it is.
 #[utoipa::path(get, path = "/v1/whoami", operation_id = "who_am_i", tag = "sample",
-    responses((status = 200, body = HashMap<String, Value>), Refused))]
+    responses((status = 200, body = HashMap<String, Value>), CommonErrors))]
 async fn whoami(request: Request) -> Result<Json<Map<String, Value>>, Management> {
     let context = request.extensions().get::<RequestContext>().and_then(RequestContext::authorizer);
     let fields: Map<String, Value> = context.into_iter().flat_map(|context| context.fields.clone()).collect();

@@ -3,13 +3,13 @@
 use credentials::matching;
 use domain::{
     allowlist::Admission,
-    error::{Error, Kind as ErrorKind},
+    error::{Error, Kind},
     ids::SecretId,
     key::{Effective, Key, Term},
     secret::PlainSecret,
     time::Timestamp,
 };
-use web::{proxy::Judged, request::Facts};
+use web::{proxy::SourceIpTrust, request::Facts};
 
 use crate::{Tokens, parameters::Parameters};
 
@@ -29,7 +29,7 @@ impl Tokens {
     pub(crate) async fn client(&self, parameters: &Parameters, facts: &Facts) -> Result<Authenticated, Error> {
         let Some(secret) = &parameters.client_secret else { return Err(refused("no client_secret", None, facts)) };
         let Some(client_id) = &parameters.client_id else {
-            return Err(Error::new(ErrorKind::MalformedRequest, "client_id is missing"));
+            return Err(Error::new(Kind::MalformedRequest, "client_id is missing"));
         };
         self.authenticate(Some(client_id), secret, facts).await
     }
@@ -69,7 +69,9 @@ impl Tokens {
         match key.ip_allowlist.admission(facts.source_ip) {
             Admission::Admitted => {}
             // The next moment may know it.
-            Admission::AddressUnknown if facts.judged == Judged::Undetermined => return Err(Error::temporarily_unavailable()),
+            Admission::AddressUnknown if facts.source_ip_trust == SourceIpTrust::Undetermined => {
+                return Err(Error::temporarily_unavailable());
+            }
             _ => {
                 tracing::info!(reason = "ip_not_allowed", client_id, source_ip = ?facts.source_ip, request_id = facts.request_id, "refused");
                 return Err(Error::ip_not_allowed());
@@ -77,7 +79,7 @@ impl Tokens {
         }
         // Only now: who does not have the secret learns nothing of whose key it is.
         if key.owner.user().is_some() {
-            return Err(Error::new(ErrorKind::UnauthorizedClient, BEARER_ONLY));
+            return Err(Error::new(Kind::UnauthorizedClient, BEARER_ONLY));
         }
         let Term { ends_at, starts_grace } = term;
         if starts_grace {

@@ -8,7 +8,7 @@ use axum::{
 };
 use domain::{
     allowlist::Allowlist,
-    error::{Error, FieldError, Kind as ErrorKind},
+    error::{Error, FieldError, Kind},
     feed::Parent,
     ids::Guid,
     key::{Effective, Key},
@@ -23,7 +23,7 @@ use web::{
     caller::Caller,
     dialect::Management,
     extract,
-    openapi::{BadBody, Refused, schema},
+    openapi::{BadBody, CommonErrors, schema},
 };
 
 use crate::{Shared, Tokens, issue::Draft};
@@ -61,21 +61,21 @@ pub(crate) struct Response {
 }
 
 /// A bank's token needs both; the table of operations names the first alone, since any one of its scopes opens a route.
-const NEEDED: [&str; 2] = ["customers:read", "customers:write"];
+const REQUIRED_SCOPES: [&str; 2] = ["customers:read", "customers:write"];
 
 /// Issues a customer's token.
 ///
 /// The bank's token that is sent needs both `customers:read` and `customers:write`. The customer's token lives no longer than it
 /// does, and ends when its key, its secret or it itself is revoked. Nothing is kept of a token, so each call issues another one,
 /// whatever `Idempotency-Key` it has.
-#[utoipa::path(post, path = "/api/customer_tokens", request_body = Body, responses((status = 201, body = Response), Refused, BadBody))]
+#[utoipa::path(post, path = "/api/customer_tokens", request_body = Body, responses((status = 201, body = Response), CommonErrors, BadBody))]
 pub(crate) async fn create(State(tokens): Shared, request: Request) -> Result<impl IntoResponse, Management> {
     let (parts, body) = request.into_parts();
     let caller = tokens.caller(&parts).await?;
-    let parent = parent(&caller)?;
+    let parent = require_parent(&caller)?;
     let body: Body = extract::json(&parts.headers, body).await?;
     let (scopes, own_list) = parse(&tokens.catalogue, &body)?;
-    let Standing { key, secret_ends, now } = tokens.standing(&caller).await?;
+    let ParentKey { key, secret_ends, now } = tokens.parent_key(&caller).await?;
     require_held(&scopes, &key)?;
     // The list sealed into the bank's token does not bound this one, nor does the key's unless it is inherited: the product's own
     // rule (CYB-8). That a token with a list widens none is said of keys (docs/requirements.md, Roles).
@@ -89,21 +89,21 @@ pub(crate) async fn create(State(tokens): Shared, request: Request) -> Result<im
         ends: [key.expires_at, secret_ends, caller.expires_at],
         now,
     };
-    let issued = tokens.sign(draft).await?.ok_or_else(Error::unauthenticated)?;
+    let issued = tokens.issue_token(draft).await?.ok_or_else(Error::unauthenticated)?;
     let response = Response { access_token: issued.access_token };
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(response)))
 }
 
 /// The token that the new one is derived from: a bank's, with both scopes.
-fn parent(caller: &Caller) -> Result<Parent, Error> {
-    let holds_both = NEEDED.iter().all(|scope| caller.scopes.has(scope));
+fn require_parent(caller: &Caller) -> Result<Parent, Error> {
+    let holds_both = REQUIRED_SCOPES.iter().all(|scope| caller.scopes.has(scope));
     match caller.reach(Operation::CreateCustomerToken) {
-        Err(refused) if refused.kind != ErrorKind::InsufficientScope => return Err(refused),
+        Err(refused) if refused.kind != Kind::InsufficientScope => return Err(refused),
         _ if caller.owner.bank().is_none() => {
-            return Err(Error::new(ErrorKind::Forbidden, "Only a bank's token issues customers' tokens"));
+            return Err(Error::new(Kind::Forbidden, "Only a bank's token issues customers' tokens"));
         }
         Ok(_) if holds_both => {}
-        _ => return Err(insufficient(format!("This needs the scopes {}", NEEDED.join(" and ")))),
+        _ => return Err(insufficient(format!("This needs the scopes {}", REQUIRED_SCOPES.join(" and ")))),
     }
     let jti = caller.jti.ok_or_else(Error::unauthenticated)?;
     Ok(Parent { client_id: caller.client_id.to_string(), sid: caller.sid.to_string(), jti: jti.to_string() })
@@ -152,11 +152,11 @@ fn require_held(scopes: &ScopeSet, key: &Key) -> Result<(), Error> {
 }
 
 fn insufficient(message: String) -> Error {
-    Error::new(ErrorKind::InsufficientScope, message)
+    Error::new(Kind::InsufficientScope, message)
 }
 
 /// What the caller's token rests on, as it is now.
-struct Standing {
+struct ParentKey {
     key: Key,
     secret_ends: Option<Timestamp>,
     now: Timestamp,
@@ -165,13 +165,13 @@ struct Standing {
 impl Tokens {
     /// Reads the caller's key: whatever the authorizer saw some seconds ago, a stopped key or an ended secret obtains nothing. What
     /// happens from here on reaches the new token through the feed, by the parent that it names.
-    async fn standing(&self, caller: &Caller) -> Result<Standing, Error> {
+    async fn parent_key(&self, caller: &Caller) -> Result<ParentKey, Error> {
         let now = (self.clock)();
         let key = self.store.key(caller.client_id).await?.ok_or_else(Error::unauthenticated)?;
         self.store.require_a_true_clock().await?;
         let term = key.secrets.term(caller.sid, now).ok_or_else(Error::unauthenticated)?;
         match key.effective(&self.store.gates(&key).await?, now) {
-            Effective::Active => Ok(Standing { key, secret_ends: term.ends_at, now }),
+            Effective::Active => Ok(ParentKey { key, secret_ends: term.ends_at, now }),
             _ => Err(Error::unauthenticated()),
         }
     }

@@ -9,7 +9,7 @@ use axum::{
 use domain::{
     error::Error,
     ids::{ClientId, Guid, SecretId},
-    kind::Kind,
+    key_mode::KeyMode,
     role::Role,
     time::Timestamp,
 };
@@ -24,7 +24,7 @@ use utoipa::{
 };
 use web::{
     dialect::OAuth,
-    openapi::{OAuthRefused, schema},
+    openapi::{OAuthErrors, schema},
     request::Facts,
 };
 
@@ -104,7 +104,7 @@ pub(crate) struct Working {
     #[schema(value_type = Option<schema::Guid>, nullable = false)]
     customer: Option<Guid>,
     #[schema(value_type = schema::Kind)]
-    environment: Kind,
+    environment: KeyMode,
     /// From where it may be used; from anywhere when empty. Whoever asks enforces it.
     #[schema(value_type = Vec<schema::AllowlistEntry>)]
     ip_allowlist: Vec<String>,
@@ -142,14 +142,14 @@ fn never() -> ObjectBuilder {
 #[utoipa::path(post, path = "/oauth/introspect", operation_id = "introspect", tag = "tokens",
     security(("client" = []), ("token" = []), ("personal_key" = []), ()),
     request_body(content((IntrospectionRequest = "application/x-www-form-urlencoded"), (IntrospectionRequest = "application/json"))),
-    responses((status = 200, body = Response), OAuthRefused))]
+    responses((status = 200, body = Response), OAuthErrors))]
 pub(crate) async fn introspect(State(tokens): Shared, request: Request) -> Result<impl IntoResponse, OAuth> {
     let facts = Facts::of(request.extensions());
     let (parts, body) = request.into_parts();
     let parameters = Parameters::read(&parts.headers, body).await?;
-    let asker = tokens.asker(&parts, &parameters).await?;
+    let client = tokens.introspection_client(&parts, &parameters).await?;
     let inspected = tokens.inspect(parameters.require_token()?, &facts).await?;
-    let known = inspected.filter(|found| asker.may_know(&found.context));
+    let known = inspected.filter(|found| client.may_know(&found.context));
     let response = match known {
         None => Response::Inactive(NotWorking { active: false, reason: None }),
         Some(Inspection { inactive: Some(reason), .. }) => Response::Inactive(NotWorking { active: false, reason: Some(reason) }),

@@ -8,7 +8,7 @@ use domain::{
     feed::Parent,
     ids::{Guid, SecretId},
     key::Key,
-    kind::Kind,
+    key_mode::KeyMode,
     scope::ScopeSet,
     time::Timestamp,
 };
@@ -53,12 +53,12 @@ impl Tokens {
             ends: [key.expires_at, *secret_ends, None],
             now: *now,
         };
-        self.sign(draft).await?.ok_or_else(Error::invalid_client)
+        self.issue_token(draft).await?.ok_or_else(Error::invalid_client)
     }
 
     /// Signs a token; nothing when it would be over before it is there. It is issued as of the moment its key was read: whatever
     /// happened to the key since reaches the token through the revocation feed, which names the key, not the time.
-    pub(crate) async fn sign(&self, draft: Draft<'_>) -> Result<Option<Issued>, Error> {
+    pub(crate) async fn issue_token(&self, draft: Draft<'_>) -> Result<Option<Issued>, Error> {
         let Draft { key, sid, scopes, ip_allowlist, customer, ends, now } = draft;
         let iat = Timestamp::from_seconds(now.seconds());
         let exp = expiry(iat, self.settings.lifetime, ends);
@@ -90,10 +90,10 @@ impl Tokens {
         // everywhere: where both kinds name one key, the second must find it published.
         let (sandbox, live) = (self.sandbox.begin(&self.store).await, self.live.begin(&self.store).await);
         match key.kind {
-            Kind::Sandbox => sandbox?,
-            Kind::Live => live?,
+            KeyMode::Sandbox => sandbox?,
+            KeyMode::Live => live?,
         }
-        let access_token = self.signer(key.kind).sign(&self.store, &claims).await?;
+        let access_token = self.signer(key.kind).sign_with_kms(&self.store, &claims).await?;
         Ok(Some(Issued { access_token, expires_in, scopes }))
     }
 }

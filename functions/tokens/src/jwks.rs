@@ -3,8 +3,8 @@
 use axum::{Json, extract::State, http::header, response::IntoResponse};
 use domain::{
     error::Error,
-    kind::Kind,
-    signing::{JWKS_KEPT, JWKS_MAX_AGE},
+    key_mode::KeyMode,
+    signing::{JWKS_MAX_AGE, JWKS_TTL},
     time::Timestamp,
 };
 use serde::Serialize;
@@ -24,7 +24,7 @@ pub(crate) struct Response {
     keys: Vec<Value>,
 }
 
-/// The document as this instance last read it, for [`JWKS_KEPT`]: anybody may ask for it, and the authorizers read the same items.
+/// The document as this instance last read it, for [`JWKS_TTL`]: anybody may ask for it, and the authorizers read the same items.
 #[derive(Default)]
 pub(crate) struct Kept(Mutex<Option<(Timestamp, Response)>>);
 
@@ -42,12 +42,12 @@ pub(crate) async fn read(State(tokens): Shared) -> Result<impl IntoResponse, Man
 async fn document(tokens: &Tokens) -> Result<(Response, bool), Error> {
     let now = (tokens.clock)();
     let mut kept = tokens.jwks.0.lock().await;
-    let young = |at: Timestamp| at <= now && now < at + JWKS_KEPT;
+    let young = |at: Timestamp| at <= now && now < at + JWKS_TTL;
     if let Some((_, document)) = kept.as_ref().filter(|(at, _)| young(*at)) {
         return Ok((document.clone(), true));
     }
     let (mut keys, mut complete) = (Vec::new(), true);
-    for kind in Kind::ALL {
+    for kind in KeyMode::ALL {
         // One kind's key out of order is no reason to withhold the other's; what is published stays valid.
         if tokens.signer(kind).begin(&tokens.store).await.is_err() {
             tracing::error!(%kind, "no key of this kind is ready to sign");

@@ -1,12 +1,12 @@
 //! Tokens: secrets in, short-lived KMS-signed access tokens out, and what the world needs to verify them. The only
 //! function that signs (LEAK-5).
 
-mod asker;
+mod auth_token;
 mod authenticate;
 mod caller;
 mod customer_tokens;
-mod exchange;
 mod introspect;
+mod introspection_client;
 mod issue;
 mod jwks;
 mod metadata;
@@ -24,13 +24,13 @@ use axum::{
     routing::{get, post},
 };
 use credentials::pepper::PepperSource;
-use domain::{kind::Kind, scope::Catalogue, time::Clock};
+use domain::{key_mode::KeyMode, scope::Catalogue, time::Clock};
 use guard::Guard;
-use runtime::{Edge, Entropy, Env, StartError};
+use runtime::{Ambient, Entropy, Env, StartError};
 use store::{Store, Tables};
 use web::{
     dialect::{self, Management, OAuth},
-    lambda::backstop,
+    lambda::catch_panics_and_timeouts,
 };
 
 pub use self::openapi::openapi;
@@ -55,10 +55,10 @@ struct Tokens {
 type Shared = axum::extract::State<Arc<Tokens>>;
 
 impl Tokens {
-    const fn signer(&self, kind: Kind) -> &Signer {
+    const fn signer(&self, kind: KeyMode) -> &Signer {
         match kind {
-            Kind::Sandbox => &self.sandbox,
-            Kind::Live => &self.live,
+            KeyMode::Sandbox => &self.sandbox,
+            KeyMode::Live => &self.live,
         }
     }
 }
@@ -67,22 +67,22 @@ impl Tokens {
 ///
 /// # Errors
 /// A setting that is missing or wrong.
-pub fn start(env: &Env, edge: &Edge) -> Result<Router, StartError> {
+pub fn start(env: &Env, ambient: &Ambient) -> Result<Router, StartError> {
     let settings = Settings::read(env)?;
-    let kms = signer::client(&edge.aws);
-    let entropy = edge.entropy.clone();
-    let store = Store::new(&edge.aws, Tables::of(|name| env.required(name))?, edge.clock.clone(), move || entropy.guid());
-    let peppers = PepperSource::new(&edge.aws, env.required("LATCHKEY_PEPPER_SECRET")?, edge.clock.clone());
+    let kms = signer::client(&ambient.aws);
+    let entropy = ambient.entropy.clone();
+    let store = Store::new(&ambient.aws, Tables::of(|name| env.required(name))?, ambient.clock.clone(), move || entropy.guid());
+    let peppers = PepperSource::new(&ambient.aws, env.required("LATCHKEY_PEPPER_SECRET")?, ambient.clock.clone());
     let tokens = Tokens {
-        guard: caller::guard(env, &store, &peppers, &edge.clock)?,
+        guard: caller::guard(env, &store, &peppers, &ambient.clock)?,
         catalogue: runtime::env::catalogue(env)?,
         store,
         peppers,
-        sandbox: Signer::new(kms.clone(), Kind::Sandbox, edge.clock.clone(), &settings.sandbox_signing_keys),
-        live: Signer::new(kms, Kind::Live, edge.clock.clone(), &settings.live_signing_keys),
+        sandbox: Signer::new(kms.clone(), KeyMode::Sandbox, ambient.clock.clone(), &settings.sandbox_signing_keys),
+        live: Signer::new(kms, KeyMode::Live, ambient.clock.clone(), &settings.live_signing_keys),
         jwks: jwks::Kept::default(),
-        clock: edge.clock.clone(),
-        entropy: edge.entropy.clone(),
+        clock: ambient.clock.clone(),
+        entropy: ambient.entropy.clone(),
         settings,
     };
     Ok(router(tokens))
@@ -93,13 +93,13 @@ fn router(tokens: Tokens) -> Router {
         .route("/oauth/token", post(oauth_token::create))
         .route("/oauth/introspect", post(introspect::introspect))
         .route("/oauth/revoke", post(revoke_token::revoke))
-        .route("/v1/auth/token", post(exchange::create))
+        .route("/v1/auth/token", post(auth_token::create))
         .method_not_allowed_fallback(dialect::no_such_oauth_method);
     let others = Router::new()
         .route("/api/customer_tokens", post(customer_tokens::create))
         .route("/.well-known/jwks.json", get(jwks::read))
         .route("/.well-known/oauth-authorization-server", get(metadata::read))
         .method_not_allowed_fallback(dialect::no_such_method);
-    let (oauth, others) = (backstop::<OAuth, _>(oauth), backstop::<Management, _>(others));
+    let (oauth, others) = (catch_panics_and_timeouts::<OAuth, _>(oauth), catch_panics_and_timeouts::<Management, _>(others));
     oauth.merge(others).fallback(dialect::no_such_path).with_state(Arc::new(tokens))
 }

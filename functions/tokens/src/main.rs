@@ -2,5 +2,5 @@
 
 #[tokio::main]
 async fn main() -> Result<(), runtime::StartError> {
-    web::lambda::run(|env, edge| async move { tokens::start(&env, &edge) }).await
+    web::lambda::run(|env, ambient| async move { tokens::start(&env, &ambient) }).await
 }

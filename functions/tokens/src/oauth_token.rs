@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use web::{
     dialect::OAuth,
-    openapi::{OAuthRefused, schema},
+    openapi::{OAuthErrors, schema},
     request::Facts,
 };
 
@@ -46,7 +46,7 @@ pub(crate) struct Response {
 /// A key's management scopes that the request names and the key lacks are left out; any other that it lacks is refused.
 #[utoipa::path(post, path = "/oauth/token", operation_id = "create_token", tag = "tokens", security(("client" = []), ()),
     request_body(content((TokenRequest = "application/x-www-form-urlencoded"), (TokenRequest = "application/json"))),
-    responses((status = 200, body = Response), OAuthRefused))]
+    responses((status = 200, body = Response), OAuthErrors))]
 pub(crate) async fn create(State(tokens): Shared, request: Request) -> Result<impl IntoResponse, OAuth> {
     let facts = Facts::of(request.extensions());
     let (parts, body) = request.into_parts();

@@ -3,12 +3,12 @@
 
 use utoipa::{OpenApi, openapi::OpenApi as Document};
 
-use crate::{customer_tokens, exchange, introspect, jwks, metadata, oauth_token, revoke_token};
+use crate::{auth_token, customer_tokens, introspect, jwks, metadata, oauth_token, revoke_token};
 
 #[derive(OpenApi)]
 #[openapi(paths(
     customer_tokens::create,
-    exchange::create,
+    auth_token::create,
     introspect::introspect,
     jwks::read,
     metadata::read,

@@ -7,7 +7,7 @@ use axum::{
 };
 use domain::{
     audit::{Actor, Origin},
-    error::{Error, Kind as ErrorKind},
+    error::{Error, Kind},
     key::{Key, Owner},
     secret::PlainSecret,
 };
@@ -15,7 +15,7 @@ use jwt::Claims;
 use utoipa::ToSchema;
 use web::{
     dialect::OAuth,
-    openapi::{OAuthRefused, schema},
+    openapi::{OAuthErrors, schema},
     request::Facts,
 };
 
@@ -43,7 +43,7 @@ pub(crate) struct RevocationRequest {
 /// tokens that were derived from it end with it. A token that is not valid any more, or never was, needs no revocation.
 #[utoipa::path(post, path = "/oauth/revoke", operation_id = "revoke_token", tag = "tokens", security(("client" = []), ()),
     request_body(content((RevocationRequest = "application/x-www-form-urlencoded"), (RevocationRequest = "application/json"))),
-    responses((status = 200), OAuthRefused))]
+    responses((status = 200), OAuthErrors))]
 pub(crate) async fn revoke(State(tokens): Shared, request: Request) -> Result<impl IntoResponse, OAuth> {
     let facts = Facts::of(request.extensions());
     let (parts, body) = request.into_parts();
@@ -52,7 +52,7 @@ pub(crate) async fn revoke(State(tokens): Shared, request: Request) -> Result<im
     let token = parameters.require_token()?;
     if PlainSecret::parse(&tokens.settings.brand, token).is_ok() {
         let message = "This is a key's secret: it ends by rotating or revoking the key, not here";
-        return Err(Error::new(ErrorKind::UnsupportedTokenType, message).into());
+        return Err(Error::new(Kind::UnsupportedTokenType, message).into());
     }
     let found = tokens.inspect(token, &facts).await?;
     // What is over is not written again: repeating a revocation must not flood the feed that every authorizer reads.
@@ -75,7 +75,7 @@ fn require_revocable(client: &Key, claims: &Claims) -> Result<(), Error> {
     if claims.client_id == client.client_id || of_its_organization {
         Ok(())
     } else {
-        Err(Error::new(ErrorKind::UnauthorizedClient, "This token was issued to another client"))
+        Err(Error::new(Kind::UnauthorizedClient, "This token was issued to another client"))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{feed::Rules, kind::Kind, secret::Brand};
+use domain::{feed::Rules, key_mode::KeyMode, secret::Brand};
 use runtime::{Env, SettingError};
 
 /// Read once at start-up.
@@ -31,8 +31,8 @@ impl Settings {
             issuer: runtime::env::issuer(env)?,
             sandbox_audience: text("LATCHKEY_SANDBOX_AUDIENCE")?,
             live_audience: text("LATCHKEY_LIVE_AUDIENCE")?,
-            sandbox_signing_keys: runtime::env::signing_keys(env, Kind::Sandbox)?,
-            live_signing_keys: runtime::env::signing_keys(env, Kind::Live)?,
+            sandbox_signing_keys: runtime::env::signing_keys(env, KeyMode::Sandbox)?,
+            live_signing_keys: runtime::env::signing_keys(env, KeyMode::Live)?,
             lifetime: Duration::from_secs(env.parsed("LATCHKEY_TOKEN_LIFETIME_SECONDS", 1800)?),
             brand: runtime::env::brand(env)?,
         };
@@ -45,10 +45,10 @@ impl Settings {
         Ok(settings)
     }
 
-    pub(crate) fn audience(&self, kind: Kind) -> &str {
+    pub(crate) fn audience(&self, kind: KeyMode) -> &str {
         match kind {
-            Kind::Sandbox => &self.sandbox_audience,
-            Kind::Live => &self.live_audience,
+            KeyMode::Sandbox => &self.sandbox_audience,
+            KeyMode::Live => &self.live_audience,
         }
     }
 }

@@ -12,8 +12,8 @@ use aws_sdk_kms::{
     types::{MessageType, SigningAlgorithmSpec},
 };
 use domain::{
-    error::{Error, Kind as ErrorKind, causes},
-    kind::Kind,
+    error::{Error, Kind, causes},
+    key_mode::KeyMode,
     signing::{self, Choice},
     time::{Clock, Timestamp},
 };
@@ -22,14 +22,14 @@ use store::{PublishedKey, Signer as Named, Store};
 use tokio::sync::{Mutex, OnceCell};
 
 /// How long a reading of the signer may take while an older one may still be gone by.
-const PATIENCE: Duration = Duration::from_millis(500);
+const REFRESH_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long after a reading that failed the next one is tried.
-const PAUSE: Duration = Duration::from_secs(3);
+const RETRY_AFTER: Duration = Duration::from_secs(3);
 
 /// What signs tokens of one kind.
 pub(crate) struct Signer {
     kms: Client,
-    kind: Kind,
+    kind: KeyMode,
     clock: Clock,
     /// The KMS keys that may: the first is the one that a fresh deployment begins with.
     keys: Vec<KmsKey>,
@@ -51,7 +51,7 @@ struct Chosen {
 }
 
 /// A KMS client that gives a try up early enough for another one within the gateway's patience.
-pub(crate) fn client(aws: &runtime::edge::SdkConfig) -> Client {
+pub(crate) fn client(aws: &runtime::ambient::SdkConfig) -> Client {
     let config = aws_sdk_kms::config::Builder::from(aws)
         .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50)))
         .timeout_config(
@@ -65,7 +65,7 @@ pub(crate) fn client(aws: &runtime::edge::SdkConfig) -> Client {
 }
 
 impl Signer {
-    pub(crate) fn new(kms: Client, kind: Kind, clock: Clock, keys: &[String]) -> Self {
+    pub(crate) fn new(kms: Client, kind: KeyMode, clock: Clock, keys: &[String]) -> Self {
         let keys = keys.iter().map(|id| KmsKey { id: id.clone(), public: OnceCell::new() }).collect();
         Self { kms, kind, clock, keys, chosen: Mutex::default() }
     }
@@ -75,13 +75,13 @@ impl Signer {
         let mut chosen = self.chosen.lock().await;
         if chosen.is_none() {
             let now = (self.clock)();
-            *chosen = Some(Chosen { kid: self.read(store).await?, read_at: now, tried_at: now });
+            *chosen = Some(Chosen { kid: self.load_or_initialize_signer(store).await?, read_at: now, tried_at: now });
         }
         Ok(())
     }
 
     /// The signed token.
-    pub(crate) async fn sign(&self, store: &Store, claims: &Claims) -> Result<String, Error> {
+    pub(crate) async fn sign_with_kms(&self, store: &Store, claims: &Claims) -> Result<String, Error> {
         let kid = self.choose(store).await?;
         let key = self.key(&kid).await?;
         let unsigned = jwt::unsigned(&kid, claims).map_err(unsignable)?;
@@ -89,7 +89,7 @@ impl Signer {
         let call = self.kms.sign().key_id(&key.id).message(Blob::new(digest)).message_type(MessageType::Digest);
         let answer =
             call.signing_algorithm(SigningAlgorithmSpec::EcdsaSha256).send().await.map_err(|error| unavailable(&error))?;
-        jwt::finish(unsigned, answer.signature().map(Blob::as_ref).unwrap_or_default()).map_err(unsignable)
+        jwt::assemble(unsigned, answer.signature().map(Blob::as_ref).unwrap_or_default()).map_err(unsignable)
     }
 
     /// The name of the key that signs: as it was last read while that is fresh, read again after that.
@@ -99,11 +99,11 @@ impl Signer {
         if let Some(known) = chosen.as_mut() {
             match Choice::of(known.read_at, now) {
                 Choice::Fresh => return Ok(known.kid.clone()),
-                Choice::Ageing if known.tried_at <= now && now < known.tried_at + PAUSE => return Ok(known.kid.clone()),
+                Choice::Ageing if known.tried_at <= now && now < known.tried_at + RETRY_AFTER => return Ok(known.kid.clone()),
                 Choice::Ageing => {
                     // Before the reading: whoever waits for it may give it up.
                     known.tried_at = now;
-                    match tokio::time::timeout(PATIENCE, self.read(store)).await {
+                    match tokio::time::timeout(REFRESH_TIMEOUT, self.load_or_initialize_signer(store)).await {
                         Ok(Ok(kid)) => *known = Chosen { kid, read_at: now, tried_at: now },
                         // The failure is in the log.
                         Ok(Err(_)) => {}
@@ -114,12 +114,13 @@ impl Signer {
                 Choice::Stale => {}
             }
         }
-        let kid = self.read(store).await?;
+        let kid = self.load_or_initialize_signer(store).await?;
         *chosen = Some(Chosen { kid: kid.clone(), read_at: now, tried_at: now });
         Ok(kid)
     }
 
-    async fn read(&self, store: &Store) -> Result<String, Error> {
+    /// Reads which key signs; where none is named yet, publishes the first key and names it.
+    async fn load_or_initialize_signer(&self, store: &Store) -> Result<String, Error> {
         match store.signer(self.kind).await? {
             Some(Named { kid, .. }) => Ok(kid),
             None => self.first(store).await,
@@ -132,8 +133,8 @@ impl Signer {
         let (jwk, now) = (self.public(key).await?, (self.clock)());
         // The settings are compared as texts, and one key has several: its id, its ARN, an alias.
         let other = match self.kind {
-            Kind::Sandbox => Kind::Live,
-            Kind::Live => Kind::Sandbox,
+            KeyMode::Sandbox => KeyMode::Live,
+            KeyMode::Live => KeyMode::Sandbox,
         };
         if store.all_signing_keys(other).await?.iter().any(|key| key.kid == jwk.kid()) {
             tracing::error!(kind = %self.kind, kid = jwk.kid(), "the first key is published for the other kind of tokens");
@@ -187,7 +188,7 @@ fn sha256(message: &str) -> Vec<u8> {
 fn unsignable(error: SigningError) -> Error {
     match error {
         SigningError::TooLong => Error::new(
-            ErrorKind::InvalidScope,
+            Kind::InvalidScope,
             "A token with all these scopes would be longer than 4096 bytes; ask for fewer by scope",
         ),
         other => broken(other),

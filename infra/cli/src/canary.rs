@@ -3,8 +3,8 @@
 use canary::{Key, Target};
 use clap::Args;
 use runtime::{
-    Edge, Entropy, Env, StartError,
-    edge::{SdkConfig, system_clock},
+    Ambient, Entropy, Env, StartError,
+    ambient::{SdkConfig, system_clock},
 };
 
 use crate::output::print;
@@ -33,8 +33,8 @@ impl Canary {
             client_secret: env.required("LATCHKEY_CLIENT_SECRET")?.to_owned().into(),
         };
         // It calls nothing of AWS.
-        let edge = Edge { clock: system_clock(), entropy: Entropy::system(), aws: SdkConfig::builder().build() };
-        let round = canary::round(&target, key, &edge).await;
+        let ambient = Ambient { clock: system_clock(), entropy: Entropy::system(), aws: SdkConfig::builder().build() };
+        let round = canary::round(&target, key, &ambient).await;
         print(&round.json())?;
         match (&round.failure, round.is_sound()) {
             (Some(failure), _) => Err(format!("the canary's round failed: {failure}").into()),

@@ -3,7 +3,7 @@
 
 use ::client::{Credential, Deployment, Session};
 use clap::{Args, Subcommand};
-use runtime::{Env, StartError, edge::system_clock};
+use runtime::{Env, StartError, ambient::system_clock};
 
 use crate::{keys, output::print};
 
@@ -45,7 +45,7 @@ impl Command {
             Self::Token { place, scope } => {
                 let scope = Some(scope.join(" ")).filter(|scope| !scope.is_empty());
                 let (id, secret) = key(&env)?;
-                print(&place.deployment(&env)?.exchange(id, secret, scope.as_deref()).await?)
+                print(&place.deployment(&env)?.request_token(id, secret, scope.as_deref()).await?)
             }
             Self::Keys { place, command } => command.run(&session(place.deployment(&env)?, &env)?).await,
         }

@@ -9,7 +9,7 @@ use std::{
 
 use clap::Args;
 use operator::doctor::{self, Options};
-use runtime::{Edge, Env, StartError};
+use runtime::{Ambient, Env, StartError};
 
 /// What tells that the environment names a stack.
 const MARK: &str = "LATCHKEY_REST_API_ID";
@@ -39,19 +39,19 @@ pub(super) struct Doctor {
 
 impl Doctor {
     pub(super) async fn run(self) -> Result<(), StartError> {
-        let (env, edge) = self.place().await?;
+        let (env, ambient) = self.place().await?;
         let options = Options { url: self.url, patience: Duration::from_secs(self.patience) };
-        let report = doctor::examine(&env, &edge, &options).await?;
+        let report = doctor::examine(&env, &ambient, &options).await?;
         let shown = if self.json { format!("{:#}\n", report.json()) } else { report.to_string() };
         io::stdout().lock().write_all(shown.as_bytes())?;
         if report.is_sound() { Ok(()) } else { Err("something is wrong with this stack".into()) }
     }
 
     /// The variables, and AWS as they have it.
-    async fn place(&self) -> Result<(Env, Edge), StartError> {
+    async fn place(&self) -> Result<(Env, Ambient), StartError> {
         let env = Env::process();
         if self.deployed || env.optional(MARK).is_some() {
-            return Ok((env, Edge::ambient().await));
+            return Ok((env, Ambient::process().await));
         }
         #[cfg(feature = "local")]
         return self.laptop(&env);
@@ -60,7 +60,7 @@ impl Doctor {
     }
 
     #[cfg(feature = "local")]
-    fn laptop(&self, env: &Env) -> Result<(Env, Edge), StartError> {
+    fn laptop(&self, env: &Env) -> Result<(Env, Ambient), StartError> {
         use local::{aws, environment};
 
         let file = self.data_dir.join(environment::FILE);
@@ -74,11 +74,11 @@ impl Doctor {
         for name in ["LATCHKEY_CLIENT_ID", "LATCHKEY_CLIENT_SECRET"] {
             variables.extend(env.optional(name).map(|value| (name.to_owned(), value.to_owned())));
         }
-        let edge = Edge {
-            clock: runtime::edge::system_clock(),
+        let ambient = Ambient {
+            clock: runtime::ambient::system_clock(),
             entropy: runtime::Entropy::system(),
             aws: aws::config(&variables, None),
         };
-        Ok((Env::from_map(variables), edge))
+        Ok((Env::from_map(variables), ambient))
     }
 }

@@ -8,11 +8,11 @@ use clap::{
 use domain::{
     gate::{Kyb, Plan},
     ids::Guid,
-    kind::Kind,
+    key_mode::KeyMode,
     role::Role,
     user::Email,
 };
-use operator::founder::Founder;
+use operator::tenants::Operator;
 use runtime::StartError;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ pub(super) enum Command {
         name: String,
         /// The kind of its first keys: sandbox or live
         #[arg(long, default_value = "sandbox")]
-        environment: Kind,
+        environment: KeyMode,
         /// Its plan
         #[arg(long, default_value = "starter", value_parser = one_of::<Plan>(&PLANS))]
         plan: Plan,
@@ -50,7 +50,7 @@ pub(super) enum Command {
         user: Option<Guid>,
         /// Its kind; by default sandbox for an organization, live for a user
         #[arg(long)]
-        environment: Option<Kind>,
+        environment: Option<KeyMode>,
     },
     /// Make one of the platform's own people with a personal key; who is there already gets another key
     Staff {
@@ -124,43 +124,43 @@ impl Command {
                 if owner.is_some() && plan == Plan::Starter {
                     return Err("--owner gets a personal key, which needs --plan pro or --plan enterprise".into());
                 }
-                let made = work(&place, async |founder| onboard(&founder, &name, environment, plan, owner.as_deref()).await);
+                let made = work(&place, async |operator| onboard(&operator, &name, environment, plan, owner.as_deref()).await);
                 print(&made.await?)
             }
             Self::Key { place, organization, user, environment } => {
-                let made = work(&place, async |founder| key(&founder, organization, user, environment).await);
+                let made = work(&place, async |operator| key(&operator, organization, user, environment).await);
                 print(&made.await?)
             }
             Self::Staff { place, email, role } => {
-                print(&work(&place, async |founder| staff(&founder, &email, role).await).await?)
+                print(&work(&place, async |operator| staff(&operator, &email, role).await).await?)
             }
             Self::Plan { place, organization, plan } => {
-                work(&place, async |founder| founder.plan(organization, plan).await).await
+                work(&place, async |operator| operator.plan(organization, plan).await).await
             }
             Self::Kyb { place, organization, status } => {
-                work(&place, async |founder| founder.kyb(organization, status).await).await
+                work(&place, async |operator| operator.kyb(organization, status).await).await
             }
             Self::Suspend { place, organization } => {
-                work(&place, async |founder| founder.suspension(organization, true).await).await
+                work(&place, async |operator| operator.suspension(organization, true).await).await
             }
             Self::Resume { place, organization } => {
-                work(&place, async |founder| founder.suspension(organization, false).await).await
+                work(&place, async |operator| operator.suspension(organization, false).await).await
             }
         }
     }
 }
 
-async fn onboard(founder: &Founder, name: &str, kind: Kind, plan: Plan, owner: Option<&str>) -> Result<Value, StartError> {
-    let (guid, key) = founder.organization(name, kind).await?;
+async fn onboard(operator: &Operator, name: &str, kind: KeyMode, plan: Plan, owner: Option<&str>) -> Result<Value, StartError> {
+    let (guid, key) = operator.organization(name, kind).await?;
     let mut made = json!({"guid": guid, "key": key});
     // The key's secret is not shown again: what fails from here on is said beside it.
     let further = async {
         if plan != Plan::Starter {
-            founder.plan(guid, plan).await?;
+            operator.plan(guid, plan).await?;
         }
         let Some(email) = owner else { return Ok(None) };
-        let user = founder.user(guid, email, Role::Owner, None).await?;
-        let key = founder.personal_key(&user, kind, "First key").await?;
+        let user = operator.user(guid, email, Role::Owner, None).await?;
+        let key = operator.personal_key(&user, kind, "First key").await?;
         Ok::<_, StartError>(Some(json!({"guid": user.guid, "secret": key.client_secret})))
     };
     match further.await {
@@ -174,15 +174,20 @@ async fn onboard(founder: &Founder, name: &str, kind: Kind, plan: Plan, owner: O
     Ok(made)
 }
 
-async fn key(founder: &Founder, organization: Option<Guid>, user: Option<Guid>, kind: Option<Kind>) -> Result<Value, StartError> {
+async fn key(
+    operator: &Operator,
+    organization: Option<Guid>,
+    user: Option<Guid>,
+    kind: Option<KeyMode>,
+) -> Result<Value, StartError> {
     match (organization, user) {
         (Some(guid), _) => {
-            let key = founder.organization_key(guid, kind.unwrap_or(Kind::Sandbox)).await?;
+            let key = operator.organization_key(guid, kind.unwrap_or(KeyMode::Sandbox)).await?;
             Ok(serde_json::to_value(key)?)
         }
         (None, Some(guid)) => {
-            let user = founder.working_user(guid).await?;
-            let key = founder.personal_key(&user, kind.unwrap_or(Kind::Live), "By the operator").await?;
+            let user = operator.require_working_user(guid).await?;
+            let key = operator.personal_key(&user, kind.unwrap_or(KeyMode::Live), "By the operator").await?;
             Ok(json!({"guid": guid, "secret": key.client_secret}))
         }
         (None, None) => Err("name an --organization or a --user".into()),
@@ -190,12 +195,12 @@ async fn key(founder: &Founder, organization: Option<Guid>, user: Option<Guid>, 
 }
 
 /// Staff see both kinds, whatever that of their key.
-async fn staff(founder: &Founder, email: &str, role: Role) -> Result<Value, StartError> {
-    let user = founder.staff(email, role).await?;
-    let key = founder.personal_key(&user, Kind::Live, "By the operator").await?;
+async fn staff(operator: &Operator, email: &str, role: Role) -> Result<Value, StartError> {
+    let user = operator.staff(email, role).await?;
+    let key = operator.personal_key(&user, KeyMode::Live, "By the operator").await?;
     Ok(json!({"guid": user.guid, "secret": key.client_secret}))
 }
 
-async fn work<T>(place: &Place, act: impl AsyncFnOnce(Founder) -> Result<T, StartError>) -> Result<T, StartError> {
-    place.at("management", async |env, edge| Box::pin(act(Founder::open(&env, &edge)?)).await).await
+async fn work<T>(place: &Place, act: impl AsyncFnOnce(Operator) -> Result<T, StartError>) -> Result<T, StartError> {
+    place.at("management", async |env, ambient| Box::pin(act(Operator::open(&env, &ambient)?)).await).await
 }

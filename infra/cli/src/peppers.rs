@@ -52,5 +52,5 @@ impl Command {
 }
 
 async fn work<T>(place: &Place, act: impl AsyncFnOnce(PepperRoll) -> Result<T, StartError>) -> Result<T, StartError> {
-    place.at("tokens", async |env, edge| act(PepperRoll::open(&env, &edge)?).await).await
+    place.at("tokens", async |env, ambient| act(PepperRoll::open(&env, &ambient)?).await).await
 }

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use runtime::{Edge, Env, SettingError, StartError};
+use runtime::{Ambient, Env, SettingError, StartError};
 
 /// Where the tables are.
 #[derive(Args)]
@@ -31,7 +31,7 @@ impl Place {
     pub(super) async fn at<T>(
         &self,
         binary: &str,
-        act: impl AsyncFnOnce(Env, Edge) -> Result<T, StartError>,
+        act: impl AsyncFnOnce(Env, Ambient) -> Result<T, StartError>,
     ) -> Result<T, StartError> {
         if self.deployed {
             return deployed(act).await;
@@ -46,7 +46,7 @@ impl Place {
     async fn on_the_laptop<T>(
         &self,
         binary: &str,
-        act: impl AsyncFnOnce(Env, Edge) -> Result<T, StartError>,
+        act: impl AsyncFnOnce(Env, Ambient) -> Result<T, StartError>,
     ) -> Result<T, StartError> {
         use local::{
             seed,
@@ -57,14 +57,14 @@ impl Place {
         let options = Options { storage, parameters: self.parameters.iter().cloned().collect(), ..Options::default() };
         // Where the gateway will answer does not matter to these commands.
         let services = Services::start(options, "http://127.0.0.1:8787").await?;
-        let done = Box::pin(act(services.env(binary), services.edge().clone())).await;
+        let done = Box::pin(act(services.env(binary), services.ambient().clone())).await;
         services.stop().await;
         done.map_err(|error| seed::explain(&self.data_dir, error))
     }
 }
 
-async fn deployed<T>(act: impl AsyncFnOnce(Env, Edge) -> Result<T, StartError>) -> Result<T, StartError> {
-    let done = Box::pin(act(Env::process(), Edge::ambient().await)).await;
+async fn deployed<T>(act: impl AsyncFnOnce(Env, Ambient) -> Result<T, StartError>) -> Result<T, StartError> {
+    let done = Box::pin(act(Env::process(), Ambient::process().await)).await;
     done.map_err(|error| match error.downcast_ref::<SettingError>() {
         Some(unnamed) => format!("{unnamed}: --deployed needs the stack's output OperatorEnvironment in the environment").into(),
         None => error,

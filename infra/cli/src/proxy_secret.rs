@@ -3,7 +3,7 @@
 
 use clap::Subcommand;
 use credentials::ProofSecret;
-use runtime::{Edge, Env, StartError};
+use runtime::{Ambient, Env, StartError};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -17,11 +17,11 @@ pub(super) enum Command {
 
 impl Command {
     pub(super) async fn run(self) -> Result<(), StartError> {
-        let edge = Edge::ambient().await;
-        let secret = ProofSecret::open(&Env::process(), &edge)?;
+        let ambient = Ambient::process().await;
+        let secret = ProofSecret::open(&Env::process(), &ambient)?;
         let held = match self {
             Self::Status => secret.held().await,
-            Self::Rotate => secret.rotate(&edge.entropy).await,
+            Self::Rotate => secret.rotate(&ambient.entropy).await,
             Self::Finish => secret.finish().await,
         };
         println!("{}", serde_json::to_string_pretty(&held?)?);

@@ -126,7 +126,7 @@ fn tour(seed: &Seed, directory: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use operator::founder::Credentials;
+    use operator::tenants::Credentials;
     use seed::{Person, Seeded, Staff, Users};
 
     use super::*;

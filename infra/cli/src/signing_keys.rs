@@ -1,7 +1,7 @@
 //! `latchkey signing-keys`: each step of a signing key's roll (docs/signing-keys.md).
 
 use clap::{Args, Subcommand};
-use domain::{kind::Kind, signing};
+use domain::{key_mode::KeyMode, signing};
 use runtime::StartError;
 
 use crate::{output::print, place::Place};
@@ -15,7 +15,7 @@ pub(super) enum Command {
         place: Place,
         /// sandbox or live; both unless named
         #[arg(long)]
-        kind: Option<Kind>,
+        kind: Option<KeyMode>,
     },
     /// Publish a new key, so that every verifier learns of it before it signs
     Publish {
@@ -23,7 +23,7 @@ pub(super) enum Command {
         place: Place,
         /// sandbox or live
         #[arg(long)]
-        kind: Kind,
+        kind: KeyMode,
         /// The KMS key, by id or ARN; needed where the stack has several that are not published
         #[arg(long, value_name = "ARN")]
         key: Option<String>,
@@ -46,7 +46,7 @@ pub(super) struct Step {
     place: Place,
     /// sandbox or live
     #[arg(long)]
-    kind: Kind,
+    kind: KeyMode,
     /// The key's name in the JWKS document; needed where there are several to choose from, and to retire one that never signed
     #[arg(long, allow_hyphen_values = true)]
     kid: Option<String>,
@@ -66,11 +66,11 @@ impl Command {
         match self {
             Self::List { place, kind } => {
                 let list = async |keys: SigningKeys| {
-                    let mut standings = Vec::new();
-                    for kind in kind.map_or_else(|| Kind::ALL.to_vec(), |kind| vec![kind]) {
-                        standings.extend(keys.list(kind).await?);
+                    let mut statuses = Vec::new();
+                    for kind in kind.map_or_else(|| KeyMode::ALL.to_vec(), |kind| vec![kind]) {
+                        statuses.extend(keys.list(kind).await?);
                     }
-                    Ok(standings)
+                    Ok(statuses)
                 };
                 print(&work(&place, list).await?)
             }
@@ -80,7 +80,7 @@ impl Command {
             Self::Sign { step } => {
                 let early = step.early(&format!(
                     "whoever keeps the JWKS document refuses the new key's tokens for up to {} s; this stack's own authorizers do not",
-                    (signing::JWKS_KEPT + signing::JWKS_MAX_AGE).as_secs()
+                    (signing::JWKS_TTL + signing::JWKS_MAX_AGE).as_secs()
                 ))?;
                 let Step { place, kind, kid, .. } = step;
                 print(&work(&place, async |keys: SigningKeys| keys.sign(kind, kid.as_deref(), early).await).await?)
@@ -88,7 +88,7 @@ impl Command {
             Self::Retire { step } => {
                 let early = step.early(&format!(
                     "every token that the key signed dies within {} s, and clients must get new ones",
-                    signing::TRUST_USABLE.as_secs()
+                    signing::TRUST_TTL.as_secs()
                 ))?;
                 let Step { place, kind, kid, .. } = step;
                 print(&work(&place, async |keys: SigningKeys| keys.retire(kind, kid.as_deref(), early).await).await?)
@@ -109,5 +109,5 @@ impl Step {
 }
 
 async fn work<T>(place: &Place, act: impl AsyncFnOnce(SigningKeys) -> Result<T, StartError>) -> Result<T, StartError> {
-    place.at("tokens", async |env, edge| act(SigningKeys::open(&env, &edge)?).await).await
+    place.at("tokens", async |env, ambient| act(SigningKeys::open(&env, &ambient)?).await).await
 }

@@ -92,4 +92,4 @@ fn http_date(text: &str) -> Option<i64> {
 }
 
 /// How long the embedded services are given to finish when the stack stops.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use lambda_runtime::{Context, LambdaEvent};
-use runtime::{Edge, Env, StartError};
+use runtime::{Ambient, Env, StartError};
 use serde_json::Value;
 use web::lambda::HttpFunction;
 
@@ -32,29 +32,29 @@ impl Functions {
     ///
     /// # Errors
     /// A binary that is none of ours, or a setting that is missing or wrong; the sentence names the function.
-    pub async fn start<F>(description: &Description, edge_of: F) -> Result<Self, StartError>
+    pub async fn start<F>(description: &Description, ambient_of: F) -> Result<Self, StartError>
     where
-        F: Fn(&str) -> Result<Edge, StartError>,
+        F: Fn(&str) -> Result<Ambient, StartError>,
     {
         let mut running = BTreeMap::new();
         for (name, function) in &description.functions {
             let env = Env::from_map(function.environment.clone());
-            let edge = edge_of(name).map_err(|error| format!("{name}: {error}"))?;
-            let started = start(&function.binary, &env, &edge).await.map_err(|error| format!("{name}: {error}"))?;
+            let ambient = ambient_of(name).map_err(|error| format!("{name}: {error}"))?;
+            let started = start(&function.binary, &env, &ambient).await.map_err(|error| format!("{name}: {error}"))?;
             running.insert(name.clone(), started);
         }
         Ok(Self(running))
     }
 }
 
-async fn start(binary: &str, env: &Env, edge: &Edge) -> Result<Running, StartError> {
+async fn start(binary: &str, env: &Env, ambient: &Ambient) -> Result<Running, StartError> {
     Ok(match binary {
-        "management" => Running::Http(HttpFunction::start(management::start(env, edge)?, env, edge).await?),
-        "tokens" => Running::Http(HttpFunction::start(tokens::start(env, edge)?, env, edge).await?),
-        "sample-api" => Running::Http(HttpFunction::start(sample_api::start(env, edge)?, env, edge).await?),
-        "authorizer" => Running::Authorizer(Arc::new(authorizer::start(env, edge).await?)),
-        "audit" => Running::Audit(Arc::new(audit::start(env, edge)?)),
-        "canary" => Running::Canary(Arc::new(canary::start(env, edge)?)),
+        "management" => Running::Http(HttpFunction::start(management::start(env, ambient)?, env, ambient).await?),
+        "tokens" => Running::Http(HttpFunction::start(tokens::start(env, ambient)?, env, ambient).await?),
+        "sample-api" => Running::Http(HttpFunction::start(sample_api::start(env, ambient)?, env, ambient).await?),
+        "authorizer" => Running::Authorizer(Arc::new(authorizer::start(env, ambient).await?)),
+        "audit" => Running::Audit(Arc::new(audit::start(env, ambient)?)),
+        "canary" => Running::Canary(Arc::new(canary::start(env, ambient)?)),
         other => return Err(format!("there is no binary {other}").into()),
     })
 }

@@ -13,7 +13,7 @@ use emulator::gateway::Invoke;
 use sam::template::{Description, Schedule};
 
 /// How often the clock is looked at.
-const LOOK: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Every schedule of a template, running. Dropping it stops them.
 #[derive(Debug)]
@@ -30,7 +30,14 @@ impl Schedules {
                     "arn:{}:events:{}:{}:rule/{}-{name}{}",
                     description.partition, description.region, description.account_id, description.stack_name, schedule.name
                 );
-                running.push(tokio::spawn(run(name.clone(), rule, schedule.clone(), functions.clone(), clock.clone(), LOOK)));
+                running.push(tokio::spawn(run(
+                    name.clone(),
+                    rule,
+                    schedule.clone(),
+                    functions.clone(),
+                    clock.clone(),
+                    POLL_INTERVAL,
+                )));
             }
         }
         Self(running)

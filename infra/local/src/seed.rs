@@ -12,7 +12,7 @@ use std::{
 use domain::{
     gate::Plan,
     ids::Guid,
-    kind::{BankEnvironment, Kind},
+    key_mode::{BankEnvironment, KeyMode},
     role::Role,
     user::User,
 };
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::StoreError;
 
-use operator::founder::{Credentials, Founder};
+use operator::tenants::{Credentials, Operator};
 
 use crate::services::Services;
 
@@ -89,7 +89,7 @@ pub async fn ensure(services: &Services, base_url: &str, directory: &Path) -> Re
     let file = directory.join("seed.json");
     let seed = match kept(services, &file).await? {
         Some(kept) => Seed { base_url: base_url.to_owned(), ..kept },
-        None => make(&Founder::open(&services.env("management"), services.edge())?, base_url).await?,
+        None => make(&Operator::open(&services.env("management"), services.ambient())?, base_url).await?,
     };
     write(&file, &seed)?;
     Ok(seed)
@@ -138,37 +138,37 @@ fn write(file: &Path, seed: &Seed) -> Result<(), StartError> {
     Ok(())
 }
 
-async fn make(founder: &Founder, base_url: &str) -> Result<Seed, StartError> {
-    let (organization, organization_key) = founder.organization("Demo Organization", Kind::Sandbox).await?;
-    founder.plan(organization, Plan::Pro).await?;
-    let (bank, bank_key) = founder.bank(organization, "Demo Sandbox Bank", BankEnvironment::Sandbox).await?;
+async fn make(operator: &Operator, base_url: &str) -> Result<Seed, StartError> {
+    let (organization, organization_key) = operator.organization("Demo Organization", KeyMode::Sandbox).await?;
+    operator.plan(organization, Plan::Pro).await?;
+    let (bank, bank_key) = operator.bank(organization, "Demo Sandbox Bank", BankEnvironment::Sandbox).await?;
     Ok(Seed {
         base_url: base_url.to_owned(),
         organization: Seeded { guid: organization.to_string(), key: organization_key },
         bank: Seeded { guid: bank.to_string(), key: bank_key },
         users: Users {
-            owner: user(founder, organization, Role::Owner).await?,
-            developer: user(founder, organization, Role::Developer).await?,
-            viewer: user(founder, organization, Role::Viewer).await?,
+            owner: user(operator, organization, Role::Owner).await?,
+            developer: user(operator, organization, Role::Developer).await?,
+            viewer: user(operator, organization, Role::Viewer).await?,
         },
         staff: Staff {
-            support: staff(founder, Role::Support).await?,
-            security: staff(founder, Role::Security).await?,
-            operations: staff(founder, Role::Operations).await?,
+            support: staff(operator, Role::Support).await?,
+            security: staff(operator, Role::Security).await?,
+            operations: staff(operator, Role::Operations).await?,
         },
     })
 }
 
 /// Their keys are sandbox ones, so that they reach the demo bank and the sample API. Nobody has an address under `.example`.
-async fn user(founder: &Founder, organization: Guid, role: Role) -> Result<Person, StartError> {
-    person(founder, &founder.user(organization, &format!("{role}@demo.example"), role, None).await?, Kind::Sandbox).await
+async fn user(operator: &Operator, organization: Guid, role: Role) -> Result<Person, StartError> {
+    person(operator, &operator.user(organization, &format!("{role}@demo.example"), role, None).await?, KeyMode::Sandbox).await
 }
 
-async fn staff(founder: &Founder, role: Role) -> Result<Person, StartError> {
-    person(founder, &founder.staff(&format!("{role}@platform.example"), role).await?, Kind::Live).await
+async fn staff(operator: &Operator, role: Role) -> Result<Person, StartError> {
+    person(operator, &operator.staff(&format!("{role}@platform.example"), role).await?, KeyMode::Live).await
 }
 
-async fn person(founder: &Founder, user: &User, kind: Kind) -> Result<Person, StartError> {
-    let key = founder.personal_key(user, kind, &format!("Demo {} key", user.role)).await?;
+async fn person(operator: &Operator, user: &User, kind: KeyMode) -> Result<Person, StartError> {
+    let key = operator.personal_key(user, kind, &format!("Demo {} key", user.role)).await?;
     Ok(Person { guid: user.guid.to_string(), secret: key.client_secret })
 }

@@ -10,7 +10,7 @@ use emulator::cloud::{
     provision::provision,
 };
 pub use emulator::cloud::{Ports, Storage};
-use runtime::{Edge, Entropy, Env, StartError, edge::system_clock};
+use runtime::{Ambient, Entropy, Env, StartError, ambient::system_clock};
 use sam::template::{Access, Description, Settings, Template};
 use store::{Store, Tables};
 
@@ -20,7 +20,7 @@ use crate::{aws, environment};
 pub const TEMPLATE: &str = include_str!("../../template.yaml");
 
 /// How often ended secrets, feed entries and the like are swept from the tables.
-const SWEEP: Duration = Duration::from_mins(1);
+const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 
 /// How a stack runs. The defaults are those of `cargo run -- --ephemeral --port 0`.
 pub struct Options {
@@ -76,7 +76,7 @@ pub struct Services {
     description: Description,
     access: Access,
     operator: BTreeMap<String, String>,
-    edge: Edge,
+    ambient: Ambient,
     /// Other addresses for the services, by which functions reach them.
     endpoints: BTreeMap<String, String>,
     /// The clock that everything lives by and the machine's, when they differ.
@@ -110,27 +110,27 @@ impl Services {
         cloud.authority().enforce(Rules::of(&access, &description, &physical)?)?;
         cloud.show(&description);
         let operator = environment::parse(&template.output("OperatorEnvironment", &physical)?.unwrap_or_default());
-        cloud.sweep_ttl_every(SWEEP);
+        cloud.sweep_ttl_every(SWEEP_INTERVAL);
         let mut environment = cloud.environment();
         environment.extend(options.endpoints.clone());
         let shown = options.clock.map(|shown| (shown, machine));
         let aws = aws::config(&environment, shown.clone());
-        let edge = Edge { clock, entropy: options.entropy, aws };
-        Ok(Self { cloud, description, access, operator, edge, endpoints: options.endpoints, shown })
+        let ambient = Ambient { clock, entropy: options.entropy, aws };
+        Ok(Self { cloud, description, access, operator, ambient, endpoints: options.endpoints, shown })
     }
 
-    /// What surrounds a function, by its logical id: as [`Services::edge`], signing with the function's own access key.
+    /// What surrounds a function, by its logical id: as [`Services::ambient`], signing with the function's own access key.
     ///
     /// # Errors
     /// There is no such function, or its role may not write the function's log, whose lines Lambda would drop in silence.
-    pub fn edge_of(&self, function: &str) -> Result<Edge, StartError> {
+    pub fn ambient_of(&self, function: &str) -> Result<Ambient, StartError> {
         let environment = self.environment_of(function)?;
         let group = &self.access.functions.get(function).ok_or_else(|| format!("there is no function {function}"))?.log_group;
         let stream = format!("arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}:log-stream:local");
         for action in ["logs:CreateLogStream", "logs:PutLogEvents"] {
-            self.cloud.authority().check(function, action, &stream).map_err(|refusal| refusal.to_string())?;
+            self.cloud.authority().check(function, action, &stream).map_err(|aws_error| aws_error.to_string())?;
         }
-        Ok(Edge { aws: aws::config(&environment, self.shown.clone()), ..self.edge.clone() })
+        Ok(Ambient { aws: aws::config(&environment, self.shown.clone()), ..self.ambient.clone() })
     }
 
     /// What a function exports that runs as a process of its own, by its logical id: where the services are and its access key.
@@ -163,8 +163,8 @@ impl Services {
 
     /// The clock, the randomness and the AWS configuration of everything that runs over these services.
     #[must_use]
-    pub const fn edge(&self) -> &Edge {
-        &self.edge
+    pub const fn ambient(&self) -> &Ambient {
+        &self.ambient
     }
 
     /// The variables of the function that runs this binary; of several, those of the one whose logical id comes last.
@@ -187,8 +187,8 @@ impl Services {
     pub fn store(&self) -> Result<Store, StartError> {
         let env = self.env("management");
         let tables = Tables::of(|name| env.required(name))?;
-        let entropy = self.edge.entropy.clone();
-        Ok(Store::new(&self.edge.aws, tables, self.edge.clock.clone(), move || entropy.guid()))
+        let entropy = self.ambient.entropy.clone();
+        Ok(Store::new(&self.ambient.aws, tables, self.ambient.clock.clone(), move || entropy.guid()))
     }
 
     /// The peppers, as the management function reads them.
@@ -197,7 +197,7 @@ impl Services {
     /// As [`Services::store`].
     pub fn peppers(&self) -> Result<PepperSource, StartError> {
         let env = self.env("management");
-        Ok(PepperSource::new(&self.edge.aws, env.required("LATCHKEY_PEPPER_SECRET")?, self.edge.clock.clone()))
+        Ok(PepperSource::new(&self.ambient.aws, env.required("LATCHKEY_PEPPER_SECRET")?, self.ambient.clock.clone()))
     }
 
     /// Where the services are, every function's variables together, those of the template's output `OperatorEnvironment`, and

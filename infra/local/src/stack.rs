@@ -49,11 +49,11 @@ impl Stack {
 
     async fn over(services: Arc<Services>, listener: TcpListener) -> Result<Self, StartError> {
         let base_url = format!("http://{}", listener.local_addr()?);
-        let started = Functions::start(services.description(), |function| services.edge_of(function)).await?;
+        let started = Functions::start(services.description(), |function| services.ambient_of(function)).await?;
         let functions: Arc<dyn Invoke> = Arc::new(started);
         let streams = event_sources(&services, &functions)?;
-        let schedules = Schedules::start(services.description(), &functions, &services.edge().clock);
-        let clock = services.edge().clock.clone();
+        let schedules = Schedules::start(services.description(), &functions, &services.ambient().clock);
+        let clock = services.ambient().clock.clone();
         let mut gateway_options = GatewayOptions::new(Arc::new(move || clock().millis()));
         if let Some(log) = &services.description().api.access_log {
             gateway_options.access_log = AccessLog::to(services.cloud().log_sink(&log.destination));
@@ -83,17 +83,17 @@ impl Stack {
     ///
     /// # Errors
     /// It has not within a few seconds.
-    pub async fn settle(&self) -> Result<(), StartError> {
-        self.settle_within(aws::PATIENCE).await
+    pub async fn drain(&self) -> Result<(), StartError> {
+        self.drain_within(aws::SHUTDOWN_TIMEOUT).await
     }
 
-    /// [`Stack::settle`] with a patience of one's own, for each stream.
+    /// [`Stack::drain`] with a timeout of one's own, for each stream.
     ///
     /// # Errors
     /// It has not within that time.
-    pub async fn settle_within(&self, patience: Duration) -> Result<(), StartError> {
+    pub async fn drain_within(&self, timeout: Duration) -> Result<(), StartError> {
         for stream in &self.streams {
-            stream.settle(patience).await?;
+            stream.drain(timeout).await?;
         }
         Ok(())
     }
@@ -105,9 +105,9 @@ impl Stack {
     pub async fn stop(self) -> Result<(), StartError> {
         drop(self.schedules);
         let _: Result<(), ()> = self.stop.send(());
-        let gateway = tokio::time::timeout(aws::PATIENCE, self.gateway).await;
+        let gateway = tokio::time::timeout(aws::SHUTDOWN_TIMEOUT, self.gateway).await;
         for stream in self.streams {
-            stream.drain(aws::PATIENCE).await?;
+            stream.drain_and_stop(aws::SHUTDOWN_TIMEOUT).await?;
         }
         if let Some(services) = Arc::into_inner(self.services) {
             services.stop().await;

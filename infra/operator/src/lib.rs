@@ -2,6 +2,6 @@
 //! function.
 
 pub mod doctor;
-pub mod founder;
 pub mod peppers;
 pub mod signing_keys;
+pub mod tenants;

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use aws_sdk_secretsmanager::Client;
-use credentials::pepper::KEPT;
+use credentials::pepper::CACHE_TTL;
 use domain::{
     audit::{Action, Actor, Origin},
     error::causes,
@@ -12,7 +12,7 @@ use domain::{
     pepper::Peppers,
     time::Timestamp,
 };
-use runtime::{Edge, Env, StartError};
+use runtime::{Ambient, Env, StartError};
 use serde::Serialize;
 use serde_json::Value;
 use store::{Store, Tables};
@@ -23,7 +23,7 @@ pub struct PepperRoll {
     store: Store,
     client: Client,
     secret: String,
-    edge: Edge,
+    ambient: Ambient,
 }
 
 /// Which peppers there are, and how many hashes each is the newest in.
@@ -71,7 +71,7 @@ struct Current {
 }
 
 /// How long a new value of the secret may take until every reader gets it: Secrets Manager promises no moment.
-const SETTLES: Duration = Duration::from_mins(1);
+const PROPAGATION_TIME: Duration = Duration::from_mins(1);
 /// How many items one page of a walk looks at, at most.
 const PAGE: u32 = 250;
 const CURRENT: &str = "AWSCURRENT";
@@ -82,13 +82,15 @@ impl PepperRoll {
     ///
     /// # Errors
     /// A variable that is missing or wrong.
-    pub fn open(env: &Env, edge: &Edge) -> Result<Self, StartError> {
-        let entropy = edge.entropy.clone();
+    pub fn open(env: &Env, ambient: &Ambient) -> Result<Self, StartError> {
+        let entropy = ambient.entropy.clone();
         Ok(Self {
-            store: Store::new(&edge.aws, Tables::of(|name| env.required(name))?, edge.clock.clone(), move || entropy.guid()),
-            client: Client::new(&edge.aws),
+            store: Store::new(&ambient.aws, Tables::of(|name| env.required(name))?, ambient.clock.clone(), move || {
+                entropy.guid()
+            }),
+            client: Client::new(&ambient.aws),
             secret: env.required("LATCHKEY_PEPPER_SECRET")?.to_owned(),
-            edge: edge.clone(),
+            ambient: ambient.clone(),
         })
     }
 
@@ -118,7 +120,7 @@ impl PepperRoll {
     /// Somebody else changed the secret, or what keeps it from being written.
     pub async fn add(&self) -> Result<Added, StartError> {
         let before = self.current().await?;
-        let (version, value) = before.peppers.with_another(&drawn(&self.edge.entropy.secret()))?;
+        let (version, value) = before.peppers.with_another(&drawn(&self.ambient.entropy.secret()))?;
         let written = self.write(&value).await?;
         let changes = BTreeMap::from([("version".to_owned(), Value::from(version))]);
         // Before it counts, so that nothing is done that is not written down.
@@ -141,7 +143,7 @@ impl PepperRoll {
                 }
             });
         }
-        Ok(Added { version, upgrade_from: after.since + SETTLES, older_hashes_until: last_older_hash(after.since) })
+        Ok(Added { version, upgrade_from: after.since + PROPAGATION_TIME, older_hashes_until: last_older_hash(after.since) })
     }
 
     /// Brings every hash under the newest pepper, without the secrets, `rate` items of the table a second. It may be stopped and run
@@ -151,11 +153,11 @@ impl PepperRoll {
     /// It is too early, a hash names a version that there is not, or what keeps the table from being read or written.
     pub async fn upgrade(&self, rate: u32, wait: bool) -> Result<Upgraded, StartError> {
         let current = self.current().await?;
-        let settled = current.since + SETTLES;
-        while self.now() < settled {
+        let propagated_at = current.since + PROPAGATION_TIME;
+        while self.now() < propagated_at {
             if !wait {
                 return Err(format!(
-                    "every function must be able to read the new pepper first: run it again from {settled} on, or say --wait"
+                    "every function must be able to read the new pepper first: run it again from {propagated_at} on, or say --wait"
                 )
                 .into());
             }
@@ -202,7 +204,7 @@ impl PepperRoll {
 
     /// Writes a value that is not the current one yet; its version's id.
     async fn write(&self, value: &str) -> Result<String, StartError> {
-        let token = self.edge.entropy.guid().to_string();
+        let token = self.ambient.entropy.guid().to_string();
         let put = self.client.put_secret_value().secret_id(&self.secret).client_request_token(&token).secret_string(value);
         let put = put.version_stages(PENDING).send().await;
         put.map_err(|error| format!("the pepper secret cannot be written: {}", causes(&error)))?;
@@ -210,7 +212,7 @@ impl PepperRoll {
     }
 
     fn now(&self) -> Timestamp {
-        (self.edge.clock)()
+        (self.ambient.clock)()
     }
 }
 
@@ -244,7 +246,7 @@ impl Walk {
 
 /// Until when an instance may make hashes under the version before one that was added then.
 fn last_older_hash(added_at: Timestamp) -> Timestamp {
-    added_at + SETTLES + KEPT + 2 * Rules::STANDARD.clock_bound
+    added_at + PROPAGATION_TIME + CACHE_TTL + 2 * Rules::STANDARD.clock_bound
 }
 
 /// 64 random characters, of 256 random bits.

@@ -3,7 +3,7 @@
 
 #![expect(clippy::similar_names, reason = "`kid` and `kind` are what the standard and the product call them")]
 
-mod standing;
+mod status;
 #[cfg(test)]
 mod tests;
 
@@ -13,16 +13,16 @@ use aws_sdk_kms::{Client, primitives::Blob, types::KeyState};
 use domain::{
     audit::{Actor, Origin},
     error::causes,
-    kind::Kind,
+    key_mode::KeyMode,
     signing,
     time::{Clock, Timestamp},
 };
 use jwt::Jwk;
-use runtime::{Edge, Env, StartError};
+use runtime::{Ambient, Env, StartError};
 use store::{Store, StoreError, Tables};
 
-use self::standing::only;
-pub use self::standing::{Standing, State};
+use self::status::only;
+pub use self::status::{KeyStatus, State};
 
 /// The signing keys of one stack.
 pub struct SigningKeys {
@@ -45,21 +45,23 @@ pub enum Early {
 }
 
 /// How often a wait looks at the clock.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 impl SigningKeys {
     /// Those of whatever stack `env` names, by the token function's own variables.
     ///
     /// # Errors
     /// A variable that is missing or wrong.
-    pub fn open(env: &Env, edge: &Edge) -> Result<Self, StartError> {
-        let entropy = edge.entropy.clone();
+    pub fn open(env: &Env, ambient: &Ambient) -> Result<Self, StartError> {
+        let entropy = ambient.entropy.clone();
         Ok(Self {
-            store: Store::new(&edge.aws, Tables::of(|name| env.required(name))?, edge.clock.clone(), move || entropy.guid()),
-            kms: Client::new(&edge.aws),
-            clock: edge.clock.clone(),
-            sandbox: runtime::env::signing_keys(env, Kind::Sandbox)?,
-            live: runtime::env::signing_keys(env, Kind::Live)?,
+            store: Store::new(&ambient.aws, Tables::of(|name| env.required(name))?, ambient.clock.clone(), move || {
+                entropy.guid()
+            }),
+            kms: Client::new(&ambient.aws),
+            clock: ambient.clock.clone(),
+            sandbox: runtime::env::signing_keys(env, KeyMode::Sandbox)?,
+            live: runtime::env::signing_keys(env, KeyMode::Live)?,
         })
     }
 
@@ -67,34 +69,33 @@ impl SigningKeys {
     ///
     /// # Errors
     /// What keeps it from being read.
-    pub async fn list(&self, kind: Kind) -> Result<Vec<Standing>, StartError> {
+    pub async fn list(&self, kind: KeyMode) -> Result<Vec<KeyStatus>, StartError> {
         let signer = self.store.signer(kind).await?;
         let mut published = self.store.all_signing_keys(kind).await?;
         published.sort_by_key(|key| key.published_at);
         let stack = self.stack_keys(kind).await?;
         let named = |kid: &str| stack.iter().find(|(_, jwk)| jwk.kid() == kid).map(|(id, _)| id.clone());
-        let mut standings: Vec<Standing> =
-            published.iter().map(|key| Standing::of(kind, key, named(&key.kid), signer.as_ref())).collect();
+        let mut statuses: Vec<KeyStatus> =
+            published.iter().map(|key| KeyStatus::of(kind, key, named(&key.kid), signer.as_ref())).collect();
         let unpublished = stack.iter().filter(|(_, jwk)| !published.iter().any(|key| key.kid == jwk.kid()));
-        standings.extend(unpublished.map(|(id, jwk)| Standing::unpublished(kind, jwk.kid(), id)));
-        Ok(standings)
+        statuses.extend(unpublished.map(|(id, jwk)| KeyStatus::unpublished(kind, jwk.kid(), id)));
+        Ok(statuses)
     }
 
     /// Publishes a key of the stack that never was before: the one named, or the only one.
     ///
     /// # Errors
     /// There is no such key, or more than one; KMS would not sign by it; it was published before.
-    pub async fn publish(&self, kind: Kind, key: Option<&str>) -> Result<Standing, StartError> {
-        let standings = self.list(kind).await?;
+    pub async fn publish(&self, kind: KeyMode, key: Option<&str>) -> Result<KeyStatus, StartError> {
+        let statuses = self.list(kind).await?;
         let kid = match key {
             Some(key) => self.public_key(key).await?.kid().to_owned(),
-            None => only(&standings, "unpublished key", "--key", |standing| standing.state == State::Unpublished)?.kid.clone(),
+            None => only(&statuses, "unpublished key", "--key", |status| status.state == State::Unpublished)?.kid.clone(),
         };
-        let Some(standing) = standings.iter().find(|standing| standing.kid == kid).filter(|standing| standing.key.is_some())
-        else {
+        let Some(status) = statuses.iter().find(|status| status.kid == kid).filter(|status| status.key.is_some()) else {
             return Err(format!("{kid} is no {kind} key of this stack: see LATCHKEY_{}_SIGNING_KEYS", shout(kind)).into());
         };
-        match standing.state {
+        match status.state {
             State::Unpublished => {}
             State::Retired => return Err(format!("{kid} was retired: a retired key is never published again").into()),
             State::Published | State::Signing => return Err(format!("{kid} is published already").into()),
@@ -102,7 +103,7 @@ impl SigningKeys {
         if self.store.all_signing_keys(other(kind)).await?.iter().any(|key| key.kid == kid) {
             return Err(format!("{kid} is published for the other kind of tokens").into());
         }
-        let jwk = self.usable(standing).await?;
+        let jwk = self.require_usable(status).await?;
         self.store.add_signing_key(kind, &kid, &serde_json::to_value(&jwk)?, &operator()).await.map_err(changed)?;
         self.one(kind, &kid).await
     }
@@ -111,27 +112,27 @@ impl SigningKeys {
     ///
     /// # Errors
     /// There is no such key, or more than one; it has not been published for long enough; KMS would not sign by it.
-    pub async fn sign(&self, kind: Kind, kid: Option<&str>, early: Early) -> Result<Standing, StartError> {
-        let waits = |standing: &Standing| standing.state == State::Published;
-        let standing = self.find(kind, kid, "published key that does not sign", waits).await?;
-        let Some(published_at) = standing.published_at else {
-            return Err(format!("{} is not published: publish it first", standing.kid).into());
+    pub async fn sign(&self, kind: KeyMode, kid: Option<&str>, early: Early) -> Result<KeyStatus, StartError> {
+        let waits = |status: &KeyStatus| status.state == State::Published;
+        let status = self.find(kind, kid, "published key that does not sign", waits).await?;
+        let Some(published_at) = status.published_at else {
+            return Err(format!("{} is not published: publish it first", status.kid).into());
         };
-        match standing.state {
-            State::Signing => return Err(format!("{} signs already", standing.kid).into()),
-            State::Retired => return Err(format!("{} was retired: nobody trusts it any more", standing.kid).into()),
+        match status.state {
+            State::Signing => return Err(format!("{} signs already", status.kid).into()),
+            State::Retired => return Err(format!("{} was retired: nobody trusts it any more", status.kid).into()),
             State::Unpublished | State::Published => {}
         }
-        if standing.key.is_none() {
-            let problem = format!("{} is no key of this stack any more: the token function could not sign by it", standing.kid);
+        if status.key.is_none() {
+            let problem = format!("{} is no key of this stack any more: the token function could not sign by it", status.kid);
             return Err(problem.into());
         }
         let why = "until then somebody may verify by a list without it";
-        self.in_time(early, signing::may_sign_at(published_at), &format!("{} may sign", standing.kid), why).await?;
-        self.usable(&standing).await?;
+        self.require_in_time(early, signing::may_sign_at(published_at), &format!("{} may sign", status.kid), why).await?;
+        self.require_usable(&status).await?;
         let signer = self.store.signer(kind).await?;
-        self.store.change_signer(kind, signer.as_ref(), &standing.kid, &operator()).await.map_err(changed)?;
-        self.one(kind, &standing.kid).await
+        self.store.change_signer(kind, signer.as_ref(), &status.kid, &operator()).await.map_err(changed)?;
+        self.one(kind, &status.kid).await
     }
 
     /// Withdraws a published key for good: the one named, or the only one that stopped signing. One that never signed is most often
@@ -139,12 +140,12 @@ impl SigningKeys {
     ///
     /// # Errors
     /// There is no such key, or more than one; it signs; tokens that it signed may still live.
-    pub async fn retire(&self, kind: Kind, kid: Option<&str>, early: Early) -> Result<Standing, StartError> {
-        let stopped = |standing: &Standing| standing.state == State::Published && standing.stopped_at.is_some();
+    pub async fn retire(&self, kind: KeyMode, kid: Option<&str>, early: Early) -> Result<KeyStatus, StartError> {
+        let stopped = |status: &KeyStatus| status.state == State::Published && status.stopped_at.is_some();
         let what = "published key that stopped signing (one that never signed must be named by --kid)";
-        let standing = self.find(kind, kid, what, stopped).await?;
-        let kid = &standing.kid;
-        match standing.state {
+        let status = self.find(kind, kid, what, stopped).await?;
+        let kid = &status.kid;
+        match status.state {
             State::Unpublished => return Err(format!("{kid} is not published").into()),
             State::Signing => return Err(format!("{kid} signs: have another key sign first").into()),
             State::Retired => return Err(format!("{kid} is retired already").into()),
@@ -152,12 +153,12 @@ impl SigningKeys {
         }
         // While none is named that signs, an instance may be about to name this one.
         let signer = self.store.signer(kind).await?.ok_or("no key signs yet: the first token names one")?;
-        if let Some(stopped_at) = standing.stopped_at {
+        if let Some(stopped_at) = status.stopped_at {
             let why = "until then a token that it signed may live";
-            self.in_time(early, signing::may_retire_at(stopped_at), &format!("{kid} may be retired"), why).await?;
+            self.require_in_time(early, signing::may_retire_at(stopped_at), &format!("{kid} may be retired"), why).await?;
         }
         let keys = self.store.signing_keys(kind).await?;
-        let key = keys.iter().find(|key| key.kid == *kid && key.stopped_at == standing.stopped_at);
+        let key = keys.iter().find(|key| key.kid == *kid && key.stopped_at == status.stopped_at);
         let key = key.ok_or_else(|| changed(StoreError::Changed))?;
         self.store.retire_signing_key(kind, key, &signer, &operator()).await.map_err(changed)?;
         self.one(kind, kid).await
@@ -166,23 +167,23 @@ impl SigningKeys {
     /// The key of this name, or the only one that `is` what is asked for.
     async fn find(
         &self,
-        kind: Kind,
+        kind: KeyMode,
         kid: Option<&str>,
         what: &str,
-        is: impl Fn(&Standing) -> bool,
-    ) -> Result<Standing, StartError> {
+        is: impl Fn(&KeyStatus) -> bool,
+    ) -> Result<KeyStatus, StartError> {
         match kid {
             Some(kid) => self.one(kind, kid).await,
             None => only(&self.list(kind).await?, what, "--kid", is).cloned(),
         }
     }
 
-    async fn one(&self, kind: Kind, kid: &str) -> Result<Standing, StartError> {
-        let named = self.list(kind).await?.into_iter().find(|standing| standing.kid == kid);
+    async fn one(&self, kind: KeyMode, kid: &str) -> Result<KeyStatus, StartError> {
+        let named = self.list(kind).await?.into_iter().find(|status| status.kid == kid);
         Ok(named.ok_or_else(|| format!("there is no {kind} signing key {kid}"))?)
     }
 
-    async fn in_time(&self, early: Early, from: Timestamp, what: &str, why: &str) -> Result<(), StartError> {
+    async fn require_in_time(&self, early: Early, from: Timestamp, what: &str, why: &str) -> Result<(), StartError> {
         let remaining = || u64::try_from(from.since((self.clock)())).ok().filter(|millis| *millis > 0).map(Duration::from_millis);
         match early {
             Early::Now => {}
@@ -194,16 +195,16 @@ impl SigningKeys {
             }
             Early::Wait => {
                 while let Some(time) = remaining() {
-                    tokio::time::sleep(time.min(LOOK)).await;
+                    tokio::time::sleep(time.min(POLL_INTERVAL)).await;
                 }
             }
         }
         Ok(())
     }
 
-    async fn stack_keys(&self, kind: Kind) -> Result<Vec<(String, Jwk)>, StartError> {
+    async fn stack_keys(&self, kind: KeyMode) -> Result<Vec<(String, Jwk)>, StartError> {
         let mut keys = Vec::new();
-        for id in if kind == Kind::Sandbox { &self.sandbox } else { &self.live } {
+        for id in if kind == KeyMode::Sandbox { &self.sandbox } else { &self.live } {
             keys.push((id.clone(), self.public_key(id).await?));
         }
         Ok(keys)
@@ -217,8 +218,8 @@ impl SigningKeys {
     }
 
     /// The public key, if KMS would sign by it: a disabled key, or one that waits for its deletion, would stop all issuing.
-    async fn usable(&self, standing: &Standing) -> Result<Jwk, StartError> {
-        let id = standing.key.as_deref().unwrap_or_default();
+    async fn require_usable(&self, status: &KeyStatus) -> Result<Jwk, StartError> {
+        let id = status.key.as_deref().unwrap_or_default();
         let answer = self.kms.describe_key().key_id(id).send().await;
         let answer = answer.map_err(|error| format!("{id} cannot be described: {}", causes(&error)))?;
         match answer.key_metadata().and_then(|metadata| metadata.key_state()) {
@@ -248,17 +249,17 @@ fn spoken(time: Duration) -> String {
     }
 }
 
-const fn shout(kind: Kind) -> &'static str {
+const fn shout(kind: KeyMode) -> &'static str {
     match kind {
-        Kind::Sandbox => "SANDBOX",
-        Kind::Live => "LIVE",
+        KeyMode::Sandbox => "SANDBOX",
+        KeyMode::Live => "LIVE",
     }
 }
 
-const fn other(kind: Kind) -> Kind {
+const fn other(kind: KeyMode) -> KeyMode {
     match kind {
-        Kind::Sandbox => Kind::Live,
-        Kind::Live => Kind::Sandbox,
+        KeyMode::Sandbox => KeyMode::Live,
+        KeyMode::Live => KeyMode::Sandbox,
     }
 }
 

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::{Error, Refusal};
+use crate::{Error, ErrorResponse};
 
 /// An answer, read whole.
 pub struct Answer {
@@ -40,7 +40,7 @@ impl Answer {
     /// The JSON of a success, which may hold a credential.
     ///
     /// # Errors
-    /// [`Error::Refused`] with what the API says about it; [`Error::Foreign`] of an answer that is no JSON.
+    /// [`Error::Response`] with what the API says about it; [`Error::Foreign`] of an answer that is no JSON.
     pub fn json(&self) -> Result<Value, Error> {
         self.read()
     }
@@ -55,7 +55,7 @@ impl Answer {
             return serde_json::from_slice(&self.body).map_err(foreign);
         }
         let body: Value = serde_json::from_slice(&self.body).map_err(foreign)?;
-        Err(Error::Refused(Box::new(Refusal::read(self.status, &body, self.header("retry-after")))))
+        Err(Error::Response(Box::new(ErrorResponse::read(self.status, &body, self.header("retry-after")))))
     }
 }
 

@@ -16,9 +16,9 @@ use serde_json::Value;
 
 use crate::{Answer, Error};
 
-const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than the gateway's own patience.
-const ANSWER: Duration = Duration::from_secs(40);
+const READ_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// A deployment, by where it answers.
 pub struct Deployment {
@@ -32,15 +32,15 @@ impl Deployment {
     /// # Errors
     /// [`Error::Address`].
     pub fn at(url: &str) -> Result<Self, Error> {
-        Self::within(url, ANSWER)
+        Self::within(url, READ_TIMEOUT)
     }
 
     /// The deployment at this URL, each answer of which is waited for so long at most.
     ///
     /// # Errors
     /// [`Error::Address`].
-    pub fn within(url: &str, patience: Duration) -> Result<Self, Error> {
-        let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT).read_timeout(patience).build();
+    pub fn within(url: &str, timeout: Duration) -> Result<Self, Error> {
+        let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(timeout).build();
         let connector = Connector::builder()
             .connector_settings(settings)
             .sleep_impl(TokioSleep::new())

@@ -26,8 +26,8 @@ pub enum Error {
         /// What the connection says.
         cause: String,
     },
-    /// The deployment refused.
-    Refused(Box<Refusal>),
+    /// The deployment answered with an error.
+    Response(Box<ErrorResponse>),
     /// An answer that no deployment of Latchkey gives.
     Foreign {
         /// Its status.
@@ -35,9 +35,9 @@ pub enum Error {
     },
 }
 
-/// A refusal, in either spelling of errors: that of the management API and RFC 6749's.
+/// An error response, in either spelling of errors: that of the management API and RFC 6749's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct ErrorResponse {
     /// The status.
     pub status: u16,
     /// `message_code`, or RFC 6749's `error`.
@@ -51,19 +51,19 @@ pub struct Refusal {
 }
 
 impl Error {
-    /// The refusal, where it is one.
+    /// The error response, where it is one.
     #[must_use]
-    pub fn refusal(&self) -> Option<&Refusal> {
+    pub fn response(&self) -> Option<&ErrorResponse> {
         match self {
-            Self::Refused(refusal) => Some(refusal),
+            Self::Response(response) => Some(response),
             Self::Address | Self::Header { .. } | Self::NoAnswer { .. } | Self::Foreign { .. } => None,
         }
     }
 
-    /// Whether it is a refusal with this status.
+    /// Whether it is an error response with this status.
     #[must_use]
     pub fn is_status(&self, status: u16) -> bool {
-        self.refusal().is_some_and(|refusal| refusal.status == status)
+        self.response().is_some_and(|response| response.status == status)
     }
 
     /// Whether the same call may succeed later, as it is.
@@ -72,13 +72,13 @@ impl Error {
         match self {
             Self::Address | Self::Header { .. } => false,
             Self::NoAnswer { .. } => true,
-            Self::Refused(refusal) => refusal.status == 429 || refusal.status >= 500,
+            Self::Response(response) => response.status == 429 || response.status >= 500,
             Self::Foreign { status } => *status == 429 || *status >= 500,
         }
     }
 }
 
-impl Refusal {
+impl ErrorResponse {
     pub(crate) fn read(status: u16, body: &Value, retry_after: Option<&str>) -> Self {
         let said = |names: [&str; 2]| names.into_iter().find_map(|name| body[name].as_str()).map_or("unexplained".into(), clean);
         let (code, message) = (said(["message_code", "error"]), said(["message", "error_description"]));
@@ -103,13 +103,13 @@ impl fmt::Display for Error {
             }
             Self::Header { what } => write!(f, "{what} has characters that no header can have"),
             Self::NoAnswer { deployment, cause } => write!(f, "no answer from {deployment}: {cause}"),
-            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Response(response) => response.fmt(f),
             Self::Foreign { status } => write!(f, "{status}: this is no answer of Latchkey; is this where a deployment answers?"),
         }
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ErrorResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { status, code, message, fields, retry_after: _ } = self;
         write!(f, "{status} {code}: {message}")?;
@@ -129,11 +129,11 @@ mod tests {
     fn a_refusal_says_what_the_api_says() {
         let body =
             json!({"message_code": "invalid_parameter", "message": "Wrong", "errors": [{"field": "name", "reason": "is long"}]});
-        assert_eq!(Refusal::read(422, &body, None).to_string(), "422 invalid_parameter: Wrong\n  name is long");
+        assert_eq!(ErrorResponse::read(422, &body, None).to_string(), "422 invalid_parameter: Wrong\n  name is long");
         let body = json!({"error": "invalid_client", "error_description": "No"});
-        assert_eq!(Refusal::read(401, &body, None).to_string(), "401 invalid_client: No");
-        assert_eq!(Refusal::read(503, &json!({}), Some("7")).retry_after, Some(Duration::from_secs(7)));
-        assert_eq!(Refusal::read(503, &json!([]), Some("soon")).to_string(), "503 unexplained: unexplained");
+        assert_eq!(ErrorResponse::read(401, &body, None).to_string(), "401 invalid_client: No");
+        assert_eq!(ErrorResponse::read(503, &json!({}), Some("7")).retry_after, Some(Duration::from_secs(7)));
+        assert_eq!(ErrorResponse::read(503, &json!([]), Some("soon")).to_string(), "503 unexplained: unexplained");
     }
 
     #[test]
@@ -141,14 +141,14 @@ mod tests {
         let secret = format!("lk_test_{}", "a1B".repeat(24));
         let body = json!({"message_code": secret, "message": format!("not {secret}\u{1b}[2J"),
             "errors": [{"field": secret, "reason": secret}]});
-        let refusal = Refusal::read(422, &body, None);
-        let shown = format!("{refusal} {refusal:?}");
+        let response = ErrorResponse::read(422, &body, None);
+        let shown = format!("{response} {response:?}");
         assert!(!shown.contains("a1B") && !shown.contains('\u{1b}') && shown.contains("not [redacted]"), "{shown}");
     }
 
     #[test]
     fn what_may_succeed_later_is_told_from_what_will_not() {
-        let refused = |status| Error::Refused(Box::new(Refusal::read(status, &json!({}), None)));
+        let refused = |status| Error::Response(Box::new(ErrorResponse::read(status, &json!({}), None)));
         for (error, temporary) in [
             (refused(400), false),
             (refused(401), false),

@@ -10,5 +10,5 @@ mod session;
 
 pub use answer::Answer;
 pub use deployment::{Deployment, sensitive};
-pub use error::{Error, Refusal};
+pub use error::{Error, ErrorResponse};
 pub use session::{Credential, Session};

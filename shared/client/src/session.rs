@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::{Answer, Deployment, Error, sensitive};
 
 /// A token is given up this long before it expires, or a call would be under way when it does.
-const EARLY: Duration = Duration::from_mins(1);
+const EXPIRY_MARGIN: Duration = Duration::from_mins(1);
 
 /// How somebody proves who they are. It cannot be printed.
 pub enum Credential {
@@ -53,7 +53,7 @@ impl Deployment {
     ///
     /// # Errors
     /// That it was refused, or not answered.
-    pub async fn exchange(&self, client_id: &str, secret: &str, scope: Option<&str>) -> Result<Value, Error> {
+    pub async fn request_token(&self, client_id: &str, secret: &str, scope: Option<&str>) -> Result<Value, Error> {
         let mut body = json!({"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret});
         if let Some(scope) = scope {
             body["scope"] = scope.into();
@@ -89,12 +89,12 @@ impl Session {
         if let Some(token) = kept.as_ref().filter(|token| now < token.until) {
             return Ok(token.authorization.clone());
         }
-        let answer = self.deployment.exchange(id, secret, None).await?;
+        let answer = self.deployment.request_token(id, secret, None).await?;
         let (Some(text), Some(expires_in)) = (answer["access_token"].as_str(), answer["expires_in"].as_u64()) else {
             return Err(Error::Foreign { status: 200 });
         };
         let authorization = bearer_of(text)?;
-        let until = now + Duration::from_secs(expires_in).saturating_sub(EARLY);
+        let until = now + Duration::from_secs(expires_in).saturating_sub(EXPIRY_MARGIN);
         *kept = Some(Token { authorization: authorization.clone(), until });
         Ok(authorization)
     }

@@ -3,7 +3,7 @@
 use domain::{
     error::Error,
     ids::ClientId,
-    kind::Kind,
+    key_mode::KeyMode,
     secret::{Brand, PlainSecret, Secret},
     time::Timestamp,
 };
@@ -19,7 +19,7 @@ pub async fn mint(
     peppers: &PepperSource,
     brand: &Brand,
     entropy: &Entropy,
-    kind: Kind,
+    kind: KeyMode,
     client_id: ClientId,
     now: Timestamp,
 ) -> Result<(PlainSecret, Secret), Error> {

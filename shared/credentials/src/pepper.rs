@@ -16,16 +16,16 @@ use domain::{
 use tokio::sync::Mutex;
 
 /// One try of one call to Secrets Manager, and all of them.
-const TRY: Duration = Duration::from_millis(1500);
-const CALL: Duration = Duration::from_secs(4);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long somebody waits for another reading of peppers that are known.
-const AGAIN: Duration = Duration::from_millis(500);
+const REFRESH_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long peppers are gone by before they are read again.
-pub const KEPT: Duration = Duration::from_hours(1);
+pub const CACHE_TTL: Duration = Duration::from_hours(1);
 /// How long after a reading that failed they are gone by nevertheless: the older ones are right for every hash under them.
-const PAUSE: Duration = Duration::from_mins(1);
+const RETRY_AFTER: Duration = Duration::from_mins(1);
 /// Between two readings for hashes under versions that are not known.
-const REREAD_PAUSE: Duration = Duration::from_secs(5);
+const REREAD_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Where the peppers come from. Cheap to clone; clones share what was read.
 #[derive(Clone)]
@@ -48,7 +48,8 @@ impl PepperSource {
     /// Reads the Secrets Manager secret of this name or ARN, later.
     #[must_use]
     pub fn new(aws: &SdkConfig, secret: &str, clock: Clock) -> Self {
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(TRY).operation_timeout(CALL).build();
+        let timeouts =
+            TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).operation_timeout(OPERATION_TIMEOUT).build();
         let client = Client::from_conf(Builder::from(aws).timeout_config(timeouts).build());
         Self { client, secret: secret.to_owned(), clock, kept: Arc::default(), reread: Arc::default() }
     }
@@ -62,19 +63,19 @@ impl PepperSource {
         let mut kept = self.kept.lock().await;
         let now = (self.clock)();
         // An end that is further away than it was ever set says that the clock went back.
-        let current = |kept: &&Kept| now < kept.until && kept.until <= now + KEPT;
+        let current = |kept: &&Kept| now < kept.until && kept.until <= now + CACHE_TTL;
         if let Some(kept) = kept.as_ref().filter(current) {
             return Ok(Arc::clone(&kept.peppers));
         }
         let Some(older) = kept.as_mut() else {
             let peppers = Arc::new(self.read().await?);
-            *kept = Some(Kept { peppers: Arc::clone(&peppers), until: now + KEPT });
+            *kept = Some(Kept { peppers: Arc::clone(&peppers), until: now + CACHE_TTL });
             return Ok(peppers);
         };
         // Before the reading: whoever waits for it may give it up.
-        older.until = now + PAUSE;
-        match tokio::time::timeout(AGAIN, self.read()).await {
-            Ok(Ok(peppers)) => *older = Kept { peppers: Arc::new(peppers), until: now + KEPT },
+        older.until = now + RETRY_AFTER;
+        match tokio::time::timeout(REFRESH_TIMEOUT, self.read()).await {
+            Ok(Ok(peppers)) => *older = Kept { peppers: Arc::new(peppers), until: now + CACHE_TTL },
             // The failure is in the log.
             Ok(Err(_)) => {}
             Err(_) => tracing::warn!("the pepper secret was not read again in time"),
@@ -89,7 +90,7 @@ impl PepperSource {
     pub async fn reread(&self) -> Result<Arc<Peppers>, Error> {
         let mut reread = self.reread.lock().await;
         let now = (self.clock)();
-        if reread.is_some_and(|at| at <= now && now < at + REREAD_PAUSE) {
+        if reread.is_some_and(|at| at <= now && now < at + REREAD_INTERVAL) {
             // Whoever read them meanwhile, read them for this one as well.
             return self.peppers().await;
         }
@@ -98,7 +99,7 @@ impl PepperSource {
         let mut kept = self.kept.lock().await;
         // Another reading may have been faster, and have come after a change that this one came before: versions are only added.
         if kept.as_ref().is_none_or(|kept| kept.peppers.current() <= peppers.current()) {
-            *kept = Some(Kept { peppers: Arc::clone(&peppers), until: now + KEPT });
+            *kept = Some(Kept { peppers: Arc::clone(&peppers), until: now + CACHE_TTL });
         }
         Ok(peppers)
     }

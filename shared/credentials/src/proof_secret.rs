@@ -8,7 +8,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::proofs::{Proofs, SECRET};
-use runtime::{Edge, Entropy, Env, StartError};
+use runtime::{Ambient, Entropy, Env, StartError};
 
 /// The secret of the proofs, for whoever may change it.
 #[derive(Debug)]
@@ -31,8 +31,8 @@ impl ProofSecret {
     ///
     /// # Errors
     /// When the variable is not set.
-    pub fn open(env: &Env, edge: &Edge) -> Result<Self, StartError> {
-        Ok(Self { client: Client::new(&edge.aws), secret: env.required(SECRET)?.to_owned() })
+    pub fn open(env: &Env, ambient: &Ambient) -> Result<Self, StartError> {
+        Ok(Self { client: Client::new(&ambient.aws), secret: env.required(SECRET)?.to_owned() })
     }
 
     /// What it holds.

@@ -20,18 +20,18 @@ use serde::Deserialize;
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
-use runtime::Edge;
+use runtime::Ambient;
 
 /// One try of one call to Secrets Manager, and all of them: an authorizer has five seconds for everything.
-const TRY: Duration = Duration::from_millis(700);
-const CALL: Duration = Duration::from_millis(1500);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(700);
+const OPERATION_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// After this long the proofs are read again, so that one that was dropped ends.
-const FRESH: Duration = Duration::from_mins(1);
+const REFRESH_INTERVAL: Duration = Duration::from_mins(1);
 /// Between two looks at the secret, whatever is asked.
-const PAUSE: Duration = Duration::from_secs(5);
+const MIN_READ_INTERVAL: Duration = Duration::from_secs(5);
 /// How long proofs are believed that cannot be read again: what was dropped meanwhile must end some time.
-const BELIEVED: Duration = Duration::from_hours(1);
+const TTL: Duration = Duration::from_hours(1);
 
 /// `LATCHKEY_TRUSTED_PROXY_SECRET`: the Secrets Manager secret of the proofs.
 pub const SECRET: &str = "LATCHKEY_TRUSTED_PROXY_SECRET";
@@ -80,19 +80,20 @@ impl Kept {
     }
 
     fn known(&self, now: Timestamp) -> Option<&Proofs> {
-        self.proofs.as_deref().filter(|_| Self::within(self.read, now, BELIEVED))
+        self.proofs.as_deref().filter(|_| Self::within(self.read, now, TTL))
     }
 }
 
 impl ProofSource {
     /// Reads the Secrets Manager secret of this ARN, later.
     #[must_use]
-    pub fn new(edge: &Edge, secret: &str) -> Self {
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(TRY).operation_timeout(CALL).build();
+    pub fn new(ambient: &Ambient, secret: &str) -> Self {
+        let timeouts =
+            TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).operation_timeout(OPERATION_TIMEOUT).build();
         Self(Arc::new(Inner {
-            client: Client::from_conf(Builder::from(&edge.aws).timeout_config(timeouts).build()),
+            client: Client::from_conf(Builder::from(&ambient.aws).timeout_config(timeouts).build()),
             secret: secret.to_owned(),
-            clock: edge.clock.clone(),
+            clock: ambient.clock.clone(),
             kept: Mutex::default(),
             reading: tokio::sync::Mutex::default(),
         }))
@@ -100,17 +101,17 @@ impl ProofSource {
 
     /// Reads the proofs ahead of the first check.
     pub async fn warm(&self) {
-        self.read_unless_within(PAUSE).await;
+        self.read_unless_within(MIN_READ_INTERVAL).await;
     }
 
     /// Whether this is a proof, by what was read within the last minute.
     pub async fn check(&self, proof: &[u8]) -> Proven {
-        if !Kept::within(self.kept().read, self.now(), FRESH) {
-            self.read_unless_within(PAUSE).await;
+        if !Kept::within(self.kept().read, self.now(), REFRESH_INTERVAL) {
+            self.read_unless_within(MIN_READ_INTERVAL).await;
         }
         if self.look(proof) != Proven::Yes {
             // It may be newer than those.
-            self.read_unless_within(PAUSE).await;
+            self.read_unless_within(MIN_READ_INTERVAL).await;
         }
         self.look(proof)
     }

@@ -96,7 +96,7 @@ impl Allowlist {
         }
     }
 
-    /// Whether everybody whom this admits, `other` admits too: the rule for what a restricted caller may confer.
+    /// Whether everybody whom this admits, `other` admits too: the rule for what a restricted caller may delegate.
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {
         let wide = Ipv4Net::aggregate(&other.0.iter().map(|entry| entry.range).collect());

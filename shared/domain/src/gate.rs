@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{feed::Cohort, key::Owner, kind::Kind, time::Timestamp, user::User};
+use crate::{feed::Cohort, key::Owner, key_mode::KeyMode, time::Timestamp, user::User};
 
 mod revocations;
 mod window;
@@ -83,7 +83,7 @@ impl OrganizationGate {
 
     /// Whether keys of this owner and kind, made at `created`, were revoked many at once.
     #[must_use]
-    pub fn revokes(&self, owner: Owner, kind: Kind, created: Timestamp) -> bool {
+    pub fn revokes(&self, owner: Owner, kind: KeyMode, created: Timestamp) -> bool {
         self.revocations.iter().any(|cohort| cohort.contains(kind, created, &[owner.guid()]))
     }
 }

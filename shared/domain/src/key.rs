@@ -6,11 +6,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
     allowlist::Allowlist,
-    error::{Error, Kind as ErrorKind},
+    error::{Error, Kind},
     feed::{Effect, Subject},
     gate::{Gates, Kyb},
     ids::{ClientId, Guid, SecretId},
-    kind::Kind,
+    key_mode::KeyMode,
     organization::Name,
     scope::{Holder, ScopeSet},
     text::Note,
@@ -158,7 +158,7 @@ pub struct Draft {
     /// The tenant.
     pub organization: Guid,
     /// Sandbox or live.
-    pub kind: Kind,
+    pub kind: KeyMode,
     /// What people call it.
     pub name: Name,
     /// What people note about it.
@@ -185,7 +185,7 @@ pub struct Key {
     /// The tenant.
     pub organization: Guid,
     /// Sandbox or live, for life.
-    pub kind: Kind,
+    pub kind: KeyMode,
     /// What people call it.
     pub name: Name,
     /// What people note about it.
@@ -220,7 +220,7 @@ impl Key {
     /// A new key with its first secret.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidParameter`] for members that do not go together (ARZ-1).
+    /// [`Kind::InvalidParameter`] for members that do not go together (ARZ-1).
     pub fn create(draft: Draft, client_id: ClientId, secret: SecretId, now: Timestamp) -> Result<Self, Error> {
         let Draft { owner, organization, kind, name, description, scopes, ip_allowlist, expires_at, destination, webhook_url } =
             draft;
@@ -259,7 +259,7 @@ impl Key {
             State::Active if personal && gates.user.as_ref().is_none_or(User::is_disabled) => Effective::Deactivated,
             State::Active if personal && !gates.organization.has_personal_keys(now) => Effective::Inactive,
             State::Active if personal => Effective::Active,
-            State::Active if self.kind == Kind::Live && gates.organization.kyb != Kyb::Approved => Effective::Inactive,
+            State::Active if self.kind == KeyMode::Live && gates.organization.kyb != Kyb::Approved => Effective::Inactive,
             State::Active => Effective::Active,
         }
     }
@@ -267,7 +267,7 @@ impl Key {
     /// The key stopped for now.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`] that names both states, when it is not active.
+    /// [`Kind::Conflict`] that names both states, when it is not active.
     pub fn deactivate(self, now: Timestamp) -> Result<Self, Error> {
         match self.state {
             State::Active if !self.is_expired(now) => Ok(Self { state: State::Deactivated, ..self.next(now) }),
@@ -278,7 +278,7 @@ impl Key {
     /// The key working again.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`] that names both states, when it is not deactivated.
+    /// [`Kind::Conflict`] that names both states, when it is not deactivated.
     pub fn restore(self, now: Timestamp) -> Result<Self, Error> {
         match self.state {
             State::Deactivated if !self.is_expired(now) => Ok(Self { state: State::Active, ..self.next(now) }),
@@ -298,7 +298,7 @@ impl Key {
             State::Active => "active",
             State::Deactivated => "deactivated",
         };
-        Error::new(ErrorKind::Conflict, format!("The key is {state} and cannot {wanted}"))
+        Error::new(Kind::Conflict, format!("The key is {state} and cannot {wanted}"))
     }
 
     /// Whether it is past its own end.

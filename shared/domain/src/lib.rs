@@ -7,13 +7,13 @@
 pub mod allowlist;
 pub mod audit;
 pub mod base62;
-pub mod confer;
+pub mod delegate;
 pub mod error;
 pub mod feed;
 pub mod gate;
 pub mod ids;
 pub mod key;
-pub mod kind;
+pub mod key_mode;
 pub mod operation;
 pub mod organization;
 pub mod pepper;

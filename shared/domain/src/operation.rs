@@ -238,7 +238,7 @@ fn parse(csv: &'static str) -> Result<Vec<Rule>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{kind::Kind as Environment, scope::Catalogue};
+    use crate::{key_mode::KeyMode, scope::Catalogue};
 
     #[test]
     fn every_operation_has_one_row_and_every_scope_is_in_the_catalogue() {
@@ -285,7 +285,7 @@ mod tests {
         let rotate = Operation::RotateKey.rule();
         assert_eq!(rotate.reach(Some(Role::Admin), &none), Ok(Reach::Own));
         assert_eq!(rotate.reach_beyond_itself(None, &none).map_err(|error| error.kind), Err(Kind::InsufficientScope));
-        let developer = Role::Developer.scopes(&catalogue, Environment::Sandbox);
+        let developer = Role::Developer.scopes(&catalogue, KeyMode::Sandbox);
         assert_eq!(rotate.reach(Some(Role::Developer), &developer), Ok(Reach::Sandbox));
         let viewer = rotate.reach_beyond_itself(Some(Role::Viewer), &developer);
         assert_eq!(viewer.map_err(|error| error.kind), Err(Kind::Forbidden));

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use crate::{gate::OrganizationGate, ids::Guid, kind::BankEnvironment, secret::looks_like_one, time::Timestamp};
+use crate::{gate::OrganizationGate, ids::Guid, key_mode::BankEnvironment, secret::looks_like_one, time::Timestamp};
 
 /// What people call an organization, a bank or a key: 1 to 128 characters, no control characters, not only white space.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -77,7 +77,7 @@ impl Organization {
 
 /// An organization together with its gate, as the API shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OrganizationStanding {
+pub struct OrganizationWithGate {
     /// Its profile.
     pub organization: Organization,
     /// Its gate.

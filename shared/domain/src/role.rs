@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    kind::Kind,
+    key_mode::KeyMode,
     scope::{Catalogue, Holder, Scope, ScopeSet},
 };
 
@@ -58,9 +58,9 @@ impl Role {
         matches!(self, Self::Support | Self::Security | Self::Operations)
     }
 
-    /// Whether it may confer scopes that are only granted by name (CYB-11).
+    /// Whether it may delegate scopes that are only granted by name (CYB-11).
     #[must_use]
-    pub const fn confers_granted(self) -> bool {
+    pub const fn delegates_granted(self) -> bool {
         matches!(self, Self::Admin | Self::Owner)
     }
 
@@ -75,7 +75,7 @@ impl Role {
     /// viewers; for developers in the sandbox also what a sandbox key needs; everything for administrators and owners; nothing
     /// for staff, who see no customers' data.
     #[must_use]
-    pub fn scopes(self, catalogue: &Catalogue, kind: Kind) -> ScopeSet {
+    pub fn scopes(self, catalogue: &Catalogue, kind: KeyMode) -> ScopeSet {
         let everything = || catalogue.all(Holder::Organization).union(&catalogue.all(Holder::Bank));
         let reads = |scope: &Scope| scope.as_str().ends_with(":read");
         match self {
@@ -89,8 +89,8 @@ impl Role {
                 };
                 let sandbox = defaults.filter(|scope| !OF_ADMINISTRATORS.contains(&scope.as_str()));
                 match kind {
-                    Kind::Sandbox => read.union(&sandbox).union(&everything().filter(keys)),
-                    Kind::Live => read,
+                    KeyMode::Sandbox => read.union(&sandbox).union(&everything().filter(keys)),
+                    KeyMode::Live => read,
                 }
             }
             Self::Admin | Self::Owner => everything(),
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn cbm_1_each_role_holds_what_the_one_below_it_holds() {
         let catalogue = Catalogue::default();
-        for kind in Kind::ALL {
+        for kind in KeyMode::ALL {
             let of = |role: Role| role.scopes(&catalogue, kind);
             assert!(of(Role::Viewer).is_within(&of(Role::Developer)));
             assert!(of(Role::Developer).is_within(&of(Role::Admin)));
@@ -133,12 +133,12 @@ mod tests {
     #[test]
     fn a_developer_writes_in_the_sandbox_alone_and_never_manages_members_or_banks() {
         let catalogue = Catalogue::default();
-        let sandbox = Role::Developer.scopes(&catalogue, Kind::Sandbox);
+        let sandbox = Role::Developer.scopes(&catalogue, KeyMode::Sandbox);
         assert!(sandbox.has("bank_applications:execute") && sandbox.has("accounts:execute") && sandbox.has("trades:execute"));
         for scope in ["banks:execute", "organizations:write", "users:write", "users:execute", "subscriptions:write"] {
             assert!(!sandbox.has(scope), "{scope}");
         }
-        assert_eq!(Role::Developer.scopes(&catalogue, Kind::Live), Role::Viewer.scopes(&catalogue, Kind::Live));
+        assert_eq!(Role::Developer.scopes(&catalogue, KeyMode::Live), Role::Viewer.scopes(&catalogue, KeyMode::Live));
     }
 
     #[test]

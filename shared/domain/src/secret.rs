@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::{
     base62,
     ids::{ClientId, SecretId},
-    kind::Kind,
+    key_mode::KeyMode,
     pepper::Peppers,
     time::Timestamp,
 };
@@ -19,7 +19,7 @@ use crate::{
 pub struct PlainSecret {
     text: Zeroizing<String>,
     client_id: ClientId,
-    kind: Kind,
+    kind: KeyMode,
 }
 
 const RANDOM: usize = 43;
@@ -28,7 +28,7 @@ const CHECKSUM: usize = 6;
 impl PlainSecret {
     /// Makes the secret of a key from 256 random bits.
     #[must_use]
-    pub fn mint(brand: &Brand, kind: Kind, client_id: ClientId, random: &Zeroizing<[u8; 32]>) -> Self {
+    pub fn mint(brand: &Brand, kind: KeyMode, client_id: ClientId, random: &Zeroizing<[u8; 32]>) -> Self {
         let mut text = Zeroizing::new(format!("{}_{}_{client_id}", brand.0, kind.secret_tag()));
         push(&mut text, base62::encode::<RANDOM>(random.as_slice()));
         let checksum = checksum(&text);
@@ -41,7 +41,7 @@ impl PlainSecret {
     /// # Errors
     /// Nothing but that it is not one: the text is never repeated.
     pub fn parse(brand: &Brand, text: &str) -> Result<Self, NotASecret> {
-        let (kind, rest) = Kind::ALL
+        let (kind, rest) = KeyMode::ALL
             .into_iter()
             .find_map(|kind| {
                 Some((
@@ -70,7 +70,7 @@ impl PlainSecret {
 
     /// The kind that it says it has.
     #[must_use]
-    pub const fn kind(&self) -> Kind {
+    pub const fn kind(&self) -> KeyMode {
         self.kind
     }
 
@@ -104,7 +104,7 @@ fn checksum(body: &str) -> Option<[u8; CHECKSUM]> {
 /// Whether a secret of any deployment may stand in `text`: what is kept or shown must not hold one (LEAK-1).
 #[must_use]
 pub fn looks_like_one(text: &str) -> bool {
-    Kind::ALL.into_iter().any(|kind| {
+    KeyMode::ALL.into_iter().any(|kind| {
         text.split(&format!("_{}_", kind.secret_tag()))
             .skip(1)
             .any(|rest| rest.bytes().take_while(u8::is_ascii_alphanumeric).count() >= RANDOM)
@@ -246,7 +246,7 @@ mod tests {
     fn minted(seed: u8) -> PlainSecret {
         PlainSecret::mint(
             &Brand::parse("lk").unwrap(),
-            Kind::Live,
+            KeyMode::Live,
             ClientId::of(Guid::from_bytes([7; 16])),
             &Zeroizing::new([seed; 32]),
         )

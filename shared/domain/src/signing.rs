@@ -10,20 +10,20 @@ use crate::{feed::Rules, time::Timestamp};
 /// How long a verifier may keep the JWKS document: the `max-age` that it is served with.
 pub const JWKS_MAX_AGE: Duration = Duration::from_mins(5);
 /// How long an instance of the token function serves the document as it last read it.
-pub const JWKS_KEPT: Duration = Duration::from_mins(1);
+pub const JWKS_TTL: Duration = Duration::from_mins(1);
 /// From this age on an authorizer reads the trusted keys again, and uses them if that fails.
-pub const TRUST_REFRESHED: Duration = Duration::from_mins(4);
+pub const TRUST_REFRESH_INTERVAL: Duration = Duration::from_mins(4);
 /// From this age on it does not use them: a retired key dies everywhere within five minutes, whatever the table does.
-pub const TRUST_USABLE: Duration = Duration::from_mins(5);
+pub const TRUST_TTL: Duration = Duration::from_mins(5);
 /// How long an instance of the token function goes by the signer that it read. One read a minute and instance costs nothing
 /// beside the tokens, and a minute is what an emergency waits until nobody signs by the old key any more.
-pub const SIGNER_FRESH: Duration = Duration::from_mins(1);
+pub const SIGNER_REFRESH_INTERVAL: Duration = Duration::from_mins(1);
 /// From this age on it does not sign by it. Until then it does if the signer cannot be read: to be late is no harm, since the old
 /// key is retired only after this; to guess for longer would be, since somebody may have retired it.
-pub const SIGNER_USABLE: Duration = Duration::from_mins(5);
+pub const SIGNER_TTL: Duration = Duration::from_mins(5);
 
 /// How long a request may be under way: the gateway gives up after 29 seconds, the token function after 28.
-const UNDER_WAY: Duration = Duration::from_secs(30);
+const MAX_REQUEST_DURATION: Duration = Duration::from_secs(30);
 
 /// Two clocks, each within the bound of the table's.
 const fn clocks() -> Duration {
@@ -34,8 +34,8 @@ const fn clocks() -> Duration {
 /// just before got what an instance kept, and keeps it for the whole `max-age`; an authorizer keeps what it read.
 #[must_use]
 pub const fn before_signing() -> Duration {
-    let document = JWKS_KEPT.saturating_add(UNDER_WAY).saturating_add(JWKS_MAX_AGE);
-    let longest = if document.as_millis() > TRUST_USABLE.as_millis() { document } else { TRUST_USABLE };
+    let document = JWKS_TTL.saturating_add(MAX_REQUEST_DURATION).saturating_add(JWKS_MAX_AGE);
+    let longest = if document.as_millis() > TRUST_TTL.as_millis() { document } else { TRUST_TTL };
     longest.saturating_add(clocks())
 }
 
@@ -43,7 +43,7 @@ pub const fn before_signing() -> Duration {
 /// by it for as long as it may, and the last of its tokens may live for as long as any.
 #[must_use]
 pub const fn before_retiring() -> Duration {
-    SIGNER_USABLE.saturating_add(UNDER_WAY).saturating_add(Rules::STANDARD.longest_token).saturating_add(clocks())
+    SIGNER_TTL.saturating_add(MAX_REQUEST_DURATION).saturating_add(Rules::STANDARD.longest_token).saturating_add(clocks())
 }
 
 /// When a key that was published then may sign.
@@ -73,9 +73,9 @@ impl Choice {
     /// What to make of a signer of which the reading was sent then. If the clock went back, its age is unknown.
     #[must_use]
     pub fn of(read_at: Timestamp, now: Timestamp) -> Self {
-        if now < read_at || now >= read_at + SIGNER_USABLE {
+        if now < read_at || now >= read_at + SIGNER_TTL {
             Self::Stale
-        } else if now >= read_at + SIGNER_FRESH {
+        } else if now >= read_at + SIGNER_REFRESH_INTERVAL {
             Self::Ageing
         } else {
             Self::Fresh
@@ -98,10 +98,10 @@ mod tests {
 
     #[test]
     fn no_verifier_keeps_keys_for_longer_than_a_new_one_waits() {
-        assert!(before_signing() > JWKS_KEPT + JWKS_MAX_AGE + clocks());
-        assert!(before_signing() > TRUST_USABLE + clocks());
-        assert!(TRUST_REFRESHED < TRUST_USABLE && SIGNER_FRESH < SIGNER_USABLE);
-        assert!(before_retiring() > SIGNER_USABLE + Rules::STANDARD.longest_token + clocks());
+        assert!(before_signing() > JWKS_TTL + JWKS_MAX_AGE + clocks());
+        assert!(before_signing() > TRUST_TTL + clocks());
+        assert!(TRUST_REFRESH_INTERVAL < TRUST_TTL && SIGNER_REFRESH_INTERVAL < SIGNER_TTL);
+        assert!(before_retiring() > SIGNER_TTL + Rules::STANDARD.longest_token + clocks());
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! Points in time as values. The one ambient clock is read at the edge (`runtime::edge`) and handed inward as a [`Clock`].
+//! Points in time as values. The one ambient clock is read by `Ambient` (`runtime::ambient`) and handed inward as a [`Clock`].
 
 use std::{fmt, ops::Add, str::FromStr, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description};
 
-/// A source of the present moment, handed in by the edge so that a test can advance it.
+/// A source of the present moment, handed in by `Ambient` so that a test can advance it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// A point in time: milliseconds since 1970-01-01T00:00:00Z, written as RFC 3339 UTC with three decimals.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use crate::{
     feed::Subject,
     ids::Guid,
-    kind::Kind,
+    key_mode::KeyMode,
     role::Role,
     scope::{Catalogue, ScopeSet},
     secret::looks_like_one,
@@ -91,7 +91,7 @@ pub struct User {
 impl User {
     /// What it may do by a credential of this kind, at this moment (CBM-1): the role's scopes, narrowed by `allowed_scopes`.
     #[must_use]
-    pub fn scopes(&self, catalogue: &Catalogue, kind: Kind) -> ScopeSet {
+    pub fn scopes(&self, catalogue: &Catalogue, kind: KeyMode) -> ScopeSet {
         let scopes = self.role.scopes(catalogue, kind);
         match &self.allowed_scopes {
             Some(allowed) => scopes.filter(|scope| allowed.has(scope.as_str())),
@@ -103,7 +103,7 @@ impl User {
     #[must_use]
     pub fn exceeds(&self, before: &Self, catalogue: &Catalogue) -> bool {
         let wider = |kind| !self.scopes(catalogue, kind).is_within(&before.scopes(catalogue, kind));
-        self.role > before.role || Kind::ALL.into_iter().any(wider)
+        self.role > before.role || KeyMode::ALL.into_iter().any(wider)
     }
 
     /// What the revocation feed calls it.

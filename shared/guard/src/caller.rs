@@ -5,7 +5,7 @@ use http::{header::AUTHORIZATION, request::Parts};
 use web::{caller::Caller, request::Facts};
 
 use crate::{
-    decision::{Cause, Decision},
+    decision::{Decision, DenyReason},
     guard::Guard,
     request::Request,
 };
@@ -20,24 +20,24 @@ impl Guard {
         let mut headers = parts.headers.get_all(AUTHORIZATION).iter();
         let authorization = headers.next().filter(|_| headers.next().is_none()).and_then(|value| value.to_str().ok());
         let request = Request::new(authorization, facts.source_ip, route, facts.request_time).with_id(facts.request_id.clone());
-        let request = request.judged(facts.judged);
+        let request = request.with_source_ip_trust(facts.source_ip_trust);
         match self.authorize(request).await {
             Decision::Allow(context) => Caller::read(&context.fields(), facts),
-            Decision::Deny(denial) => Err(Error::new(denial.cause.into(), denial.cause.message())),
+            Decision::Deny { reason, .. } => Err(Error::new(reason.into(), reason.message())),
             Decision::Unauthorized(_) => Err(Error::unauthenticated()),
             Decision::Unavailable(_) => Err(Error::temporarily_unavailable()),
         }
     }
 }
 
-impl From<Cause> for Kind {
-    fn from(cause: Cause) -> Self {
-        match cause {
-            Cause::IpNotAllowed => Self::IpNotAllowed,
-            Cause::IpUnknown => Self::IpUnknown,
-            Cause::InsufficientScope => Self::InsufficientScope,
-            Cause::Forbidden => Self::Forbidden,
-            Cause::PlanUpgradeRequired => Self::PlanUpgradeRequired,
+impl From<DenyReason> for Kind {
+    fn from(reason: DenyReason) -> Self {
+        match reason {
+            DenyReason::IpNotAllowed => Self::IpNotAllowed,
+            DenyReason::IpUnknown => Self::IpUnknown,
+            DenyReason::InsufficientScope => Self::InsufficientScope,
+            DenyReason::Forbidden => Self::Forbidden,
+            DenyReason::PlanUpgradeRequired => Self::PlanUpgradeRequired,
         }
     }
 }

@@ -6,7 +6,7 @@ use domain::{
     allowlist::Allowlist,
     ids::{ClientId, Guid, SecretId},
     key::Owner,
-    kind::Kind,
+    key_mode::KeyMode,
     role::Role,
     scope::ScopeSet,
     time::Timestamp,
@@ -30,12 +30,12 @@ pub struct Context {
     /// What the person is who calls by a personal key.
     pub role: Option<Role>,
     /// Sandbox or live.
-    pub environment: Kind,
+    pub environment: KeyMode,
     /// The token; a personal key is sent itself.
     pub jti: Option<Guid>,
     /// The secret that obtained the token, or that was sent.
     pub sid: SecretId,
-    /// The allowlist sealed into the token, or the personal key's own: it bounds what the caller may confer.
+    /// The allowlist sealed into the token, or the personal key's own: it bounds what the caller may delegate.
     pub ip_allowlist: Allowlist,
     /// When the credential ends, where that is known.
     pub expires_at: Option<Timestamp>,

@@ -3,16 +3,16 @@
 
 use domain::{
     allowlist::{Admission, Allowlist},
-    feed::{Credential, Feed, Refusal, Standing},
+    feed::{Credential, Feed, Freshness, Invalidation},
     ids::ClientId,
     time::Timestamp,
 };
 use jwt::{Claims, Verified};
-use web::proxy::Judged;
+use web::proxy::SourceIpTrust;
 
 use crate::{
     context::Context,
-    decision::{Cause, Decision, Denial, KeyRefusal, Stop, Unauthorized, Unavailable},
+    decision::{CredentialError, Decision, DenyReason, KeyError, Unauthorized, Unavailable},
     personal_key::PersonalKey,
     request::{Moment, Request},
     routes::Who,
@@ -46,46 +46,53 @@ pub fn decide(
         Err(reason) => return Decision::Unauthorized(reason),
     };
     let moment = request.moment(now);
-    let cause = match stop(settings, presented, feed, moment) {
-        None => denial(settings, presented, request),
-        Some(Stop::Denied(cause)) => Some(cause),
-        Some(Stop::Unauthorized(reason)) => return Decision::Unauthorized(reason),
-        Some(Stop::Unavailable(unavailable)) => return Decision::Unavailable(unavailable),
+    let reason = match credential_error(settings, presented, feed, moment) {
+        None => deny_reason(settings, presented, request),
+        Some(CredentialError::Denied(reason)) => Some(reason),
+        Some(CredentialError::Unauthorized(reason)) => return Decision::Unauthorized(reason),
+        Some(CredentialError::Unavailable(unavailable)) => return Decision::Unavailable(unavailable),
     };
-    match cause {
+    match reason {
         // The next moment may know it.
-        Some(Cause::IpUnknown) if request.judged == Judged::Undetermined => Decision::Unavailable(Unavailable::Address),
-        Some(cause) => Decision::Deny(Denial { cause, client_id: presented.client_id() }),
+        Some(DenyReason::IpUnknown) if request.source_ip_trust == SourceIpTrust::Undetermined => {
+            Decision::Unavailable(Unavailable::Address)
+        }
+        Some(reason) => Decision::Deny { reason, client_id: presented.client_id() },
         None => Decision::Allow(presented.context(moment)),
     }
 }
 
 /// What keeps the credential from working at this moment; the address and the route are not asked.
-pub(crate) fn stop(settings: &Settings, presented: Presented<'_>, feed: &Feed, moment: Moment) -> Option<Stop> {
+pub(crate) fn credential_error(
+    settings: &Settings,
+    presented: Presented<'_>,
+    feed: &Feed,
+    moment: Moment,
+) -> Option<CredentialError> {
     if let Some(reason) = presented.fault(settings, moment.latest()) {
-        return Some(Stop::Unauthorized(reason));
+        return Some(CredentialError::Unauthorized(reason));
     }
-    if feed.standing(moment.now, moment.request) == Standing::Stale {
-        return Some(Stop::Unavailable(Unavailable::Feed));
+    if feed.freshness(moment.now, moment.request) == Freshness::Stale {
+        return Some(CredentialError::Unavailable(Unavailable::Feed));
     }
-    if let Some(refusal) = presented.verdict(feed, moment.latest()) {
-        return Some(Stop::Unauthorized(Unauthorized::Withdrawn(refusal)));
+    if let Some(invalidation) = presented.verdict(feed, moment.latest()) {
+        return Some(CredentialError::Unauthorized(Unauthorized::Invalidated(invalidation)));
     }
     match presented {
         Presented::Token(_) => None,
-        Presented::Key(key) => key.stop(moment.latest()),
+        Presented::Key(key) => key.credential_error(moment.latest()),
     }
 }
 
-fn denial(settings: &Settings, presented: Presented<'_>, request: &Request) -> Option<Cause> {
+fn deny_reason(settings: &Settings, presented: Presented<'_>, request: &Request) -> Option<DenyReason> {
     match presented.ip_allowlist().admission(request.source_ip) {
         Admission::Admitted => {}
-        Admission::NotListed => return Some(Cause::IpNotAllowed),
-        Admission::AddressUnknown => return Some(Cause::IpUnknown),
+        Admission::NotListed => return Some(DenyReason::IpNotAllowed),
+        Admission::AddressUnknown => return Some(DenyReason::IpUnknown),
     }
     match settings.routes.rule(&request.route) {
-        None => Some(Cause::Forbidden),
-        Some((_, rule)) => rule.denial(presented.who()),
+        None => Some(DenyReason::Forbidden),
+        Some((_, rule)) => rule.deny_reason(presented.who()),
     }
 }
 
@@ -94,17 +101,17 @@ impl<'a> Presented<'a> {
     fn fault(self, settings: &Settings, now: Timestamp) -> Option<Unauthorized> {
         match self {
             Self::Token(verified) => match verified.check(&settings.expected, now) {
-                Err(refusal) => Some(Unauthorized::Token(refusal)),
+                Err(error) => Some(Unauthorized::Token(error)),
                 Ok(()) => verified.claims().owner.user().map(|_| Unauthorized::PersonalToken),
             },
             Self::Key(key) => {
                 let accepted = settings.expected.audience(key.key().kind).is_some();
-                (!accepted).then_some(Unauthorized::Key(KeyRefusal::KindNotAccepted))
+                (!accepted).then_some(Unauthorized::Key(KeyError::KindNotAccepted))
             }
         }
     }
 
-    fn verdict(self, feed: &Feed, now: Timestamp) -> Option<Refusal> {
+    fn verdict(self, feed: &Feed, now: Timestamp) -> Option<Invalidation> {
         match self {
             Self::Token(verified) => verdict(feed, verified.claims(), now),
             Self::Key(key) => key.verdict(feed, now),
@@ -144,7 +151,7 @@ impl<'a> Presented<'a> {
     }
 }
 
-fn verdict(feed: &Feed, claims: &Claims, now: Timestamp) -> Option<Refusal> {
+fn verdict(feed: &Feed, claims: &Claims, now: Timestamp) -> Option<Invalidation> {
     let credential = Credential {
         client_id: &claims.client_id.to_string(),
         secret: &claims.sid.to_string(),

@@ -2,7 +2,7 @@
 
 use domain::{
     error::PLAN_UPGRADE_REQUIRED,
-    feed::{Fact, Refusal},
+    feed::{Fact, Invalidation},
     ids::ClientId,
 };
 
@@ -13,26 +13,22 @@ use crate::{bearer::NoBearer, context::Context};
 pub enum Decision {
     /// It passes, and the API learns this.
     Allow(Context),
-    /// 403, with a reason that the caller may know.
-    Deny(Denial),
+    /// 403 to a caller that is known.
+    Deny {
+        /// Why; the caller may know.
+        reason: DenyReason,
+        /// The caller's key.
+        client_id: ClientId,
+    },
     /// The one static 401; the reason is for the log.
     Unauthorized(Unauthorized),
     /// 503: nobody can tell right now, so nobody passes.
     Unavailable(Unavailable),
 }
 
-/// A refusal of a caller that is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Denial {
-    /// Why.
-    pub cause: Cause,
-    /// Whom.
-    pub client_id: ClientId,
-}
-
 /// Why a known caller is refused: a closed vocabulary, since gateway responses substitute it into JSON without escaping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Cause {
+pub enum DenyReason {
     /// CYB-7.
     IpNotAllowed,
     /// The credential has an allowlist and the event no address.
@@ -45,8 +41,8 @@ pub enum Cause {
     PlanUpgradeRequired,
 }
 
-impl Cause {
-    /// Every cause, for the error reference.
+impl DenyReason {
+    /// Every reason, for the error reference.
     pub const ALL: [Self; 5] =
         [Self::IpNotAllowed, Self::IpUnknown, Self::InsufficientScope, Self::Forbidden, Self::PlanUpgradeRequired];
 
@@ -81,18 +77,18 @@ pub enum Unauthorized {
     /// It presents no bearer credential.
     NoBearer(NoBearer),
     /// The token is not to be believed.
-    Token(jwt::Refusal),
+    Token(jwt::VerificationError),
     /// A token of a personal key. None is issued: it would keep the role and scopes that its user had then (CBM-1).
     PersonalToken,
     /// The secret is none of a personal key that works.
-    Key(KeyRefusal),
+    Key(KeyError),
     /// The revocation feed has something against it.
-    Withdrawn(Refusal),
+    Invalidated(Invalidation),
 }
 
 /// Why a secret does not pass as a bearer credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum KeyRefusal {
+pub enum KeyError {
     /// This deployment takes tokens alone.
     Off,
     /// No such key, or not its secret; nobody is told which.
@@ -113,7 +109,7 @@ pub enum KeyRefusal {
     Revoked,
 }
 
-impl KeyRefusal {
+impl KeyError {
     /// Every one, for tests.
     #[cfg(test)]
     pub(crate) const ALL: [Self; 9] = [
@@ -151,10 +147,10 @@ impl Unauthorized {
             Self::NoBearer(NoBearer::Absent) => "credential_absent",
             Self::NoBearer(NoBearer::Repeated) => "credential_repeated",
             Self::NoBearer(NoBearer::Malformed) => "credential_malformed",
-            Self::Token(refusal) => refusal.name(),
+            Self::Token(error) => error.name(),
             Self::PersonalToken => "token_of_personal_key",
-            Self::Key(refusal) => refusal.name(),
-            Self::Withdrawn(Refusal::Revoked(fact)) => match fact {
+            Self::Key(error) => error.name(),
+            Self::Invalidated(Invalidation::Revoked(fact)) => match fact {
                 Fact::Key => "key_revoked",
                 Fact::Secret => "secret_revoked",
                 Fact::Token => "token_revoked",
@@ -162,7 +158,7 @@ impl Unauthorized {
                 Fact::Owner => "owner_revoked",
                 Fact::Organization => "organization_revoked",
             },
-            Self::Withdrawn(Refusal::Suspended(fact)) => match fact {
+            Self::Invalidated(Invalidation::Suspended(fact)) => match fact {
                 Fact::Key => "key_suspended",
                 Fact::Secret => "secret_suspended",
                 Fact::Token => "token_suspended",
@@ -171,7 +167,7 @@ impl Unauthorized {
                 Fact::Organization => "organization_suspended",
             },
             // Past an end that was set after the token was issued.
-            Self::Withdrawn(Refusal::Expired(fact)) => match fact {
+            Self::Invalidated(Invalidation::Expired(fact)) => match fact {
                 Fact::Key => "key_expired",
                 Fact::Secret => "secret_ended",
                 Fact::Token => "token_expired",
@@ -211,8 +207,8 @@ impl Unavailable {
 
 /// Why a credential does not work, wherever it is sent and whatever for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stop {
+pub(crate) enum CredentialError {
     Unauthorized(Unauthorized),
-    Denied(Cause),
+    Denied(DenyReason),
     Unavailable(Unavailable),
 }

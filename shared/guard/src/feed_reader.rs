@@ -7,7 +7,7 @@ use std::{
 };
 
 use domain::{
-    feed::{Feed, Rules, Standing},
+    feed::{Feed, Freshness, Rules},
     time::{Clock, Timestamp},
 };
 use store::Store;
@@ -33,7 +33,7 @@ impl FeedReader {
     /// The feed after whatever reading its age asks for. It may still be stale: the decision finds that out.
     pub(crate) async fn current(&self, request_time: Option<Timestamp>) -> Arc<Feed> {
         let known = self.known();
-        if known.standing((self.clock)(), request_time) == Standing::Fresh {
+        if known.freshness((self.clock)(), request_time) == Freshness::Fresh {
             return known;
         }
         self.flight.join(async || self.read_again().await).await;
@@ -46,8 +46,8 @@ impl FeedReader {
     }
 
     /// Reads it ahead of the first call, when a connection takes longer and nobody waits.
-    pub(crate) async fn warm(&self, patience: Duration) {
-        self.flight.join(async || _ = self.read(patience).await).await;
+    pub(crate) async fn warm(&self, timeout: Duration) {
+        self.flight.join(async || _ = self.read(timeout).await).await;
     }
 
     async fn read_again(&self) {
@@ -58,10 +58,10 @@ impl FeedReader {
         }
     }
 
-    async fn read(&self, patience: Duration) -> Result<(), ()> {
+    async fn read(&self, timeout: Duration) -> Result<(), ()> {
         let mut feed = Feed::clone(&self.known());
         let from = feed.query_start((self.clock)());
-        let read = self.store.read_feed(from, patience).await.map_err(|error| not_read(&error))?;
+        let read = self.store.read_feed(from, timeout).await.map_err(|error| not_read(&error))?;
         let (entries, exchange) = read;
         feed.absorb(entries, &exchange).map_err(|error| not_read(&error))?;
         *self.feed.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(feed);

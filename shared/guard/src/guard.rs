@@ -9,10 +9,10 @@ use domain::{
     secret::PlainSecret,
     time::{Clock, Timestamp},
 };
-use jwt::{Refusal, Verified};
+use jwt::{VerificationError, Verified};
 use serde_json::Value;
 use store::Store;
-use web::proxy::{Judged, TrustedProxy};
+use web::proxy::{SourceIpTrust, TrustedProxy};
 
 use crate::{
     bearer::Bearer,
@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// How long a read at start-up may take: the first one opens the connection.
-const WARM_PATIENCE: Duration = Duration::from_secs(2);
+const WARM_UP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Decides about requests. One for each set of settings, shared by all requests of the instance.
 pub struct Guard {
@@ -69,19 +69,19 @@ impl Guard {
 
     /// The same guard behind a trusted proxy, if there is one: events that it is asked about come from where that proves.
     #[must_use]
-    pub fn behind(self, proxy: Option<TrustedProxy>) -> Self {
+    pub fn with_trusted_proxy(self, proxy: Option<TrustedProxy>) -> Self {
         Self { proxy, ..self }
     }
 
     /// Reads keys, feed and peppers ahead of the first call. What cannot be read is asked for again by each call.
     pub async fn warm(&self) {
-        let personal_keys = Box::pin(self.personal_keys.warm(WARM_PATIENCE));
+        let personal_keys = Box::pin(self.personal_keys.warm(WARM_UP_TIMEOUT));
         let proxy = async {
             if let Some(proxy) = &self.proxy {
                 proxy.warm().await;
             }
         };
-        tokio::join!(self.keys.warm(WARM_PATIENCE), self.feed.warm(WARM_PATIENCE), personal_keys, proxy);
+        tokio::join!(self.keys.warm(WARM_UP_TIMEOUT), self.feed.warm(WARM_UP_TIMEOUT), personal_keys, proxy);
     }
 
     /// What it decides by.
@@ -90,22 +90,22 @@ impl Guard {
         &self.settings
     }
 
-    /// Judges where an event's request comes from, before anything of it is read.
-    pub async fn settle(&self, event: &mut Value) -> Judged {
+    /// Resolves the address that an event's request comes from, before anything of it is read.
+    pub async fn resolve_source_ip(&self, event: &mut Value) -> SourceIpTrust {
         match &self.proxy {
-            Some(proxy) => proxy.settle(event).await,
-            None => Judged::Direct,
+            Some(proxy) => proxy.resolve_source_ip(event).await,
+            None => SourceIpTrust::Direct,
         }
     }
 
     /// Decides about a request, and logs a refusal.
     pub async fn authorize(&self, request: Request) -> Decision {
-        let (decision, client_id) = self.judge(&request).await;
-        log::refusal(&decision, client_id, &request, &self.settings.routes);
+        let (decision, client_id) = self.evaluate(&request).await;
+        log::log_decision(&decision, client_id, &request, &self.settings.routes);
         decision
     }
 
-    async fn judge(&self, request: &Request) -> (Decision, Option<ClientId>) {
+    async fn evaluate(&self, request: &Request) -> (Decision, Option<ClientId>) {
         let bearer = match &request.credential {
             Ok(bearer) => bearer,
             Err(why) => return (Decision::Unauthorized(Unauthorized::NoBearer(*why)), None),
@@ -126,7 +126,7 @@ impl Guard {
         (decision, presented.ok().map(Presented::client_id).or(named))
     }
 
-    /// What the credential is, or why it is nothing, and the feed to judge it by.
+    /// What the credential is, or why it is nothing, and the feed to evaluate it by.
     pub(crate) async fn identify(
         &self,
         bearer: &Bearer,
@@ -149,12 +149,12 @@ impl Guard {
     }
 
     /// The claims of a token, or why it has none to believe.
-    async fn verify(&self, token: &Bearer, now: Timestamp) -> Result<Result<Arc<Verified>, Refusal>, Unavailable> {
+    async fn verify(&self, token: &Bearer, now: Timestamp) -> Result<Result<Arc<Verified>, VerificationError>, Unavailable> {
         let keys = self.keys.current(now).await.ok_or(Unavailable::Keys)?;
         let mut verified = self.tokens.verify(token, &keys, now);
-        if let Err(Refusal::UnknownKey) = verified {
+        if let Err(VerificationError::UnknownKey) = verified {
             // It may have been published since they were read.
-            let keys = self.keys.look_again(now).await.ok_or(Unavailable::Keys)?;
+            let keys = self.keys.refresh_for_unknown_kid(now).await.ok_or(Unavailable::Keys)?;
             verified = self.tokens.verify(token, &keys, now);
         }
         Ok(verified)

@@ -1,13 +1,13 @@
 //! What a credential is and whether it works, without a request that uses it: for introspection (RFC 7662).
 
-use domain::{feed::Refusal, time::Timestamp};
+use domain::{feed::Invalidation, time::Timestamp};
 use jwt::Claims;
 
 use crate::{
     bearer::Bearer,
     context::Context,
-    decide::{Presented, stop},
-    decision::{KeyRefusal, Stop, Unauthorized, Unavailable},
+    decide::{Presented, credential_error},
+    decision::{CredentialError, KeyError, Unauthorized, Unavailable},
     guard::Guard,
 };
 
@@ -41,11 +41,11 @@ impl Guard {
         let (identified, feed) = self.identify(&bearer, secret.as_ref(), time).await?;
         let Ok(identified) = identified else { return Ok(None) };
         let (presented, moment) = (identified.presented(), self.moment(time));
-        let (inactive, ended) = match stop(&self.settings, presented, &feed, moment) {
+        let (inactive, ended) = match credential_error(&self.settings, presented, &feed, moment) {
             None => (None, false),
-            Some(Stop::Unauthorized(reason)) => (Some(reason.name()), is_final(reason)),
-            Some(Stop::Denied(cause)) => (Some(cause.message_code()), false),
-            Some(Stop::Unavailable(unavailable)) => return Err(unavailable),
+            Some(CredentialError::Unauthorized(reason)) => (Some(reason.name()), is_final(reason)),
+            Some(CredentialError::Denied(reason)) => (Some(reason.message_code()), false),
+            Some(CredentialError::Unavailable(unavailable)) => return Err(unavailable),
         };
         let (claims, issued_at, key_created) = match presented {
             Presented::Token(verified) => {
@@ -61,8 +61,8 @@ impl Guard {
 const fn is_final(reason: Unauthorized) -> bool {
     matches!(
         reason,
-        Unauthorized::Token(jwt::Refusal::Expired)
-            | Unauthorized::Withdrawn(Refusal::Revoked(_))
-            | Unauthorized::Key(KeyRefusal::Revoked)
+        Unauthorized::Token(jwt::VerificationError::Expired)
+            | Unauthorized::Invalidated(Invalidation::Revoked(_))
+            | Unauthorized::Key(KeyError::Revoked)
     )
 }

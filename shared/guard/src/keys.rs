@@ -6,8 +6,8 @@ use std::{
 };
 
 use domain::{
-    kind::Kind,
-    signing::{TRUST_REFRESHED, TRUST_USABLE},
+    key_mode::KeyMode,
+    signing::{TRUST_REFRESH_INTERVAL, TRUST_TTL},
     time::{Clock, Timestamp},
 };
 use jwt::{Jwk, Verifier};
@@ -16,15 +16,15 @@ use store::{PublishedKey, Store};
 use crate::flight::Flight;
 
 /// An unknown `kid` costs whoever presents it nothing: it causes a read at most this often.
-const PAUSE: Duration = Duration::from_secs(3);
+const MIN_READ_INTERVAL: Duration = Duration::from_secs(3);
 /// How long a read may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+const READ_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The keys of this instance.
 pub(crate) struct Keys {
     store: Store,
     clock: Clock,
-    kinds: Vec<Kind>,
+    kinds: Vec<KeyMode>,
     known: RwLock<Known>,
     flight: Flight,
 }
@@ -49,9 +49,9 @@ enum Age {
 impl Known {
     fn age(&self, now: Timestamp) -> Age {
         let Some(read_at) = self.read_at else { return Age::Stale };
-        if now < read_at || now >= read_at + TRUST_USABLE {
+        if now < read_at || now >= read_at + TRUST_TTL {
             Age::Stale
-        } else if now >= read_at + TRUST_REFRESHED {
+        } else if now >= read_at + TRUST_REFRESH_INTERVAL {
             Age::Ageing
         } else {
             Age::Fresh
@@ -60,12 +60,12 @@ impl Known {
 
     /// Whether another try may be made already. While nothing is published at all, a try is always worth it.
     fn may_try(&self, now: Timestamp) -> bool {
-        self.verifier.is_empty() || self.tried_at.is_none_or(|tried| now < tried || now >= tried + PAUSE)
+        self.verifier.is_empty() || self.tried_at.is_none_or(|tried| now < tried || now >= tried + MIN_READ_INTERVAL)
     }
 }
 
 impl Keys {
-    pub(crate) fn new(store: Store, clock: Clock, kinds: Vec<Kind>) -> Self {
+    pub(crate) fn new(store: Store, clock: Clock, kinds: Vec<KeyMode>) -> Self {
         Self { store, clock, kinds, known: RwLock::default(), flight: Flight::default() }
     }
 
@@ -75,7 +75,7 @@ impl Keys {
         match known.age(self.moment(now)) {
             Age::Fresh => return Some(known.verifier),
             Age::Ageing if !known.may_try(now) => return Some(known.verifier),
-            Age::Ageing | Age::Stale => self.flight.join(async || self.read(PATIENCE).await).await,
+            Age::Ageing | Age::Stale => self.flight.join(async || self.read(READ_TIMEOUT).await).await,
         }
         let known = self.known();
         (known.age(self.moment(now)) != Age::Stale).then_some(known.verifier)
@@ -83,17 +83,17 @@ impl Keys {
 
     /// The verifier to ask once more about a key that the last one did not know, after a read unless it is too soon for one;
     /// nothing when the newest read failed: then nobody knows whether the key is published.
-    pub(crate) async fn look_again(&self, now: Timestamp) -> Option<Arc<Verifier>> {
+    pub(crate) async fn refresh_for_unknown_kid(&self, now: Timestamp) -> Option<Arc<Verifier>> {
         if self.known().may_try(self.moment(now)) {
-            self.flight.join(async || self.read(PATIENCE).await).await;
+            self.flight.join(async || self.read(READ_TIMEOUT).await).await;
         }
         let known = self.known();
         (!known.failed).then_some(known.verifier)
     }
 
     /// Reads them ahead of the first call.
-    pub(crate) async fn warm(&self, patience: Duration) {
-        self.flight.join(async || self.read(patience).await).await;
+    pub(crate) async fn warm(&self, timeout: Duration) {
+        self.flight.join(async || self.read(timeout).await).await;
     }
 
     /// Never before the clock's: since a request's moment was taken, another may have read the keys.
@@ -105,10 +105,9 @@ impl Keys {
         self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn read(&self, patience: Duration) {
+    async fn read(&self, timeout: Duration) {
         let sent = (self.clock)();
-        let read =
-            tokio::time::timeout(patience, self.published()).await.unwrap_or_else(|_| Err("the read took too long".into()));
+        let read = tokio::time::timeout(timeout, self.published()).await.unwrap_or_else(|_| Err("the read took too long".into()));
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.tried_at = Some(sent);
         known.failed = read.is_err();
@@ -168,7 +167,7 @@ mod tests {
         let jwk = serde_json::from_value(serde_json::json!({"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256",
             "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
             "kid": "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s"}));
-        let verifier = Arc::new(Verifier::new([(Kind::Sandbox, jwk.unwrap())]).unwrap());
+        let verifier = Arc::new(Verifier::new([(KeyMode::Sandbox, jwk.unwrap())]).unwrap());
         let known = Known { verifier, read_at: Some(at(0)), tried_at: Some(at(0)), failed: false };
         assert!(!known.may_try(at(0)) && !known.may_try(at(2_999)));
         assert!(known.may_try(at(3_000)) && known.may_try(at(-1)));

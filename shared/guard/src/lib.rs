@@ -31,7 +31,7 @@ mod tests;
 pub use bearer::{Bearer, NoBearer};
 pub use context::Context;
 pub use decide::{Presented, decide};
-pub use decision::{Cause, Decision, Denial, KeyRefusal, Unauthorized, Unavailable};
+pub use decision::{Decision, DenyReason, KeyError, Unauthorized, Unavailable};
 pub use guard::Guard;
 pub use inspect::Inspection;
 pub use personal_key::PersonalKey;

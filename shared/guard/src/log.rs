@@ -2,7 +2,7 @@
 
 use domain::ids::ClientId;
 use tracing::field::display;
-use web::proxy::Judged;
+use web::proxy::SourceIpTrust;
 
 use crate::{
     decision::Decision,
@@ -11,16 +11,16 @@ use crate::{
 };
 
 /// Logs a decision that is not an allow. Refusals are the caller's business; what keeps us from deciding is ours.
-pub(crate) fn refusal(decision: &Decision, client_id: Option<ClientId>, request: &Request, routes: &Routes) {
+pub(crate) fn log_decision(decision: &Decision, client_id: Option<ClientId>, request: &Request, routes: &Routes) {
     let (outcome, reason) = match decision {
         Decision::Allow(_) => return,
-        Decision::Deny(denial) => ("denied", denial.cause.message_code()),
+        Decision::Deny { reason, .. } => ("denied", reason.message_code()),
         Decision::Unauthorized(why) => ("unauthorized", why.name()),
         Decision::Unavailable(why) => ("unavailable", why.name()),
     };
     let client_id = client_id.map(display);
     let source_ip = request.source_ip.map(display);
-    let via = (request.judged == Judged::Proxied).then_some("proxy");
+    let via = (request.source_ip_trust == SourceIpTrust::Proxied).then_some("proxy");
     let request_id = request.id.as_deref();
     let route = route(request, routes);
     if outcome == "unavailable" {
@@ -47,7 +47,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        decision::{Cause, Denial, KeyRefusal, Unauthorized, Unavailable},
+        decision::{DenyReason, KeyError, Unauthorized, Unavailable},
         testing::{
             person::{KEY, secret},
             world::{SANDBOX, World, claims, request},
@@ -72,7 +72,8 @@ mod tests {
         let lines = Lines::default();
         let writer = lines.clone();
         let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone()).finish();
-        tracing::subscriber::with_default(subscriber, || refusal(decision, client_id, request, &World::new().settings.routes));
+        let routes = World::new().settings.routes;
+        tracing::subscriber::with_default(subscriber, || log_decision(decision, client_id, request, &routes));
         let bytes = lines.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }
@@ -80,9 +81,9 @@ mod tests {
     #[test]
     fn a_refusal_is_one_line_that_says_who_where_and_why() {
         let request = request("x").with_id(Some("7f1b2a3c".into()));
-        let denial = Denial { cause: Cause::IpNotAllowed, client_id: claims().client_id };
-        let line: serde_json::Value =
-            serde_json::from_str(&logged(&Decision::Deny(denial), Some(denial.client_id), &request)).unwrap();
+        let client_id = claims().client_id;
+        let denied = Decision::Deny { reason: DenyReason::IpNotAllowed, client_id };
+        let line: serde_json::Value = serde_json::from_str(&logged(&denied, Some(client_id), &request)).unwrap();
         for (member, value) in [
             ("outcome", "denied"),
             ("reason", "ip_not_allowed"),
@@ -103,13 +104,13 @@ mod tests {
         let token = SANDBOX.token(&claims());
         let route = Route::Concrete { method: "GET".into(), path: format!("/secrets/{token}") };
         let by_token = Request { route, ..request(&token) };
-        let line = logged(&Decision::Unauthorized(Unauthorized::Token(jwt::Refusal::Expired)), None, &by_token);
+        let line = logged(&Decision::Unauthorized(Unauthorized::Token(jwt::VerificationError::Expired)), None, &by_token);
         assert!(line.contains("token_expired") && line.contains("unlisted"));
         assert!(!line.contains(&token[..20]) && !line.contains("secrets"), "{line}");
 
         let route = Route::Concrete { method: "GET".into(), path: format!("/{}", secret()) };
         let request = Request { route, ..request(&secret()) };
-        let refused = Decision::Unauthorized(Unauthorized::Key(KeyRefusal::WrongSecret));
+        let refused = Decision::Unauthorized(Unauthorized::Key(KeyError::WrongSecret));
         let line = logged(&refused, Some(KEY), &request);
         assert!(line.contains("secret_wrong") && line.contains(&KEY.to_string()));
         assert!(!line.contains(&secret()[30..]), "{line}");

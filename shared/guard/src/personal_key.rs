@@ -1,7 +1,7 @@
 //! A personal key as it was read (CBM-1): everything that a decision about it needs, beside the clock, the feed and the request.
 
 use domain::{
-    feed::{Credential, Feed, Footprint, Refusal},
+    feed::{Credential, Feed, Footprint, Invalidation},
     gate::Gates,
     ids::{Guid, SecretId},
     key::{Effective, Key, Term},
@@ -12,7 +12,7 @@ use domain::{
 
 use crate::{
     context::Context,
-    decision::{Cause, KeyRefusal, Stop, Unauthorized},
+    decision::{CredentialError, DenyReason, KeyError, Unauthorized},
 };
 
 /// A key whose secret was presented, its user and its organization's gate. What they are at a moment is asked at that moment.
@@ -70,7 +70,7 @@ impl PersonalKey {
     }
 
     /// What the feed has against it.
-    pub(crate) fn verdict(&self, feed: &Feed, now: Timestamp) -> Option<Refusal> {
+    pub(crate) fn verdict(&self, feed: &Feed, now: Timestamp) -> Option<Invalidation> {
         feed.verdict(&self.credential(), now)
     }
 
@@ -94,17 +94,17 @@ impl PersonalKey {
     }
 
     /// Why it does not work at `now`. The secret first: who has none that works learns nothing of the key.
-    pub(crate) fn stop(&self, now: Timestamp) -> Option<Stop> {
-        let refused = |refusal| Some(Stop::Unauthorized(Unauthorized::Key(refusal)));
+    pub(crate) fn credential_error(&self, now: Timestamp) -> Option<CredentialError> {
+        let refused = |error| Some(CredentialError::Unauthorized(Unauthorized::Key(error)));
         if self.term(now).is_none() {
-            return refused(KeyRefusal::SecretEnded);
+            return refused(KeyError::SecretEnded);
         }
         match self.key.effective(&self.gates, now) {
             Effective::Active => None,
-            Effective::Inactive => Some(Stop::Denied(Cause::PlanUpgradeRequired)),
-            Effective::Deactivated => refused(KeyRefusal::Deactivated),
-            Effective::Expired => refused(KeyRefusal::Expired),
-            Effective::Revoked => refused(KeyRefusal::Revoked),
+            Effective::Inactive => Some(CredentialError::Denied(DenyReason::PlanUpgradeRequired)),
+            Effective::Deactivated => refused(KeyError::Deactivated),
+            Effective::Expired => refused(KeyError::Expired),
+            Effective::Revoked => refused(KeyError::Revoked),
         }
     }
 

@@ -15,7 +15,7 @@ use std::{
 
 use credentials::{matching, pepper::PepperSource};
 use domain::{
-    feed::{Feed, Footprint, Standing},
+    feed::{Feed, Footprint, Freshness},
     scope::Catalogue,
     secret::PlainSecret,
     time::{Clock, Timestamp},
@@ -23,7 +23,7 @@ use domain::{
 use store::Store;
 
 use crate::{
-    decision::{KeyRefusal, Unavailable},
+    decision::{KeyError, Unavailable},
     feed_reader::FeedReader,
     flights::Flights,
     memory::{Digest, Memory},
@@ -33,13 +33,13 @@ use crate::{
 };
 
 /// From this age on a reading is not used, whatever the feed says.
-const USABLE: Duration = Duration::from_mins(1);
+const TTL: Duration = Duration::from_mins(1);
 /// How long a reading may take: the key with its secrets, the peppers if they are not known yet, the gates.
-const PATIENCE: Duration = Duration::from_secs(2);
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often a call reads a key that changes while it is read.
-const READINGS: u32 = 3;
+const MAX_READS: u32 = 3;
 /// How long a call waits until its first use of a new secret is noted.
-const NOTE_PATIENCE: Duration = Duration::from_secs(1);
+const NOTE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A personal key, and for how long what was read of it is good.
 #[derive(Debug)]
@@ -65,15 +65,15 @@ impl Known {
 
     /// Whether it is young enough, and nothing that touches it was first seen since.
     pub(crate) fn is_good(&self, feed: &Feed, now: Timestamp) -> bool {
-        self.read_at <= now && now <= self.read_at + USABLE && self.key.footprint(feed) == self.footprint
+        self.read_at <= now && now <= self.read_at + TTL && self.key.footprint(feed) == self.footprint
     }
 }
 
 /// What a reading gives: the key, or why it is none.
-type Reading = Result<Result<Arc<Known>, KeyRefusal>, Unavailable>;
+type Reading = Result<Result<Arc<Known>, KeyError>, Unavailable>;
 
 /// What was found, and the feed to decide by: the newest, to which the finding was compared.
-pub(crate) type Found = (Result<Arc<Known>, KeyRefusal>, Arc<Feed>);
+pub(crate) type Found = (Result<Arc<Known>, KeyError>, Arc<Feed>);
 
 /// The personal keys of this instance.
 pub(crate) struct PersonalKeys {
@@ -101,10 +101,10 @@ impl PersonalKeys {
     }
 
     /// Reads the peppers ahead of the first key.
-    pub(crate) async fn warm(&self, patience: Duration) {
+    pub(crate) async fn warm(&self, timeout: Duration) {
         if let Some(peppers) = &self.peppers {
             // What goes wrong is in the log, and asked for again by the first key.
-            _ = tokio::time::timeout(patience, peppers.peppers()).await;
+            _ = tokio::time::timeout(timeout, peppers.peppers()).await;
         }
     }
 
@@ -116,8 +116,8 @@ impl PersonalKeys {
         feeds: &FeedReader,
         request: Option<Timestamp>,
     ) -> Result<Found, Unavailable> {
-        let Some(peppers) = &self.peppers else { return Ok((Err(KeyRefusal::Off), feeds.known())) };
-        for _ in 0..READINGS {
+        let Some(peppers) = &self.peppers else { return Ok((Err(KeyError::Off), feeds.known())) };
+        for _ in 0..MAX_READS {
             let feed = self.usable(feeds, request).await?;
             if let Some(known) = self.known.get(&digest, |known| known.is_good(&feed, self.now(request))) {
                 return Ok((Ok(known), feed));
@@ -148,7 +148,7 @@ impl PersonalKeys {
         // On its own, since it must not be given up half-way with the call: its entry is then visible in time or written again.
         let store = self.store.clone();
         let started = tokio::spawn(async move { store.start_grace(client_id, secret).await });
-        let cause = match tokio::time::timeout(NOTE_PATIENCE, started).await {
+        let cause = match tokio::time::timeout(NOTE_TIMEOUT, started).await {
             Ok(Ok(Ok(_))) => return,
             Ok(Ok(Err(error))) => error.to_string(),
             Ok(Err(error)) => error.to_string(),
@@ -159,8 +159,8 @@ impl PersonalKeys {
 
     async fn usable(&self, feeds: &FeedReader, request: Option<Timestamp>) -> Result<Arc<Feed>, Unavailable> {
         let feed = feeds.current(request).await;
-        let standing = feed.standing((self.clock)(), request);
-        if standing == Standing::Stale { Err(Unavailable::Feed) } else { Ok(feed) }
+        let freshness = feed.freshness((self.clock)(), request);
+        if freshness == Freshness::Stale { Err(Unavailable::Feed) } else { Ok(feed) }
     }
 
     fn now(&self, request: Option<Timestamp>) -> Timestamp {
@@ -170,11 +170,11 @@ impl PersonalKeys {
     async fn read(&self, peppers: &PepperSource, presented: &PlainSecret, digest: Digest, feed_before: &Feed) -> Reading {
         let read_at = (self.clock)();
         let reading = self.read_key(peppers, presented);
-        let key = match tokio::time::timeout(PATIENCE, reading).await.unwrap_or_else(|late| Err(unread(&late)))? {
+        let key = match tokio::time::timeout(READ_TIMEOUT, reading).await.unwrap_or_else(|late| Err(unread(&late)))? {
             Ok(key) => key,
-            Err(refusal) => return Ok(Err(refusal)),
+            Err(error) => return Ok(Err(error)),
         };
-        let works = key.stop((self.clock)()).is_none();
+        let works = key.credential_error((self.clock)()).is_none();
         let known = Arc::new(Known::new(key, read_at, feed_before));
         // Nothing but what lets somebody in is remembered: what is mended works at once.
         if works {
@@ -187,19 +187,19 @@ impl PersonalKeys {
         &self,
         peppers: &PepperSource,
         presented: &PlainSecret,
-    ) -> Result<Result<PersonalKey, KeyRefusal>, Unavailable> {
+    ) -> Result<Result<PersonalKey, KeyError>, Unavailable> {
         let read = self.store.key_with_secrets(presented.client_id()).await.map_err(|error| unread(&error))?;
         let (key, stored) = read.map_or((None, Vec::new()), |(key, stored)| (Some(key), stored));
         let secret = matching::matching(peppers, presented, &stored).await.map_err(|error| unread(&error))?;
-        let (Some(key), Some(secret)) = (key, secret) else { return Ok(Err(KeyRefusal::WrongSecret)) };
+        let (Some(key), Some(secret)) = (key, secret) else { return Ok(Err(KeyError::WrongSecret)) };
         if key.kind != presented.kind() {
-            return Ok(Err(KeyRefusal::WrongKind));
+            return Ok(Err(KeyError::WrongKind));
         }
         if key.owner.user().is_none() {
-            return Ok(Err(KeyRefusal::NotPersonal));
+            return Ok(Err(KeyError::NotPersonal));
         }
         let gates = self.store.gates(&key).await.map_err(|error| unread(&error))?;
-        Ok(PersonalKey::new(key, gates, secret, &self.catalogue).ok_or(KeyRefusal::NotPersonal))
+        Ok(PersonalKey::new(key, gates, secret, &self.catalogue).ok_or(KeyError::NotPersonal))
     }
 }
 

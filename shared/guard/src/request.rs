@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use domain::time::Timestamp;
-use web::proxy::Judged;
+use web::proxy::SourceIpTrust;
 
 use crate::bearer::{Bearer, NoBearer};
 
@@ -12,10 +12,10 @@ use crate::bearer::{Bearer, NoBearer};
 pub struct Request {
     /// What it presents.
     pub credential: Result<Bearer, NoBearer>,
-    /// Its address, as the gateway's `requestContext` has it and nothing else does; behind a trusted proxy as it was judged.
+    /// Its address, as the gateway's `requestContext` has it and nothing else does; behind a trusted proxy as it was resolved.
     pub source_ip: Option<IpAddr>,
     /// How its address came about.
-    pub judged: Judged,
+    pub source_ip_trust: SourceIpTrust,
     /// What it calls.
     pub route: Route,
     /// When the gateway took it in, where the event tells.
@@ -49,7 +49,7 @@ impl Request {
         time: Option<Timestamp>,
     ) -> Self {
         let (credential, route) = (Bearer::of(authorization.into_iter()), Route::Matched(route.into()));
-        Self { credential, source_ip, judged: Judged::Direct, route, time, id: None }
+        Self { credential, source_ip, source_ip_trust: SourceIpTrust::Direct, route, time, id: None }
     }
 
     /// With the gateway's id, for the log.
@@ -60,17 +60,17 @@ impl Request {
 
     /// With how its address came about.
     #[must_use]
-    pub fn judged(self, judged: Judged) -> Self {
-        Self { judged, ..self }
+    pub fn with_source_ip_trust(self, source_ip_trust: SourceIpTrust) -> Self {
+        Self { source_ip_trust, ..self }
     }
 
-    /// The moment to judge it by.
+    /// The moment at which it is evaluated.
     pub(crate) const fn moment(&self, now: Timestamp) -> Moment {
         Moment { now, request: self.time }
     }
 }
 
-/// When something is judged.
+/// When something is evaluated.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     /// By this instance's clock.

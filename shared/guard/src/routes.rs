@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use domain::{
-    error::Kind as ErrorKind,
+    error::Kind,
     operation,
     role::Role,
     scope::{Scope, ScopeSet},
@@ -13,7 +13,7 @@ use serde::{
     de::{Error as _, MapAccess, Visitor},
 };
 
-use crate::{decision::Cause, request::Route};
+use crate::{decision::DenyReason, request::Route};
 
 /// The route table: a JSON object of route to scopes. Any one of the listed scopes opens the route, an empty list any
 /// valid credential but those of the platform's staff, who see no customers' data.
@@ -50,20 +50,20 @@ pub(crate) struct Who<'a> {
 
 impl Rule {
     /// Why the route is closed to this caller.
-    pub(crate) fn denial(&self, who: Who<'_>) -> Option<Cause> {
+    pub(crate) fn deny_reason(&self, who: Who<'_>) -> Option<DenyReason> {
         match self {
-            Self::Scopes(_) if who.role.is_some_and(Role::is_staff) => Some(Cause::Forbidden),
+            Self::Scopes(_) if who.role.is_some_and(Role::is_staff) => Some(DenyReason::Forbidden),
             Self::Scopes(any_of) => {
                 let open = any_of.is_empty() || any_of.iter().any(|scope| who.scopes.has(scope.as_str()));
-                (!open).then_some(Cause::InsufficientScope)
+                (!open).then_some(DenyReason::InsufficientScope)
             }
             // A customer's token is for the APIs that the platform guards, never for the platform.
-            Self::Operation(_) if who.is_customer => Some(Cause::Forbidden),
+            Self::Operation(_) if who.is_customer => Some(DenyReason::Forbidden),
             // How far it reaches is for the function to say: it depends on what is asked for.
             Self::Operation(row) => match row.reach(who.role, who.scopes) {
                 Ok(_) => None,
-                Err(error) if error.kind == ErrorKind::InsufficientScope => Some(Cause::InsufficientScope),
-                Err(_) => Some(Cause::Forbidden),
+                Err(error) if error.kind == Kind::InsufficientScope => Some(DenyReason::InsufficientScope),
+                Err(_) => Some(DenyReason::Forbidden),
             },
         }
     }
@@ -270,20 +270,20 @@ mod tests {
     #[test]
     fn any_one_of_the_listed_scopes_opens_a_route_and_an_empty_list_opens_it_to_all_but_staff() {
         let routes = Routes::parse(r#"{"GET /a": ["banks:read", "accounts:read"], "GET /b": []}"#).unwrap();
-        let denial = |route: &str, role: Option<Role>, held: &str| {
+        let deny_reason = |route: &str, role: Option<Role>, held: &str| {
             let who = Who { role, is_customer: false, scopes: &held.parse().unwrap() };
-            routes.rule(&Route::Matched(route.into())).unwrap().1.denial(who)
+            routes.rule(&Route::Matched(route.into())).unwrap().1.deny_reason(who)
         };
         for role in [None, Some(Role::Viewer), Some(Role::Owner)] {
-            assert_eq!(denial("GET /a", role, "accounts:read"), None);
-            assert_eq!(denial("GET /a", role, "banks:read"), None);
-            assert_eq!(denial("GET /b", role, ""), None);
-            assert_eq!(denial("GET /a", role, "banks:write"), Some(Cause::InsufficientScope));
-            assert_eq!(denial("GET /a", role, ""), Some(Cause::InsufficientScope));
+            assert_eq!(deny_reason("GET /a", role, "accounts:read"), None);
+            assert_eq!(deny_reason("GET /a", role, "banks:read"), None);
+            assert_eq!(deny_reason("GET /b", role, ""), None);
+            assert_eq!(deny_reason("GET /a", role, "banks:write"), Some(DenyReason::InsufficientScope));
+            assert_eq!(deny_reason("GET /a", role, ""), Some(DenyReason::InsufficientScope));
         }
         for role in Role::ALL.into_iter().filter(|role| role.is_staff()) {
-            assert_eq!(denial("GET /a", Some(role), "banks:read"), Some(Cause::Forbidden));
-            assert_eq!(denial("GET /b", Some(role), ""), Some(Cause::Forbidden));
+            assert_eq!(deny_reason("GET /a", Some(role), "banks:read"), Some(DenyReason::Forbidden));
+            assert_eq!(deny_reason("GET /b", Some(role), ""), Some(DenyReason::Forbidden));
         }
     }
 

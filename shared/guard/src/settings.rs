@@ -1,6 +1,6 @@
 //! What a guard accepts, and where it reads.
 
-use domain::{kind::Kind, scope::Catalogue, secret::Brand};
+use domain::{key_mode::KeyMode, scope::Catalogue, secret::Brand};
 use jwt::Expected;
 use runtime::{Env, SettingError};
 
@@ -60,10 +60,11 @@ fn expected(env: &Env) -> Result<Expected, SettingError> {
     }
     let mut expected = Expected::of_issuer(env.required("LATCHKEY_ISSUER")?);
     for name in env.required(ACCEPTED_KINDS)?.split(',') {
-        let kind: Kind = name.parse().map_err(|_| SettingError::new(ACCEPTED_KINDS, "is not sandbox, live or sandbox,live"))?;
+        let kind: KeyMode =
+            name.parse().map_err(|_| SettingError::new(ACCEPTED_KINDS, "is not sandbox, live or sandbox,live"))?;
         let audience = match kind {
-            Kind::Sandbox => SANDBOX_AUDIENCE,
-            Kind::Live => LIVE_AUDIENCE,
+            KeyMode::Sandbox => SANDBOX_AUDIENCE,
+            KeyMode::Live => LIVE_AUDIENCE,
         };
         expected = expected.accepting(kind, env.required(audience)?);
     }
@@ -94,9 +95,9 @@ mod tests {
     fn kinds_that_are_not_named_are_not_accepted() {
         let audience =
             |kinds, kind| Settings::read(&env(&[(ACCEPTED_KINDS, kinds)])).unwrap().expected.audience(kind).map(str::to_owned);
-        assert_eq!(audience("sandbox", Kind::Sandbox).as_deref(), Some("https://sandbox.example"));
-        assert_eq!(audience("sandbox", Kind::Live), None);
-        assert_eq!(audience("sandbox,live", Kind::Live).as_deref(), Some("https://live.example"));
+        assert_eq!(audience("sandbox", KeyMode::Sandbox).as_deref(), Some("https://sandbox.example"));
+        assert_eq!(audience("sandbox", KeyMode::Live), None);
+        assert_eq!(audience("sandbox,live", KeyMode::Live).as_deref(), Some("https://live.example"));
     }
 
     #[test]

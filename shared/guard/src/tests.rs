@@ -3,9 +3,9 @@
 mod bearer_keys;
 mod customer_tokens;
 mod decisions;
+mod fake_aws;
 mod guarding;
 mod inspections;
 mod operations;
-mod played;
 mod remembered_keys;
 mod unreachable_table;

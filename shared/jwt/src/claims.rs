@@ -5,7 +5,7 @@ use domain::{
     feed::Parent,
     ids::{ClientId, Guid, SecretId},
     key::Owner,
-    kind::Kind,
+    key_mode::KeyMode,
     scope::ScopeSet,
     time::Timestamp,
 };
@@ -39,7 +39,7 @@ pub struct Claims {
     /// The token that it was derived from; revoking its key, secret or itself ends this one too (CYB-8).
     pub parent: Option<Parent>,
     /// Sandbox or live; a token is signed by the key of its kind.
-    pub env: Kind,
+    pub env: KeyMode,
     /// When the key was made. In **milliseconds**, unlike the registered times: rounded to seconds it would cross the
     /// edge of a revocation by creation window.
     pub key_created: Timestamp,
@@ -85,7 +85,7 @@ struct Wire {
     customer: Option<Guid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     parent: Option<Parent>,
-    env: Kind,
+    env: KeyMode,
     #[serde(with = "milliseconds")]
     key_created: Timestamp,
     #[serde(with = "spaced")]

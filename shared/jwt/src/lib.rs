@@ -1,6 +1,6 @@
 //! Access tokens (RFC 9068): what they say, how a KMS signature becomes part of one, and who believes them.
 //!
-//! Three parts, so that each function takes only what it needs: [`unsigned`] and [`finish`] around a KMS `Sign` (the
+//! Three parts, so that each function takes only what it needs: [`unsigned`] and [`assemble`] around a KMS `Sign` (the
 //! `tokens` function alone can make that call), [`Jwk`] for what is published, [`Verifier`] for what is
 //! presented. Nothing here knows AWS, waits, or reads a clock.
 
@@ -14,8 +14,8 @@ mod tests;
 
 pub use claims::Claims;
 pub use jwk::{Jwk, NotAKey};
-pub use signing::{SigningError, finish, unsigned};
-pub use verifier::{Expected, Refusal, SKEW, Verified, Verifier};
+pub use signing::{SigningError, assemble, unsigned};
+pub use verifier::{CLOCK_SKEW, Expected, VerificationError, Verified, Verifier};
 
 /// Bytes a token may have (docs/requirements.md, Tokens). What is longer is refused before it is parsed, and never issued.
 pub const MAX_TOKEN: usize = 4096;

@@ -57,7 +57,7 @@ pub fn unsigned(kid: &str, claims: &Claims) -> Result<String, SigningError> {
 ///
 /// # Errors
 /// [`SigningError::BadSignature`], or [`SigningError::TooLong`].
-pub fn finish(unsigned: String, der_signature: &[u8]) -> Result<String, SigningError> {
+pub fn assemble(unsigned: String, der_signature: &[u8]) -> Result<String, SigningError> {
     let signature = Signature::from_der(der_signature).map_err(|_| SigningError::BadSignature)?;
     let mut token = unsigned;
     token.push('.');

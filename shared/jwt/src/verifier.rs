@@ -4,7 +4,7 @@
 use std::{collections::HashMap, fmt, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::{feed::Rules, kind::Kind, time::Timestamp};
+use domain::{feed::Rules, key_mode::KeyMode, time::Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 
@@ -12,11 +12,11 @@ use crate::{ALGORITHM, Claims, Jwk, MAX_TOKEN, NotAKey, TYPE};
 
 /// How far the issuer's clock may be ahead of the reader's: `nbf` and `iat` may lie this much in the future. `exp` has no
 /// such allowance: a token dies when it says so.
-pub const SKEW: Duration = Duration::from_secs(5);
+pub const CLOCK_SKEW: Duration = Duration::from_secs(5);
 
 /// Why a token is not believed. For the log line; callers answer all of them with the same 401.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Refusal {
+pub enum VerificationError {
     /// Longer than [`MAX_TOKEN`]; not parsed.
     TooLong,
     /// Not three base64url parts with a JSON header.
@@ -47,11 +47,11 @@ pub enum Refusal {
     Expired,
     /// Lives longer than any token may.
     TooLongLived,
-    /// Before `nbf` or `iat`, by more than [`SKEW`].
+    /// Before `nbf` or `iat`, by more than [`CLOCK_SKEW`].
     NotYetValid,
 }
 
-impl Refusal {
+impl VerificationError {
     /// A word for the log.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -76,7 +76,7 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for VerificationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -99,10 +99,10 @@ impl Expected {
 
     /// Also accepts tokens of this kind, for this audience.
     #[must_use]
-    pub fn accepting(mut self, kind: Kind, audience: impl Into<String>) -> Self {
+    pub fn accepting(mut self, kind: KeyMode, audience: impl Into<String>) -> Self {
         let slot = match kind {
-            Kind::Sandbox => &mut self.sandbox,
-            Kind::Live => &mut self.live,
+            KeyMode::Sandbox => &mut self.sandbox,
+            KeyMode::Live => &mut self.live,
         };
         *slot = Some(audience.into());
         self
@@ -110,16 +110,16 @@ impl Expected {
 
     /// The audience of tokens of this kind, if they are accepted.
     #[must_use]
-    pub fn audience(&self, kind: Kind) -> Option<&str> {
+    pub fn audience(&self, kind: KeyMode) -> Option<&str> {
         match kind {
-            Kind::Sandbox => self.sandbox.as_deref(),
-            Kind::Live => self.live.as_deref(),
+            KeyMode::Sandbox => self.sandbox.as_deref(),
+            KeyMode::Live => self.live.as_deref(),
         }
     }
 
     /// The kinds that are accepted.
-    pub fn kinds(&self) -> impl Iterator<Item = Kind> {
-        Kind::ALL.into_iter().filter(|kind| self.audience(*kind).is_some())
+    pub fn kinds(&self) -> impl Iterator<Item = KeyMode> {
+        KeyMode::ALL.into_iter().filter(|kind| self.audience(*kind).is_some())
     }
 }
 
@@ -141,24 +141,24 @@ impl Verified {
     ///
     /// # Errors
     /// The first that does not hold.
-    pub fn check(&self, expected: &Expected, now: Timestamp) -> Result<(), Refusal> {
+    pub fn check(&self, expected: &Expected, now: Timestamp) -> Result<(), VerificationError> {
         let claims = &self.claims;
         if claims.iss != expected.issuer {
-            return Err(Refusal::WrongIssuer);
+            return Err(VerificationError::WrongIssuer);
         }
-        let audience = expected.audience(claims.env).ok_or(Refusal::WrongKind)?;
+        let audience = expected.audience(claims.env).ok_or(VerificationError::WrongKind)?;
         if claims.aud != audience {
-            return Err(Refusal::WrongAudience);
+            return Err(VerificationError::WrongAudience);
         }
         if now >= claims.exp {
-            return Err(Refusal::Expired);
+            return Err(VerificationError::Expired);
         }
         // What the revocation feed forgets rests on this (domain::feed::Rules): a longer token could outlive its revocation.
         if claims.exp > claims.iat + Rules::STANDARD.longest_token {
-            return Err(Refusal::TooLongLived);
+            return Err(VerificationError::TooLongLived);
         }
-        if now + SKEW < claims.nbf.max(claims.iat) {
-            return Err(Refusal::NotYetValid);
+        if now + CLOCK_SKEW < claims.nbf.max(claims.iat) {
+            return Err(VerificationError::NotYetValid);
         }
         Ok(())
     }
@@ -170,7 +170,7 @@ pub struct Verifier(HashMap<String, Trusted>);
 
 #[derive(Clone)]
 struct Trusted {
-    kind: Kind,
+    kind: KeyMode,
     key: DecodingKey,
 }
 
@@ -179,7 +179,7 @@ impl Verifier {
     ///
     /// # Errors
     /// When one key is to be trusted for both kinds: a token of one could pass as the other's.
-    pub fn new(keys: impl IntoIterator<Item = (Kind, Jwk)>) -> Result<Self, NotAKey> {
+    pub fn new(keys: impl IntoIterator<Item = (KeyMode, Jwk)>) -> Result<Self, NotAKey> {
         let mut trusted = HashMap::new();
         for (kind, jwk) in keys {
             let (x, y) = jwk.coordinates();
@@ -196,19 +196,23 @@ impl Verifier {
     ///
     /// # Errors
     /// The first thing that is wrong with it.
-    pub fn verify_signature(&self, token: &str) -> Result<Verified, Refusal> {
+    pub fn verify_signature(&self, token: &str) -> Result<Verified, VerificationError> {
         if token.len() > MAX_TOKEN {
-            return Err(Refusal::TooLong);
+            return Err(VerificationError::TooLong);
         }
         let header = Header::read(token)?;
         let kid = header.check()?;
-        let trusted = self.0.get(kid).ok_or(Refusal::UnknownKey)?;
+        let trusted = self.0.get(kid).ok_or(VerificationError::UnknownKey)?;
         if header.alg != ALGORITHM {
-            return Err(Refusal::WrongAlgorithm);
+            return Err(VerificationError::WrongAlgorithm);
         }
         let decoded = jsonwebtoken::decode::<Claims>(token, &trusted.key, &signature_alone());
-        let claims = decoded.map_err(|error| refusal(error.kind()))?.claims;
-        if claims.env == trusted.kind { Ok(Verified { claims, kid: kid.to_owned() }) } else { Err(Refusal::KeyOfOtherKind) }
+        let claims = decoded.map_err(|error| verification_error(error.kind()))?.claims;
+        if claims.env == trusted.kind {
+            Ok(Verified { claims, kid: kid.to_owned() })
+        } else {
+            Err(VerificationError::KeyOfOtherKind)
+        }
     }
 
     /// Whether no key is trusted at all.
@@ -242,17 +246,17 @@ fn signature_alone() -> Validation {
     validation
 }
 
-fn refusal(error: &ErrorKind) -> Refusal {
+fn verification_error(error: &ErrorKind) -> VerificationError {
     match error {
-        ErrorKind::InvalidSignature => Refusal::BadSignature,
-        ErrorKind::InvalidAlgorithm => Refusal::WrongAlgorithm,
+        ErrorKind::InvalidSignature => VerificationError::BadSignature,
+        ErrorKind::InvalidAlgorithm => VerificationError::WrongAlgorithm,
         // The header has been read: what is left are the claims.
-        ErrorKind::Json(_) => Refusal::BadClaims,
-        _ => Refusal::Malformed,
+        ErrorKind::Json(_) => VerificationError::BadClaims,
+        _ => VerificationError::Malformed,
     }
 }
 
-/// The header as far as it is ours to judge. A member that stands twice is refused by serde.
+/// The header as far as it is ours to check. A member that stands twice is refused by serde.
 #[derive(Deserialize)]
 struct Header {
     #[serde(default)]
@@ -269,15 +273,15 @@ fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error
 }
 
 impl Header {
-    fn read(token: &str) -> Result<Self, Refusal> {
+    fn read(token: &str) -> Result<Self, VerificationError> {
         let parts: Vec<&str> = token.split('.').collect();
-        let [header, _, _] = parts.as_slice() else { return Err(Refusal::Malformed) };
-        let json = URL_SAFE_NO_PAD.decode(header).map_err(|_| Refusal::Malformed)?;
-        serde_json::from_slice(&json).map_err(|_| Refusal::Malformed)
+        let [header, _, _] = parts.as_slice() else { return Err(VerificationError::Malformed) };
+        let json = URL_SAFE_NO_PAD.decode(header).map_err(|_| VerificationError::Malformed)?;
+        serde_json::from_slice(&json).map_err(|_| VerificationError::Malformed)
     }
 
     /// The `kid`, if everything that does not depend on the key holds.
-    fn check(&self) -> Result<&str, Refusal> {
+    fn check(&self) -> Result<&str, VerificationError> {
         let typ = self.typ.as_deref().unwrap_or_default();
         // RFC 9068 §4 and RFC 7515 §4.1.9: media types compare without case, and `application/` may be left out.
         let subtype = typ
@@ -285,11 +289,11 @@ impl Header {
             .filter(|prefix| prefix.eq_ignore_ascii_case("application/"))
             .map_or(typ, |prefix| &typ[prefix.len()..]);
         if !subtype.eq_ignore_ascii_case(TYPE) {
-            return Err(Refusal::WrongType);
+            return Err(VerificationError::WrongType);
         }
         if self.crit {
-            return Err(Refusal::Critical);
+            return Err(VerificationError::Critical);
         }
-        self.kid.as_deref().ok_or(Refusal::NoKeyId)
+        self.kid.as_deref().ok_or(VerificationError::NoKeyId)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use domain::{kind::Kind, scope::Catalogue, secret::Brand};
+use domain::{key_mode::KeyMode, scope::Catalogue, secret::Brand};
 
 /// The environment variables of one function.
 #[derive(Clone, Default)]
@@ -145,15 +145,15 @@ pub fn catalogue(env: &Env) -> Result<Catalogue, SettingError> {
 ///
 /// # Errors
 /// When one of them is absent or anything else.
-pub fn signing_keys(env: &Env, kind: Kind) -> Result<Vec<String>, SettingError> {
+pub fn signing_keys(env: &Env, kind: KeyMode) -> Result<Vec<String>, SettingError> {
     const LIVE: &str = "LATCHKEY_LIVE_SIGNING_KEYS";
     let (sandbox, live) = (list_of_keys(env, "LATCHKEY_SANDBOX_SIGNING_KEYS")?, list_of_keys(env, LIVE)?);
     if live.iter().any(|key| sandbox.contains(key)) {
         return Err(SettingError::new(LIVE, "must not name a key that LATCHKEY_SANDBOX_SIGNING_KEYS names"));
     }
     Ok(match kind {
-        Kind::Sandbox => sandbox,
-        Kind::Live => live,
+        KeyMode::Sandbox => sandbox,
+        KeyMode::Live => live,
     })
 }
 
@@ -177,7 +177,7 @@ mod tests {
     fn signing_keys_are_one_or_two_of_each_kind_and_none_of_both() {
         let read = |sandbox: &str, live: &str| {
             let env = Env::default().with("LATCHKEY_SANDBOX_SIGNING_KEYS", sandbox).with("LATCHKEY_LIVE_SIGNING_KEYS", live);
-            Ok::<_, SettingError>((signing_keys(&env, Kind::Sandbox)?, signing_keys(&env, Kind::Live)?))
+            Ok::<_, SettingError>((signing_keys(&env, KeyMode::Sandbox)?, signing_keys(&env, KeyMode::Live)?))
         };
         let owned = |keys: &[&str]| keys.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(read("a", "c"), Ok((owned(&["a"]), owned(&["c"]))));

@@ -1,9 +1,9 @@
 //! What every binary needs from the world: settings, the ambient clock and randomness, redacting logs
 //! and start-up errors. No HTTP framework.
 
-pub mod edge;
+pub mod ambient;
 pub mod env;
 pub mod log;
 
-pub use edge::{Edge, Entropy};
+pub use ambient::{Ambient, Entropy};
 pub use env::{Env, SettingError, StartError};

@@ -12,7 +12,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Store, error::StoreError, positions, record, transaction::Transaction};
+use crate::{Store, error::StoreError, item_keys, record, transaction::Transaction};
 
 /// An event as it is stored: the text is what the chain covers.
 #[derive(Serialize, Deserialize)]
@@ -47,7 +47,7 @@ impl Transaction {
             Event { id: store.new_id(), at, organization, action, target: target.to_string(), origin: origin.clone(), changes };
         let body = serde_json::to_string(&event).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         let record = EventRecord { id: event.id, body };
-        self.create(&store.tables.audit, record::write(positions::audit_event(organization, at, event.id), &record)?)
+        self.create(&store.tables.audit, record::write(item_keys::audit_event(organization, at, event.id), &record)?)
     }
 }
 
@@ -93,8 +93,8 @@ impl Store {
     /// [`StoreError::Changed`] when another consumer linked at the same moment, and what any change can meet.
     pub async fn link_audit_event(&self, organization: Guid, event: Guid, body: &str) -> Result<(), StoreError> {
         let (linked, head) = tokio::try_join!(
-            self.read_audit::<Linked>(positions::audit_linked(organization, event)),
-            self.read_audit::<HeadRecord>(positions::audit_head(organization)),
+            self.read_audit::<Linked>(item_keys::audit_linked(organization, event)),
+            self.read_audit::<HeadRecord>(item_keys::audit_head(organization)),
         )?;
         if linked.is_some() {
             return Ok(());
@@ -106,10 +106,10 @@ impl Store {
         let next = HeadRecord { head: Head::from(&link), version: link.sequence };
         let linked = Linked { sequence: link.sequence };
         let result = self.commit(|_| {
-            let head_item = record::write(positions::audit_head(organization), &next)?;
+            let head_item = record::write(item_keys::audit_head(organization), &next)?;
             let transaction = Transaction::default()
-                .create(audit, record::write(positions::audit_link(organization, link.sequence), &link)?)?
-                .create(audit, record::write(positions::audit_linked(organization, event), &linked)?)?;
+                .create(audit, record::write(item_keys::audit_link(organization, link.sequence), &link)?)?
+                .create(audit, record::write(item_keys::audit_linked(organization, event), &linked)?)?;
             match version {
                 Some(version) => transaction.replace(audit, head_item, version),
                 None => transaction.create(audit, head_item),
@@ -123,12 +123,12 @@ impl Store {
     /// # Errors
     /// What any read can meet.
     pub async fn audit_chain(&self, organization: Guid) -> Result<Chain, StoreError> {
-        let links = self.query_audit(positions::audit_chain(organization), positions::AUDIT_LINK).await?;
-        let events: Vec<EventRecord> = self.query_audit(positions::audit_events(organization), "").await?;
+        let links = self.query_audit(item_keys::audit_chain(organization), item_keys::AUDIT_LINK).await?;
+        let events: Vec<EventRecord> = self.query_audit(item_keys::audit_events(organization), "").await?;
         Ok(Chain { links, events: events.into_iter().map(|record| (record.id, record.body)).collect() })
     }
 
-    async fn read_audit<T: serde::de::DeserializeOwned>(&self, at: positions::Position) -> Result<Option<T>, StoreError> {
+    async fn read_audit<T: serde::de::DeserializeOwned>(&self, at: item_keys::ItemKey) -> Result<Option<T>, StoreError> {
         let call = self.client.get_item().table_name(&self.tables.audit).set_key(Some(at.into_key())).consistent_read(true);
         call.send().await.map_err(StoreError::unavailable)?.item.map(record::read).transpose()
     }

@@ -4,17 +4,17 @@ use domain::{
     audit::{Action, Origin},
     error::Error,
     ids::Guid,
-    kind::Kind,
+    key_mode::KeyMode,
     organization::Bank,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    MAX_OF_A_KIND, Once, Store,
+    IdempotencyRecord, MAX_OF_A_KIND, Store,
     audit::differences,
-    change::{Change, Thing},
+    change::{Change, Versioned},
     error::StoreError,
-    positions::{self, Class},
+    item_keys::{self, Class},
     record,
     transaction::Transaction,
 };
@@ -25,10 +25,10 @@ pub struct BankRow {
     /// The bank.
     pub guid: Guid,
     /// Of what kind its keys are.
-    pub kind: Kind,
+    pub kind: KeyMode,
 }
 
-impl Thing for Bank {
+impl Versioned for Bank {
     fn version(&self) -> u64 {
         self.version
     }
@@ -46,17 +46,22 @@ impl Store {
     /// Stores a new bank.
     ///
     /// # Errors
-    /// [`StoreError::Repeated`], [`StoreError::LimitReached`], [`StoreError::Exists`], and what any change can meet.
-    pub async fn create_bank(&self, bank: &Bank, once: Option<&Once>, origin: &Origin) -> Result<(), StoreError> {
+    /// [`StoreError::Replayed`], [`StoreError::LimitReached`], [`StoreError::Exists`], and what any change can meet.
+    pub async fn create_bank(
+        &self,
+        bank: &Bank,
+        idempotency: Option<&IdempotencyRecord>,
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
         let row = BankRow { guid: bank.guid, kind: bank.environment.kind() };
         let core = &self.tables.core;
         self.commit(|now| {
-            let row_at = positions::list_row(bank.organization, Class::Bank, bank.created_at, bank.guid);
+            let row_at = item_keys::list_row(bank.organization, Class::Bank, bank.created_at, bank.guid);
             Transaction::default()
-                .once(self, now, once)?
-                .create(core, record::write(positions::gate(bank.guid), bank)?)?
+                .idempotency(self, now, idempotency)?
+                .create(core, record::write(item_keys::gate(bank.guid), bank)?)?
                 .create(core, record::write(row_at, &row)?)?
-                .count(core, positions::count(bank.organization, Class::Bank), MAX_OF_A_KIND)?
+                .count(core, item_keys::count(bank.organization, Class::Bank), MAX_OF_A_KIND)?
                 .audit(self, now, bank.organization, Action::BankCreate, &bank.guid, origin, differences(&(), bank))
         })
         .await
@@ -68,7 +73,7 @@ impl Store {
     /// What any read can meet.
     pub async fn bank(&self, guid: Guid) -> Result<Option<Bank>, StoreError> {
         // Gates of organizations and banks share a key pattern; what has no bank's name is none.
-        let item: Option<serde_json::Value> = self.read(positions::gate(guid)).await?;
+        let item: Option<serde_json::Value> = self.read(item_keys::gate(guid)).await?;
         let bank = item.filter(|item| item.get("environment").is_some()).map(serde_json::from_value).transpose();
         bank.map_err(|error| StoreError::Corrupt(format!("bank {guid}: {error}")))
     }
@@ -86,7 +91,7 @@ impl Store {
     /// # Errors
     /// What any read can meet.
     pub async fn banks(&self, guids: impl IntoIterator<Item = Guid>) -> Result<Vec<Bank>, StoreError> {
-        self.read_all(guids.into_iter().map(positions::gate).collect()).await
+        self.read_all(guids.into_iter().map(item_keys::gate).collect()).await
     }
 
     /// Changes a bank to what `decide` makes of it, as [`Store::change_key`] does.
@@ -99,9 +104,9 @@ impl Store {
         origin: &Origin,
         decide: impl Fn(Bank) -> Result<Bank, Error>,
     ) -> Result<Bank, Error> {
-        // An organization's gate stands at such a position too.
+        // An organization's gate has such a key too.
         self.bank(guid).await?.ok_or_else(Error::not_found)?;
-        self.alter(&positions::gate(guid), Action::BankUpdate, origin, |bank: Bank| {
+        self.update(&item_keys::gate(guid), Action::BankUpdate, origin, |bank: Bank| {
             let next = decide(bank.clone())?;
             Ok((!differences(&bank, &next).is_empty()).then(|| Change::quiet(next)))
         })

@@ -1,4 +1,4 @@
-//! On whose authority a change rests. What a credential confers must not outlive the moment at which it was stopped, however
+//! On whose authority a change rests. What a credential delegates must not outlive the moment at which it was stopped, however
 //! the two race: so the transaction of a change holds only while what was found of its caller still stands.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck};
@@ -14,7 +14,7 @@ use crate::{
     Store,
     error::StoreError,
     gates::GateRecord,
-    positions::{self, Position},
+    item_keys::{self, ItemKey},
     record,
     transaction::Transaction,
 };
@@ -30,23 +30,23 @@ pub struct Behalf {
     pub secret: SecretId,
 }
 
-/// What stands of a caller, and the versions that say so.
-pub(crate) struct Standing {
+/// The caller's key and gates as they were read, and the versions that must not have changed since.
+pub(crate) struct CallerSnapshot {
     key: Key,
     gates: Gates,
-    versions: Vec<(Position, u64)>,
-    /// Whether the caller may do something else than when it was read: no refusal of it, but of what was decided.
+    versions: Vec<(ItemKey, u64)>,
+    /// The caller is still valid, but its role, scopes, expiry or allowlist changed since the decision.
     changed: bool,
     secret: SecretId,
 }
 
 impl Store {
-    /// What stands of the caller that this store acts for; nothing when its changes are the operator's.
-    pub(crate) async fn standing(&self) -> Result<Option<Standing>, StoreError> {
+    /// Reads the key and gates of the caller that this store acts for; nothing when its changes are the operator's.
+    pub(crate) async fn caller_snapshot(&self) -> Result<Option<CallerSnapshot>, StoreError> {
         let Some(behalf) = self.behalf.as_deref() else { return Ok(None) };
-        let key_at = positions::key(behalf.key.client_id);
-        let gate_at = positions::gate(behalf.key.organization);
-        let user_at = behalf.key.owner.user().map(positions::user);
+        let key_at = item_keys::key(behalf.key.client_id);
+        let gate_at = item_keys::gate(behalf.key.organization);
+        let user_at = behalf.key.owner.user().map(item_keys::user);
         let wanted = [&key_at, &gate_at].into_iter().chain(&user_at).cloned().collect::<Vec<_>>();
         let mut found = self.read_items(&wanted).await?;
         let key: Key = found.remove(&key_at).map(record::read).transpose()?.ok_or(StoreError::CallerStopped)?;
@@ -61,13 +61,13 @@ impl Store {
         let mut versions = vec![(key_at, key.version), (gate_at, gate.version)];
         versions.extend(user_at.zip(user.as_ref().map(|user| user.version)));
         let gates = Gates { organization: gate.gate, user };
-        Ok(Some(Standing { key, gates, versions, changed, secret: behalf.secret }))
+        Ok(Some(CallerSnapshot { key, gates, versions, changed, secret: behalf.secret }))
     }
 }
 
-impl Standing {
-    /// The transaction, holding only while this stands. What the transaction itself changes is guarded by the version that
-    /// it was decided on, which was read before this.
+impl CallerSnapshot {
+    /// The transaction, under the condition that the caller has not changed. What the transaction itself changes is guarded by
+    /// the version that it was decided on, which was read before this.
     pub(crate) fn guard(&self, mut transaction: Transaction, table: &str, now: Timestamp) -> Result<Transaction, StoreError> {
         if self.key.effective(&self.gates, now) != Effective::Active || self.key.secrets.term(self.secret, now).is_none() {
             return Err(StoreError::CallerStopped);

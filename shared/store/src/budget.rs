@@ -18,7 +18,7 @@ use domain::{
     time::Timestamp,
 };
 
-use crate::{Store, error::StoreError, feed::News, positions, record};
+use crate::{Store, error::StoreError, feed::FeedChange, item_keys, record};
 
 /// Entries that the changes of one organization may put into the feed in a minute.
 ///
@@ -32,9 +32,9 @@ use crate::{Store, error::StoreError, feed::News, positions, record};
 pub(crate) const ENTRIES_A_MINUTE: u64 = 120;
 
 /// How long a change waits for its count.
-const PATIENCE: Duration = Duration::from_secs(1);
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a count is kept.
-const KEPT: Duration = Duration::from_hours(1);
+const TTL: Duration = Duration::from_hours(1);
 
 /// That entries of a change were counted, as far as they are: whoever writes any shows one.
 #[derive(Clone, Copy)]
@@ -46,8 +46,8 @@ pub(crate) struct Counted {
 ///
 /// What stops somebody is never refused, and takes nothing: it must work while a loop is under way, which may be the very reason
 /// for it. It happens a bounded number of times, since it is final, or since a change that takes more than it writes came before it.
-fn cost(action: Action, news: &[News]) -> u64 {
-    let count = |news: usize| u64::try_from(news).unwrap_or(u64::MAX);
+fn cost(action: Action, feed_changes: &[FeedChange]) -> u64 {
+    let count = |changes: usize| u64::try_from(changes).unwrap_or(u64::MAX);
     match action {
         // Final, once for each key and user; an organization has at most 10,000 of a kind.
         Action::KeyRevoke | Action::UserDisable
@@ -58,7 +58,7 @@ fn cost(action: Action, news: &[News]) -> u64 {
         // The platform's staff's; owners can do no more than upgrade.
         | Action::OrganizationKyb | Action::OrganizationSuspension | Action::OrganizationPlan => 0,
         // At once: as often as there was a rotation. In a while: any number of times, each time a little earlier.
-        Action::KeyFinishRotation => count(news.iter().filter(|(_, effect)| matches!(effect, Effect::Expire { .. })).count()),
+        Action::KeyFinishRotation => count(feed_changes.iter().filter(|(_, effect)| matches!(effect, Effect::Expire { .. })).count()),
         // Both its own entry and that of its end: of the secret before it, or of the key that works again.
         Action::KeyRotate | Action::KeyRestore => 2,
         Action::KeyUpdate | Action::UserUpdate | Action::TokenRevoke
@@ -66,7 +66,7 @@ fn cost(action: Action, news: &[News]) -> u64 {
         | Action::KeyCreate | Action::UserCreate | Action::BankCreate | Action::BankUpdate
         | Action::OrganizationCreate | Action::OrganizationUpdate
         | Action::SigningKeyPublish | Action::SigningKeySign | Action::SigningKeyRetire
-        | Action::PepperAdd | Action::PepperUpgrade => count(news.len()),
+        | Action::PepperAdd | Action::PepperUpgrade => count(feed_changes.len()),
     }
 }
 
@@ -81,12 +81,12 @@ impl Store {
     pub(crate) async fn count(
         &self,
         before: Option<Counted>,
-        (action, news): (Action, &[News]),
+        (action, feed_changes): (Action, &[FeedChange]),
         organization: Guid,
         origin: &Origin,
     ) -> Result<Counted, StoreError> {
         let before = before.map_or(0, |counted| counted.entries);
-        let entries = cost(action, news).max(before);
+        let entries = cost(action, feed_changes).max(before);
         if let Some(payer) = self.payer(organization, origin)
             && entries > before
         {
@@ -125,20 +125,20 @@ impl Store {
 
     /// Without a retry, which could count twice.
     async fn add(&self, organization: Guid, entries: u64, now: Timestamp) -> Result<UpdateItemOutput, SdkError<UpdateItemError>> {
-        let once = Builder::new()
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(PATIENCE).operation_timeout(PATIENCE).build());
+        let no_retry = Builder::new().retry_config(RetryConfig::disabled()).timeout_config(
+            TimeoutConfig::builder().operation_attempt_timeout(OPERATION_TIMEOUT).operation_timeout(OPERATION_TIMEOUT).build(),
+        );
         self.client
             .update_item()
             .table_name(&self.tables.core)
-            .set_key(Some(positions::budget(organization, now).into_key()))
+            .set_key(Some(item_keys::budget(organization, now).into_key()))
             .update_expression("ADD n :entries SET #expires = :expires")
             .expression_attribute_names("#expires", record::EXPIRES)
             .expression_attribute_values(":entries", AttributeValue::N(entries.to_string()))
-            .expression_attribute_values(":expires", record::expires(now + KEPT))
+            .expression_attribute_values(":expires", record::expires(now + TTL))
             .return_values(ReturnValue::UpdatedNew)
             .customize()
-            .config_override(once)
+            .config_override(no_retry)
             .send()
             .await
     }

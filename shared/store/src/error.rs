@@ -11,7 +11,7 @@ pub enum StoreError {
     NotFound,
     /// The item changed since it was read.
     Changed,
-    /// An item of that position exists.
+    /// An item of that key exists.
     Exists,
     /// The organization has as many of a kind as it may.
     LimitReached,
@@ -21,8 +21,8 @@ pub enum StoreError {
     CallerStopped,
     /// What the caller may do has changed since the change was decided.
     CallerChanged,
-    /// A create under this `Idempotency-Key` is remembered: [`Store::repeated`](crate::Store::repeated) tells what it made.
-    Repeated,
+    /// A create under this `Idempotency-Key` is remembered: [`Store::replayed`](crate::Store::replayed) tells what it made.
+    Replayed,
     /// The organization's changes have written as many feed entries as they may in a minute.
     BudgetSpent {
         /// Seconds until the next one.
@@ -58,7 +58,7 @@ impl fmt::Display for StoreError {
             Self::Revoked => f.write_str("the key is revoked"),
             Self::CallerStopped => f.write_str("the caller's key no longer works"),
             Self::CallerChanged => f.write_str("what the caller may do changed since it was read"),
-            Self::Repeated => f.write_str("a create under this Idempotency-Key is remembered"),
+            Self::Replayed => f.write_str("a create under this Idempotency-Key is remembered"),
             Self::BudgetSpent { .. } => f.write_str("as many feed entries of an organization as a minute may have"),
             Self::LastOwner => f.write_str("the organization's last owner"),
             Self::CohortsFull => f.write_str("as many revoked cohorts as a gate can hold"),
@@ -77,7 +77,7 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Self::not_found(),
-            StoreError::Changed | StoreError::Exists | StoreError::Repeated => {
+            StoreError::Changed | StoreError::Exists | StoreError::Replayed => {
                 Self::new(Kind::Conflict, "Somebody else changed this at the same moment; read it and try again")
             }
             StoreError::LimitReached => Self::new(Kind::LimitReached, "An organization has at most 10,000 of a kind"),

@@ -9,15 +9,15 @@ use domain::{
     time::Timestamp,
 };
 
-use crate::{Store, budget::Counted, error::StoreError, positions, record, transaction::Transaction, witness::Witness};
+use crate::{Store, budget::Counted, error::StoreError, item_keys, record, transaction::Transaction, witness::Witness};
 
 const RULES: Rules = Rules::STANDARD;
 
 /// Times that an entry is written again because it became visible late.
-const REWRITES: u32 = 5;
+const MAX_REWRITES: u32 = 5;
 
-/// Something that the feed says.
-pub(crate) type News = (Subject, Effect);
+/// What the feed says of a subject.
+pub(crate) type FeedChange = (Subject, Effect);
 
 impl Transaction {
     /// Writes feed entries with the change that they are about.
@@ -27,39 +27,39 @@ impl Transaction {
 }
 
 fn item(entry: &Entry) -> Result<record::Item, StoreError> {
-    let item = record::write(positions::feed_entry(entry.time, &entry.id), entry)?;
+    let item = record::write(item_keys::feed_entry(entry.time, &entry.id), entry)?;
     Ok(record::sweep_after(item, RULES.entry_expires(entry.time)))
 }
 
 impl Store {
     /// Commits a change that reduces (or gives back) authority together with its feed entries, tried this many times, and
     /// returns only once every reader of the feed will learn of it. The entries were counted.
-    pub(crate) async fn commit_telling(
+    pub(crate) async fn commit_and_publish(
         &self,
         tries: u32,
-        news: &[News],
+        feed_changes: &[FeedChange],
         _: Counted,
         build: impl Fn(Timestamp, &[Entry]) -> Result<Transaction, StoreError>,
     ) -> Result<(), StoreError> {
-        let ids: Vec<_> = news.iter().map(|_| self.new_id().to_string()).collect();
+        let ids: Vec<_> = feed_changes.iter().map(|_| self.new_id().to_string()).collect();
         let entries = |time| -> Vec<_> {
-            let named = news.iter().zip(&ids);
+            let named = feed_changes.iter().zip(&ids);
             named
                 .map(|((subject, effect), id)| Entry { time, id: id.clone(), effect: *effect, subject: subject.clone() })
                 .collect()
         };
         let (time, witness) = self.commit_witnessed(tries, |now| build(now, &entries(now))).await?;
         if !is_published(&witness, time) {
-            for news in news {
-                self.publish(news).await?;
+            for change in feed_changes {
+                self.publish(change).await?;
             }
         }
         Ok(())
     }
 
     /// Writes an entry of a change that stands already, until every reader will learn of it.
-    pub(crate) async fn publish(&self, (subject, effect): &News) -> Result<(), StoreError> {
-        for attempt in 0..REWRITES {
+    pub(crate) async fn publish(&self, (subject, effect): &FeedChange) -> Result<(), StoreError> {
+        for attempt in 0..MAX_REWRITES {
             self.require_a_true_clock().await?;
             let entry = Entry { time: self.now(), id: self.new_id().to_string(), effect: *effect, subject: subject.clone() };
             let witness = Witness::new(self.clock.clone());
@@ -70,7 +70,7 @@ impl Store {
             }
             tracing::warn!(attempt, "a feed entry became visible late and is written again");
         }
-        Err(StoreError::Unavailable(format!("a feed entry became visible late {REWRITES} times")))
+        Err(StoreError::Unavailable(format!("a feed entry became visible late {MAX_REWRITES} times")))
     }
 
     /// Every entry from `from` on, and the exchange of the read's first page; strongly consistent, all pages or nothing,
@@ -84,7 +84,7 @@ impl Store {
     }
 
     async fn read_feed_whole(&self, from: Timestamp, deadline: Duration) -> Result<(Vec<Entry>, Exchange), StoreError> {
-        let once = Builder::new()
+        let no_retry = Builder::new()
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(deadline).operation_timeout(deadline).build());
         let (mut entries, mut first, mut start) = (Vec::new(), None, None);
@@ -97,12 +97,12 @@ impl Store {
                 .consistent_read(true)
                 .scan_index_forward(false)
                 .key_condition_expression("PK = :feed AND SK >= :from")
-                .expression_attribute_values(":feed", AttributeValue::S(positions::FEED.into()))
+                .expression_attribute_values(":feed", AttributeValue::S(item_keys::FEED.into()))
                 .expression_attribute_values(":from", AttributeValue::S(from.to_string()))
                 .set_exclusive_start_key(start)
                 .customize()
                 .interceptor(witness.clone())
-                .config_override(once.clone())
+                .config_override(no_retry.clone())
                 .send()
                 .await
                 .map_err(StoreError::unavailable)?;

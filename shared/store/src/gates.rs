@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Store,
-    change::{Change, Thing},
+    change::{Change, Versioned},
     error::StoreError,
-    positions, record,
+    item_keys, record,
     transaction::Transaction,
 };
 
@@ -29,7 +29,7 @@ pub(crate) struct GateRecord {
     pub(crate) version: u64,
 }
 
-impl Thing for GateRecord {
+impl Versioned for GateRecord {
     fn version(&self) -> u64 {
         self.version
     }
@@ -50,8 +50,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`] when the key's organization is gone, and what any read can meet.
     pub async fn gates(&self, key: &Key) -> Result<Gates, StoreError> {
-        let gate_at = positions::gate(key.organization);
-        let (organization, user) = if let Some(user_at) = key.owner.user().map(positions::user) {
+        let gate_at = item_keys::gate(key.organization);
+        let (organization, user) = if let Some(user_at) = key.owner.user().map(item_keys::user) {
             let mut found = self.read_items(&[gate_at.clone(), user_at.clone()]).await?;
             let mut item = |at| HashMap::remove(&mut found, at);
             (item(&gate_at).map(record::read).transpose()?, item(&user_at).map(record::read).transpose()?)
@@ -142,13 +142,13 @@ impl Store {
         origin: &Origin,
         decide: impl Fn(OrganizationGate, u64) -> Result<Option<(OrganizationGate, Cohort, Effect)>, E>,
     ) -> Result<OrganizationGate, E> {
-        let at = positions::gate(guid);
-        let changed = self.alter(&at, action, origin, |record: GateRecord| {
+        let at = item_keys::gate(guid);
+        let changed = self.update(&at, action, origin, |record: GateRecord| {
             let version = record.version + 1;
             let Some((gate, cohort, effect)) = decide(record.gate, version)? else { return Ok(None) };
             let subject = Subject::Organization { guid: guid.to_string(), cohort };
             let next = GateRecord { guid, gate, version };
-            Ok(Some(Change { next, news: vec![(subject, effect)], besides: Transaction::default() }))
+            Ok(Some(Change { next, feed_changes: vec![(subject, effect)], also: Transaction::default() }))
         });
         changed.await.map(|record| record.gate)
     }

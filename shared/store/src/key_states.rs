@@ -13,11 +13,11 @@ use domain::{
 
 use crate::{
     Store,
-    change::{Change, Mark},
+    change::{Change, ClearOutboxWhen},
     error::StoreError,
-    positions::{self, Class},
+    item_keys::{self, Class},
     record,
-    transaction::{REDUCING_TRIES, Transaction},
+    transaction::{MAX_REDUCING_ATTEMPTS, Transaction},
 };
 
 impl Store {
@@ -33,10 +33,10 @@ impl Store {
         origin: &Origin,
         decide: impl Fn(Key) -> Result<Key, Error>,
     ) -> Result<Key, Error> {
-        self.alter(&positions::key(client_id), action, origin, |key: Key| {
+        self.update(&item_keys::key(client_id), action, origin, |key: Key| {
             let next = decide(key)?;
-            let news = vec![(next.subject(), effect(&next))];
-            Ok(Some(Change { next, news, besides: Transaction::default() }))
+            let feed_changes = vec![(next.subject(), effect(&next))];
+            Ok(Some(Change { next, feed_changes, also: Transaction::default() }))
         })
         .await
     }
@@ -47,10 +47,10 @@ impl Store {
     /// # Errors
     /// What any change can meet; then it may or may not have happened, and repeating it is safe.
     pub async fn revoke_key(&self, key: &Key, origin: &Origin) -> Result<(), StoreError> {
-        let at = positions::key(key.client_id);
-        let news = [(key.subject(), Effect::Revoke)];
-        let counted = self.count(None, (Action::KeyRevoke, &news), key.organization, origin).await?;
-        let revoked = self.commit_telling(REDUCING_TRIES, &news, counted, |now, entries| {
+        let at = item_keys::key(key.client_id);
+        let feed_changes = [(key.subject(), Effect::Revoke)];
+        let counted = self.count(None, (Action::KeyRevoke, &feed_changes), key.organization, origin).await?;
+        let revoked = self.commit_and_publish(MAX_REDUCING_ATTEMPTS, &feed_changes, counted, |now, entries| {
             let update = Update::builder()
                 .update_expression("SET #state = :revoked, updated_at = :now, unannounced = :entries ADD version :one")
                 .condition_expression("attribute_exists(PK) AND #state.#name <> :final")
@@ -65,7 +65,7 @@ impl Store {
                 .update_expression("SET revoked = :true")
                 .condition_expression("attribute_exists(PK)")
                 .expression_attribute_values(":true", AttributeValue::Bool(true));
-            let row_at = positions::list_row(key.organization, Class::Key, key.created_at, key.client_id);
+            let row_at = item_keys::list_row(key.organization, Class::Key, key.created_at, key.client_id);
             let changes = BTreeMap::from([("state".into(), serde_json::json!({"name": "revoked", "at": now}))]);
             Transaction::default()
                 .update(&self.tables.core, at.clone(), update, StoreError::Revoked)?
@@ -76,10 +76,10 @@ impl Store {
         match revoked.await {
             Err(StoreError::Revoked) => {
                 let record = self.key_record(key.client_id).await?.ok_or(StoreError::NotFound)?;
-                self.announce(&at, &record.unannounced, Mark::Revoked).await
+                self.publish_outbox(&at, &record.outbox, ClearOutboxWhen::Revoked).await
             }
             Ok(()) => {
-                self.forget_unannounced(&at, Mark::Revoked).await;
+                self.clear_outbox(&at, ClearOutboxWhen::Revoked).await;
                 Ok(())
             }
             Err(error) => Err(error),

@@ -8,7 +8,7 @@ use domain::{
     feed::Effect,
     ids::{ClientId, Guid},
     key::{Key, Owner, Secrets},
-    kind::Kind,
+    key_mode::KeyMode,
     secret::Secret,
     time::Timestamp,
     user::User,
@@ -16,11 +16,11 @@ use domain::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    MAX_OF_A_KIND, Once, Store,
+    IdempotencyRecord, MAX_OF_A_KIND, Store,
     audit::differences,
-    change::{Change, Recorded, Thing},
+    change::{Change, Recorded, Versioned},
     error::StoreError,
-    positions::{self, Class},
+    item_keys::{self, Class},
     record,
     transaction::Transaction,
     users,
@@ -34,14 +34,14 @@ pub struct KeyRow {
     /// Whose it is.
     pub owner: Owner,
     /// Sandbox or live.
-    pub kind: Kind,
+    pub kind: KeyMode,
     /// Whether it was revoked by itself; its gate may have revoked it with others.
     pub revoked: bool,
     /// When it was made.
     pub created_at: Timestamp,
 }
 
-impl Thing for Key {
+impl Versioned for Key {
     fn version(&self) -> u64 {
         self.version
     }
@@ -59,9 +59,15 @@ impl Store {
     /// Stores a new key with its first secret.
     ///
     /// # Errors
-    /// [`StoreError::Repeated`], [`StoreError::LimitReached`], [`StoreError::Exists`], and what any change can meet.
-    pub async fn create_key(&self, key: &Key, secret: &Secret, once: Option<&Once>, origin: &Origin) -> Result<(), StoreError> {
-        self.create_key_of(None, key, secret, once, origin).await
+    /// [`StoreError::Replayed`], [`StoreError::LimitReached`], [`StoreError::Exists`], and what any change can meet.
+    pub async fn create_key(
+        &self,
+        key: &Key,
+        secret: &Secret,
+        idempotency: Option<&IdempotencyRecord>,
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
+        self.create_key_of(None, key, secret, idempotency, origin).await
     }
 
     /// As [`Store::create_key`], a personal key of which somebody else is shown the secret: only while its `user` is as it was read.
@@ -73,10 +79,10 @@ impl Store {
         user: &User,
         key: &Key,
         secret: &Secret,
-        once: Option<&Once>,
+        idempotency: Option<&IdempotencyRecord>,
         origin: &Origin,
     ) -> Result<(), StoreError> {
-        self.create_key_of(Some(user), key, secret, once, origin).await
+        self.create_key_of(Some(user), key, secret, idempotency, origin).await
     }
 
     async fn create_key_of(
@@ -84,23 +90,23 @@ impl Store {
         user: Option<&User>,
         key: &Key,
         secret: &Secret,
-        once: Option<&Once>,
+        idempotency: Option<&IdempotencyRecord>,
         origin: &Origin,
     ) -> Result<(), StoreError> {
         let Key { client_id, owner, kind, created_at, .. } = *key;
         let row = KeyRow { client_id, owner, kind, revoked: false, created_at };
         let core = &self.tables.core;
         self.commit(|now| {
-            let row_at = positions::list_row(key.organization, Class::Key, created_at, client_id);
+            let row_at = item_keys::list_row(key.organization, Class::Key, created_at, client_id);
             let created = Transaction::default()
-                .once(self, now, once)?
-                .create(core, record::write(positions::key(client_id), key)?)?
-                .create(core, record::write(positions::secret(client_id, secret.id), secret)?)?
+                .idempotency(self, now, idempotency)?
+                .create(core, record::write(item_keys::key(client_id), key)?)?
+                .create(core, record::write(item_keys::secret(client_id, secret.id), secret)?)?
                 .create(core, record::write(row_at, &row)?)?
-                .count(core, positions::count(key.organization, Class::Key), MAX_OF_A_KIND)?;
-            // After `once`: of a creation that is repeated that is what there is to say.
+                .count(core, item_keys::count(key.organization, Class::Key), MAX_OF_A_KIND)?;
+            // After `idempotency`: of a creation that is repeated that is what there is to say.
             let created = match user {
-                Some(user) => users::hold(created, core, user)?,
+                Some(user) => users::require_unchanged_and_bump(created, core, user)?,
                 None => created,
             };
             created.audit(self, now, key.organization, Action::KeyCreate, &client_id, origin, differences(&(), key))
@@ -113,11 +119,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     pub async fn key(&self, client_id: ClientId) -> Result<Option<Key>, StoreError> {
-        self.read(positions::key(client_id)).await
+        self.read(item_keys::key(client_id)).await
     }
 
     pub(crate) async fn key_record(&self, client_id: ClientId) -> Result<Option<Recorded<Key>>, StoreError> {
-        self.read(positions::key(client_id)).await
+        self.read(item_keys::key(client_id)).await
     }
 
     /// The key, and the secrets that it names: the current one and a previous one. Both reads are strongly consistent, and who asks
@@ -134,10 +140,10 @@ impl Store {
     pub async fn key_with_secrets(&self, client_id: ClientId) -> Result<Option<(Key, Vec<Secret>)>, StoreError> {
         let key = self.key(client_id).await?;
         let named = key.as_ref().map_or_else(
-            || vec![positions::no_secret(client_id)],
+            || vec![item_keys::no_secret(client_id)],
             |Key { secrets: Secrets { current, previous }, .. }| {
                 let ids = iter::once(current.id).chain(previous.map(|previous| previous.id));
-                ids.map(|id| positions::secret(client_id, id)).collect()
+                ids.map(|id| item_keys::secret(client_id, id)).collect()
             },
         );
         let secrets = self.read_all(named).await?;
@@ -157,7 +163,7 @@ impl Store {
     /// # Errors
     /// What any read can meet.
     pub async fn keys(&self, client_ids: impl IntoIterator<Item = ClientId>) -> Result<Vec<Key>, StoreError> {
-        self.read_all(client_ids.into_iter().map(positions::key).collect()).await
+        self.read_all(client_ids.into_iter().map(item_keys::key).collect()).await
     }
 
     /// Changes a key to what `decide` makes of it, unless somebody changed it in between: then it is decided anew.
@@ -172,20 +178,20 @@ impl Store {
         origin: &Origin,
         decide: impl Fn(Key) -> Result<Key, Error>,
     ) -> Result<Key, Error> {
-        self.alter(&positions::key(client_id), Action::KeyUpdate, origin, |key: Key| {
+        self.update(&item_keys::key(client_id), Action::KeyUpdate, origin, |key: Key| {
             let next = decide(key.clone())?;
             if differences(&key, &next).is_empty() {
                 return Ok(None);
             }
-            let mut news = Vec::new();
+            let mut feed_changes = Vec::new();
             if next.expires_at != key.expires_at {
-                news.push((next.subject(), next.expiry_effect()));
+                feed_changes.push((next.subject(), next.expiry_effect()));
             }
             // Of other keys the list is sealed into tokens, which keep it (CYB-6).
             if next.owner.user().is_some() && next.ip_allowlist != key.ip_allowlist {
-                news.push((next.subject(), Effect::Refresh));
+                feed_changes.push((next.subject(), Effect::Refresh));
             }
-            Ok(Some(Change { news, ..Change::quiet(next) }))
+            Ok(Some(Change { feed_changes, ..Change::quiet(next) }))
         })
         .await
     }

@@ -8,12 +8,12 @@ mod change;
 mod error;
 mod feed;
 mod gates;
+mod idempotency;
+mod item_keys;
 mod key_states;
 mod keys;
 mod lists;
-mod once;
 mod organizations;
-mod positions;
 mod record;
 mod rehash;
 mod secrets;
@@ -40,14 +40,14 @@ pub use self::{
     banks::BankRow,
     behalf::Behalf,
     error::StoreError,
+    idempotency::{IdempotencyRecord, Replayed},
     keys::KeyRow,
     lists::MAX_OF_A_KIND,
-    once::{Once, Repeated},
     rehash::{HashPage, PageEnd, StoredHash},
     signing_keys::{PublishedKey, Signer},
     users::UserRow,
 };
-use self::{positions::Position, witness::Witness};
+use self::{item_keys::ItemKey, witness::Witness};
 
 /// The names of the deployment's tables.
 #[derive(Clone, Debug)]
@@ -88,9 +88,9 @@ pub struct Store {
 
 /// One try of one call. A healthy `DynamoDB` answers in milliseconds; a try that hangs is given up so that the next one
 /// still fits into the gateway's patience.
-const TRY: Duration = Duration::from_millis(1500);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
 /// All tries of one call.
-const CALL: Duration = Duration::from_secs(4);
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(4);
 
 impl Store {
     /// A store over the real client. `new_id` draws random identifiers for feed entries and audit events.
@@ -98,7 +98,9 @@ impl Store {
         let witness = Witness::new(clock.clone());
         let config = aws_sdk_dynamodb::config::Builder::from(aws)
             .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50)))
-            .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(TRY).operation_timeout(CALL).build())
+            .timeout_config(
+                TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).operation_timeout(OPERATION_TIMEOUT).build(),
+            )
             .interceptor(witness.clone())
             .build();
         Self {
@@ -126,7 +128,7 @@ impl Store {
     }
 
     /// Reads one item of the `core` table, strongly consistent.
-    async fn read<T: serde::de::DeserializeOwned>(&self, at: Position) -> Result<Option<T>, StoreError> {
+    async fn read<T: serde::de::DeserializeOwned>(&self, at: ItemKey) -> Result<Option<T>, StoreError> {
         let call = self.client.get_item().table_name(&self.tables.core).set_key(Some(at.into_key())).consistent_read(true);
         let answer = call.send().await.map_err(StoreError::unavailable)?;
         answer.item.map(record::read).transpose()

@@ -5,17 +5,17 @@ use domain::{
     error::Error,
     gate::OrganizationGate,
     ids::Guid,
-    organization::{Organization, OrganizationStanding},
+    organization::{Organization, OrganizationWithGate},
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Once, Store,
+    IdempotencyRecord, Store,
     audit::differences,
-    change::{Change, Thing},
+    change::{Change, Versioned},
     error::StoreError,
     gates::GateRecord,
-    positions::{self, Class},
+    item_keys::{self, Class},
     record,
     transaction::Transaction,
 };
@@ -26,7 +26,7 @@ struct OrganizationRow {
     guid: Guid,
 }
 
-impl Thing for Organization {
+impl Versioned for Organization {
     fn version(&self) -> u64 {
         self.version
     }
@@ -44,22 +44,22 @@ impl Store {
     /// Stores a new organization behind a new gate.
     ///
     /// # Errors
-    /// [`StoreError::Repeated`], [`StoreError::Exists`], and what any change can meet.
+    /// [`StoreError::Replayed`], [`StoreError::Exists`], and what any change can meet.
     pub async fn create_organization(
         &self,
         organization: &Organization,
-        once: Option<&Once>,
+        idempotency: Option<&IdempotencyRecord>,
         origin: &Origin,
     ) -> Result<(), StoreError> {
         let guid = organization.guid;
         let gate = GateRecord { guid, gate: OrganizationGate::NEW, version: 0 };
         let core = &self.tables.core;
         self.commit(|now| {
-            let row_at = positions::list_row(Guid::PLATFORM, Class::Organization, organization.created_at, guid);
+            let row_at = item_keys::list_row(Guid::PLATFORM, Class::Organization, organization.created_at, guid);
             Transaction::default()
-                .once(self, now, once)?
-                .create(core, record::write(positions::organization(guid), organization)?)?
-                .create(core, record::write(positions::gate(guid), &gate)?)?
+                .idempotency(self, now, idempotency)?
+                .create(core, record::write(item_keys::organization(guid), organization)?)?
+                .create(core, record::write(item_keys::gate(guid), &gate)?)?
                 .create(core, record::write(row_at, &OrganizationRow { guid })?)?
                 .audit(self, now, guid, Action::OrganizationCreate, &guid, origin, differences(&(), organization))
         })
@@ -70,7 +70,7 @@ impl Store {
     ///
     /// # Errors
     /// What any read can meet.
-    pub async fn organization(&self, guid: Guid) -> Result<Option<OrganizationStanding>, StoreError> {
+    pub async fn organization(&self, guid: Guid) -> Result<Option<OrganizationWithGate>, StoreError> {
         Ok(self.organizations([guid]).await?.pop())
     }
 
@@ -78,16 +78,16 @@ impl Store {
     ///
     /// # Errors
     /// What any read can meet.
-    pub async fn organizations(&self, guids: impl IntoIterator<Item = Guid>) -> Result<Vec<OrganizationStanding>, StoreError> {
+    pub async fn organizations(&self, guids: impl IntoIterator<Item = Guid>) -> Result<Vec<OrganizationWithGate>, StoreError> {
         let guids: Vec<_> = guids.into_iter().collect();
-        let wanted: Vec<_> = guids.iter().flat_map(|guid| [positions::organization(*guid), positions::gate(*guid)]).collect();
+        let wanted: Vec<_> = guids.iter().flat_map(|guid| [item_keys::organization(*guid), item_keys::gate(*guid)]).collect();
         let found = self.read_items(&wanted).await?;
         let pairs = guids.into_iter().filter_map(|guid| {
-            found.get(&positions::organization(guid)).cloned().zip(found.get(&positions::gate(guid)).cloned())
+            found.get(&item_keys::organization(guid)).cloned().zip(found.get(&item_keys::gate(guid)).cloned())
         });
         pairs
             .map(|(organization, gate)| {
-                Ok(OrganizationStanding { organization: record::read(organization)?, gate: record::read(gate)? })
+                Ok(OrganizationWithGate { organization: record::read(organization)?, gate: record::read(gate)? })
             })
             .collect()
     }
@@ -111,7 +111,7 @@ impl Store {
         origin: &Origin,
         decide: impl Fn(Organization) -> Result<Organization, Error>,
     ) -> Result<Organization, Error> {
-        self.alter(&positions::organization(guid), Action::OrganizationUpdate, origin, |organization: Organization| {
+        self.update(&item_keys::organization(guid), Action::OrganizationUpdate, origin, |organization: Organization| {
             let next = decide(organization.clone())?;
             Ok((!differences(&organization, &next).is_empty()).then(|| Change::quiet(next)))
         })

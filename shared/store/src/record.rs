@@ -6,12 +6,12 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::time::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{error::StoreError, positions::Position};
+use crate::{error::StoreError, item_keys::ItemKey};
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
-/// The item of `value` at a position.
-pub(crate) fn write<T: Serialize>(at: Position, value: &T) -> Result<Item, StoreError> {
+/// The item of `value` under a key.
+pub(crate) fn write<T: Serialize>(at: ItemKey, value: &T) -> Result<Item, StoreError> {
     let mut item: Item = serde_dynamo::to_item(value).map_err(|error| StoreError::Corrupt(error.to_string()))?;
     item.extend(at.into_key());
     Ok(item)

@@ -12,12 +12,12 @@ use domain::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{Store, error::StoreError, positions::Position, record, transaction::Transaction};
+use crate::{Store, error::StoreError, item_keys::ItemKey, record, transaction::Transaction};
 
 /// A stored hash, and where it stands.
 #[derive(Clone, Debug)]
 pub struct StoredHash {
-    at: Position,
+    at: ItemKey,
     /// The hash.
     pub hash: SecretHash,
 }
@@ -43,7 +43,7 @@ struct HashRecord {
 }
 
 /// Times that an update which meets a transaction is tried: a rotation that is under way on the same secret.
-const TRIES: u32 = 8;
+const MAX_ATTEMPTS: u32 = 8;
 
 impl Store {
     /// The hashes among the next `items` items of the table; strongly consistent.
@@ -69,7 +69,7 @@ impl Store {
         let looked_at = usize::try_from(answer.scanned_count()).unwrap_or_default();
         let end = answer.last_evaluated_key().filter(|at| !at.is_empty()).cloned().map(PageEnd);
         let hash = |item: record::Item| {
-            let at = Position::of(&item);
+            let at = ItemKey::of(&item);
             record::read(item).map(|HashRecord { hash }| StoredHash { at, hash })
         };
         let hashes = answer.items.unwrap_or_default().into_iter().map(hash).collect::<Result<_, _>>()?;
@@ -81,7 +81,7 @@ impl Store {
     /// # Errors
     /// What any change can meet.
     pub async fn replace_hash(&self, stored: &StoredHash, by: &SecretHash) -> Result<bool, StoreError> {
-        for attempt in 0..TRIES {
+        for attempt in 0..MAX_ATTEMPTS {
             let update = self
                 .client
                 .update_item()

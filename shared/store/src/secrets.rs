@@ -15,15 +15,15 @@ use domain::{
 use crate::{
     Store,
     audit::differences,
-    change::{Change, Mark},
+    change::{Change, ClearOutboxWhen},
     error::StoreError,
-    positions, record,
+    item_keys, record,
     transaction::Transaction,
     users,
 };
 
 /// Times that the start of a grace is tried: the next use of the secret tries again, and a caller waits for this one.
-const GRACE_TRIES: u32 = 3;
+const MAX_GRACE_ATTEMPTS: u32 = 3;
 
 impl Store {
     /// Gives a key another secret, as `decide` says. There is no repeating it: where it fails, it may have happened, and the
@@ -65,15 +65,15 @@ impl Store {
         decide: impl Fn(Key) -> Result<Rotated, Error>,
     ) -> Result<Key, Error> {
         let core = &self.tables.core;
-        self.alter(&positions::key(client_id), Action::KeyRotate, origin, |key: Key| {
+        self.update(&item_keys::key(client_id), Action::KeyRotate, origin, |key: Key| {
             let rotated = decide(key.clone())?;
-            let item = record::write(positions::secret(client_id, secret.id), secret)?;
-            let besides = Transaction::default().create(core, item)?;
-            let besides = match user {
-                Some(user) => users::hold(besides, core, user)?,
-                None => besides,
+            let item = record::write(item_keys::secret(client_id, secret.id), secret)?;
+            let also = Transaction::default().create(core, item)?;
+            let also = match user {
+                Some(user) => users::require_unchanged_and_bump(also, core, user)?,
+                None => also,
             };
-            Ok(Some(self.rotation(&key, rotated, besides)?))
+            Ok(Some(self.rotation(&key, rotated, also)?))
         })
         .await
     }
@@ -89,16 +89,16 @@ impl Store {
         origin: &Origin,
         decide: impl Fn(Key) -> Result<Option<Rotated>, Error>,
     ) -> Result<Key, Error> {
-        self.alter(&positions::key(client_id), Action::KeyFinishRotation, origin, |key: Key| {
+        self.update(&item_keys::key(client_id), Action::KeyFinishRotation, origin, |key: Key| {
             let Some(rotated) = decide(key.clone())? else { return Ok(None) };
             Ok(Some(self.rotation(&key, rotated, Transaction::default())?))
         })
         .await
     }
 
-    fn rotation(&self, before: &Key, rotated: Rotated, besides: Transaction) -> Result<Change<Key>, StoreError> {
-        let besides = self.sweep_ending(before, &rotated, besides)?;
-        Ok(Change { next: rotated.key, news: rotated.entry.into_iter().collect(), besides })
+    fn rotation(&self, before: &Key, rotated: Rotated, also: Transaction) -> Result<Change<Key>, StoreError> {
+        let also = self.sweep_ending(before, &rotated, also)?;
+        Ok(Change { next: rotated.key, feed_changes: rotated.entry.into_iter().collect(), also })
     }
 
     /// Has the secret that ends swept after its end. One that was over before the change has its TTL, and may be gone.
@@ -113,7 +113,7 @@ impl Store {
             .condition_expression("attribute_exists(PK)")
             .expression_attribute_names("#expires", record::EXPIRES)
             .expression_attribute_values(":expires", record::expires(at));
-        transaction.update(&self.tables.core, positions::secret(before.client_id, id), sweep, StoreError::Changed)
+        transaction.update(&self.tables.core, item_keys::secret(before.client_id, id), sweep, StoreError::Changed)
     }
 
     /// Starts the grace of a key's previous secret at the first use of its current one, `used`; nothing when none waits
@@ -127,15 +127,15 @@ impl Store {
         loop {
             let Some(record) = self.key_record(client_id).await? else { return Ok(None) };
             let Some(rotated) = record.value.clone().start_grace(used, self.now()) else { return Ok(None) };
-            let at = positions::key(client_id);
-            self.announce(&at, &record.unannounced, Mark::Version(record.value.version)).await?;
+            let at = item_keys::key(client_id);
+            self.publish_outbox(&at, &record.outbox, ClearOutboxWhen::Version(record.value.version)).await?;
             let started = self.write_grace(&record.value, &rotated).await;
             attempt += 1;
             match started {
-                Err(StoreError::Changed | StoreError::Contended) if attempt < GRACE_TRIES => self.pause(0).await,
+                Err(StoreError::Changed | StoreError::Contended) if attempt < MAX_GRACE_ATTEMPTS => self.pause(0).await,
                 Err(error) => return Err(error),
                 Ok(()) => {
-                    self.forget_unannounced(&at, Mark::Version(rotated.key.version)).await;
+                    self.clear_outbox(&at, ClearOutboxWhen::Version(rotated.key.version)).await;
                     return Ok(Some(rotated.key));
                 }
             }
@@ -144,10 +144,10 @@ impl Store {
 
     async fn write_grace(&self, before: &Key, rotated: &Rotated) -> Result<(), StoreError> {
         let Rotated { key, .. } = rotated;
-        let news: Vec<_> = rotated.entry.clone().into_iter().collect();
+        let feed_changes: Vec<_> = rotated.entry.clone().into_iter().collect();
         let origin = Origin::of(Actor::System);
-        let counted = self.count(None, (Action::KeyGrace, &news), key.organization, &origin).await?;
-        self.commit_telling(1, &news, counted, |now: Timestamp, entries| {
+        let counted = self.count(None, (Action::KeyGrace, &feed_changes), key.organization, &origin).await?;
+        self.commit_and_publish(1, &feed_changes, counted, |now: Timestamp, entries| {
             let start = Update::builder()
                 .update_expression("SET secrets = :secrets, updated_at = :at, version = :version, unannounced = :entries")
                 .condition_expression("version = :expected")
@@ -157,7 +157,7 @@ impl Store {
                 .expression_attribute_values(":entries", record::value(&entries)?)
                 .expression_attribute_values(":expected", AttributeValue::N(before.version.to_string()));
             let started =
-                Transaction::default().update(&self.tables.core, positions::key(key.client_id), start, StoreError::Changed)?;
+                Transaction::default().update(&self.tables.core, item_keys::key(key.client_id), start, StoreError::Changed)?;
             self.sweep_ending(before, rotated, started)?.entries(self, entries)?.audit(
                 self,
                 now,

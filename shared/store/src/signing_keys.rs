@@ -18,13 +18,13 @@ use aws_sdk_dynamodb::{
 use domain::{
     audit::{Action, Origin},
     ids::Guid,
-    kind::Kind,
+    key_mode::KeyMode,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Store, error::StoreError, positions, record, transaction::Transaction};
+use crate::{Store, error::StoreError, item_keys, record, transaction::Transaction};
 
 /// A public key whose tokens verifiers accept, until it is retired.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,8 +57,8 @@ impl Store {
     ///
     /// # Errors
     /// What any change can meet.
-    pub async fn publish_signing_key(&self, kind: Kind, key: &PublishedKey) -> Result<PublishedKey, StoreError> {
-        let item = record::write(positions::signing_key(kind, &key.kid), key)?;
+    pub async fn publish_signing_key(&self, kind: KeyMode, key: &PublishedKey) -> Result<PublishedKey, StoreError> {
+        let item = record::write(item_keys::signing_key(kind, &key.kid), key)?;
         if self.put_first(item).await? {
             return Ok(key.clone());
         }
@@ -71,8 +71,8 @@ impl Store {
     ///
     /// # Errors
     /// What any change can meet.
-    pub async fn name_first_signer(&self, kind: Kind, signer: &Signer) -> Result<(), StoreError> {
-        self.put_first(record::write(positions::signer(kind), signer)?).await.map(drop)
+    pub async fn name_first_signer(&self, kind: KeyMode, signer: &Signer) -> Result<(), StoreError> {
+        self.put_first(record::write(item_keys::signer(kind), signer)?).await.map(drop)
     }
 
     /// Puts an item where none is yet; whether it did.
@@ -88,15 +88,15 @@ impl Store {
     ///
     /// # Errors
     /// What any read can meet.
-    pub async fn signer(&self, kind: Kind) -> Result<Option<Signer>, StoreError> {
-        self.read(positions::signer(kind)).await
+    pub async fn signer(&self, kind: KeyMode) -> Result<Option<Signer>, StoreError> {
+        self.read(item_keys::signer(kind)).await
     }
 
     /// The published keys of a kind that verifiers trust; strongly consistent.
     ///
     /// # Errors
     /// What any read can meet.
-    pub async fn signing_keys(&self, kind: Kind) -> Result<Vec<PublishedKey>, StoreError> {
+    pub async fn signing_keys(&self, kind: KeyMode) -> Result<Vec<PublishedKey>, StoreError> {
         let mut keys = self.all_signing_keys(kind).await?;
         keys.retain(|key| key.retired_at.is_none());
         Ok(keys)
@@ -106,14 +106,14 @@ impl Store {
     ///
     /// # Errors
     /// What any read can meet.
-    pub async fn all_signing_keys(&self, kind: Kind) -> Result<Vec<PublishedKey>, StoreError> {
+    pub async fn all_signing_keys(&self, kind: KeyMode) -> Result<Vec<PublishedKey>, StoreError> {
         let answer = self
             .client
             .query()
             .table_name(&self.tables.core)
             .consistent_read(true)
             .key_condition_expression("PK = :kind")
-            .expression_attribute_values(":kind", AttributeValue::S(positions::signing_keys(kind)))
+            .expression_attribute_values(":kind", AttributeValue::S(item_keys::signing_keys(kind)))
             .send()
             .await
             .map_err(StoreError::unavailable)?;
@@ -124,12 +124,19 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Exists`], and what any change can meet.
-    pub async fn add_signing_key(&self, kind: Kind, kid: &str, jwk: &Value, origin: &Origin) -> Result<(), StoreError> {
+    pub async fn add_signing_key(&self, kind: KeyMode, kid: &str, jwk: &Value, origin: &Origin) -> Result<(), StoreError> {
         self.commit(|now| {
             let key =
                 PublishedKey { kid: kid.to_owned(), jwk: jwk.clone(), published_at: now, stopped_at: None, retired_at: None };
-            let item = record::write(positions::signing_key(kind, kid), &key)?;
-            self.told(Transaction::default().create(&self.tables.core, item)?, now, Action::SigningKeyPublish, kind, kid, origin)
+            let item = record::write(item_keys::signing_key(kind, kid), &key)?;
+            self.audited(
+                Transaction::default().create(&self.tables.core, item)?,
+                now,
+                Action::SigningKeyPublish,
+                kind,
+                kid,
+                origin,
+            )
         })
         .await
     }
@@ -138,26 +145,32 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Changed`] when somebody else changed the signer or one of the two keys, and what any change can meet.
-    pub async fn change_signer(&self, kind: Kind, signer: Option<&Signer>, kid: &str, origin: &Origin) -> Result<(), StoreError> {
+    pub async fn change_signer(
+        &self,
+        kind: KeyMode,
+        signer: Option<&Signer>,
+        kid: &str,
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
         let core = &self.tables.core;
         self.commit(|now| {
             let next = Signer { kid: kid.to_owned(), since: now };
             let named = match signer {
                 None => Put::builder().condition_expression("attribute_not_exists(PK)"),
-                Some(signer) => standing(signer).put,
+                Some(signer) => signer_unchanged(signer).put,
             };
-            let item = record::write(positions::signer(kind), &next)?;
+            let item = record::write(item_keys::signer(kind), &next)?;
             let mut change = Transaction::default().put(named, core, item, StoreError::Changed)?;
             let begins = Update::builder().update_expression("REMOVE stopped_at").condition_expression(TRUSTED);
-            change = change.update(core, positions::signing_key(kind, kid), begins, StoreError::Changed)?;
+            change = change.update(core, item_keys::signing_key(kind, kid), begins, StoreError::Changed)?;
             if let Some(signer) = signer {
                 let ends = Update::builder()
                     .update_expression("SET stopped_at = :now")
                     .condition_expression(TRUSTED)
                     .expression_attribute_values(":now", record::value(&now)?);
-                change = change.update(core, positions::signing_key(kind, &signer.kid), ends, StoreError::Changed)?;
+                change = change.update(core, item_keys::signing_key(kind, &signer.kid), ends, StoreError::Changed)?;
             }
-            self.told(change, now, Action::SigningKeySign, kind, kid, origin)
+            self.audited(change, now, Action::SigningKeySign, kind, kid, origin)
         })
         .await
     }
@@ -168,32 +181,32 @@ impl Store {
     /// [`StoreError::Changed`] when somebody else changed the signer or the key, and what any change can meet.
     pub async fn retire_signing_key(
         &self,
-        kind: Kind,
+        kind: KeyMode,
         key: &PublishedKey,
         signer: &Signer,
         origin: &Origin,
     ) -> Result<(), StoreError> {
         let core = &self.tables.core;
         self.commit(|now| {
-            let signs = standing(signer).check;
-            let change = Transaction::default().check(core, positions::signer(kind), signs, StoreError::Changed)?;
+            let signs = signer_unchanged(signer).check;
+            let change = Transaction::default().check(core, item_keys::signer(kind), signs, StoreError::Changed)?;
             let retire = Update::builder()
                 .update_expression("SET retired_at = :now, jwk = :nothing")
                 .expression_attribute_values(":now", record::value(&now)?)
                 .expression_attribute_values(":nothing", AttributeValue::Null(true));
             let retire = as_it_was(retire, key.stopped_at)?;
-            let change = change.update(core, positions::signing_key(kind, &key.kid), retire, StoreError::Changed)?;
-            self.told(change, now, Action::SigningKeyRetire, kind, &key.kid, origin)
+            let change = change.update(core, item_keys::signing_key(kind, &key.kid), retire, StoreError::Changed)?;
+            self.audited(change, now, Action::SigningKeyRetire, kind, &key.kid, origin)
         })
         .await
     }
 
-    fn told(
+    fn audited(
         &self,
         change: Transaction,
         now: Timestamp,
         action: Action,
-        kind: Kind,
+        kind: KeyMode,
         kid: &str,
         origin: &Origin,
     ) -> Result<Transaction, StoreError> {
@@ -206,15 +219,15 @@ impl Store {
 const TRUSTED: &str = "attribute_exists(PK) AND attribute_not_exists(retired_at)";
 
 /// The condition that the signer is still the one that was read, for a put over it and for a check of it.
-struct Standing {
+struct SignerUnchanged {
     put: PutBuilder,
     check: ConditionCheckBuilder,
 }
 
-fn standing(signer: &Signer) -> Standing {
+fn signer_unchanged(signer: &Signer) -> SignerUnchanged {
     const SAME: &str = "kid = :kid AND since = :since";
     let (kid, since) = (AttributeValue::S(signer.kid.clone()), AttributeValue::S(signer.since.to_string()));
-    Standing {
+    SignerUnchanged {
         put: Put::builder()
             .condition_expression(SAME)
             .expression_attribute_values(":kid", kid.clone())

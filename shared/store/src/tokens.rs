@@ -11,7 +11,7 @@ use domain::{
 use crate::{
     Store,
     error::StoreError,
-    transaction::{REDUCING_TRIES, Transaction},
+    transaction::{MAX_REDUCING_ATTEMPTS, Transaction},
 };
 
 impl Store {
@@ -27,10 +27,10 @@ impl Store {
         client_id: ClientId,
         origin: &Origin,
     ) -> Result<(), StoreError> {
-        let news = [(Subject::Token(jti.to_string()), Effect::Revoke)];
+        let feed_changes = [(Subject::Token(jti.to_string()), Effect::Revoke)];
         let changes = BTreeMap::from([("client_id".to_owned(), client_id.to_string().into())]);
-        let counted = self.count(None, (Action::TokenRevoke, &news), organization, origin).await?;
-        self.commit_telling(REDUCING_TRIES, &news, counted, |now, entries| {
+        let counted = self.count(None, (Action::TokenRevoke, &feed_changes), organization, origin).await?;
+        self.commit_and_publish(MAX_REDUCING_ATTEMPTS, &feed_changes, counted, |now, entries| {
             Transaction::default().entries(self, entries)?.audit(
                 self,
                 now,

@@ -17,7 +17,7 @@ use domain::{
 use crate::{
     Store,
     error::StoreError,
-    positions::{self, Position},
+    item_keys::{self, ItemKey},
     record::Item,
     witness::Witness,
 };
@@ -29,7 +29,7 @@ pub(crate) struct Transaction {
     /// For each item, what it means that its condition failed.
     failures: Vec<StoreError>,
     /// Where each item stands: a transaction may name an item once.
-    touched: Vec<Position>,
+    touched: Vec<ItemKey>,
 }
 
 impl Transaction {
@@ -49,19 +49,13 @@ impl Transaction {
 
     /// Puts an item under a condition whose failure means `failure`.
     pub(crate) fn put(self, put: PutBuilder, table: &str, item: Item, failure: StoreError) -> Result<Self, StoreError> {
-        let at = Position::of(&item);
+        let at = ItemKey::of(&item);
         let put = put.table_name(table).set_item(Some(item)).build().map_err(corrupt)?;
         Ok(self.push(TransactWriteItem::builder().put(put).build(), at, failure))
     }
 
     /// Updates an item under a condition whose failure means `failure`.
-    pub(crate) fn update(
-        self,
-        table: &str,
-        at: Position,
-        update: UpdateBuilder,
-        failure: StoreError,
-    ) -> Result<Self, StoreError> {
+    pub(crate) fn update(self, table: &str, at: ItemKey, update: UpdateBuilder, failure: StoreError) -> Result<Self, StoreError> {
         let update = update.table_name(table).set_key(Some(at.clone().into_key())).build().map_err(corrupt)?;
         Ok(self.push(TransactWriteItem::builder().update(update).build(), at, failure))
     }
@@ -70,7 +64,7 @@ impl Transaction {
     pub(crate) fn check(
         self,
         table: &str,
-        at: Position,
+        at: ItemKey,
         check: ConditionCheckBuilder,
         failure: StoreError,
     ) -> Result<Self, StoreError> {
@@ -78,7 +72,7 @@ impl Transaction {
         Ok(self.push(TransactWriteItem::builder().condition_check(check).build(), at, failure))
     }
 
-    fn push(mut self, item: TransactWriteItem, at: Position, failure: StoreError) -> Self {
+    fn push(mut self, item: TransactWriteItem, at: ItemKey, failure: StoreError) -> Self {
         self.items.push(item);
         self.failures.push(failure);
         self.touched.push(at);
@@ -93,13 +87,13 @@ impl Transaction {
         self
     }
 
-    /// Whether it names the item at this position.
-    pub(crate) fn touches(&self, at: &Position) -> bool {
+    /// Whether it names the item of this key.
+    pub(crate) fn touches(&self, at: &ItemKey) -> bool {
         self.touched.contains(at)
     }
 
     /// Counts one more of a class, up to `max`.
-    pub(crate) fn count(self, table: &str, at: Position, max: usize) -> Result<Self, StoreError> {
+    pub(crate) fn count(self, table: &str, at: ItemKey, max: usize) -> Result<Self, StoreError> {
         let update = Update::builder()
             .update_expression("ADD n :one")
             .condition_expression("attribute_not_exists(n) OR n < :max")
@@ -123,18 +117,18 @@ fn corrupt(error: impl std::error::Error) -> StoreError {
 }
 
 /// How old an exchange may be that proves a clock, in milliseconds.
-const RECENT: u64 = 5000;
+const MAX_EXCHANGE_AGE_MILLIS: u64 = 5000;
 /// Times that a change is tried when it meets another transaction on the same item, or throttling.
-pub(crate) const TRIES: u32 = 8;
+pub(crate) const MAX_ATTEMPTS: u32 = 8;
 /// Times that a change which reduces authority is tried: the key that it stops must not hold it off by changes of its own, each
 /// of which checks that key. With the waits between them that is some ten seconds.
-pub(crate) const REDUCING_TRIES: u32 = 64;
+pub(crate) const MAX_REDUCING_ATTEMPTS: u32 = 64;
 
 impl Store {
     /// Commits what `build` makes for the moment of each attempt. A conflict with another transaction is tried again
     /// after a jittered wait; a failed condition is not.
     pub(crate) async fn commit(&self, build: impl Fn(Timestamp) -> Result<Transaction, StoreError>) -> Result<(), StoreError> {
-        self.commit_witnessed(TRIES, build).await.map(drop)
+        self.commit_witnessed(MAX_ATTEMPTS, build).await.map(drop)
     }
 
     /// As [`Store::commit`], tried this many times; gives the moment for which the committed transaction was made, and the
@@ -144,13 +138,13 @@ impl Store {
         tries: u32,
         build: impl Fn(Timestamp) -> Result<Transaction, StoreError>,
     ) -> Result<(Timestamp, Witness), StoreError> {
-        let mut standing = self.standing().await?;
+        let mut snapshot = self.caller_snapshot().await?;
         self.require_a_true_clock().await?;
         for attempt in 0..tries {
             let now = self.now();
             let mut transaction = build(now)?;
-            if let Some(standing) = &standing {
-                transaction = standing.guard(transaction, &self.tables.core, now)?;
+            if let Some(snapshot) = &snapshot {
+                transaction = snapshot.guard(transaction, &self.tables.core, now)?;
             }
             let witness = Witness::new(self.clock.clone());
             let call = self.client.transact_write_items().set_transact_items(Some(transaction.items.clone()));
@@ -160,7 +154,7 @@ impl Store {
             };
             match transaction.failure(cancelled.cancellation_reasons()) {
                 // Something about the caller changed; whether that stops it is another question.
-                Some(StoreError::CallerStopped) => standing = self.standing().await?,
+                Some(StoreError::CallerStopped) => snapshot = self.caller_snapshot().await?,
                 Some(failure) => return Err(failure),
                 None => {}
             }
@@ -172,13 +166,13 @@ impl Store {
 
     /// Whether somebody else changed the item between the read and the commit, so that it is to be read and decided anew; after
     /// a wait, and a bounded number of times.
-    pub(crate) async fn decides_anew(&self, written: &Result<(), StoreError>, attempt: &mut u32, tries: u32) -> bool {
-        let anew = *written == Err(StoreError::Changed) && *attempt < tries;
-        if anew {
+    pub(crate) async fn should_retry(&self, written: &Result<(), StoreError>, attempt: &mut u32, tries: u32) -> bool {
+        let retry = *written == Err(StoreError::Changed) && *attempt < tries;
+        if retry {
             self.pause(*attempt).await;
             *attempt += 1;
         }
-        anew
+        retry
     }
 
     /// Waits a random part of a time that doubles with each attempt from 20 ms to 320 ms.
@@ -194,13 +188,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::ClockSkewed`], and what any read can meet.
     pub async fn require_a_true_clock(&self) -> Result<(), StoreError> {
-        let recent = |exchange: &Exchange| self.now().since(exchange.answered).unsigned_abs() <= RECENT;
+        let recent = |exchange: &Exchange| self.now().since(exchange.answered).unsigned_abs() <= MAX_EXCHANGE_AGE_MILLIS;
         let holds =
             || self.witness.exchange().is_some_and(|exchange| recent(&exchange) && Rules::STANDARD.clock_within_bound(&exchange));
         if holds() {
             return Ok(());
         }
-        let _: Option<HashMap<String, String>> = self.read(positions::clock_probe()).await?;
+        let _: Option<HashMap<String, String>> = self.read(item_keys::clock_probe()).await?;
         if holds() { Ok(()) } else { Err(StoreError::ClockSkewed) }
     }
 }

@@ -12,11 +12,11 @@ use domain::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    MAX_OF_A_KIND, Once, Store,
+    IdempotencyRecord, MAX_OF_A_KIND, Store,
     audit::differences,
-    change::{Change, Thing},
+    change::{Change, Versioned},
     error::StoreError,
-    positions::{self, Class},
+    item_keys::{self, Class},
     record,
     transaction::Transaction,
 };
@@ -45,7 +45,7 @@ struct EmailRecord {
     free: bool,
 }
 
-impl Thing for User {
+impl Versioned for User {
     fn version(&self) -> u64 {
         self.version
     }
@@ -63,17 +63,22 @@ impl Store {
     /// Stores a new user.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] when the address is taken in that organization, [`StoreError::Repeated`],
+    /// [`StoreError::Exists`] when the address is taken in that organization, [`StoreError::Replayed`],
     /// [`StoreError::LimitReached`], and what any change can meet.
-    pub async fn create_user(&self, user: &User, once: Option<&Once>, origin: &Origin) -> Result<(), StoreError> {
+    pub async fn create_user(
+        &self,
+        user: &User,
+        idempotency: Option<&IdempotencyRecord>,
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
         let core = &self.tables.core;
         self.commit(|now| {
-            let row_at = positions::list_row(user.organization, Class::User, user.created_at, user.guid);
+            let row_at = item_keys::list_row(user.organization, Class::User, user.created_at, user.guid);
             let created = Transaction::default()
-                .once(self, now, once)?
-                .create(core, record::write(positions::user(user.guid), user)?)?
+                .idempotency(self, now, idempotency)?
+                .create(core, record::write(item_keys::user(user.guid), user)?)?
                 .create(core, record::write(row_at, &UserRow::of(user))?)?
-                .count(core, positions::count(user.organization, Class::User), MAX_OF_A_KIND)?;
+                .count(core, item_keys::count(user.organization, Class::User), MAX_OF_A_KIND)?;
             let created = take_email(created, core, user)?;
             let created = if is_owner(user) { count_owner(created, core, user.organization, 1)? } else { created };
             created.audit(self, now, user.organization, Action::UserCreate, &user.guid, origin, differences(&(), user))
@@ -86,7 +91,7 @@ impl Store {
     /// # Errors
     /// What any read can meet.
     pub async fn user(&self, guid: Guid) -> Result<Option<User>, StoreError> {
-        self.read(positions::user(guid)).await
+        self.read(item_keys::user(guid)).await
     }
 
     /// These users as they are now, in the same order.
@@ -94,7 +99,7 @@ impl Store {
     /// # Errors
     /// What any read can meet.
     pub async fn users(&self, guids: impl IntoIterator<Item = Guid>) -> Result<Vec<User>, StoreError> {
-        self.read_all(guids.into_iter().map(positions::user).collect()).await
+        self.read_all(guids.into_iter().map(item_keys::user).collect()).await
     }
 
     /// Every user of an organization, disabled ones too, in order of creation.
@@ -118,7 +123,7 @@ impl Store {
         decide: impl Fn(User) -> Result<User, Error>,
     ) -> Result<User, Error> {
         let core = &self.tables.core;
-        self.alter(&positions::user(guid), action, origin, |user: User| {
+        self.update(&item_keys::user(guid), action, origin, |user: User| {
             let next = decide(user.clone())?;
             if differences(&user, &next).is_empty() {
                 return Ok(None);
@@ -126,34 +131,34 @@ impl Store {
             let disabled = next.is_disabled() && !user.is_disabled();
             let effect = if disabled { Effect::Revoke } else { Effect::Refresh };
             let authority = (user.role, &user.allowed_scopes) != (next.role, &next.allowed_scopes);
-            let news = if disabled || authority { vec![(user.subject(), effect)] } else { Vec::new() };
-            let mut besides = Transaction::default();
+            let feed_changes = if disabled || authority { vec![(user.subject(), effect)] } else { Vec::new() };
+            let mut also = Transaction::default();
             if UserRow::of(&user) != UserRow::of(&next) {
-                besides = change_row(besides, core, &next)?;
+                also = change_row(also, core, &next)?;
             }
             if disabled {
-                besides = free_email(besides, core, &user)?;
+                also = free_email(also, core, &user)?;
             }
             let owners = i32::from(is_owner(&next)) - i32::from(is_owner(&user));
             if owners != 0 {
-                besides = count_owner(besides, core, user.organization, owners)?;
+                also = count_owner(also, core, user.organization, owners)?;
             }
-            Ok(Some(Change { next, news, besides }))
+            Ok(Some(Change { next, feed_changes, also }))
         })
         .await
     }
 }
 
-/// Holds while a user is as it was read, and makes another version of it. What hands somebody else a secret by which they act as
-/// this user has this beside it, and whoever raises a user names the version that they had before they looked for such secrets: so of
-/// the two, whichever is committed second is decided anew.
-pub(crate) fn hold(transaction: Transaction, core: &str, user: &User) -> Result<Transaction, StoreError> {
+/// Requires that a user is as it was read, and makes another version of it. What hands somebody else a secret by which they act
+/// as this user has this beside it, and whoever raises a user names the version that they had before they looked for such
+/// secrets: so of the two, whichever is committed second is decided anew.
+pub(crate) fn require_unchanged_and_bump(transaction: Transaction, core: &str, user: &User) -> Result<Transaction, StoreError> {
     let next = Update::builder()
         .update_expression("SET version = :next")
         .condition_expression("version = :version")
         .expression_attribute_values(":next", AttributeValue::N((user.version + 1).to_string()))
         .expression_attribute_values(":version", AttributeValue::N(user.version.to_string()));
-    transaction.update(core, positions::user(user.guid), next, StoreError::CallerChanged)
+    transaction.update(core, item_keys::user(user.guid), next, StoreError::CallerChanged)
 }
 
 fn is_owner(user: &User) -> bool {
@@ -161,7 +166,7 @@ fn is_owner(user: &User) -> bool {
 }
 
 fn take_email(transaction: Transaction, core: &str, user: &User) -> Result<Transaction, StoreError> {
-    let item = record::write(positions::email(user.organization, &user.email), &EmailRecord { user: user.guid, free: false })?;
+    let item = record::write(item_keys::email(user.organization, &user.email), &EmailRecord { user: user.guid, free: false })?;
     let put = Put::builder()
         .condition_expression("attribute_not_exists(PK) OR #free = :true")
         .expression_attribute_names("#free", "free")
@@ -179,7 +184,7 @@ fn free_email(transaction: Transaction, core: &str, user: &User) -> Result<Trans
         .expression_attribute_values(":true", AttributeValue::Bool(true))
         .expression_attribute_values(":user", AttributeValue::S(user.guid.to_string()));
     let foreign = StoreError::Corrupt(format!("the address of user {} is not marked as theirs", user.guid));
-    transaction.update(core, positions::email(user.organization, &user.email), free, foreign)
+    transaction.update(core, item_keys::email(user.organization, &user.email), free, foreign)
 }
 
 fn change_row(transaction: Transaction, core: &str, next: &User) -> Result<Transaction, StoreError> {
@@ -190,7 +195,7 @@ fn change_row(transaction: Transaction, core: &str, next: &User) -> Result<Trans
         .expression_attribute_values(":role", AttributeValue::S(next.role.to_string()))
         .expression_attribute_values(":disabled", AttributeValue::Bool(next.is_disabled()));
     let missing = StoreError::Corrupt(format!("user {} has no row in the list of its organization", next.guid));
-    transaction.update(core, positions::list_row(next.organization, Class::User, next.created_at, next.guid), row, missing)
+    transaction.update(core, item_keys::list_row(next.organization, Class::User, next.created_at, next.guid), row, missing)
 }
 
 /// Counts an owner more or less; never the last one less, however two of them go at once.
@@ -202,5 +207,5 @@ fn count_owner(transaction: Transaction, core: &str, organization: Guid, by: i32
     } else {
         count
     };
-    transaction.update(core, positions::owner_count(organization), count, StoreError::LastOwner)
+    transaction.update(core, item_keys::owner_count(organization), count, StoreError::LastOwner)
 }

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, net::IpAddr, str::FromStr};
 use domain::{
     allowlist::Allowlist,
     audit::{Actor, Origin},
-    error::{Error, Kind as ErrorKind},
+    error::{Error, Kind},
     ids::{ClientId, Guid, SecretId},
     key::Owner,
-    kind::Kind,
+    key_mode::KeyMode,
     operation::{Operation, Reach},
     role::Role,
     scope::ScopeSet,
@@ -29,7 +29,7 @@ pub struct Caller {
     /// The tenant.
     pub organization: Guid,
     /// Sandbox or live.
-    pub kind: Kind,
+    pub kind: KeyMode,
     /// What the token may do; of a person what they could do when the authorizer looked.
     pub scopes: ScopeSet,
     /// The role of a person, who calls by a personal key (CBM-1), when the authorizer looked.
@@ -54,7 +54,7 @@ impl Caller {
     /// The caller of a request that passed a gateway's authorizer; nothing when no authorizer was asked.
     ///
     /// # Errors
-    /// [`ErrorKind::AuthenticationFailed`] when the context is not one that our authorizer writes: nothing is assumed.
+    /// [`Kind::AuthenticationFailed`] when the context is not one that our authorizer writes: nothing is assumed.
     pub fn of(extensions: &Extensions) -> Result<Option<Self>, Error> {
         let context = match extensions.get::<RequestContext>() {
             Some(RequestContext::ApiGatewayV1(context)) => Some(&context.authorizer),
@@ -69,7 +69,7 @@ impl Caller {
     /// Reads the context's members.
     ///
     /// # Errors
-    /// [`ErrorKind::AuthenticationFailed`] when one is missing or malformed.
+    /// [`Kind::AuthenticationFailed`] when one is missing or malformed.
     pub fn read(fields: &BTreeMap<String, String>, facts: Facts) -> Result<Self, Error> {
         fn member<T: FromStr>(fields: &BTreeMap<String, String>, name: &str) -> Result<T, Error> {
             optional(fields, name)?.ok_or_else(Error::unauthenticated)
@@ -114,10 +114,10 @@ impl Caller {
     /// How far an operation reaches for this caller (`operations.csv`).
     ///
     /// # Errors
-    /// [`ErrorKind::InsufficientScope`] that names the scopes, [`ErrorKind::Forbidden`].
+    /// [`Kind::InsufficientScope`] that names the scopes, [`Kind::Forbidden`].
     pub fn reach(&self, operation: Operation) -> Result<Reach, Error> {
         if self.customer.is_some() {
-            return Err(Error::new(ErrorKind::Forbidden, "A customer's token is for the APIs that the platform guards"));
+            return Err(Error::new(Kind::Forbidden, "A customer's token is for the APIs that the platform guards"));
         }
         operation.rule().reach(self.role, &self.scopes)
     }

@@ -20,7 +20,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
 use crate::{
-    proxy::{Judged, TrustedProxy},
+    proxy::{SourceIpTrust, TrustedProxy},
     request::Facts,
 };
 use runtime::{
@@ -37,16 +37,16 @@ pub struct HttpFunction {
 
 /// How long a request may take: less than the 29 seconds of the gateway and the functions' own timeouts, so that it ends in an
 /// answer of ours, not in a killed instance.
-const PATIENCE: Duration = Duration::from_secs(26);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(26);
 
 impl HttpFunction {
-    /// Puts in front of a router that requests are routed by the path without the stage, and come from where they are judged to
-    /// come from, by the proxy that `env` names ([`TrustedProxy::read`]).
+    /// Puts in front of a router that requests are routed by the path without the stage, and have the source address that
+    /// is resolved by the proxy that `env` names ([`TrustedProxy::read`]).
     ///
     /// # Errors
     /// When a setting of the proxy is missing or wrong.
-    pub async fn start(router: Router, env: &Env, edge: &runtime::Edge) -> Result<Self, StartError> {
-        let proxy = TrustedProxy::read(env, edge)?;
+    pub async fn start(router: Router, env: &Env, ambient: &runtime::Ambient) -> Result<Self, StartError> {
+        let proxy = TrustedProxy::read(env, ambient)?;
         if let Some(proxy) = &proxy {
             proxy.warm().await;
         }
@@ -59,15 +59,15 @@ impl HttpFunction {
     /// When it is no such event.
     pub async fn answer(&self, event: LambdaEvent<Value>) -> Result<Value, StartError> {
         let LambdaEvent { mut payload, context } = event;
-        let judged = match &self.proxy {
-            Some(proxy) => proxy.settle(&mut payload).await,
-            None => Judged::Direct,
+        let source_ip_trust = match &self.proxy {
+            Some(proxy) => proxy.resolve_source_ip(&mut payload).await,
+            None => SourceIpTrust::Direct,
         };
-        make_readable(&mut payload);
+        sanitize_event(&mut payload);
         let request: LambdaRequest = serde_json::from_value(payload)?;
         let mut adapter = Adapter::from(self.router.clone().map_request(move |request: lambda_http::Request| {
             let mut request = without_stage(request);
-            request.extensions_mut().insert(judged);
+            request.extensions_mut().insert(source_ip_trust);
             request
         }));
         let adapter = ServiceExt::<LambdaEvent<LambdaRequest>>::ready(&mut adapter).await?;
@@ -85,7 +85,7 @@ impl std::fmt::Debug for HttpFunction {
 /// and its type does not; such a header is left out. And of a header that was sent twice it shows the last value alone, unless
 /// it stands among the multi-value headers alone: who checks for repetition must see it, and those have all that `headers` has. Of the host it makes a URL, and
 /// panics when it cannot; no function asks for the host, since the issuer is a setting.
-fn make_readable(event: &mut Value) {
+fn sanitize_event(event: &mut Value) {
     for mapping in ["headers", "multiValueHeaders"] {
         if let Some(headers) = event.get_mut(mapping).and_then(Value::as_object_mut) {
             headers.retain(|name, _| !name.eq_ignore_ascii_case("host"));
@@ -105,24 +105,26 @@ fn make_readable(event: &mut Value) {
 }
 
 /// Puts behind the routes that a panic is a 500 and a request that takes too long a 503, in the dialect `D`.
-pub fn backstop<D: From<Error> + IntoResponse + 'static, S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
-    backstop_after::<D, S>(router, PATIENCE)
+pub fn catch_panics_and_timeouts<D: From<Error> + IntoResponse + 'static, S: Clone + Send + Sync + 'static>(
+    router: Router<S>,
+) -> Router<S> {
+    catch_panics_and_timeouts_after::<D, S>(router, REQUEST_TIMEOUT)
 }
 
-fn backstop_after<D: From<Error> + IntoResponse + 'static, S: Clone + Send + Sync + 'static>(
+fn catch_panics_and_timeouts_after<D: From<Error> + IntoResponse + 'static, S: Clone + Send + Sync + 'static>(
     router: Router<S>,
-    patience: Duration,
+    timeout: Duration,
 ) -> Router<S> {
-    let within_patience = move |request: RouterRequest, next: Next| async move {
+    let within_timeout = move |request: RouterRequest, next: Next| async move {
         let span = tracing::error_span!("request", request_id = Facts::of(request.extensions()).request_id);
-        tokio::time::timeout(patience, next.run(request).instrument(span)).await.unwrap_or_else(|_| {
+        tokio::time::timeout(timeout, next.run(request).instrument(span)).await.unwrap_or_else(|_| {
             tracing::error!("a request took longer than the gateway waits");
             D::from(Error::temporarily_unavailable()).into_response()
         })
     };
     // Where it happened is in the log already (see `log`).
     let panicked = |_| -> Response { D::from(Error::internal()).into_response() };
-    router.layer(from_fn(within_patience)).layer(CatchPanicLayer::custom(panicked))
+    router.layer(from_fn(within_timeout)).layer(CatchPanicLayer::custom(panicked))
 }
 
 fn without_stage(request: lambda_http::Request) -> Request<Body> {
@@ -145,11 +147,11 @@ fn without_stage(request: lambda_http::Request) -> Request<Body> {
 /// # Errors
 /// What keeps the function from starting, or the runtime from going on.
 pub async fn run<F: Future<Output = Result<Router, StartError>>>(
-    start: impl FnOnce(Env, runtime::Edge) -> F,
+    start: impl FnOnce(Env, runtime::Ambient) -> F,
 ) -> Result<(), StartError> {
     log::to_stdout();
-    let (env, edge) = (Env::process(), runtime::Edge::ambient().await);
-    let function = HttpFunction::start(start(env.clone(), edge.clone()).await?, &env, &edge).await?;
+    let (env, ambient) = (Env::process(), runtime::Ambient::process().await);
+    let function = HttpFunction::start(start(env.clone(), ambient.clone()).await?, &env, &ambient).await?;
     lambda_runtime::run(service_fn(async |event| function.answer(event).await)).await
 }
 
@@ -168,7 +170,7 @@ mod tests {
             panic!("boom");
         }
         let routes = Router::new().route("/panics", get(panics)).route("/hangs", get(std::future::pending::<()>));
-        let service = backstop_after::<D, ()>(routes, Duration::from_millis(50));
+        let service = catch_panics_and_timeouts_after::<D, ()>(routes, Duration::from_millis(50));
         let request = Request::builder().uri(path).body(Body::empty()).unwrap();
         let answer = tower::ServiceExt::oneshot(service, request).await.unwrap();
         let status = answer.status().as_u16();
@@ -196,12 +198,12 @@ mod tests {
             "multiValueHeaders": {"host": ["["], "user-agent": ["caf\u{e9}\u{7f}"], "authorization": ["a", "b"],
                 "x": ["line\nfeed", "fine"], "accept": ["*/*"], "Accept": ["text/html"]},
         });
-        make_readable(&mut event);
+        sanitize_event(&mut event);
         let expected = json!({"authorization": ["a", "b"], "accept": ["*/*"], "Accept": ["text/html"]});
         assert_eq!(event, json!({"requestContext": {"domainName": null}, "headers": {}, "multiValueHeaders": expected}));
 
         let mut event = json!({"headers": {"user-agent": "caf\u{e9}\u{7f}", "accept": "*/*"}});
-        make_readable(&mut event);
+        sanitize_event(&mut event);
         assert_eq!(event, json!({"headers": {"accept": "*/*"}}), "HTTP APIs have no multi-value headers");
     }
 }

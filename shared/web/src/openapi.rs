@@ -83,9 +83,9 @@ pub mod schema {
 
     words! {
         /// The kind of a key or token.
-        Kind = domain::kind::Kind { Sandbox Live }
+        Kind = domain::key_mode::KeyMode { Sandbox Live }
         /// A bank's environment.
-        BankEnvironment = domain::kind::BankEnvironment { Sandbox Production }
+        BankEnvironment = domain::key_mode::BankEnvironment { Sandbox Production }
         /// What an organization pays for.
         Plan = domain::gate::Plan { Starter Pro Enterprise }
         /// Where an organization stands with "know your business".
@@ -141,7 +141,7 @@ pub struct IdempotencyKey {
 
 /// Of every operation behind the authorizer: 401, 403, 429, 500, 503.
 #[derive(Debug)]
-pub struct Refused;
+pub struct CommonErrors;
 
 /// 404: no such thing, or none that the caller may know of.
 #[derive(Debug)]
@@ -161,60 +161,61 @@ pub struct BadBody;
 
 /// Of every operation in the dialect of RFC 6749: 400, 401, 403, 413, 415, 429, 500, 503.
 #[derive(Debug)]
-pub struct OAuthRefused;
+pub struct OAuthErrors;
 
 /// Of every operation that anybody may call: 429, 500, 503.
 #[derive(Debug)]
 pub struct Unavailable;
 
 /// Where each refusal stands among the document's components: set, status, name there, what it means.
-const REFUSALS: &[(&str, &str, &str, &str)] = &[
-    ("Refused", "401", "Unauthorized", "The credential is missing, invalid, expired or revoked."),
-    ("Refused", "403", "Forbidden", "The caller may not do this, or not from this address."),
+const ERROR_RESPONSES: &[(&str, &str, &str, &str)] = &[
+    ("CommonErrors", "401", "Unauthorized", "The credential is missing, invalid, expired or revoked."),
+    ("CommonErrors", "403", "Forbidden", "The caller may not do this, or not from this address."),
     ("NotFound", "404", "NotFound", "There is no such thing, or none that the caller may know of."),
     ("Conflict", "409", "Conflict", "The thing is in a state that forbids this, or as many as there may be exist."),
     ("BadBody", "400", "Malformed", "The body is no JSON."),
     ("BadBody", "413", "TooLarge", "The body is larger than 64 KiB."),
     ("BadBody", "415", "UnsupportedMediaType", "The body's media type is not read here."),
     ("BadBody BadQuery", "422", "Unacceptable", "A value is unknown, missing or not acceptable; `errors` names it."),
-    ("OAuthRefused", "400", "OAuthBadRequest", "A parameter is missing, repeated or not acceptable."),
-    ("OAuthRefused", "401", "OAuthInvalidClient", "Client authentication failed."),
-    ("OAuthRefused", "403", "OAuthForbidden", "The client may not do this, or not from this address."),
-    ("OAuthRefused", "413", "OAuthTooLarge", "The body is larger than 64 KiB."),
-    ("OAuthRefused", "415", "OAuthUnsupportedMediaType", "The body's media type is not read here."),
-    ("OAuthRefused", "500", "OAuthFailed", "The service failed; the failure is logged under the request's id."),
-    ("OAuthRefused", "503", "OAuthUnavailable", "The service cannot answer right now."),
-    ("OAuthRefused", "429", "OAuthTooManyRequests", "Too many requests."),
-    ("Refused Unavailable", "429", "TooManyRequests", "Too many requests."),
-    ("Refused Unavailable", "500", "Failed", "The service failed; the failure is logged under the request's id."),
-    ("Refused Unavailable", "503", "Unavailable", "The service cannot answer right now."),
+    ("OAuthErrors", "400", "OAuthBadRequest", "A parameter is missing, repeated or not acceptable."),
+    ("OAuthErrors", "401", "OAuthInvalidClient", "Client authentication failed."),
+    ("OAuthErrors", "403", "OAuthForbidden", "The client may not do this, or not from this address."),
+    ("OAuthErrors", "413", "OAuthTooLarge", "The body is larger than 64 KiB."),
+    ("OAuthErrors", "415", "OAuthUnsupportedMediaType", "The body's media type is not read here."),
+    ("OAuthErrors", "500", "OAuthFailed", "The service failed; the failure is logged under the request's id."),
+    ("OAuthErrors", "503", "OAuthUnavailable", "The service cannot answer right now."),
+    ("OAuthErrors", "429", "OAuthTooManyRequests", "Too many requests."),
+    ("CommonErrors Unavailable", "429", "TooManyRequests", "Too many requests."),
+    ("CommonErrors Unavailable", "500", "Failed", "The service failed; the failure is logged under the request's id."),
+    ("CommonErrors Unavailable", "503", "Unavailable", "The service cannot answer right now."),
 ];
 
-macro_rules! refusals {
+macro_rules! error_responses {
     ($($set:ident)*) => {$(
         impl IntoResponses for $set {
             fn responses() -> BTreeMap<String, RefOr<Response>> {
-                let of_set = REFUSALS.iter().filter(|(sets, ..)| sets.split(' ').any(|set| set == stringify!($set)));
+                let of_set = ERROR_RESPONSES.iter().filter(|(sets, ..)| sets.split(' ').any(|set| set == stringify!($set)));
                 of_set.map(|(_, status, name, _)| ((*status).to_owned(), Ref::from_response_name(*name).into())).collect()
             }
         }
     )*};
 }
 
-refusals!(Refused NotFound Conflict BadQuery BadBody OAuthRefused Unavailable);
+error_responses!(CommonErrors NotFound Conflict BadQuery BadBody OAuthErrors Unavailable);
 
 /// The components that the refusals refer to.
 #[must_use]
 pub fn components() -> Components {
-    let refusals = REFUSALS.iter().map(|&(_, status, name, meaning)| (name.to_owned(), refusal(status, name, meaning)));
+    let responses =
+        ERROR_RESPONSES.iter().map(|&(_, status, name, meaning)| (name.to_owned(), error_response(status, name, meaning)));
     ComponentsBuilder::new()
         .schema("Error", management_error())
         .schema("OAuthError", oauth_error())
-        .responses_from_iter(refusals)
+        .responses_from_iter(responses)
         .build()
 }
 
-fn refusal(status: &str, name: &str, meaning: &str) -> Response {
+fn error_response(status: &str, name: &str, meaning: &str) -> Response {
     let schema = Ref::from_schema_name(if name.starts_with("OAuth") { "OAuthError" } else { "Error" });
     let content = ContentBuilder::new().schema(Some(schema)).build();
     let response = ResponseBuilder::new().description(meaning).content("application/json", content);

@@ -6,16 +6,16 @@ use domain::time::Timestamp;
 use http::Extensions;
 use lambda_http::request::RequestContext;
 
-use crate::proxy::Judged;
+use crate::proxy::SourceIpTrust;
 
 /// The gateway's facts about one request. The source address is `requestContext`'s alone; behind a trusted proxy the function's
-/// door has put the judged one there ([`crate::proxy`]). No header is ever believed here.
+/// door has put the resolved one there ([`crate::proxy`]). No header is ever believed here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// The caller's address.
     pub source_ip: Option<IpAddr>,
     /// How it came about.
-    pub judged: Judged,
+    pub source_ip_trust: SourceIpTrust,
     /// The gateway's id of the request, shared by its logs and ours.
     pub request_id: Option<String>,
     /// When the gateway took the request in.
@@ -35,7 +35,7 @@ impl Facts {
         };
         Self {
             source_ip: source_ip.as_deref().and_then(|text| text.parse().ok()).map(|ip: IpAddr| ip.to_canonical()),
-            judged: extensions.get().copied().unwrap_or_default(),
+            source_ip_trust: extensions.get().copied().unwrap_or_default(),
             request_id: request_id.clone(),
             request_time: (epoch > 0).then(|| Timestamp::from_millis(epoch)),
         }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{Router, http::StatusCode};
-use domain::{error::Error, kind::Kind};
+use domain::{error::Error, key_mode::KeyMode};
 use emulator::cloud::Cloud;
 use local::services::{Options, TEMPLATE};
 use regex::Regex;
@@ -14,7 +14,7 @@ use store::StoreError;
 use tests::{Platform, proxy::Mode};
 use tokio::net::TcpListener;
 
-use crate::{bound::BOUND, credentials::never_issued, leak::logs};
+use crate::{credentials::never_issued, five_second_bound::BOUND, leak::logs};
 
 const ALARMS: &str = include_str!("../../../docs/alarms.md");
 
@@ -85,9 +85,9 @@ async fn mischief() -> Vec<Value> {
     elsewhere.get("/v1/whoami").await.assert_error(403, "ip_not_allowed");
     elsewhere.get("/api/banks").await.assert_error(403, "ip_not_allowed");
     assert_eq!(platform.request_token(&listed, platform.anonymous().from("9.9.9.9")).await.status, 403);
-    let wrong = never_issued(&listed.client_id, Kind::Sandbox);
+    let wrong = never_issued(&listed.client_id, KeyMode::Sandbox);
     assert_eq!(platform.anonymous().post("/v1/auth/token", &json!({"client_secret": wrong})).await.status, 401);
-    let person = never_issued(&platform.seed.users.owner.secret[8..30], Kind::Sandbox);
+    let person = never_issued(&platform.seed.users.owner.secret[8..30], KeyMode::Sandbox);
     platform.bearer(&person).get("/api/banks").await.assert_error(401, "authentication_failed");
     let statuses = [platform.owner().get("/v1/whoami").await.status, platform.owner().get("/v1/whoami").await.status];
     assert_eq!(statuses, [200, 429]);

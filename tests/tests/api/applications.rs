@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use tests::{Answer, Caller, Platform};
 
 use crate::{
-    estate::{column, estate, text, without},
-    minted::seed_organization,
+    management_keys::seed_organization,
+    organization_snapshot::{column, organization_snapshot, text, without},
 };
 
 /// A family of keys: its path, and what else a creation by the organization's key must name.
@@ -122,7 +122,7 @@ fn assert_is_new_key(key: &Value, platform: &Platform) {
     matches("secret", &format!("lk_test_{}[0-9A-Za-z]{{49}}", text(key, "client_id")));
     matches("created_at", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z");
     assert_eq!(key["created_at"], key["updated_at"]);
-    assert_eq!(text(key, "created_at"), (platform.stack.services().edge().clock)().to_string());
+    assert_eq!(text(key, "created_at"), (platform.stack.services().ambient().clock)().to_string());
 }
 
 /// PATCH: what is left out stays, `[]` clears, `null` is neither.
@@ -247,7 +247,7 @@ async fn cyb_3_422_for_names_and_ends_that_are_none() {
         }
         let key = family.create(&caller, json!({"name": "kept"})).await;
         let item = family.item(&key);
-        let before = estate(&platform, &caller, seed_organization(&platform)).await;
+        let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
         for name in [String::new(), "x".repeat(129), "é".repeat(129), "  ".into(), "a\nb".into(), "\u{0}".into(), "\u{7f}".into()]
         {
             let body = json!({"name": name});
@@ -255,7 +255,7 @@ async fn cyb_3_422_for_names_and_ends_that_are_none() {
             caller.patch(&item, &body).await.assert_field("name", "must have");
         }
         family.post(&caller, json!({})).await.assert_field("name", "is required");
-        let now = (platform.stack.services().edge().clock)().to_string();
+        let now = (platform.stack.services().ambient().clock)().to_string();
         for (end, words) in [
             ("2020-01-01T00:00:00Z", "is not in the future"),
             (now.as_str(), "is not in the future"),
@@ -277,7 +277,7 @@ async fn cyb_3_422_for_names_and_ends_that_are_none() {
         for field in ["name", "ip_allowlist[0]", "expires_at"] {
             all.assert_field(field, "");
         }
-        assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+        assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
     }
 }
 
@@ -286,7 +286,7 @@ async fn cyb_3_422_for_names_and_ends_that_are_none() {
 async fn cyb_3_200_for_a_key_past_its_end() {
     let platform = Platform::start().await;
     platform.stop_clock();
-    let end = ((platform.stack.services().edge().clock)() + Duration::from_mins(10)).to_string();
+    let end = ((platform.stack.services().ambient().clock)() + Duration::from_mins(10)).to_string();
     let caller = platform.organization().await;
     for family in Family::both(&platform) {
         let key = family.create(&caller, json!({"name": "short", "expires_at": end})).await;

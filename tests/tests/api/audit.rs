@@ -14,9 +14,9 @@ use local::{
     services::{Options, TEMPLATE},
 };
 use serde_json::{Value, json};
-use tests::{Platform, wait::PATIENCE};
+use tests::{Platform, wait::TIMEOUT};
 
-use crate::minted::seed_organization;
+use crate::management_keys::seed_organization;
 
 /// A consumer of its own: not the one that the platform's stream feeds.
 struct Consumer(Functions);
@@ -24,7 +24,7 @@ struct Consumer(Functions);
 impl Consumer {
     async fn over(platform: &Platform) -> Self {
         let services = platform.stack.services();
-        Self(Functions::start(services.description(), |function| services.edge_of(function)).await.unwrap())
+        Self(Functions::start(services.description(), |function| services.ambient_of(function)).await.unwrap())
     }
 
     /// What it answers to a batch.
@@ -62,7 +62,7 @@ async fn stream(platform: &Platform) -> Vec<Value> {
     let services = platform.stack.services();
     let arn = &services.description().functions["AuditFunction"].streams[0].arn;
     // Positions are kept by name: a new one starts at the beginning.
-    let name = services.edge().entropy.guid().to_string();
+    let name = services.ambient().entropy.guid().to_string();
     let mapping = Mapping::from_properties(&name, &json!({"Stream": arn, "StartingPosition": "TRIM_HORIZON"})).unwrap();
     let records = Arc::new(Mutex::new(Vec::new()));
     let kept = records.clone();
@@ -70,7 +70,7 @@ async fn stream(platform: &Platform) -> Vec<Value> {
         kept.lock().unwrap().extend(event["Records"].as_array().unwrap().clone());
         async { Ok(Value::Null) }
     });
-    source.unwrap().drain(PATIENCE).await.unwrap();
+    source.unwrap().drain_and_stop(TIMEOUT).await.unwrap();
     let mut records = records.lock().unwrap().clone();
     // The platform's own people have a chain of their own.
     let organization = format!("#{}", seed_organization(platform));
@@ -115,7 +115,7 @@ async fn leak_6_linked_events_that_come_again_change_nothing() {
     let platform = Platform::start().await;
     let bank = json!({"name": "Second", "environment": "sandbox"});
     assert_eq!(platform.organization().await.post("/api/banks", &bank).await.status, 201);
-    platform.settle().await;
+    platform.drain().await;
     let (before, records) = (chain(&platform).await, stream(&platform).await);
     let inserted = of_class(&records, "INSERT", "A#");
     assert_eq!(linked(&platform).await, events(&inserted), "in the order of the stream");
@@ -188,7 +188,7 @@ async fn leak_6_changes_removals_and_links_are_passed_over() {
     let (platform, records) = with_events(5).await;
     let services = platform.stack.services();
     let (table, client) =
-        (&services.variables("audit")["LATCHKEY_AUDIT_TABLE"], aws_sdk_dynamodb::Client::new(&services.edge().aws));
+        (&services.variables("audit")["LATCHKEY_AUDIT_TABLE"], aws_sdk_dynamodb::Client::new(&services.ambient().aws));
     let position = |name: &str, part: &str| {
         let record = if name == "changed" { &records[0] } else { &records[1] };
         AttributeValue::S(record["dynamodb"]["Keys"][part]["S"].as_str().unwrap().to_owned())

@@ -58,10 +58,10 @@ async fn arz_3_401_to_a_live_key_without_kyb() {
     inactive.assert_oauth_error(401, "invalid_client");
     let wrong = platform.anonymous().post(PATH, &json!({"client_secret": "wrong"})).await;
     assert_eq!(inactive.text, wrong.text);
-    platform.founder().kyb(organization, Kyb::Approved).await.unwrap();
+    platform.operator().kyb(organization, Kyb::Approved).await.unwrap();
     let answer = ask().await;
     assert_eq!(claims(assert_token(&answer, "live"))["env"], "live");
-    platform.founder().kyb(organization, Kyb::Rejected).await.unwrap();
+    platform.operator().kyb(organization, Kyb::Rejected).await.unwrap();
     ask().await.assert_oauth_error(401, "invalid_client");
 }
 
@@ -101,7 +101,7 @@ async fn cyb_6_403_from_an_address_outside_the_allowlist() {
     refused.assert_oauth_error(403, "forbidden");
     assert_eq!(refused.body["message_code"], "ip_not_allowed");
     assert_eq!(refused.body["message"], "IP address not in allowlist");
-    let forged = credentials::never_issued(&key.client_id, domain::kind::Kind::Sandbox);
+    let forged = credentials::never_issued(&key.client_id, domain::key_mode::KeyMode::Sandbox);
     let refused = platform.anonymous().from(ELSEWHERE).post(PATH, &json!({"client_secret": forged})).await;
     refused.assert_oauth_error(401, "invalid_client");
 }

@@ -10,8 +10,8 @@ use tests::{Answer, Caller, Platform};
 
 use crate::{
     applications::Family,
-    estate::{estate, text},
-    minted::seed_organization,
+    management_keys::seed_organization,
+    organization_snapshot::{organization_snapshot, text},
     tenancy::Guarded,
 };
 
@@ -71,7 +71,7 @@ async fn malformed_request_when_the_body_is_not_json() {
     let platform = Platform::start().await;
     let caller = platform.organization().await;
     let writers = Writer::all(&platform, &caller).await;
-    let before = estate(&platform, &caller, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
     for writer in &writers {
         let good = &writer.good;
         let deep = "[".repeat(30_000);
@@ -115,7 +115,7 @@ async fn malformed_request_when_the_body_is_not_json() {
         answer.assert_error(400, "malformed_request");
         assert!(answer.text.contains("UTF-8"), "{answer:?}");
     }
-    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn unprocessable_when_a_member_is_unknown_repeated_or_of_another_type() {
     let platform = Platform::start().await;
     let caller = platform.organization().await;
     let writers = Writer::all(&platform, &caller).await;
-    let before = estate(&platform, &caller, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
     for writer in &writers {
         for (name, field, words) in [
             (r#""name":"n","colour":"red""#, "colour", "is not a member that this takes"),
@@ -160,7 +160,7 @@ async fn unprocessable_when_a_member_is_unknown_repeated_or_of_another_type() {
         answer.assert_error(422, "invalid_parameter");
         assert!(answer.text.len() < 1000, "what is long is not sent back whole: {}", answer.text.len());
     }
-    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
 }
 
 #[tokio::test]
@@ -168,7 +168,7 @@ async fn unsupported_media_type_unless_it_is_json() {
     let platform = Platform::start().await;
     let caller = platform.organization().await;
     let writers = Writer::all(&platform, &caller).await;
-    let before = estate(&platform, &caller, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
     for writer in &writers {
         for content_type in [
             None,
@@ -188,7 +188,7 @@ async fn unsupported_media_type_unless_it_is_json() {
             assert!(answer.text.contains("application/json"), "{answer:?}");
         }
     }
-    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
     for (writer, content_type) in
         writers.iter().zip(["application/json;charset=utf-8", "Application/JSON", "application/json ; x=y"].iter().cycle())
     {
@@ -202,7 +202,7 @@ async fn payload_too_large_above_65536_bytes() {
     let platform = Platform::start().await;
     let caller = platform.organization().await;
     let writers = Writer::all(&platform, &caller).await;
-    let before = estate(&platform, &caller, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
     let padded = |writer: &Writer, length: usize| format!("{}{}", writer.good, " ".repeat(length - writer.good.len()));
     for writer in &writers {
         for body in [
@@ -221,7 +221,7 @@ async fn payload_too_large_above_65536_bytes() {
     // More than a function's event may have: the gateway refuses it itself.
     let huge = "x".repeat(6_500_000);
     writers[0].send_json(&caller, huge).await.assert_error(413, "payload_too_large");
-    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
     for writer in &writers {
         let answer = writer.send_json(&caller, padded(writer, 65_536)).await;
         assert!(matches!(answer.status, 200 | 201), "{answer:?}");

@@ -1,6 +1,6 @@
 //! `/api/bank_applications`: whose keys they are (CYB-4).
 
-mod conferral;
+mod delegation;
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     gate::Kyb,
     key::Owner,
-    kind::{BankEnvironment, Kind},
+    key_mode::{BankEnvironment, KeyMode},
     scope::{Catalogue, Holder},
 };
 use serde_json::{Value, json};
 use tests::{Caller, Platform, platform::credentials};
 
 use crate::{
-    estate::{appearance, column, estate, text},
-    minted::{guid, seed_bank_key, seed_organization, seed_organization_key},
+    management_keys::{guid, seed_bank_key, seed_organization, seed_organization_key},
+    organization_snapshot::{appearance, column, organization_snapshot, text},
 };
 
 const PATH: &str = "/api/bank_applications";
@@ -48,9 +48,9 @@ async fn cyb_4_422_unless_an_organization_names_a_bank_of_its_own() {
     let caller = platform.organization().await;
     let organization = seed_organization(&platform);
     let (foreign_organization, _, foreign_bank, _) = platform.neighbour().await;
-    let (production, _) = platform.founder().bank(organization, "Production", BankEnvironment::Production).await.unwrap();
+    let (production, _) = platform.operator().bank(organization, "Production", BankEnvironment::Production).await.unwrap();
     let key = create(&caller, json!({"name": "key", "bank_guid": platform.seed.bank.guid})).await;
-    let before = estate(&platform, &caller, organization).await;
+    let before = organization_snapshot(&platform, &caller, organization).await;
     for body in [json!({"name": "k"}), json!({"name": "k", "bank_guid": null})] {
         caller.post(PATH, &body).await.assert_field("bank_guid", "is required");
     }
@@ -73,7 +73,7 @@ async fn cyb_4_422_unless_an_organization_names_a_bank_of_its_own() {
     let item = format!("{PATH}/{}", text(&key, "client_id"));
     let moved = caller.patch(&item, &json!({"name": "moved", "bank_guid": platform.seed.bank.guid})).await;
     moved.assert_field("bank_guid", "cannot be changed");
-    assert_eq!(estate(&platform, &caller, organization).await, before);
+    assert_eq!(organization_snapshot(&platform, &caller, organization).await, before);
 }
 
 /// A bank's token: its bank decides, whatever it names.
@@ -108,11 +108,11 @@ async fn cyb_4_a_bank_token_has_its_own_bank_whatever_it_names() {
     }
 
     // Another bank's key is the 404 of nothing to it, and so is its organization's.
-    let before = estate(&platform, &all, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &all, seed_organization(&platform)).await;
     for hidden in [&text(&theirs, "client_id"), &text(&theirs, "guid"), &platform.seed.organization.key.client_id] {
         assert_hidden(&bank, PATH, hidden).await;
     }
-    assert_eq!(estate(&platform, &all, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &all, seed_organization(&platform)).await, before);
     assert_eq!(bank.delete(&format!("{PATH}/{}", own.pop().unwrap())).await.status, 204);
     assert_eq!(column(&bank.get(PATH).await, "client_id"), own);
 }
@@ -132,7 +132,7 @@ async fn cyb_3_the_list_is_filtered_by_bank_guid() {
     let organization = seed_organization(&platform);
     let other = text(&caller.post("/api/banks", &json!({"name": "Other", "environment": "sandbox"})).await.body, "guid");
     let (foreign_organization, _, foreign_bank, _) = platform.neighbour().await;
-    let (production, _) = platform.founder().bank(organization, "Production", BankEnvironment::Production).await.unwrap();
+    let (production, _) = platform.operator().bank(organization, "Production", BankEnvironment::Production).await.unwrap();
     let mut expected = [vec![platform.seed.bank.key.client_id.clone()], Vec::new()];
     for number in 0..11 {
         platform.advance(Duration::from_millis(1));
@@ -164,10 +164,10 @@ async fn cyb_4_a_live_key_reaches_production_banks_alone() {
     let platform = Platform::start().await;
     let organization = seed_organization(&platform);
     let (production, production_key) =
-        platform.founder().bank(organization, "Production", BankEnvironment::Production).await.unwrap();
+        platform.operator().bank(organization, "Production", BankEnvironment::Production).await.unwrap();
     let scopes = Catalogue::default().all(Holder::Organization).to_string();
-    let live_key = seed_organization_key(&platform, Kind::Live, &scopes).await;
-    platform.founder().kyb(organization, Kyb::Approved).await.unwrap();
+    let live_key = seed_organization_key(&platform, KeyMode::Live, &scopes).await;
+    platform.operator().kyb(organization, Kyb::Approved).await.unwrap();
     let live = platform.bearer(&platform.token(&live_key).await);
     let sandbox = platform.organization().await;
 
@@ -201,7 +201,7 @@ async fn conflict_when_the_organization_has_10000_keys() {
     let caller = platform.organization().await;
     let services = platform.stack.services();
     let count = async |class: &str, number: u32| {
-        let call = aws_sdk_dynamodb::Client::new(&services.edge().aws).update_item();
+        let call = aws_sdk_dynamodb::Client::new(&services.ambient().aws).update_item();
         let call = call.table_name(&services.variables("management")["LATCHKEY_CORE_TABLE"]);
         let call = call.key("PK", AttributeValue::S(format!("L#{}", platform.seed.organization.guid)));
         let call = call.key("SK", AttributeValue::S(format!("COUNT#{class}"))).update_expression("SET n = :n");
@@ -211,13 +211,13 @@ async fn conflict_when_the_organization_has_10000_keys() {
     let body = json!({"name": "key", "bank_guid": platform.seed.bank.guid});
     count("key", 9_999).await;
     create(&caller, body.clone()).await;
-    let before = estate(&platform, &caller, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
     caller.post(PATH, &body).await.assert_error(409, "limit_reached");
     caller.post("/api/organization_applications", &json!({"name": "key"})).await.assert_error(409, "limit_reached");
     count("bank", 10_000).await;
     let bank = caller.post("/api/banks", &json!({"name": "bank", "environment": "sandbox"})).await;
     bank.assert_error(409, "limit_reached");
-    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
 }
 
 /// A caller whose token has these scopes of the seed organization's key.

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use domain::{
     gate::Kyb,
-    kind::{BankEnvironment, Kind},
+    key_mode::{BankEnvironment, KeyMode},
 };
 use serde_json::{Value, json};
 use tests::Platform;
 
 use crate::{
     bank_applications::narrowed,
-    estate::{appearance, column, estate, text, without},
-    minted::{seed_organization, seed_organization_key},
+    management_keys::{seed_organization, seed_organization_key},
+    organization_snapshot::{appearance, column, organization_snapshot, text, without},
 };
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn pages_of_banks_have_exact_totals_in_order_of_creation() {
     let platform = Platform::start().await;
     let caller = platform.organization().await;
     platform.neighbour().await;
-    platform.founder().bank(seed_organization(&platform), "Production", BankEnvironment::Production).await.unwrap();
+    platform.operator().bank(seed_organization(&platform), "Production", BankEnvironment::Production).await.unwrap();
     let mut expected = vec![platform.seed.bank.guid.clone()];
     for number in 0..11 {
         platform.advance(Duration::from_millis(1));
@@ -75,7 +75,7 @@ async fn unprocessable_when_name_or_environment_is_none() {
     let platform = Platform::start().await;
     let caller = platform.organization().await;
     let path = format!("/api/banks/{}", platform.seed.bank.guid);
-    let before = estate(&platform, &caller, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
     for name in [json!(""), json!("x".repeat(129)), json!("  "), json!("a\u{1b}b"), json!(null), json!(7)] {
         caller.post("/api/banks", &json!({"name": name, "environment": "sandbox"})).await.assert_field("name", "must");
         caller.patch(&path, &json!({"name": name})).await.assert_field("name", "must");
@@ -97,7 +97,7 @@ async fn unprocessable_when_name_or_environment_is_none() {
         answer.assert_field(member, "is not a member that this takes");
     }
     caller.get("/api/banks?bank_guid=x").await.assert_field("bank_guid", "is not a parameter that this takes");
-    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
 }
 
 /// A sandbox key makes no production bank and sees none; a live key the reverse.
@@ -106,10 +106,10 @@ async fn cyb_4_forbidden_or_not_found_when_the_bank_is_of_the_other_kind() {
     let platform = Platform::start().await;
     let organization = seed_organization(&platform);
     let sandbox = platform.organization().await;
-    let (production, _) = platform.founder().bank(organization, "Production", BankEnvironment::Production).await.unwrap();
+    let (production, _) = platform.operator().bank(organization, "Production", BankEnvironment::Production).await.unwrap();
     let scopes = "banks:execute banks:read banks:write organizations:read";
-    let live_key = seed_organization_key(&platform, Kind::Live, scopes).await;
-    platform.founder().kyb(organization, Kyb::Approved).await.unwrap();
+    let live_key = seed_organization_key(&platform, KeyMode::Live, scopes).await;
+    platform.operator().kyb(organization, Kyb::Approved).await.unwrap();
     let live = platform.bearer(&platform.token(&live_key).await);
     let before = platform.stack.services().store().unwrap().audit_chain(organization).await.unwrap().events.len();
     for (caller, own, other, other_bank) in [
@@ -143,7 +143,7 @@ async fn cyb_4_a_bank_token_sees_and_renames_its_own_bank_alone() {
     assert_eq!((column(&list, "guid"), &list.body["total"]), (vec![platform.seed.bank.guid.clone()], &json!(1)));
     let renamed = bank.patch(&format!("/api/banks/{}", platform.seed.bank.guid), &json!({"name": "Mine"})).await;
     assert_eq!((renamed.status, &renamed.body["name"]), (200, &json!("Mine")));
-    let before = estate(&platform, &all, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &all, seed_organization(&platform)).await;
     let nothing = appearance(&bank.get(&format!("/api/banks/{}", "0".repeat(32))).await);
     for hidden in [other, platform.seed.organization.guid.clone()] {
         let path = format!("/api/banks/{hidden}");
@@ -152,7 +152,7 @@ async fn cyb_4_a_bank_token_sees_and_renames_its_own_bank_alone() {
     }
     let made = bank.post("/api/banks", &json!({"name": "n", "environment": "sandbox"})).await;
     made.assert_error(403, "insufficient_scope");
-    assert_eq!(estate(&platform, &all, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &all, seed_organization(&platform)).await, before);
 }
 
 #[tokio::test]

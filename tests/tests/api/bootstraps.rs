@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 use tests::{
     lambda::{FunctionProcess, Outcome},
     platform::{ALLOWED, ELSEWHERE, credentials},
-    wait::PATIENCE,
+    wait::TIMEOUT,
 };
 use tokio::process::Command;
 
 use self::deployed::{Deployed, LAMBDA_INIT, environment, program};
-use crate::bound::within;
+use crate::five_second_bound::within;
 
 const PATH: &str = "/v1/whoami";
 
@@ -52,7 +52,7 @@ async fn every_function_answers_genuine_events() {
     let said = fs::read_to_string(deployed.directory.path().join("CanaryFunction")).unwrap();
     assert!(said.contains("\"SecondsToLastAdmission\":") && said.contains("\"CanaryFailed\":0"), "{said}");
 
-    deployed.audit.settle(PATIENCE).await.unwrap();
+    deployed.audit.drain(TIMEOUT).await.unwrap();
     let asked = deployed.functions.asked.lock().unwrap().clone();
     for function in deployed.services.description().functions.keys() {
         assert!(asked.iter().any(|(name, _)| name == function), "nobody asked {function}");
@@ -155,7 +155,7 @@ async fn a_bad_environment_ends_the_program_with_a_sentence() {
                 .stdin(Stdio::null())
                 .kill_on_drop(true)
                 .output();
-            let ended = tokio::time::timeout(PATIENCE, ended).await.expect("it ends").unwrap();
+            let ended = tokio::time::timeout(TIMEOUT, ended).await.expect("it ends").unwrap();
             let said = String::from_utf8_lossy(&ended.stdout).into_owned() + &String::from_utf8_lossy(&ended.stderr);
             assert!(!ended.status.success() && said.contains(variable), "{function} without {variable}: {said}");
             assert!(!said.contains("panicked"), "{function}: {said}");

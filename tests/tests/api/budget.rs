@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::json;
 use tests::{Answer, Platform};
 
-use crate::bound::live;
+use crate::five_second_bound::live;
 
 /// Moves the clock, which stands, to the beginning of a minute.
 fn begin_a_minute(platform: &Platform) {
-    let now = (platform.stack.services().edge().clock)().millis();
+    let now = (platform.stack.services().ambient().clock)().millis();
     platform.advance(Duration::from_millis(u64::try_from(60_000 - now % 60_000).unwrap()));
 }
 

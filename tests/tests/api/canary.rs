@@ -13,7 +13,7 @@ use aws_sdk_secretsmanager::Client;
 use canary::{Key, Round, Step, Target};
 use emulator::cloud::Storage;
 use local::services::Options;
-use operator::founder::Credentials;
+use operator::tenants::Credentials;
 use runtime::Env;
 use serde_json::{Value, json};
 use tests::{
@@ -30,7 +30,7 @@ fn key(platform: &Platform) -> Key {
 
 async fn round_at(platform: &Platform, url: &str) -> Round {
     let target = Target { url: url.to_owned(), path: Target::PATH.to_owned() };
-    canary::round(&target, key(platform), platform.stack.services().edge()).await
+    canary::round(&target, key(platform), platform.stack.services().ambient()).await
 }
 
 /// The states of the canary's keys in the seed organization.
@@ -53,7 +53,7 @@ async fn states_of(platform: &Platform, key: &Credentials) -> Vec<String> {
 async fn tenth_by_tenth(platform: &Platform, change: impl Fn(i64, &mut Answered) + Send + Sync + 'static) -> Distortion {
     platform.stop_clock();
     let way = Distortion::of(platform.stack.base_url()).await;
-    let (clock, hands) = (platform.stack.services().edge().clock.clone(), platform.hands());
+    let (clock, hands) = (platform.stack.services().ambient().clock.clone(), platform.hands());
     let revoked = AtomicI64::new(i64::MAX);
     way.set(move |asked, answered| {
         if asked.method == "DELETE" {
@@ -70,8 +70,8 @@ async fn tenth_by_tenth(platform: &Platform, change: impl Fn(i64, &mut Answered)
 
 /// The function over a new secret of this name and value, and the lines that it writes.
 async fn function(platform: &Platform, url: &str, name: &str, value: &str) -> (canary::Canary, Arc<Mutex<Vec<String>>>) {
-    let edge = platform.stack.services().edge();
-    let secrets = Client::new(&edge.aws);
+    let ambient = platform.stack.services().ambient();
+    let secrets = Client::new(&ambient.aws);
     let made = secrets.create_secret().name(name).secret_string(value).send().await.unwrap();
     let env = Env::default()
         .with("LATCHKEY_CANARY_SECRET", made.arn().unwrap())
@@ -79,7 +79,7 @@ async fn function(platform: &Platform, url: &str, name: &str, value: &str) -> (c
         .with("LATCHKEY_STACK", "latchkey");
     let lines: Arc<Mutex<Vec<String>>> = Arc::default();
     let written = lines.clone();
-    let canary = canary::start(&env, edge).unwrap().writing(move |line| {
+    let canary = canary::start(&env, ambient).unwrap().writing(move |line| {
         written.lock().unwrap().push(line.to_owned());
         Ok(())
     });
@@ -237,7 +237,7 @@ async fn the_template_s_canary_makes_a_round_by_its_schedule_and_its_own_role() 
     // Another start of the harness makes another organization.
     let key = platform.seed.organization.key.clone();
     let value = json!({"client_id": key.client_id, "client_secret": key.client_secret}).to_string();
-    let secrets = Client::new(&platform.stack.services().edge().aws);
+    let secrets = Client::new(&platform.stack.services().ambient().aws);
     let data_key = &platform.stack.services().operator()["LATCHKEY_DATA_KEY"];
     let made = secrets.create_secret().name("canary").kms_key_id(data_key).secret_string(value).send().await.unwrap();
     let parameters = BTreeMap::from([("CanarySecretArn".to_owned(), made.arn().unwrap().to_owned())]);

@@ -93,7 +93,7 @@ impl Metered {
     /// something may have been asked for twice.
     async fn ten(&self, after: Duration, call: impl AsyncFn()) -> Counts {
         for _ in 0..20 {
-            self.platform.settle().await;
+            self.platform.drain().await;
             self.counts.lock().unwrap().clear();
             let mut longest = Duration::ZERO;
             for _ in 0..10 {

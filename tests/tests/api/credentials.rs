@@ -5,10 +5,10 @@ use std::time::Duration;
 use domain::{
     gate::Kyb,
     ids::Guid,
-    kind::Kind,
+    key_mode::KeyMode,
     secret::{Brand, PlainSecret},
 };
-use operator::founder::Credentials;
+use operator::tenants::Credentials;
 use runtime::Entropy;
 use serde_json::{Value, json};
 use tests::Platform;
@@ -18,17 +18,17 @@ pub const UNAUTHENTICATED: &str =
     "Access token is missing, invalid or revoked, or Signature has expired: request a new token; expiry needs no rotation";
 
 /// A secret of the right format that was never issued.
-pub fn never_issued(client_id: &str, kind: Kind) -> String {
+pub fn never_issued(client_id: &str, kind: KeyMode) -> String {
     let brand = Brand::parse("lk").unwrap();
     PlainSecret::mint(&brand, kind, client_id.parse().unwrap(), &Entropy::system().secret()).expose().to_string()
 }
 
 /// A live organization with an organization key of every scope; its KYB is approved or still pending.
 pub async fn live_organization(platform: &Platform, kyb: Kyb) -> (Guid, Credentials) {
-    let founder = platform.founder();
-    let (organization, key) = founder.organization("Live organization", Kind::Live).await.unwrap();
+    let operator = platform.operator();
+    let (organization, key) = operator.organization("Live organization", KeyMode::Live).await.unwrap();
     if kyb != Kyb::Pending {
-        founder.kyb(organization, kyb).await.unwrap();
+        operator.kyb(organization, kyb).await.unwrap();
     }
     (organization, key)
 }
@@ -53,11 +53,11 @@ pub async fn refused(platform: &Platform) -> Vec<(&'static str, Credentials)> {
         ("no secret at all", pair(&good.client_id, "secret".into())),
         ("a secret with white space", pair(&good.client_id, format!("{}%20", good.client_secret))),
         ("another brand", pair(&good.client_id, good.client_secret.replacen("lk_", "kl_", 1))),
-        ("the right client and the wrong random part", pair(&good.client_id, never_issued(&good.client_id, Kind::Sandbox))),
-        ("the wrong kind", pair(&good.client_id, never_issued(&good.client_id, Kind::Live))),
+        ("the right client and the wrong random part", pair(&good.client_id, never_issued(&good.client_id, KeyMode::Sandbox))),
+        ("the wrong kind", pair(&good.client_id, never_issued(&good.client_id, KeyMode::Live))),
         ("the secret of another key", pair(&good.client_id, other.client_secret.clone())),
         ("the client_id of another key", pair(&other.client_id, good.client_secret.clone())),
-        ("an unknown client", pair(&unknown, never_issued(&unknown, Kind::Sandbox))),
+        ("an unknown client", pair(&unknown, never_issued(&unknown, KeyMode::Sandbox))),
         ("a revoked key", revoked),
         ("an expired key", expired),
         ("an inactive key", inactive),
@@ -66,7 +66,7 @@ pub async fn refused(platform: &Platform) -> Vec<(&'static str, Credentials)> {
 
 /// A moment from now, as the API writes times.
 pub fn in_future(platform: &Platform, by: Duration) -> String {
-    ((platform.stack.services().edge().clock)() + by).to_string()
+    ((platform.stack.services().ambient().clock)() + by).to_string()
 }
 
 /// What a token says, unverified.

@@ -55,8 +55,7 @@ fn root() -> PathBuf {
 
 /// The text of the Rust sources and of the scripts of `tests/conformance`.
 fn sources() -> String {
-    let mut directories: Vec<PathBuf> =
-        ["functions", "infra", "shared", "tests"].iter().map(|name| root().join(name)).collect();
+    let mut directories: Vec<PathBuf> = ["functions", "infra", "shared", "tests"].iter().map(|name| root().join(name)).collect();
     let mut text = String::new();
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(&directory).unwrap() {

@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, time::Duration};
 use domain::time::Clock;
 use local::aws;
 use operator::doctor::{self, Options, Report, Verdict};
-use runtime::{Edge, Entropy, Env};
+use runtime::{Ambient, Entropy, Env};
 use serde_json::{Value, json};
 use tests::{
     Platform,
@@ -93,24 +93,24 @@ impl Patient {
         Env::from_map(variables)
     }
 
-    fn edge(&self) -> Edge {
-        self.edge_at(runtime::edge::system_clock())
+    fn ambient(&self) -> Ambient {
+        self.edge_at(runtime::ambient::system_clock())
     }
 
-    fn edge_at(&self, clock: Clock) -> Edge {
+    fn edge_at(&self, clock: Clock) -> Ambient {
         let mut variables = self.platform.stack.services().environment("");
         variables.insert("AWS_ENDPOINT_URL".into(), self.services.url().into());
         variables.insert("AWS_ENDPOINT_URL_DYNAMODB".into(), self.tables.url().into());
-        Edge { clock, entropy: Entropy::system(), aws: aws::config(&variables, None) }
+        Ambient { clock, entropy: Entropy::system(), aws: aws::config(&variables, None) }
     }
 
     async fn examine(&self) -> Report {
-        self.examine_as(self.env(), &self.edge(), self.gateway.url()).await
+        self.examine_as(self.env(), &self.ambient(), self.gateway.url()).await
     }
 
-    async fn examine_as(&self, env: Env, edge: &Edge, url: &str) -> Report {
+    async fn examine_as(&self, env: Env, ambient: &Ambient, url: &str) -> Report {
         let options = Options { url: Some(url.to_owned()), patience: Duration::from_millis(1500) };
-        doctor::examine(&env, edge, &options).await.expect("a report")
+        doctor::examine(&env, ambient, &options).await.expect("a report")
     }
 
     /// Breaks one thing after the other and sees that it is named, and nothing else.
@@ -209,7 +209,7 @@ async fn what_cannot_be_looked_at_is_unknown() {
     }
     patient.recover();
     let only_outside = Env::default().with("LATCHKEY_URL", patient.platform.stack.base_url());
-    let report = patient.examine_as(only_outside, &patient.edge(), patient.gateway.url()).await;
+    let report = patient.examine_as(only_outside, &patient.ambient(), patient.gateway.url()).await;
     assert!(report.is_sound(), "{report}");
     assert!(report.to_string().contains("api.authorizers: unknown: LATCHKEY_REST_API_ID is not set"), "{report}");
     assert!(report.to_string().contains("credential.token: unknown: name a key by LATCHKEY_CLIENT_ID"), "{report}");

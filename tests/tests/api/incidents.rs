@@ -3,14 +3,14 @@
 mod orders;
 mod windows;
 
-use domain::{gate::Kyb, kind::Kind, role::Role};
+use domain::{gate::Kyb, key_mode::KeyMode, role::Role};
 use serde_json::{Value, json};
 use tests::{Answer, Caller, Platform};
 
 use crate::{
-    bound::{die, live},
-    estate::{column, estate, text, without},
-    minted::{seed_organization, seed_organization_key},
+    five_second_bound::{die, live},
+    management_keys::{seed_organization, seed_organization_key},
+    organization_snapshot::{column, organization_snapshot, text, without},
     people::{Person, events},
 };
 
@@ -30,12 +30,12 @@ async fn revoke(caller: &Caller, members: &Value) -> Answer {
 /// What it would do, asserted to have done nothing.
 async fn dry_run(platform: &Platform, caller: &Caller, members: &Value) -> Value {
     let machine = platform.organization().await;
-    let before = estate(platform, &machine, seed_organization(platform)).await;
+    let before = organization_snapshot(platform, &machine, seed_organization(platform)).await;
     let mut members = members.clone();
     members["dry_run"] = json!(true);
     let answer = revoke(caller, &members).await;
     assert_eq!((answer.status, &answer.body["dry_run"]), (200, &json!(true)), "{answer:?}");
-    assert_eq!(estate(platform, &machine, seed_organization(platform)).await, before);
+    assert_eq!(organization_snapshot(platform, &machine, seed_organization(platform)).await, before);
     answer.body
 }
 
@@ -124,10 +124,10 @@ async fn leak_8_a_banks_keys_die_in_one_write_and_those_made_after_live() {
 #[tokio::test]
 async fn leak_8_a_users_personal_keys_die_in_both_environments_and_no_others() {
     let platform = Platform::start().await;
-    let (owner, founder) = (platform.owner(), platform.founder());
-    let user = founder.user(seed_organization(&platform), "ada@example.com", Role::Developer, None).await.unwrap();
-    let sandbox = founder.personal_key(&user, Kind::Sandbox, "one").await.unwrap();
-    let live_key = founder.personal_key(&user, Kind::Live, "two").await.unwrap();
+    let (owner, operator) = (platform.owner(), platform.operator());
+    let user = operator.user(seed_organization(&platform), "ada@example.com", Role::Developer, None).await.unwrap();
+    let sandbox = operator.personal_key(&user, KeyMode::Sandbox, "one").await.unwrap();
+    let live_key = operator.personal_key(&user, KeyMode::Live, "two").await.unwrap();
     let members = json!({"user_guid": user.guid});
     let dry = dry_run(&platform, &owner, &members).await;
     assert_eq!(counts(&dry), [json!(2), json!(2), json!(0), json!(1), json!(false)]);
@@ -153,8 +153,8 @@ async fn leak_8_the_whole_organization_by_security_and_never_by_mistake_the_call
     let platform = Platform::start().await;
     let (owner, security) = (platform.owner(), platform.security());
     let (neighbour, neighbours_key, ..) = platform.neighbour().await;
-    platform.founder().kyb(seed_organization(&platform), Kyb::Approved).await.unwrap();
-    let live_key = seed_organization_key(&platform, Kind::Live, "banks:read").await;
+    platform.operator().kyb(seed_organization(&platform), Kyb::Approved).await.unwrap();
+    let live_key = seed_organization_key(&platform, KeyMode::Live, "banks:read").await;
     let tokens = [platform.token(&platform.seed.organization.key).await, platform.token(&platform.seed.bank.key).await];
     let live_caller = platform.bearer(&platform.token(&live_key).await);
     let neighbour_caller = platform.bearer(&platform.token(&neighbours_key).await);

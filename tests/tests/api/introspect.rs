@@ -5,7 +5,7 @@ mod inactive;
 
 use std::time::Duration;
 
-use operator::founder::Credentials;
+use operator::tenants::Credentials;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{

@@ -1,7 +1,7 @@
 //! `/api/keys`: keys of any owner.
 
 mod create;
-mod giving;
+mod delegation;
 mod idempotency;
 mod itself;
 mod list;
@@ -9,16 +9,16 @@ mod personal;
 mod revoked_together;
 mod roles;
 mod rotate;
-mod rotate_conferral;
+mod rotate_delegation;
 mod staff;
 mod tenancy;
 mod update;
 
-use domain::{kind::Kind, role::Role, user::User};
+use domain::{key_mode::KeyMode, role::Role, user::User};
 use serde_json::{Value, json};
 use tests::{Answer, Caller, Platform};
 
-use crate::{estate::text, minted::seed_organization};
+use crate::{management_keys::seed_organization, organization_snapshot::text};
 
 const PATH: &str = "/api/keys";
 
@@ -78,11 +78,11 @@ struct Person {
 }
 
 impl Person {
-    async fn new(platform: &Platform, role: Role, kind: Kind) -> Self {
-        let founder = platform.founder();
-        let email = format!("{role}-{}@example.com", platform.stack.services().edge().entropy.guid());
-        let user = founder.user(seed_organization(platform), &email, role, None).await.unwrap();
-        let key = founder.personal_key(&user, kind, "personal").await.unwrap();
+    async fn new(platform: &Platform, role: Role, kind: KeyMode) -> Self {
+        let operator = platform.operator();
+        let email = format!("{role}-{}@example.com", platform.stack.services().ambient().entropy.guid());
+        let user = operator.user(seed_organization(platform), &email, role, None).await.unwrap();
+        let key = operator.personal_key(&user, kind, "personal").await.unwrap();
         Self { user, client_id: key.client_id, caller: platform.bearer(&key.client_secret) }
     }
 

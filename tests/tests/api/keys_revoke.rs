@@ -11,8 +11,8 @@ use tests::{Answer, Caller, Platform};
 use crate::{
     applications::Family,
     bank_applications::narrowed,
-    estate::{appearance, column, estate, text, without},
-    minted::seed_organization,
+    management_keys::seed_organization,
+    organization_snapshot::{appearance, column, organization_snapshot, text, without},
 };
 
 /// Events of the seed: an organization, its plan, a bank, a key of each, and three people with theirs.
@@ -54,14 +54,18 @@ async fn cbm_4_200_and_revoked_however_often() {
             );
             assert!(text(&revoked.body, "updated_at") > text(&key, "updated_at"));
             platform.advance(Duration::from_secs(1));
-            let before = estate(&platform, &caller, seed_organization(&platform)).await;
+            let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
             for again in [revoke(&caller, &text(&key, second)).await, revoke(&caller, &text(&key, first)).await] {
                 assert_eq!((again.status, &again.body), (200, &revoked.body), "repeated, it is the same");
             }
             assert_eq!(caller.delete(&family.item(&key)).await.status, 204, "nor does DELETE mind");
             caller.get(&family.item(&key)).await.assert_error(404, "not_found");
             assert!(!column(&caller.get(family.path).await, "guid").contains(&text(&key, "guid")));
-            assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before, "it changes nothing more");
+            assert_eq!(
+                organization_snapshot(&platform, &caller, seed_organization(&platform)).await,
+                before,
+                "it changes nothing more"
+            );
         }
     }
 }
@@ -99,7 +103,7 @@ async fn cyb_11_403_or_404_when_the_key_is_not_the_callers_to_revoke() {
     let [bank_family, organization_family] = Family::both(&platform);
     let bank_key = text(&bank_family.create(&caller, json!({"name": "bank's"})).await, "client_id");
     let organization_key = text(&organization_family.create(&caller, json!({"name": "organization's"})).await, "client_id");
-    let before = estate(&platform, &caller, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
 
     let banks_only = narrowed(&platform, "bank_applications:execute").await;
     let organizations_only = narrowed(&platform, "organization_applications:execute").await;
@@ -123,7 +127,7 @@ async fn cyb_11_403_or_404_when_the_key_is_not_the_callers_to_revoke() {
     for key in [foreign_organization_key, foreign_bank_key] {
         platform.token(&key).await;
     }
-    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
     assert_eq!(revoke(&banks_only, &bank_key).await.status, 200);
     assert_eq!(revoke(&organizations_only, &organization_key).await.status, 200);
 }
@@ -136,7 +140,7 @@ async fn unprocessable_when_the_body_has_members() {
     let key = Family::both(&platform)[0].create(&caller, json!({"name": "kept"})).await;
     for (verb, state) in [("deactivate", "deactivated"), ("restore", "active"), ("revoke", "revoked")] {
         let path = format!("/api/keys/{}/{verb}", text(&key, "client_id"));
-        let before = estate(&platform, &caller, seed_organization(&platform)).await;
+        let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
         let refused = if verb == "revoke" { "colour" } else { "reason" };
         caller.post(&path, &json!({refused: "leak"})).await.assert_field(refused, "is not a member that this takes");
         caller.post(&path, &json!(["x"])).await.assert_field("body", "must be an object");
@@ -148,7 +152,7 @@ async fn unprocessable_when_the_body_has_members() {
         send(&" ".repeat(65_537)).await.assert_error(413, "payload_too_large");
         let form = caller.post_form(&path, &[("reason", "leak")]).await;
         form.assert_error(415, "unsupported_media_type");
-        assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+        assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
         let without_body = Answer::of(caller.request(Method::POST, &path)).await;
         assert_eq!((without_body.status, &without_body.body["state"]), (200, &json!(state)), "{without_body:?}");
         for nothing in ["{}", " { }\n", "null"] {

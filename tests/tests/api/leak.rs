@@ -60,7 +60,7 @@ async fn leak_1_nothing_that_was_written_holds_a_secret_or_token() {
     }
     bad_run(&platform, &handed_out, &needles).await;
 
-    platform.settle().await;
+    platform.drain().await;
     assert_eq!(needles.found_below(directory.path()), [], "while it runs, with the write-ahead log");
     platform.stop().await;
     assert_eq!(needles.found_below(directory.path()), [], "after it stopped");

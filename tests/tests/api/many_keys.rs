@@ -10,14 +10,14 @@ use aws_sdk_dynamodb::{
 use domain::{
     ids::{ClientId, Guid},
     key::Owner,
-    kind::{BankEnvironment, Kind},
+    key_mode::{BankEnvironment, KeyMode},
     role::Role,
 };
-use operator::founder::Credentials;
+use operator::tenants::Credentials;
 use serde_json::json;
 use tests::{Caller, Platform};
 
-use crate::{bound::within, minted::Minted};
+use crate::{five_second_bound::within, management_keys::ManagementKey};
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -37,11 +37,11 @@ impl Crowd {
     async fn gather() -> Self {
         let platform = Platform::start().await;
         let (organization, ..) = platform.neighbour().await;
-        let (bank, _) = platform.founder().bank(organization, "Live bank", BankEnvironment::Production).await.unwrap();
-        let minted = Minted {
+        let (bank, _) = platform.operator().bank(organization, "Live bank", BankEnvironment::Production).await.unwrap();
+        let minted = ManagementKey {
             organization,
             owner: Owner::Bank(bank),
-            kind: Kind::Live,
+            kind: KeyMode::Live,
             scopes: "banks:read accounts:read",
             expires_at: None,
         };
@@ -57,7 +57,7 @@ impl Crowd {
     fn table(&self) -> (Client, String) {
         let services = self.platform.stack.services();
         let table = services.variables("management")["LATCHKEY_CORE_TABLE"].clone();
-        (Client::new(&services.edge().aws), table)
+        (Client::new(&services.ambient().aws), table)
     }
 
     /// The items of the table, of each these attributes alone.
@@ -77,7 +77,7 @@ impl Crowd {
         };
         let originals: Vec<_> = self.items(None).await.into_iter().filter(names).collect();
         assert_eq!(originals.len(), 3, "key, secret and row of the list");
-        let entropy = &self.platform.stack.services().edge().entropy;
+        let entropy = &self.platform.stack.services().ambient().entropy;
         let mut puts = Vec::new();
         for _ in 0..times {
             let copy = ClientId::of(entropy.guid()).to_string();
@@ -161,9 +161,9 @@ async fn arz_3_cbm_2_a_gate_over_5000_keys_is_one_write_felt_within_five_seconds
     decide("approved").await;
     let awake = crowd.felt(&callers, 200).await;
     // A plan opens and shuts personal keys alone (CBM-2), by one write as well.
-    let founder = crowd.platform.founder();
-    let person = founder.user(crowd.organization, "ada@neighbour.example", Role::Viewer, None).await.unwrap();
-    let personal = founder.personal_key(&person, Kind::Sandbox, "personal").await.unwrap();
+    let operator = crowd.platform.operator();
+    let person = operator.user(crowd.organization, "ada@neighbour.example", Role::Viewer, None).await.unwrap();
+    let personal = operator.personal_key(&person, KeyMode::Sandbox, "personal").await.unwrap();
     let personal = [crowd.platform.bearer(&personal.client_secret)];
     crowd.felt(&personal, 403).await;
     let (keys, _) = crowd.versions().await;
@@ -177,9 +177,9 @@ async fn arz_3_cbm_2_a_gate_over_5000_keys_is_one_write_felt_within_five_seconds
     change("starter").await;
     let downgraded = crowd.felt(&personal, 403).await;
 
-    crowd.platform.founder().suspension(crowd.organization, true).await.unwrap();
+    crowd.platform.operator().suspension(crowd.organization, true).await.unwrap();
     let suspended = crowd.felt(&callers, 401).await;
-    crowd.platform.founder().suspension(crowd.organization, false).await.unwrap();
+    crowd.platform.operator().suspension(crowd.organization, false).await.unwrap();
     let resumed = crowd.felt(&callers, 200).await;
     assert_eq!(crowd.versions().await, (keys, gate + 7), "seven writes for 5,000 keys");
     eprintln!(

@@ -6,7 +6,7 @@ mod rotated;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::scope::{Catalogue, Holder};
-use operator::founder::Credentials;
+use operator::tenants::Credentials;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Answer, Caller, Platform, platform::ELSEWHERE};

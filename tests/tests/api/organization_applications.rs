@@ -2,7 +2,7 @@
 
 use domain::{
     gate::Kyb,
-    kind::{BankEnvironment, Kind},
+    key_mode::{BankEnvironment, KeyMode},
     scope::{Catalogue, Grant, Holder},
 };
 use serde_json::{Value, json};
@@ -10,8 +10,8 @@ use tests::{Platform, platform::credentials};
 
 use crate::{
     bank_applications::narrowed,
-    estate::{appearance, estate, text},
-    minted::seed_organization,
+    management_keys::seed_organization,
+    organization_snapshot::{appearance, organization_snapshot, text},
 };
 
 const PATH: &str = "/api/organization_applications";
@@ -28,7 +28,7 @@ async fn cyb_11_scopes_of_a_new_organization_key() {
     let subset = caller.post(PATH, &with(json!(["organizations:read", "banks:execute"]))).await;
     assert_eq!((subset.status, &subset.body["scopes"]), (201, &json!(["banks:execute", "organizations:read"])));
 
-    let before = estate(&platform, &caller, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
     for (scopes, field, words) in [
         (json!(["unknown:read"]), "scopes[0]", "is not a scope that a key of this owner may hold"),
         (json!(["banks:read", "accounts:execute"]), "scopes[1]", "is not a scope that a key of this owner may hold"),
@@ -43,7 +43,7 @@ async fn cyb_11_scopes_of_a_new_organization_key() {
         answer.assert_error(403, "insufficient_scope");
         assert!(answer.text.contains(scope.as_str()), "{answer:?}");
     }
-    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
 }
 
 #[tokio::test]
@@ -55,13 +55,13 @@ async fn cyb_11_a_narrowed_token_confers_only_what_it_holds() {
     assert_eq!((every.status, &every.body["scopes"]), (201, &json!(["banks:read", "organizations:read"])), "{every:?}");
     let one = caller.post(PATH, &json!({"name": "key", "scopes": ["banks:read"]})).await;
     assert_eq!((one.status, &one.body["scopes"]), (201, &json!(["banks:read"])), "{one:?}");
-    let before = estate(&platform, &all, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &all, seed_organization(&platform)).await;
     for beyond in ["banks:write", "organizations:write", "accounts:read"] {
         let answer = caller.post(PATH, &json!({"name": "key", "scopes": ["banks:read", beyond]})).await;
         answer.assert_error(403, "insufficient_scope");
         assert!(answer.text.contains(beyond), "{answer:?}");
     }
-    assert_eq!(estate(&platform, &all, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &all, seed_organization(&platform)).await, before);
 
     // The key it made holds no more than it says, and so do the keys' own tokens.
     let made = platform.bearer(&platform.token(&credentials(&one.body)).await);
@@ -74,14 +74,14 @@ async fn cyb_11_a_narrowed_token_confers_only_what_it_holds() {
 async fn cyb_3_422_for_a_bank_guid() {
     let platform = Platform::start().await;
     let caller = platform.organization().await;
-    let before = estate(&platform, &caller, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
     let item = format!("{PATH}/{}", platform.seed.organization.key.client_id);
     for bank_guid in [platform.seed.bank.guid.as_str(), "nonsense"] {
         let body = json!({"name": "key", "bank_guid": bank_guid});
         caller.post(PATH, &body).await.assert_field("bank_guid", "is not a member that this takes");
         caller.patch(&item, &body).await.assert_field("bank_guid", "");
     }
-    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
 }
 
 /// A key of one family is nothing to the other.
@@ -89,7 +89,7 @@ async fn cyb_3_422_for_a_bank_guid() {
 async fn cyb_3_404_for_a_key_of_the_other_family() {
     let platform = Platform::start().await;
     let caller = platform.organization().await;
-    let before = estate(&platform, &caller, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
     for (family, other) in [
         ("bank_applications", &platform.seed.organization.key.client_id),
         ("organization_applications", &platform.seed.bank.key.client_id),
@@ -100,20 +100,20 @@ async fn cyb_3_404_for_a_key_of_the_other_family() {
             assert_eq!(appearance(&answer), nothing);
         }
     }
-    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
 }
 
 /// Live keys start inactive and wake and sleep by KYB alone; sandbox keys are active at once.
 #[tokio::test]
 async fn arz_3_401_for_live_keys_until_kyb_is_approved() {
     let platform = Platform::start().await;
-    let founder = platform.founder();
-    let (organization, organization_key) = founder.organization("Live", Kind::Live).await.unwrap();
-    let (_, bank_key) = founder.bank(organization, "Production", BankEnvironment::Production).await.unwrap();
-    let (_, sandbox_key) = founder.bank(organization, "Sandbox", BankEnvironment::Sandbox).await.unwrap();
+    let operator = platform.operator();
+    let (organization, organization_key) = operator.organization("Live", KeyMode::Live).await.unwrap();
+    let (_, bank_key) = operator.bank(organization, "Production", BankEnvironment::Production).await.unwrap();
+    let (_, sandbox_key) = operator.bank(organization, "Sandbox", BankEnvironment::Sandbox).await.unwrap();
     for (kyb, open) in [(Kyb::Pending, false), (Kyb::Approved, true), (Kyb::Rejected, false), (Kyb::Approved, true)] {
         if kyb != Kyb::Pending {
-            founder.kyb(organization, kyb).await.unwrap();
+            operator.kyb(organization, kyb).await.unwrap();
         }
         for key in [&organization_key, &bank_key] {
             let by_id = platform.request_token(key, platform.anonymous()).await;

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use domain::{gate::Kyb, kind::Kind};
+use domain::{gate::Kyb, key_mode::KeyMode};
 use serde_json::{Value, json};
 use tests::Platform;
 
 use crate::{
     bank_applications::narrowed,
-    estate::{appearance, estate, text, without},
-    minted::seed_organization,
+    management_keys::seed_organization,
+    organization_snapshot::{appearance, organization_snapshot, text, without},
 };
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn cyb_1_200_for_a_new_name_and_nothing_else() {
         assert_eq!(without(&renamed.body, &["name", "updated_at"]), without(&before, &["name", "updated_at"]));
         assert_eq!(caller.get(&path).await.body, renamed.body);
     }
-    let before = estate(&platform, &caller, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
     for name in [json!(""), json!("x".repeat(129)), json!(" "), json!("a\tb"), json!(null), json!(7), json!(["x"])] {
         caller.patch(&path, &json!({"name": name})).await.assert_field("name", "must");
     }
@@ -60,7 +60,7 @@ async fn cyb_1_200_for_a_new_name_and_nothing_else() {
         let answer = caller.patch(&path, &json!({"name": "n", member: Value::Null})).await;
         answer.assert_field(member, "is not a member that this takes");
     }
-    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
 }
 
 #[tokio::test]
@@ -97,8 +97,8 @@ async fn not_found_when_the_guid_is_of_anything_else() {
         assert_eq!(appearance(&caller.get(&path).await), nothing, "{other}");
         assert_eq!(appearance(&caller.patch(&path, &json!({"name": "n"})).await), nothing, "{other}");
     }
-    let (live, key) = platform.founder().organization("Live", Kind::Live).await.unwrap();
-    platform.founder().kyb(live, Kyb::Approved).await.unwrap();
+    let (live, key) = platform.operator().organization("Live", KeyMode::Live).await.unwrap();
+    platform.operator().kyb(live, Kyb::Approved).await.unwrap();
     let live_caller = platform.bearer(&platform.token(&key).await);
     let list = live_caller.get("/api/organizations").await;
     assert_eq!((&list.body["total"], &list.body["objects"][0]["guid"]), (&json!(1), &json!(live)), "{list:?}");

@@ -3,13 +3,13 @@
 mod kyb;
 mod onboarding;
 
-use domain::{ids::Guid, kind::Kind, role::Role};
+use domain::{ids::Guid, key_mode::KeyMode, role::Role};
 use serde_json::{Value, json};
 use tests::Platform;
 
 use crate::{
-    estate::{appearance, column, estate, text},
-    minted::{seed_organization, seed_organization_key},
+    management_keys::{seed_organization, seed_organization_key},
+    organization_snapshot::{appearance, column, organization_snapshot, text},
     people::{Person, events, felt},
 };
 
@@ -77,7 +77,7 @@ async fn leak_10_owners_alone_set_how_old_keys_grow() {
     let (owner, machine) = (platform.owner(), platform.organization().await);
     let path = format!("{PATH}/{}", platform.seed.organization.guid);
     let admin = Person::new(&platform, Role::Admin).await.caller;
-    let before = estate(&platform, &machine, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &machine, seed_organization(&platform)).await;
     for caller in [&admin, &machine] {
         for days in [json!(30), Value::Null] {
             caller.patch(&path, &json!({"max_key_age_days": days})).await.assert_error(403, "forbidden");
@@ -88,7 +88,7 @@ async fn leak_10_owners_alone_set_how_old_keys_grow() {
     }
     platform.operations().patch(&path, &json!({"name": "n"})).await.assert_error(403, "forbidden");
     platform.developer().patch(&path, &json!({"name": "n"})).await.assert_error(403, "forbidden");
-    assert_eq!(estate(&platform, &machine, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &machine, seed_organization(&platform)).await, before);
     for days in [json!(1), json!(3650), Value::Null] {
         let set = owner.patch(&path, &json!({"max_key_age_days": days})).await;
         assert_eq!((set.status, &set.body["max_key_age_days"]), (200, &days), "{set:?}");
@@ -118,7 +118,7 @@ async fn cyb_11_people_change_their_organization_by_role_and_machines_by_scope()
     let path = format!("{PATH}/{}", platform.seed.organization.guid);
     let admin = Person::new(&platform, Role::Admin).await;
     assert_eq!(admin.caller.patch(&path, &json!({"name": "By an admin"})).await.status, 200);
-    let write = seed_organization_key(&platform, Kind::Sandbox, "organizations:write").await;
+    let write = seed_organization_key(&platform, KeyMode::Sandbox, "organizations:write").await;
     let write = platform.bearer(&platform.token(&write).await);
     assert_eq!(write.patch(&path, &json!({"name": "By a machine"})).await.status, 200);
     assert_eq!(platform.owner().patch(&admin.path(), &json!({"allowed_scopes": ["organizations:read"]})).await.status, 200);

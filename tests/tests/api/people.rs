@@ -1,11 +1,11 @@
 //! People with personal keys of their own, and how soon they feel a change.
 
-use domain::{ids::Guid, kind::Kind, role::Role, scope::ScopeSet};
+use domain::{ids::Guid, key_mode::KeyMode, role::Role, scope::ScopeSet};
 use reqwest::Method;
 use serde_json::Value;
 use tests::{Answer, Caller, Platform};
 
-use crate::{bound::within, estate::text, minted::seed_organization};
+use crate::{five_second_bound::within, management_keys::seed_organization, organization_snapshot::text};
 
 /// Somebody who calls by a personal key.
 pub struct Person {
@@ -17,24 +17,24 @@ pub struct Person {
 impl Person {
     /// Somebody of the seed organization with a sandbox key.
     pub async fn new(platform: &Platform, role: Role) -> Self {
-        Self::of(platform, seed_organization(platform), role, Kind::Sandbox).await
+        Self::of(platform, seed_organization(platform), role, KeyMode::Sandbox).await
     }
 
     /// Somebody of an organization, with a key of this kind.
-    pub async fn of(platform: &Platform, organization: Guid, role: Role, kind: Kind) -> Self {
+    pub async fn of(platform: &Platform, organization: Guid, role: Role, kind: KeyMode) -> Self {
         Self::made(platform, organization, role, None, kind).await
     }
 
     /// Somebody of the seed organization whose role is narrowed to these scopes, with a sandbox key.
     pub async fn narrowed(platform: &Platform, role: Role, scopes: &str) -> Self {
-        Self::made(platform, seed_organization(platform), role, Some(scopes.parse().unwrap()), Kind::Sandbox).await
+        Self::made(platform, seed_organization(platform), role, Some(scopes.parse().unwrap()), KeyMode::Sandbox).await
     }
 
-    async fn made(platform: &Platform, organization: Guid, role: Role, scopes: Option<ScopeSet>, kind: Kind) -> Self {
-        let founder = platform.founder();
-        let email = format!("{role}-{}@example.com", platform.stack.services().edge().entropy.guid());
-        let user = founder.user(organization, &email, role, scopes).await.unwrap();
-        let key = founder.personal_key(&user, kind, "personal").await.unwrap();
+    async fn made(platform: &Platform, organization: Guid, role: Role, scopes: Option<ScopeSet>, kind: KeyMode) -> Self {
+        let operator = platform.operator();
+        let email = format!("{role}-{}@example.com", platform.stack.services().ambient().entropy.guid());
+        let user = operator.user(organization, &email, role, scopes).await.unwrap();
+        let key = operator.personal_key(&user, kind, "personal").await.unwrap();
         let caller = platform.bearer(&key.client_secret);
         Self { guid: user.guid.to_string(), client_id: key.client_id, caller }
     }

@@ -3,11 +3,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use credentials::pepper::KEPT;
+use credentials::pepper::CACHE_TTL;
 use domain::ids::Guid;
 use emulator::cloud::Storage;
 use local::services::Options;
-use operator::{founder::Credentials, peppers::PepperRoll};
+use operator::{peppers::PepperRoll, tenants::Credentials};
 use serde_json::{Value, json};
 use tests::{Caller, Platform, proxy::Mode};
 
@@ -17,11 +17,11 @@ use crate::{
 };
 
 /// Secrets Manager's minute, and a little.
-const SETTLED: Duration = Duration::from_secs(61);
+const PROPAGATED: Duration = Duration::from_secs(61);
 const FAST: u32 = 100_000;
 
 fn roll(platform: &Platform) -> PepperRoll {
-    PepperRoll::open(&platform.stack.services().env("tokens"), platform.stack.services().edge()).unwrap()
+    PepperRoll::open(&platform.stack.services().env("tokens"), platform.stack.services().ambient()).unwrap()
 }
 
 async fn counts(platform: &Platform) -> BTreeMap<u32, u64> {
@@ -40,7 +40,7 @@ async fn work(platform: &Platform, door: &Caller) {
         assert!(matches!(answer.status, 200 | 403 | 422), "{answer:?}");
     }
     let mut wrong = platform.seed.bank.key.clone();
-    wrong.client_secret = crate::credentials::never_issued(&wrong.client_id, domain::kind::Kind::Sandbox);
+    wrong.client_secret = crate::credentials::never_issued(&wrong.client_id, domain::key_mode::KeyMode::Sandbox);
     platform.request_token(&wrong, door.clone()).await.assert_oauth_error(401, "invalid_client");
 }
 
@@ -66,7 +66,7 @@ async fn every_secret_works_before_during_and_after() {
     let made_between = platform.bank_key(json!({})).await;
     assert_eq!(counts(&platform).await, BTreeMap::from([(1, first[&1] + 1), (2, 0)]));
 
-    platform.advance(SETTLED);
+    platform.advance(PROPAGATED);
     let upgraded = roll(&platform).upgrade(FAST, false).await.unwrap();
     assert_eq!(upgraded.brought_up_to_date, BTreeMap::from([(1, first[&1] + 1)]));
     assert_eq!((upgraded.to, upgraded.up_to_date, upgraded.changed_meanwhile), (2, 0, 0));
@@ -78,12 +78,12 @@ async fn every_secret_works_before_during_and_after() {
     }
 
     // Nobody has asked the other instances for a secret's hash since: they make them as before, until the hour is over.
-    platform.advance(KEPT);
+    platform.advance(CACHE_TTL);
     for door in &doors {
         work(&platform, door).await;
     }
     let made_after = platform.bank_key(json!({})).await;
-    platform.advance(SETTLED);
+    platform.advance(PROPAGATED);
     let last = roll(&platform).upgrade(FAST, false).await.unwrap();
     assert_eq!((last.brought_up_to_date, last.run_again_at), (BTreeMap::new(), None));
     assert_eq!(counts(&platform).await, BTreeMap::from([(1, 0), (2, last.up_to_date)]));
@@ -99,7 +99,7 @@ async fn rotations_and_an_upgrade_do_not_disturb_each_other() {
         keys.push(platform.bank_key(json!({})).await);
     }
     roll(&platform).add().await.unwrap();
-    platform.advance(SETTLED);
+    platform.advance(PROPAGATED);
     let organization = platform.organization().await;
     let rotations = async {
         let mut secrets = Vec::new();
@@ -140,7 +140,7 @@ async fn rotations_and_an_upgrade_do_not_disturb_each_other() {
 async fn an_upgrade_that_stops_half_way_is_run_again() {
     let platform = Platform::start().await;
     roll(&platform).add().await.unwrap();
-    platform.advance(SETTLED);
+    platform.advance(PROPAGATED);
     let all = counts(&platform).await[&1];
     for seconds in 1.. {
         // Six items a second: each run gets six further than the one before.
@@ -167,7 +167,7 @@ async fn an_upgrade_that_stops_half_way_is_run_again() {
 async fn two_upgrades_at_once_nest_each_hash_once() {
     let platform = Platform::start().await;
     roll(&platform).add().await.unwrap();
-    platform.advance(SETTLED);
+    platform.advance(PROPAGATED);
     let all = counts(&platform).await[&1];
     let (one, two) = (roll(&platform), roll(&platform));
     let (one, two) = tokio::join!(one.upgrade(FAST, false), two.upgrade(FAST, false));
@@ -192,7 +192,7 @@ async fn no_pepper_is_lost_to_another_addition() {
         if let Some(refused) = [one, two].into_iter().find_map(Result::err) {
             assert!(refused.to_string().contains("no pepper was added"), "{refused}");
         }
-        platform.advance(SETTLED);
+        platform.advance(PROPAGATED);
         roll(&platform).upgrade(FAST, false).await.unwrap();
         work(&platform, &platform.anonymous()).await;
     }
@@ -207,14 +207,14 @@ async fn an_outage_of_secrets_manager_refuses_nobody() {
     roll(&platform).add().await.unwrap();
     for mode in [Mode::Cut, Mode::Hold] {
         proxy.set(mode);
-        platform.advance(KEPT);
+        platform.advance(CACHE_TTL);
         work(&platform, &platform.anonymous()).await;
     }
     let key = platform.bank_key(json!({})).await;
     assert_eq!(platform.request_token(&key, platform.anonymous()).await.status, 200);
     proxy.set(Mode::Pass);
     assert_eq!(counts(&platform).await[&2], 0, "made under the one that was known");
-    platform.advance(KEPT);
+    platform.advance(CACHE_TTL);
     platform.bank_key(json!({})).await;
     assert_eq!(counts(&platform).await[&2], 1);
 }
@@ -237,7 +237,7 @@ async fn the_commands_print_versions_and_counts_alone() {
     let early = run(&["upgrade", "--deployed", "--rate", "1000"]).await;
     early.assert_refused(&["must be able to read the new pepper first", "--wait"], &operator);
     printed.push(early.stderr);
-    platform.advance(SETTLED);
+    platform.advance(PROPAGATED);
     roll(&platform).upgrade(FAST, false).await.unwrap();
     let listed = run(&["list", "--deployed", "--rate", "100000"]).await;
     printed.push(listed.stdout.clone());

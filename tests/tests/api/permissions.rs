@@ -64,7 +64,7 @@ fn written(rules: &Rules) -> Vec<[String; 5]> {
 async fn leak_5_the_table_has_every_permission_and_no_other() {
     let options = Options { parameters: everything_on(), ..Options::default() };
     let services = Services::start(options, "http://127.0.0.1:1").await.unwrap();
-    let standing = written(&services.cloud().authority().rules());
+    let existing = written(&services.cloud().authority().rules());
     let mut told: Vec<[String; 5]> = Vec::new();
     for [function, action, resource, condition, granted_by, why] in rows() {
         assert!(why.len() > 5, "{function} {action} {resource} does not say why");
@@ -72,11 +72,11 @@ async fn leak_5_the_table_has_every_permission_and_no_other() {
     }
     told.sort();
     let show = |rows: &[[String; 5]]| rows.iter().map(|row| row.join(",")).collect::<Vec<_>>();
-    let (told, standing) = (show(&told), show(&standing));
-    let missing: Vec<_> = standing.iter().filter(|row| !told.contains(row)).collect();
-    let stale: Vec<_> = told.iter().filter(|row| !standing.contains(row)).collect();
+    let (told, existing) = (show(&told), show(&existing));
+    let missing: Vec<_> = existing.iter().filter(|row| !told.contains(row)).collect();
+    let stale: Vec<_> = told.iter().filter(|row| !existing.contains(row)).collect();
     assert!(missing.is_empty() && stale.is_empty(), "not in permissions.csv: {missing:#?}\nnot in the template: {stale:#?}");
-    assert_eq!(told.len(), standing.len(), "a row twice");
+    assert_eq!(told.len(), existing.len(), "a row twice");
 }
 
 /// What no function may do, whatever else: each of these is a way around the classes of partition keys, or destroys.

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use domain::{kind::Kind, role::Role, time::Timestamp};
+use domain::{key_mode::KeyMode, role::Role, time::Timestamp};
 use serde_json::{Value, json};
 use tests::{Answer, Caller, Platform};
 
 use crate::{
-    bound::BOUND,
-    estate::{estate, text},
-    minted::{guid, seed_organization},
+    five_second_bound::BOUND,
+    management_keys::{guid, seed_organization},
+    organization_snapshot::{organization_snapshot, text},
     people::{Person, events, felt},
 };
 
@@ -22,7 +22,7 @@ async fn change(platform: &Platform, caller: &Caller, body: &Value) -> Answer {
 }
 
 fn in_hours(platform: &Platform, hours: i64) -> String {
-    let now = (platform.stack.services().edge().clock)();
+    let now = (platform.stack.services().ambient().clock)();
     Timestamp::from_millis(now.millis() + hours * 3_600_000).to_string()
 }
 
@@ -89,7 +89,7 @@ async fn cbm_2_owners_upgrade_at_once_cancel_a_notice_and_nothing_else() {
     let (operations, owner, machine) = (platform.operations(), platform.owner(), platform.organization().await);
     let soon = in_hours(&platform, 1);
     assert_eq!(change(&platform, &operations, &json!({"plan": "starter", "effective_at": soon})).await.status, 200);
-    let before = estate(&platform, &machine, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &machine, seed_organization(&platform)).await;
     for body in [
         json!({"plan": "starter"}),
         json!({"plan": "starter", "effective_at": soon}),
@@ -99,13 +99,13 @@ async fn cbm_2_owners_upgrade_at_once_cancel_a_notice_and_nothing_else() {
         change(&platform, &owner, &body).await.assert_error(403, "forbidden");
     }
     let admin = Person::new(&platform, Role::Admin).await;
-    let before_all = estate(&platform, &machine, seed_organization(&platform)).await;
+    let before_all = organization_snapshot(&platform, &machine, seed_organization(&platform)).await;
     assert_eq!(before_all.lists, before.lists);
     for caller in [&admin.caller, &platform.developer(), &platform.viewer(), &platform.support(), &platform.security(), &machine]
     {
         change(&platform, caller, &json!({"plan": "enterprise"})).await.assert_error(403, "forbidden");
     }
-    assert_eq!(estate(&platform, &machine, seed_organization(&platform)).await, before_all);
+    assert_eq!(organization_snapshot(&platform, &machine, seed_organization(&platform)).await, before_all);
     let cancelled = change(&platform, &owner, &json!({"plan": "pro"})).await;
     assert_eq!((cancelled.status, &cancelled.body["plan"], &cancelled.body["plan_change"]), (200, &json!("pro"), &Value::Null));
     platform.advance(Duration::from_hours(2));
@@ -123,7 +123,7 @@ async fn cbm_2_owners_upgrade_at_once_cancel_a_notice_and_nothing_else() {
 async fn cbm_2_422_for_a_notice_that_is_none_and_nothing_changes() {
     let platform = Platform::start().await;
     let (operations, machine) = (platform.operations(), platform.organization().await);
-    let before = estate(&platform, &machine, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &machine, seed_organization(&platform)).await;
     let (past, far, soon) = (in_hours(&platform, -1), in_hours(&platform, 24 * 90 + 1), in_hours(&platform, 1));
     for (body, field, words) in [
         (json!({}), "plan", "is required"),
@@ -137,7 +137,7 @@ async fn cbm_2_422_for_a_notice_that_is_none_and_nothing_changes() {
     ] {
         change(&platform, &operations, &body).await.assert_field(field, words);
     }
-    assert_eq!(estate(&platform, &machine, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &machine, seed_organization(&platform)).await, before);
     assert_eq!(change(&platform, &operations, &json!({"plan": "pro", "effective_at": null})).await.status, 200);
 }
 
@@ -148,7 +148,7 @@ async fn cbm_2_new_organizations_start_without_personal_keys() {
     let operations = platform.operations();
     let made = operations.post("/api/organizations", &json!({"name": "New", "owner_email": "ada@example.com"})).await.body;
     let organization = guid(&text(&made, "guid"));
-    let owner = Person::of(&platform, organization, Role::Owner, Kind::Live).await;
+    let owner = Person::of(&platform, organization, Role::Owner, KeyMode::Live).await;
     let read = async || owner.caller.get("/api/banks").await;
     read().await.assert_error(403, "plan_upgrade_required");
     let plan = format!("/api/organizations/{organization}/plan");
@@ -162,13 +162,13 @@ async fn cbm_2_403_insufficient_scope_for_an_owner_who_is_narrowed_below_writing
     let platform = Platform::start().await;
     let machine = platform.organization().await;
     let narrowed = Person::narrowed(&platform, Role::Owner, "banks:read organizations:read").await;
-    let before = estate(&platform, &machine, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &machine, seed_organization(&platform)).await;
     for plan in ["pro", "enterprise"] {
         let refused = change(&platform, &narrowed.caller, &json!({"plan": plan})).await;
         refused.assert_error(403, "insufficient_scope");
         assert!(refused.text.contains("organizations:write"), "{refused:?}");
     }
-    assert_eq!(estate(&platform, &machine, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &machine, seed_organization(&platform)).await, before);
     let writes = Person::narrowed(&platform, Role::Owner, "organizations:write").await;
     assert_eq!(change(&platform, &writes.caller, &json!({"plan": "enterprise"})).await.status, 200);
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tests::{Caller, Platform};
 
 use self::history::{Call, Did, Secret, explains};
-use crate::estate::text;
+use crate::organization_snapshot::text;
 
 /// Races on so many keys, each of its own mix.
 const ROUNDS: usize = 24;

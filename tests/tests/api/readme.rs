@@ -20,7 +20,7 @@ fn every_message_code_is_documented_and_every_documented_one_exists() {
             (code.to_owned(), status.as_u16())
         })
         .collect();
-    said.extend(guard::Cause::ALL.map(|cause| (cause.message_code().to_owned(), 403)));
+    said.extend(guard::DenyReason::ALL.map(|cause| (cause.message_code().to_owned(), 403)));
     let gateway = regex::Regex::new(r#"\{"status":(\d{3}),"error":"[a-z_]+","message_code":"([a-z_]+)""#).unwrap();
     said.extend(gateway.captures_iter(local::services::TEMPLATE).map(|said| (said[2].to_owned(), said[1].parse().unwrap())));
     assert_eq!(documented, said);

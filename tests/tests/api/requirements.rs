@@ -295,8 +295,10 @@ fn walk(directory: &Path, paths: &mut Vec<PathBuf>) {
             walk(&path, paths);
         }
         let extension = path.extension().and_then(|extension| extension.to_str());
-        let cites =
-            extension.map_or_else(|| directory.ends_with(".ci") || directory.ends_with("conformance"), |extension| EXTENSIONS.contains(&extension));
+        let cites = extension.map_or_else(
+            || directory.ends_with(".ci") || directory.ends_with("conformance"),
+            |extension| EXTENSIONS.contains(&extension),
+        );
         if kind.is_file() && cites && !FOREIGN.contains(&name.as_str()) {
             paths.push(path);
         }

@@ -19,7 +19,7 @@ impl Core {
     fn of(platform: &Platform) -> Self {
         let services = platform.stack.services();
         let table = services.variables("management")["LATCHKEY_CORE_TABLE"].clone();
-        Self { client: Client::new(&services.edge().aws), table }
+        Self { client: Client::new(&services.ambient().aws), table }
     }
 
     async fn copy(&self) -> Vec<Item> {
@@ -82,13 +82,13 @@ async fn a_restored_core_table_brings_a_revoked_key_back_until_it_is_revoked_aga
 
     // The order of the document, from the restore on.
     let organization = platform.seed.organization.guid.parse().unwrap();
-    platform.founder().suspension(organization, true).await.unwrap();
+    platform.operator().suspension(organization, true).await.unwrap();
     ask().await.assert_oauth_error(401, "invalid_client");
     platform.advance(window());
     assert_eq!(whoami(&revived).await, 401, "what was in flight is over");
     let revoked = platform.security().post(&path, &json!({"reason": "revoked before the restore"})).await;
     assert_eq!(revoked.status, 200, "{revoked:?}");
-    platform.founder().suspension(organization, false).await.unwrap();
+    platform.operator().suspension(organization, false).await.unwrap();
     ask().await.assert_oauth_error(401, "invalid_client");
     let others = platform.token(&platform.seed.bank.key).await;
     platform.advance(Duration::from_secs(5));

@@ -9,7 +9,7 @@ use std::{
 
 use emulator::cloud::Storage;
 use local::services::Options;
-use operator::founder::Credentials;
+use operator::tenants::Credentials;
 use serde_json::{Value, json};
 use tests::{
     Platform,
@@ -19,7 +19,7 @@ use tests::{
 };
 use tokio::time::sleep;
 
-use crate::bound::{BOUND, die};
+use crate::five_second_bound::{BOUND, die};
 
 #[tokio::test]
 async fn cbm_4_401_for_key_and_live_tokens_within_five_seconds() {
@@ -169,23 +169,23 @@ async fn cbm_4_a_revoke_among_concurrent_edits_wins() {
 /// KYB withdrawn puts live keys back to sleep and kills their tokens; approved again, they work again.
 #[tokio::test]
 async fn arz_3_kyb_withdrawn_stops_live_tokens_and_approved_wakes_them() {
-    use domain::{gate::Kyb, kind::Kind};
+    use domain::{gate::Kyb, key_mode::KeyMode};
     let platform = Platform::with(Options {
         parameters: BTreeMap::from([("SampleEnvironment".to_owned(), "live".to_owned())]),
         ..Options::default()
     })
     .await;
-    let founder = platform.founder();
-    let (guid, key) = founder.organization("Live one", Kind::Live).await.unwrap();
+    let operator = platform.operator();
+    let (guid, key) = operator.organization("Live one", KeyMode::Live).await.unwrap();
     platform.request_token(&key, platform.anonymous()).await.assert_oauth_error(401, "invalid_client");
-    founder.kyb(guid, Kyb::Approved).await.unwrap();
+    operator.kyb(guid, Kyb::Approved).await.unwrap();
     let caller = platform.bearer(&platform.token(&key).await);
     assert_eq!(caller.get("/v1/whoami").await.status, 200);
-    founder.kyb(guid, Kyb::Rejected).await.unwrap();
+    operator.kyb(guid, Kyb::Rejected).await.unwrap();
     platform.request_token(&key, platform.anonymous()).await.assert_oauth_error(401, "invalid_client");
     platform.advance(BOUND);
     caller.get("/v1/whoami").await.assert_error(401, "authentication_failed");
-    founder.kyb(guid, Kyb::Approved).await.unwrap();
+    operator.kyb(guid, Kyb::Approved).await.unwrap();
     platform.advance(BOUND);
     assert_eq!(caller.get("/v1/whoami").await.status, 200);
 }
@@ -212,11 +212,11 @@ async fn deactivated_keys_and_suspended_organizations_stop_and_work_again() {
     act("restore").await.assert_error(409, "conflict");
 
     let guid = platform.seed.organization.guid.parse().unwrap();
-    platform.founder().suspension(guid, true).await.unwrap();
+    platform.operator().suspension(guid, true).await.unwrap();
     platform.request_token(&key, platform.anonymous()).await.assert_oauth_error(401, "invalid_client");
     platform.advance(BOUND);
     caller.get("/v1/whoami").await.assert_error(401, "authentication_failed");
-    platform.founder().suspension(guid, false).await.unwrap();
+    platform.operator().suspension(guid, false).await.unwrap();
     platform.advance(BOUND);
     assert_eq!(caller.get("/v1/whoami").await.status, 200);
     assert_eq!(act("revoke").await.body["state"], "revoked");

@@ -6,9 +6,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{
     audit,
     gate::Kyb,
-    kind::{BankEnvironment, Kind},
+    key_mode::{BankEnvironment, KeyMode},
 };
-use operator::founder::Credentials;
+use operator::tenants::Credentials;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{
@@ -17,10 +17,10 @@ use tests::{
 };
 
 use crate::{
-    bound::{BOUND, die, live},
     credentials::{self, claims},
     customer_tokens,
-    minted::{seed_organization, seed_organization_key},
+    five_second_bound::{BOUND, die, live},
+    management_keys::{seed_organization, seed_organization_key},
 };
 
 const PATH: &str = "/oauth/revoke";
@@ -170,8 +170,8 @@ async fn rfc_7009_400_to_a_token_of_another_client() {
         platform.organization().await,
     );
     let (bank, organization) = (&platform.seed.bank.key, &platform.seed.organization.key);
-    let live_key = seed_organization_key(&platform, Kind::Live, "banks:read").await;
-    platform.founder().kyb(seed_organization(&platform), Kyb::Approved).await.unwrap();
+    let live_key = seed_organization_key(&platform, KeyMode::Live, "banks:read").await;
+    platform.operator().kyb(seed_organization(&platform), Kyb::Approved).await.unwrap();
     for (client, token) in [
         (bank, &theirs),
         (bank, &siblings),
@@ -196,7 +196,7 @@ async fn rfc_7009_400_to_a_token_of_another_client() {
 async fn rfc_7009_200_to_a_live_organization() {
     let platform = Platform::start().await;
     let (guid, organization) = credentials::live_organization(&platform, Kyb::Approved).await;
-    let (_, bank) = platform.founder().bank(guid, "Live bank", BankEnvironment::Production).await.unwrap();
+    let (_, bank) = platform.operator().bank(guid, "Live bank", BankEnvironment::Production).await.unwrap();
     let token = platform.token(&bank).await;
     assert_done(&revoke(&platform.anonymous(), &organization, &token).await);
     platform.advance(BOUND);

@@ -11,12 +11,12 @@ use aws_sdk_secretsmanager::{Client, config::retry::RetryConfig};
 use domain::{
     ids::{ClientId, Guid},
     key::{Key, Owner, Until},
-    kind::Kind,
+    key_mode::KeyMode,
     role::Role,
 };
-use operator::founder::Credentials;
+use operator::tenants::Credentials;
 use rotation::{Pace, Rotation};
-use runtime::{Edge, Env};
+use runtime::{Ambient, Env};
 use serde_json::{Value, json};
 use tests::{
     Caller, Platform,
@@ -24,7 +24,7 @@ use tests::{
     rotator::Rotator,
 };
 
-use crate::{bound, credentials::claims, minted::Minted};
+use crate::{credentials::claims, five_second_bound, management_keys::ManagementKey};
 
 /// As on Lambda, but for what waits for another run: there is none, except where a test says so.
 const PACE: Pace =
@@ -51,14 +51,14 @@ impl<'a> Scene<'a> {
     async fn at(platform: &'a Platform, pace: Pace) -> Self {
         let (organization, _, bank, _) = platform.neighbour().await;
         let owner = Owner::Bank(bank);
-        let minted = Minted { organization, owner, kind: Kind::Sandbox, scopes: "accounts:read", expires_at: None };
+        let minted = ManagementKey { organization, owner, kind: KeyMode::Sandbox, scopes: "accounts:read", expires_at: None };
         Self::of(platform, organization, &minted.make(platform).await, pace).await
     }
 
     async fn of(platform: &'a Platform, organization: Guid, key: &Credentials, pace: Pace) -> Self {
         let value = json!({"client_id": key.client_id, "client_secret": key.client_secret, "region": "eu"});
         let (services, id) = (platform.stack.services(), key.client_id.clone());
-        let client = Client::new(&services.edge().aws);
+        let client = Client::new(&services.ambient().aws);
         let made = client.create_secret().name(format!("key/{id}")).secret_string(value.to_string()).send().await.unwrap();
         let rotator = Rotator { client, arn: made.arn().unwrap().to_owned() };
         let faults = Arc::new(Faults::default());
@@ -119,7 +119,7 @@ impl<'a> Scene<'a> {
     async fn admin(&self) -> Caller {
         let scopes = "bank_applications:read bank_applications:write bank_applications:execute";
         let (organization, owner) = (self.organization, Owner::Organization(self.organization));
-        let minted = Minted { organization, owner, kind: Kind::Sandbox, scopes, expires_at: None };
+        let minted = ManagementKey { organization, owner, kind: KeyMode::Sandbox, scopes, expires_at: None };
         self.platform.bearer(&self.platform.token(&minted.make(self.platform).await).await)
     }
 
@@ -135,8 +135,8 @@ fn function(platform: &Platform, deployment: &str, manager: &str, pace: Pace) ->
     environment.insert("AWS_ENDPOINT_URL".into(), manager.into());
     let aws = local::aws::config(&environment, None);
     let retry = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
-    let edge = Edge { aws: aws.into_builder().retry_config(retry).build(), ..services.edge().clone() };
-    rotation::start_at(&Env::default().with("LATCHKEY_URL", deployment), &edge, pace).unwrap()
+    let ambient = Ambient { aws: aws.into_builder().retry_config(retry).build(), ..services.ambient().clone() };
+    rotation::start_at(&Env::default().with("LATCHKEY_URL", deployment), &ambient, pace).unwrap()
 }
 
 /// A version's name, of the length that AWS asks for.
@@ -185,21 +185,21 @@ async fn leak_11_a_rotation_that_nobody_notices() {
 #[tokio::test]
 async fn leak_11_a_personal_key_is_rotated_by_itself() {
     let platform = Platform::start().await;
-    let organization = crate::minted::seed_organization(&platform);
+    let organization = crate::management_keys::seed_organization(&platform);
     for role in [Role::Viewer, Role::Owner] {
         let user = platform.user(organization, &format!("{role}-rotates@example.com"), role).await;
-        let key = platform.personal_key(&user, Kind::Sandbox).await;
+        let key = platform.personal_key(&user, KeyMode::Sandbox).await;
         let scene = Scene::of(&platform, organization, &key, PACE).await;
         let bearer = async || platform.bearer(scene.rotator.value("AWSCURRENT").await["client_secret"].as_str().unwrap());
         let old = bearer().await;
         for number in [1, 2] {
             scene.rotator.start(&version(number)).await;
-            let well = async |_: &str| bound::live(&[&bearer().await]).await;
+            let well = async |_: &str| five_second_bound::live(&[&bearer().await]).await;
             scene.rotator.complete(&scene.function, &version(number), well).await.unwrap();
             assert_eq!(scene.rotator.labelled("AWSCURRENT").await, Some(version(number)));
             let previous = scene.key().await.secrets.previous.unwrap();
             assert!(matches!(previous.until, Until::At { .. }), "{previous:?}");
         }
-        bound::die(&[&old]).await;
+        five_second_bound::die(&[&old]).await;
     }
 }

@@ -7,14 +7,14 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use domain::{kind::Kind, role::Role};
+use domain::{key_mode::KeyMode, role::Role};
 use emulator::gateway::Invoke;
 use local::functions::Functions;
-use operator::founder::Credentials;
+use operator::tenants::Credentials;
 use serde_json::{Value, json};
 use tests::{Caller, Platform, wait};
 
-use crate::{bound, minted::seed_organization_key};
+use crate::{five_second_bound, management_keys::seed_organization_key};
 
 /// The scopes of an administrator's key.
 const ADMINISTRATION: &str = "bank_applications:execute bank_applications:read bank_applications:write banks:execute banks:read banks:write accounts:read organization_applications:write";
@@ -33,7 +33,7 @@ impl Admitted {
     /// This caller, let in.
     async fn of(platform: &Platform, caller: &Caller) -> Self {
         let services = platform.stack.services();
-        let functions = Functions::start(services.description(), |function| services.edge_of(function)).await.unwrap();
+        let functions = Functions::start(services.description(), |function| services.ambient_of(function)).await.unwrap();
         let context = caller.get("/v1/whoami").await.body;
         Self { functions: Arc::new(functions), context }
     }
@@ -125,7 +125,7 @@ fn changes(platform: &Platform, stopped: &Credentials, sibling: &Credentials, ma
 }
 
 async fn administrator_key(platform: &Platform) -> Credentials {
-    seed_organization_key(platform, Kind::Sandbox, ADMINISTRATION).await
+    seed_organization_key(platform, KeyMode::Sandbox, ADMINISTRATION).await
 }
 
 fn administrator_id(platform: &Platform) -> &str {
@@ -176,12 +176,12 @@ async fn headers_beyond_ascii_are_no_5xx() {
     }
 }
 
-/// A person whose role was narrowed a moment ago confers by the role as it is (CBM-1), whatever the authorizer saw.
+/// A person whose role was narrowed a moment ago delegates by the role as it is (CBM-1), whatever the authorizer saw.
 #[tokio::test]
 async fn cbm_1_a_narrowed_role_confers_nothing_from_that_moment_on() {
     let platform = Platform::start().await;
     let owner = platform.owner();
-    let (user, caller) = platform.somebody("soon.viewer@example.com", Role::Admin, Kind::Sandbox).await;
+    let (user, caller) = platform.somebody("soon.viewer@example.com", Role::Admin, KeyMode::Sandbox).await;
     let admitted = Admitted::of(&platform, &caller).await;
     let of_bank = json!({"name": "made", "owner": {"type": "bank", "guid": platform.seed.bank.guid}});
     let (status, made) = admitted.send("POST", "/api/keys", "/api/keys", &of_bank).await;
@@ -210,7 +210,7 @@ async fn arz_6_work_admitted_before_the_revocation_completes() {
     let admitted = Admitted::of(&platform, &bearer).await;
     let revoke = format!("/api/keys/{}/revoke", key.client_id);
     assert_eq!(platform.organization().await.post(&revoke, &Value::Null).await.status, 200);
-    bound::die(&[&bearer]).await;
+    five_second_bound::die(&[&bearer]).await;
     let (status, body) = admitted.send_to("SampleApiFunction", "GET", "/v1/whoami", "/v1/whoami", &Value::Null).await;
     assert_eq!((status, &body["client_id"]), (200, &json!(key.client_id)), "{body}");
 }

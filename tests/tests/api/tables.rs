@@ -15,7 +15,7 @@ use tests::Platform;
 const EXPIRES: &str = "expires";
 
 fn client(platform: &Platform) -> Client {
-    Client::new(&platform.stack.services().edge().aws)
+    Client::new(&platform.stack.services().ambient().aws)
 }
 
 /// Both as the template says it and as the table service has it.
@@ -105,7 +105,7 @@ async fn a_feed_entry_is_swept_after_its_retention_and_not_before() {
 /// Advances the clock to a moment and sweeps what has expired by then.
 async fn advance_to(platform: &Platform, moment: Timestamp) {
     let services = platform.stack.services();
-    let by = moment.since((services.edge().clock)());
+    let by = moment.since((services.ambient().clock)());
     platform.advance(Duration::from_millis(u64::try_from(by).expect("a moment that is yet to come")));
     services.cloud().sweep_ttl().await.unwrap();
 }

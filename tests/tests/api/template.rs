@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use guard::Cause;
+use guard::DenyReason;
 use local::services::{Options, TEMPLATE};
 use reqwest::Method;
 use sam::template::ResponseType;
@@ -207,7 +207,7 @@ async fn every_gateway_response_is_an_error_of_the_management_api() {
         assert_eq!(media_types, ["application/json"], "{name}");
         let text = &response.templates["application/json"];
         assert_eq!(text.contains('$'), name == "ACCESS_DENIED", "{name}");
-        for cause in Cause::ALL {
+        for cause in DenyReason::ALL {
             let text = text
                 .replace("$context.authorizer.message_code", cause.message_code())
                 .replace("$context.authorizer.message", cause.message());
@@ -233,7 +233,7 @@ async fn every_gateway_response_is_an_error_of_the_management_api() {
 /// The words that the gateway puts into JSON as they are.
 #[test]
 fn the_authorizers_words_need_no_escape() {
-    for cause in Cause::ALL {
+    for cause in DenyReason::ALL {
         for text in [cause.message(), cause.message_code()] {
             assert!(text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !b"\"\\$".contains(&byte)), "{text}");
             assert_eq!(json!(text).to_string(), format!("\"{text}\""));

@@ -4,19 +4,19 @@
 use domain::{
     gate::Plan,
     ids::ClientId,
-    kind::Kind,
+    key_mode::KeyMode,
     operation::{self, Rule, Scopes},
     role::Role,
 };
 use local::seed::Seed;
-use operator::founder::Credentials;
+use operator::tenants::Credentials;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Answer, Caller, Platform};
 
 use crate::{
-    estate::{appearance, estate},
-    minted::seed_organization,
+    management_keys::seed_organization,
+    organization_snapshot::{appearance, organization_snapshot},
     people::Person,
 };
 
@@ -111,10 +111,10 @@ async fn not_found_when_it_is_anothers_on_every_route() {
     let (neighbour, neighbour_key, neighbour_bank, neighbour_bank_key) = platform.neighbour().await;
     let ours = platform.organization().await;
     let theirs = platform.bearer(&platform.token(&neighbour_key).await);
-    platform.founder().plan(neighbour, Plan::Pro).await.unwrap();
-    let their_owner = Person::of(&platform, neighbour, Role::Owner, Kind::Sandbox).await;
-    let our_estate = estate(&platform, &ours, seed_organization(&platform)).await;
-    let their_estate = estate(&platform, &theirs, neighbour).await;
+    platform.operator().plan(neighbour, Plan::Pro).await.unwrap();
+    let their_owner = Person::of(&platform, neighbour, Role::Owner, KeyMode::Sandbox).await;
+    let our_estate = organization_snapshot(&platform, &ours, seed_organization(&platform)).await;
+    let their_estate = organization_snapshot(&platform, &theirs, neighbour).await;
     let Seed { organization, bank, users, .. } = &platform.seed;
     let our_ids = ids([&organization.guid, &bank.guid, &users.owner.guid], [&organization.key, &bank.key]);
     let guids = [&neighbour.to_string(), &neighbour_bank.to_string(), &their_owner.guid];
@@ -138,8 +138,8 @@ async fn not_found_when_it_is_anothers_on_every_route() {
             assert_eq!(appearance(&answer), appearance(&nothing), "{id}");
         }
     }
-    assert_eq!(estate(&platform, &ours, seed_organization(&platform)).await, our_estate);
-    assert_eq!(estate(&platform, &theirs, neighbour).await, their_estate);
+    assert_eq!(organization_snapshot(&platform, &ours, seed_organization(&platform)).await, our_estate);
+    assert_eq!(organization_snapshot(&platform, &theirs, neighbour).await, their_estate);
     for key in [&neighbour_key, &neighbour_bank_key, &platform.seed.organization.key, &platform.seed.bank.key] {
         platform.token(key).await;
     }
@@ -152,7 +152,7 @@ async fn one_tenants_changes_do_not_show_in_anothers_lists() {
     let (neighbour, neighbour_key, ..) = platform.neighbour().await;
     let ours = platform.organization().await;
     let theirs = platform.bearer(&platform.token(&neighbour_key).await);
-    let their_estate = estate(&platform, &theirs, neighbour).await;
+    let their_estate = organization_snapshot(&platform, &theirs, neighbour).await;
     let bank = ours.post("/api/banks", &json!({"name": "Ours", "environment": "sandbox"})).await;
     for (path, body) in [
         ("/api/bank_applications", json!({"name": "ours", "bank_guid": bank.body["guid"]})),
@@ -162,7 +162,7 @@ async fn one_tenants_changes_do_not_show_in_anothers_lists() {
         assert_eq!(made.status, 201, "{made:?}");
         assert_eq!(ours.get(path).await.body["total"], 2);
     }
-    assert_eq!(estate(&platform, &theirs, neighbour).await, their_estate);
+    assert_eq!(organization_snapshot(&platform, &theirs, neighbour).await, their_estate);
 }
 
 /// The one static 401, on every route, whatever is wrong with the credential.
@@ -170,7 +170,7 @@ async fn one_tenants_changes_do_not_show_in_anothers_lists() {
 async fn authentication_failed_when_the_token_is_missing_or_not_one() {
     let platform = Platform::start().await;
     let all = platform.organization().await;
-    let before = estate(&platform, &all, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &all, seed_organization(&platform)).await;
     let token = all.token().to_owned();
     let headers = wrong_headers(&token, &platform.seed.bank.key);
     let message =
@@ -206,7 +206,7 @@ async fn authentication_failed_when_the_token_is_missing_or_not_one() {
     platform.advance(std::time::Duration::from_secs(1801));
     assert_eq!(all.get("/api/banks").await.body, expected, "CYB-9: an expired token");
     let all = platform.organization().await;
-    assert_eq!(estate(&platform, &all, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &all, seed_organization(&platform)).await, before);
 }
 
 /// No authorization header, and those that hold no token as it was issued.

@@ -1,5 +1,5 @@
 //! A trusted proxy in front of the gateway (docs/requirements.md, Source IP): its header counts when it proves itself, and no
-//! other header ever does, at every door that judges an address.
+//! other header ever does, at every door that resolves an address.
 
 mod rotation;
 mod shapes;
@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use emulator::cloud::Storage;
 use local::services::{Options, Services, TEMPLATE};
-use operator::founder::Credentials;
+use operator::tenants::Credentials;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -109,7 +109,7 @@ async fn secrets_manager(at: SocketAddr, operation: &str, request: &Value) -> Va
 }
 
 /// What the caller of a listed key is told at each door, with these headers: the sample API and the management API behind their
-/// authorizers, the token endpoint, and a token's introspection by a bearer credential, which the function judges itself.
+/// authorizers, the token endpoint, and a token's introspection by a bearer credential, which the function evaluates itself.
 async fn doors(from: &Caller, key: &Credentials, token: &str, headers: &[(&str, &str)]) -> [(u16, String); 4] {
     let send = async |request: reqwest::RequestBuilder| {
         let answer = Answer::of(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await;

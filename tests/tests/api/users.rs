@@ -1,22 +1,22 @@
 //! `/api/users`: the people of an organization, in the shape of the vendor's client.
 
-mod conferral;
 mod create;
-mod felt;
+mod delegation;
+mod effect_within_five_seconds;
 mod last_owner;
 mod list;
-mod raised;
+mod privilege_escalation;
 
 use std::time::Duration;
 
-use domain::{kind::Kind, role::Role};
+use domain::{key_mode::KeyMode, role::Role};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::Platform;
 
 use crate::{
-    estate::{appearance, text},
-    minted::{seed_bank_key, seed_organization},
+    management_keys::{seed_bank_key, seed_organization},
+    organization_snapshot::{appearance, text},
     people::{Person, events},
 };
 
@@ -88,7 +88,7 @@ async fn cbm_1_a_patch_changes_what_it_names_and_null_clears() {
 async fn not_found_for_whoever_is_of_another_organization_or_of_the_platform() {
     let platform = Platform::start().await;
     let (neighbour, ..) = platform.neighbour().await;
-    let foreign = platform.founder().user(neighbour, "ada@example.com", Role::Viewer, None).await.unwrap();
+    let foreign = platform.operator().user(neighbour, "ada@example.com", Role::Viewer, None).await.unwrap();
     let own = Person::new(&platform, Role::Viewer).await;
     let (owner, machine) = (platform.owner(), platform.organization().await);
     let staff =
@@ -114,7 +114,7 @@ async fn cyb_11_a_machine_needs_users_scopes_and_a_banks_has_none() {
     let platform = Platform::start().await;
     let made = platform.organization().await.post(PATH, &json!({"email": "ada@example.com"})).await;
     assert_eq!(made.status, 201, "{made:?}");
-    let readers = crate::minted::seed_organization_key(&platform, Kind::Sandbox, "users:read").await;
+    let readers = crate::management_keys::seed_organization_key(&platform, KeyMode::Sandbox, "users:read").await;
     let reader = platform.bearer(&platform.token(&readers).await);
     assert_eq!(reader.get(PATH).await.status, 200);
     assert_eq!(reader.get(&item(&made.body)).await.status, 200);

@@ -86,7 +86,7 @@ async fn a_bank_keys_token_has_every_claim() {
     let mut take = |name: &str| claims.as_object_mut().unwrap().remove(name).unwrap_or_else(|| panic!("no {name}"));
     let (iat, nbf, exp) = (take("iat").as_i64().unwrap(), take("nbf").as_i64().unwrap(), take("exp").as_i64().unwrap());
     assert_eq!((nbf, exp), (iat, iat + 1800));
-    assert_eq!((platform.stack.services().edge().clock)().seconds(), iat);
+    assert_eq!((platform.stack.services().ambient().clock)().seconds(), iat);
     let (jti, sid) = (take("jti"), take("sid"));
     for id in [&jti, &sid] {
         let id = id.as_str().unwrap();

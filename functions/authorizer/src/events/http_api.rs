@@ -1,7 +1,7 @@
 //! HTTP APIs, payload 2.0.
 
 use serde::Deserialize;
-use web::proxy::Judged;
+use web::proxy::SourceIpTrust;
 
 use super::{
     event::{Event, Form, UnknownEvent, stage_of, time},
@@ -38,7 +38,7 @@ pub(super) fn read(event: HttpApiEvent, response: HttpApiResponse) -> Result<Eve
     let request = Request {
         credential: event.headers.credential(),
         source_ip: event.request_context.http.source_ip.and_then(|ip| ip.parse().ok()),
-        judged: Judged::Direct,
+        source_ip_trust: SourceIpTrust::Direct,
         route: Route::Matched(event.route_key),
         time: time(event.request_context.time_epoch),
         id: event.request_context.request_id,

@@ -1,7 +1,8 @@
 //! The events of API Gateway, each read by its own adapter into one [`Request`](guard::Request).
 //!
 //! An adapter takes the address, the time and the route from `requestContext` alone (where a trusted proxy is configured, the
-//! judged address stands there by now), and the credential from the `Authorization` header alone. An event that is not wholly understood is no request: it is thrown, and answered with 503.
+//! resolved address stands there by now), and the credential from the `Authorization` header alone. An event that is not wholly
+//! understood is no request: it is thrown, and answered with 503.
 
 pub(crate) mod event;
 mod headers;

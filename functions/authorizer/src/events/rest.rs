@@ -1,7 +1,7 @@
 //! REST APIs, authorizers of type REQUEST; and HTTP APIs with payload 1.0, which send the same.
 
 use serde::Deserialize;
-use web::proxy::Judged;
+use web::proxy::SourceIpTrust;
 
 use super::{
     event::{Event, Form, UnknownEvent, stage_of, time},
@@ -41,7 +41,7 @@ pub(super) fn read(event: RestEvent) -> Result<Event, UnknownEvent> {
         credential: event.headers.credential(),
         // The console's test button sends a text that is no address: unknown, then.
         source_ip: event.request_context.identity.source_ip.and_then(|ip| ip.parse().ok()),
-        judged: Judged::Direct,
+        source_ip_trust: SourceIpTrust::Direct,
         route: Route::Matched(format!("{} {}", event.http_method, event.resource)),
         time: time(event.request_context.request_time_epoch),
         id: event.request_context.request_id,

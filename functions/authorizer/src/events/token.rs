@@ -1,7 +1,7 @@
 //! REST APIs, authorizers of type TOKEN. They carry neither address, nor time, nor the matched resource, so prefer REQUEST.
 
 use serde::Deserialize;
-use web::proxy::Judged;
+use web::proxy::SourceIpTrust;
 
 use super::event::{Event, Form, UnknownEvent, stage_of};
 use guard::{Bearer, Request, Route};
@@ -21,6 +21,6 @@ pub(super) fn read(event: &TokenEvent) -> Result<Event, UnknownEvent> {
     let method = parts.next().ok_or(UnknownEvent("the event's ARN names no method"))?;
     let route = Route::Concrete { method: method.to_owned(), path: format!("/{}", parts.next().unwrap_or_default()) };
     let credential = Bearer::of(event.authorization_token.as_deref().into_iter());
-    let request = Request { credential, source_ip: None, judged: Judged::Direct, route, time: None, id: None };
+    let request = Request { credential, source_ip: None, source_ip_trust: SourceIpTrust::Direct, route, time: None, id: None };
     Ok(Event { request, form: Form::Policy { resource } })
 }

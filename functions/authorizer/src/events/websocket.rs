@@ -1,7 +1,7 @@
 //! WebSocket APIs. They are authorised at `$connect` alone: what happens to a token later does not close a connection.
 
 use serde::Deserialize;
-use web::proxy::Judged;
+use web::proxy::SourceIpTrust;
 
 use super::{
     event::{Event, Form, UnknownEvent, stage_of, time},
@@ -33,7 +33,7 @@ pub(super) fn read(event: WebSocketEvent) -> Result<Event, UnknownEvent> {
         // Never the query string, which logs and histories keep.
         credential: event.headers.credential(),
         source_ip: event.request_context.identity.source_ip.and_then(|ip| ip.parse().ok()),
-        judged: Judged::Direct,
+        source_ip_trust: SourceIpTrust::Direct,
         route: Route::Matched(event.request_context.route_key),
         time: time(event.request_context.request_time_epoch),
         id: event.request_context.request_id,

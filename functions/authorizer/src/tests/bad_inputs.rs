@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::{
     feed::{Cohort, Effect, Feed, Subject},
-    kind::Kind,
+    key_mode::KeyMode,
     time::Timestamp,
 };
 use jwt::{Claims, Expected, Verifier};
@@ -83,8 +83,8 @@ fn faults() -> Vec<Fault> {
         ScopeMissing,
         EventUnknown,
     ];
-    let withdrawn = (0..subjects().len()).flat_map(|subject| [Revoked(subject), Suspended(subject)]);
-    plain.into_iter().chain(withdrawn).collect()
+    let invalidated = (0..subjects().len()).flat_map(|subject| [Revoked(subject), Suspended(subject)]);
+    plain.into_iter().chain(invalidated).collect()
 }
 
 /// The token with its faults, and the world and event with theirs.
@@ -120,10 +120,10 @@ fn build(faults: &[Fault], tampered_at: usize) -> (World, Value) {
         token.replace_range(at..=at, other);
     }
     if has(Fault::KindNotAccepted) {
-        world.settings.expected = Expected::of_issuer(ISSUER).accepting(Kind::Live, "https://live.example");
+        world.settings.expected = Expected::of_issuer(ISSUER).accepting(KeyMode::Live, "https://live.example");
     }
     if has(Fault::KeyWithdrawn) {
-        world.verifier = Verifier::new([(Kind::Live, LIVE.jwk())]).unwrap();
+        world.verifier = Verifier::new([(KeyMode::Live, LIVE.jwk())]).unwrap();
     }
     world.now = now;
     world.feed = feed_of(faults, now);

@@ -7,7 +7,7 @@ use domain::{
     gate::Plan,
     ids::{Guid, SecretId},
     key::{Grace, Rotation, State},
-    kind::Kind,
+    key_mode::KeyMode,
     role::Role,
     user::UserState,
 };
@@ -15,7 +15,7 @@ use proptest::{prelude::*, sample::subsequence};
 use serde_json::{Value, json};
 
 use guard::{
-    KeyRefusal,
+    KeyError,
     testing::{
         person::{KEY, ORGANIZATION, Person, SECRET, USER, secret},
         world::{NOW, World, feed, later},
@@ -48,7 +48,7 @@ enum Fault {
     FeedOld,
     FeedFromTheFuture,
     RequestAheadOfFeed,
-    Withdrawn(usize, Effect),
+    Invalidated(usize, Effect),
     AddressNotListed,
     AddressUnknown,
     RouteUnlisted,
@@ -65,9 +65,9 @@ fn subjects() -> [Subject; 4] {
 
 fn faults() -> Vec<Fault> {
     use Fault::{
-        AddressNotListed, AddressUnknown, Deactivated, Expired, FeedFromTheFuture, FeedNeverRead, FeedOld, KindNotAccepted,
-        MistypedSecret, NoPlan, NobodysSecret, RepeatedHeader, RequestAheadOfFeed, Revoked, RevokedWithOthers, RouteUnlisted,
-        ScopeMissing, SecretEnded, Staff, Suspended, UserDisabled, UserGone, UserOfAnother, Withdrawn,
+        AddressNotListed, AddressUnknown, Deactivated, Expired, FeedFromTheFuture, FeedNeverRead, FeedOld, Invalidated,
+        KindNotAccepted, MistypedSecret, NoPlan, NobodysSecret, RepeatedHeader, RequestAheadOfFeed, Revoked, RevokedWithOthers,
+        RouteUnlisted, ScopeMissing, SecretEnded, Staff, Suspended, UserDisabled, UserGone, UserOfAnother,
     };
     let plain = [
         RepeatedHeader,
@@ -95,8 +95,8 @@ fn faults() -> Vec<Fault> {
         RouteUnlisted,
     ];
     let effects = [Effect::Revoke, Effect::Suspend { version: 2 }, Effect::Expire { at: NOW, version: 2 }];
-    let withdrawn = (0..subjects().len()).flat_map(|subject| effects.map(|effect| Withdrawn(subject, effect)));
-    plain.into_iter().chain(withdrawn).collect()
+    let invalidated = (0..subjects().len()).flat_map(|subject| effects.map(|effect| Invalidated(subject, effect)));
+    plain.into_iter().chain(invalidated).collect()
 }
 
 fn person(faults: &[Fault]) -> Person {
@@ -110,7 +110,7 @@ fn person(faults: &[Fault]) -> Person {
                 *key =
                     key.clone().rotate(SecretId::from_bytes([9; 16]), rotation, NOW).map_or(key.clone(), |rotated| rotated.key);
             }
-            (Fault::KindNotAccepted, _) => key.kind = Kind::Live,
+            (Fault::KindNotAccepted, _) => key.kind = KeyMode::Live,
             (Fault::Deactivated, _) => key.state = State::Deactivated,
             (Fault::Expired, _) => key.expires_at = Some(NOW),
             (Fault::Revoked, _) => key.state = State::Revoked { at: NOW },
@@ -130,20 +130,20 @@ fn person(faults: &[Fault]) -> Person {
 
 fn build(faults: &[Fault], typo_at: usize) -> (World, Value) {
     let has = |fault| faults.contains(&fault);
-    let withdrawn: Vec<_> = faults
+    let invalidated: Vec<_> = faults
         .iter()
         .filter_map(|fault| match fault {
-            Fault::Withdrawn(subject, effect) => Some((*effect, subjects()[*subject].clone())),
+            Fault::Invalidated(subject, effect) => Some((*effect, subjects()[*subject].clone())),
             _ => None,
         })
         .collect();
     let feed = match () {
         () if has(Fault::FeedNeverRead) => Feed::default(),
-        () if has(Fault::FeedOld) => feed(later(-4_001), &withdrawn),
-        () if has(Fault::FeedFromTheFuture) => feed(later(10_000), &withdrawn),
-        () => feed(NOW, &withdrawn),
+        () if has(Fault::FeedOld) => feed(later(-4_001), &invalidated),
+        () if has(Fault::FeedFromTheFuture) => feed(later(10_000), &invalidated),
+        () => feed(NOW, &invalidated),
     };
-    let person = if has(Fault::NobodysSecret) { Err(KeyRefusal::WrongSecret) } else { Ok(person(faults)) };
+    let person = if has(Fault::NobodysSecret) { Err(KeyError::WrongSecret) } else { Ok(person(faults)) };
     let mut secret = secret();
     if has(Fault::MistypedSecret) {
         let at = typo_at % secret.len();

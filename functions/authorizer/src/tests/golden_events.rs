@@ -1,6 +1,6 @@
 //! One event of each shape, as API Gateway sends it, and the whole answer to it.
 
-use domain::{allowlist::Allowlist, error::PLAN_UPGRADE_REQUIRED, gate::Plan, kind::Kind, role::Role, scope::Catalogue};
+use domain::{allowlist::Allowlist, error::PLAN_UPGRADE_REQUIRED, gate::Plan, key_mode::KeyMode, role::Role, scope::Catalogue};
 use serde_json::{Value, json};
 
 use guard::testing::{
@@ -9,7 +9,7 @@ use guard::testing::{
 };
 
 use super::rest_event;
-use crate::{HttpApiResponse, Refused, Settings};
+use crate::{AuthorizerError, HttpApiResponse, Settings};
 
 const STAGE: &str = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/v1/*";
 
@@ -37,7 +37,7 @@ fn policy(effect: &str, resource: &str, context: &Value) -> Value {
     })
 }
 
-fn answer(event: &Value) -> Result<Value, Refused> {
+fn answer(event: &Value) -> Result<Value, AuthorizerError> {
     super::answer(&World::new(), &Settings::default(), event.clone())
 }
 
@@ -100,11 +100,11 @@ fn a_rest_api_request_event() {
     assert_eq!(answer(&elsewhere), Ok(policy("Deny", STAGE, &denial)), "X-Forwarded-For is never read");
     let unlisted = with(&event, "/httpMethod", "PUT".into());
     assert_eq!(answer(&unlisted).unwrap()["context"]["message_code"], "forbidden");
-    assert_eq!(answer(&rest_event("x")), Err(Refused::Unauthorized));
+    assert_eq!(answer(&rest_event("x")), Err(AuthorizerError::Unauthorized));
     let from_console = with(&event, "/requestContext/identity/sourceIp", "test-invoke-source-ip".into());
     assert_eq!(answer(&from_console).unwrap()["context"]["message_code"], "ip_unknown");
     let aged = with(&event, "/requestContext/requestTimeEpoch", (NOW.millis() + 5_000).into());
-    assert_eq!(answer(&aged), Err(Refused::Unavailable("feed_stale")));
+    assert_eq!(answer(&aged), Err(AuthorizerError::Unavailable("feed_stale")));
 }
 
 /// Deviation: token-authorizers.
@@ -125,7 +125,7 @@ fn a_rest_api_token_event() {
         );
     }
     let absent = json!({"type": "TOKEN", "methodArn": arn});
-    assert_eq!(answer(&absent), Err(Refused::Unauthorized));
+    assert_eq!(answer(&absent), Err(AuthorizerError::Unauthorized));
 }
 
 #[test]
@@ -138,10 +138,10 @@ fn an_http_api_event_of_payload_2_0() {
         json!({"isAuthorized": false, "context": {"message_code": "ip_not_allowed", "message": "IP address not in allowlist"}});
     assert_eq!(answer(&with(&event, "/requestContext/http/sourceIp", "1.1.1.1".into())), Ok(denial));
     let repeated = format!("Bearer {},Bearer {}", token(), token());
-    assert_eq!(answer(&with(&event, "/headers/authorization", repeated.into())), Err(Refused::Unauthorized));
+    assert_eq!(answer(&with(&event, "/headers/authorization", repeated.into())), Err(AuthorizerError::Unauthorized));
     assert_eq!(
         answer(&with(&event, "/requestContext/timeEpoch", (NOW.millis() + 5_000).into())),
-        Err(Refused::Unavailable("feed_stale"))
+        Err(AuthorizerError::Unavailable("feed_stale"))
     );
 }
 
@@ -156,7 +156,7 @@ fn a_websocket_connect_event() {
     assert_eq!(answer(&event), Ok(policy("Allow", STAGE, &context())));
     let in_query = with(&with(&event, "/headers/Authorization", Value::Null), "/multiValueHeaders/Authorization", Value::Null);
     let in_query = with(&in_query, "/queryStringParameters", json!({"access_token": token(), "Authorization": token()}));
-    assert_eq!(answer(&in_query), Err(Refused::Unauthorized), "never from the query string");
+    assert_eq!(answer(&in_query), Err(AuthorizerError::Unauthorized), "never from the query string");
     assert_eq!(
         answer(&with(&event, "/requestContext/identity/sourceIp", "1.1.1.1".into())).unwrap()["context"]["message_code"],
         "ip_not_allowed"
@@ -169,7 +169,7 @@ fn a_personal_key_in_every_shape() {
     let bearer = format!("Bearer {}", secret());
     let context = json!({
         "organization": "04".repeat(16), "client_id": KEY, "owner": format!("user:{}", "06".repeat(16)), "role": "admin",
-        "scopes": Role::Admin.scopes(&Catalogue::default(), Kind::Sandbox).to_string(), "environment": "sandbox",
+        "scopes": Role::Admin.scopes(&Catalogue::default(), KeyMode::Sandbox).to_string(), "environment": "sandbox",
         "sid": "08".repeat(16), "ip_allowlist": "8.8.8.0/24",
     });
     let allowed = |context: &Value| {
@@ -209,7 +209,7 @@ fn a_personal_key_in_every_shape() {
 #[test]
 fn an_event_that_is_not_understood_is_503() {
     let rest = rest_event(&token());
-    let unknown = Err(Refused::Unavailable("unknown_event"));
+    let unknown = Err(AuthorizerError::Unavailable("unknown_event"));
     for event in [
         json!(null),
         json!({}),
@@ -233,8 +233,8 @@ fn an_event_that_is_not_understood_is_503() {
 
 #[test]
 fn what_is_thrown_is_what_the_gateway_goes_by() {
-    assert_eq!(Refused::Unauthorized.to_string(), "Unauthorized");
-    assert_eq!(Refused::Unavailable("feed_stale").to_string(), "Unavailable: feed_stale");
-    let diagnostic = serde_json::to_value(lambda_runtime::Diagnostic::from(Refused::Unauthorized)).unwrap();
+    assert_eq!(AuthorizerError::Unauthorized.to_string(), "Unauthorized");
+    assert_eq!(AuthorizerError::Unavailable("feed_stale").to_string(), "Unavailable: feed_stale");
+    let diagnostic = serde_json::to_value(lambda_runtime::Diagnostic::from(AuthorizerError::Unauthorized)).unwrap();
     assert_eq!(diagnostic, json!({"errorType": "Unauthorized", "errorMessage": "Unauthorized"}));
 }

@@ -10,7 +10,7 @@ use guard::{
 use store::{Store, Tables};
 
 use super::rest_event;
-use crate::{Authorizer, Refused, Settings, handle};
+use crate::{Authorizer, AuthorizerError, Settings, handle};
 
 #[tokio::test]
 async fn cbm_4_an_authorizer_whose_tables_do_not_answer_throws() {
@@ -23,5 +23,5 @@ async fn cbm_4_an_authorizer_whose_tables_do_not_answer_throws() {
     let guard = Guard::new(World::new().settings, store, None, clock);
     let authorizer = Authorizer { guard, settings: Settings::default() };
     let token = SANDBOX.token(&claims());
-    assert_eq!(handle(&authorizer, rest_event(&token)).await, Err(Refused::Unavailable("keys_stale")));
+    assert_eq!(handle(&authorizer, rest_event(&token)).await, Err(AuthorizerError::Unavailable("keys_stale")));
 }

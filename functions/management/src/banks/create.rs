@@ -8,7 +8,7 @@ use axum::{
 };
 use domain::{
     error::{Error, Kind},
-    kind::BankEnvironment,
+    key_mode::BankEnvironment,
     operation::Operation,
     organization::{Bank, Name},
 };
@@ -17,11 +17,11 @@ use utoipa::ToSchema;
 use web::{
     dialect::Management,
     extract,
-    openapi::{BadBody, Conflict, IdempotencyKey, Refused, schema},
+    openapi::{BadBody, CommonErrors, Conflict, IdempotencyKey, schema},
 };
 
 use super::Response;
-use crate::api::{Api, Attempt, Caller, replayed};
+use crate::api::{Api, Caller, Outcome, replayed};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -38,7 +38,7 @@ struct Body {
 /// Creates a bank.
 #[utoipa::path(post, path = "/api/banks", params(IdempotencyKey), request_body = Body,
     responses((status = 201, body = Response, headers(("Idempotency-Replayed" = String, description = "`true`: made before"))),
-        Refused, BadBody, Conflict))]
+        CommonErrors, BadBody, Conflict))]
 pub(crate) async fn create(State(api): State<Api>, caller: Caller, request: Request) -> Result<Answer, Management> {
     caller.require(Operation::CreateBank)?;
     let (parts, body) = request.into_parts();
@@ -50,24 +50,24 @@ pub(crate) async fn create(State(api): State<Api>, caller: Caller, request: Requ
     if body.environment.kind() != caller.kind {
         return Err(Error::new(Kind::Forbidden, format!("A {0} credential reaches only {0} banks", caller.kind)).into());
     }
-    let standing = api.standing(&caller).await?;
-    standing.require(Operation::CreateBank)?;
+    let authority = api.caller_authority(&caller).await?;
+    authority.require(Operation::CreateBank)?;
     let (now, guid) = (api.now(), api.entropy.guid());
-    let once = match api.attempt(&caller, &parts, &bytes, guid).await? {
-        Attempt::First(once) => once,
-        Attempt::Repeated(made) => return repeated(&api, &made).await,
+    let record = match api.check_idempotency(&caller, &parts, &bytes, guid).await? {
+        Outcome::Created(record) => record,
+        Outcome::Replayed(made) => return replay(&api, &made).await,
     };
     let (organization, environment) = (caller.organization, body.environment);
     let bank = Bank { guid, organization, name, environment, created_at: now, updated_at: now, version: 0 };
-    let created = api.store.on_behalf_of(&standing.behalf).create_bank(&bank, once.as_ref(), &caller.origin()).await;
-    match api.settle(created, once).await? {
-        Attempt::First(_) => Ok((StatusCode::CREATED, Json(Response::from(&bank))).into_response()),
-        Attempt::Repeated(made) => repeated(&api, &made).await,
+    let created = api.store.on_behalf_of(&authority.behalf).create_bank(&bank, record.as_ref(), &caller.origin()).await;
+    match api.resolve(created, record).await? {
+        Outcome::Created(_) => Ok((StatusCode::CREATED, Json(Response::from(&bank))).into_response()),
+        Outcome::Replayed(made) => replay(&api, &made).await,
     }
 }
 
 /// The bank that was made before, as it is now.
-async fn repeated(api: &Api, made: &str) -> Result<Answer, Management> {
+async fn replay(api: &Api, made: &str) -> Result<Answer, Management> {
     let bank = api.store.bank(super::guid(made)?).await?.ok_or_else(Error::not_found)?;
     Ok(replayed(Response::from(&bank)))
 }

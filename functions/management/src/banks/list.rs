@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 use web::{
     dialect::Management,
     extract::{self, List, Page},
-    openapi::{BadQuery, NotFound, Paging, Refused, schema},
+    openapi::{BadQuery, CommonErrors, NotFound, Paging, schema},
 };
 
 use super::Response;
@@ -32,7 +32,7 @@ struct Query {
 
 /// Lists banks.
 #[utoipa::path(get, path = "/api/banks", params(Paging, Query),
-    responses((status = 200, body = List<Response>), Refused, NotFound, BadQuery))]
+    responses((status = 200, body = List<Response>), CommonErrors, NotFound, BadQuery))]
 pub(crate) async fn list(State(api): State<Api>, caller: Caller, uri: Uri) -> Result<Json<List<Response>>, Management> {
     caller.require(Operation::ListBanks)?;
     let query: Query = extract::query(uri.query())?;

@@ -5,7 +5,7 @@ pub(crate) mod list;
 pub(crate) mod read;
 pub(crate) mod update;
 
-use domain::{error::Error, ids::Guid, kind::BankEnvironment, organization::Bank, time::Timestamp};
+use domain::{error::Error, ids::Guid, key_mode::BankEnvironment, organization::Bank, time::Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 use web::openapi::schema;

@@ -5,14 +5,14 @@ use domain::{error::Error, operation::Operation};
 use web::{
     dialect::Management,
     extract::Id,
-    openapi::{GuidPath, NotFound, Refused},
+    openapi::{CommonErrors, GuidPath, NotFound},
 };
 
 use super::{Response, guid, require_visible};
 use crate::api::{Api, Caller};
 
 /// Gets a bank.
-#[utoipa::path(get, path = "/api/banks/{guid}", params(GuidPath), responses((status = 200, body = Response), Refused, NotFound))]
+#[utoipa::path(get, path = "/api/banks/{guid}", params(GuidPath), responses((status = 200, body = Response), CommonErrors, NotFound))]
 pub(crate) async fn read(State(api): State<Api>, caller: Caller, Id(text): Id) -> Result<Json<Response>, Management> {
     caller.require(Operation::ReadBank)?;
     let bank = api.store.bank(guid(&text)?).await?.ok_or_else(Error::not_found)?;

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use web::{
     dialect::Management,
     extract::{self, Id},
-    openapi::{BadBody, Conflict, GuidPath, NotFound, Refused},
+    openapi::{BadBody, CommonErrors, Conflict, GuidPath, NotFound},
 };
 
 use super::{Response, guid, require_visible};
@@ -36,7 +36,7 @@ struct Body {
 
 /// Renames a bank.
 #[utoipa::path(patch, path = "/api/banks/{guid}", params(GuidPath), request_body = Body,
-    responses((status = 200, body = Response), Refused, NotFound, BadBody, Conflict))]
+    responses((status = 200, body = Response), CommonErrors, NotFound, BadBody, Conflict))]
 pub(crate) async fn update(
     State(api): State<Api>,
     caller: Caller,
@@ -49,9 +49,9 @@ pub(crate) async fn update(
     caller.require_no_bank(body.bank_guid.is_some(), "is not a member that this takes")?;
     let name = body.name.as_deref().map(Name::parse).transpose().map_err(|reason| Error::field("name", reason))?;
     let guid = guid(&text)?;
-    let standing = api.standing(&caller).await?;
-    standing.require(Operation::UpdateBank)?;
-    let (origin, store) = (caller.origin(), api.store.on_behalf_of(&standing.behalf));
+    let authority = api.caller_authority(&caller).await?;
+    authority.require(Operation::UpdateBank)?;
+    let (origin, store) = (caller.origin(), api.store.on_behalf_of(&authority.behalf));
     let bank = store.change_bank(guid, &origin, |bank| {
         require_visible(&caller, &bank)?;
         Ok(Bank { name: name.clone().unwrap_or(bank.name), updated_at: api.now(), version: bank.version + 1, ..bank })

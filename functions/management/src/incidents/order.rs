@@ -1,12 +1,12 @@
 //! What an incident asks for: exactly one way to say which keys, read before anything is looked up.
 
 use domain::{
-    error::{Error, Kind as ErrorKind},
+    error::{Error, Kind},
     feed::Cohort,
     gate::OrganizationGate,
     ids::{ClientId, Guid},
     key::{Key, Owner},
-    kind::Kind,
+    key_mode::KeyMode,
     text::Note,
     time::Timestamp,
 };
@@ -79,7 +79,12 @@ pub(super) enum Order {
     /// These.
     Keys(Vec<ClientId>),
     /// Those of an owner and kind, or all, made within a window.
-    Cohort { owner: Option<Owner>, environment: Option<Kind>, created_from: Option<Timestamp>, created_until: Option<Timestamp> },
+    Cohort {
+        owner: Option<Owner>,
+        environment: Option<KeyMode>,
+        created_from: Option<Timestamp>,
+        created_until: Option<Timestamp>,
+    },
 }
 
 impl Body {
@@ -168,14 +173,14 @@ impl Order {
                 let environment = match owner {
                     Some(Owner::Bank(guid)) => {
                         require_bank(api, caller, organization, guid).await?;
-                        reached(caller, environment)?
+                        require_reached(caller, environment)?
                     }
                     Some(Owner::User(guid)) => {
                         let user = api.store.user(guid).await?.filter(|user| user.organization == organization);
                         user.ok_or_else(|| Error::field("user_guid", "names no user of this organization"))?;
                         environment
                     }
-                    Some(Owner::Organization(_)) | None => reached(caller, environment)?,
+                    Some(Owner::Organization(_)) | None => require_reached(caller, environment)?,
                 };
                 let owner = owner.map(Owner::guid);
                 Ok(Found::Cohort { cohort: Cohort { environment, created_from, created_until: None, owner }, created_until })
@@ -215,11 +220,11 @@ async fn require_bank(api: &Api, caller: &Caller, organization: Guid, guid: Guid
 }
 
 /// The kind of keys that a caller reaches: its own; staff either, or both.
-fn reached(caller: &Caller, environment: Option<Kind>) -> Result<Option<Kind>, Error> {
+fn require_reached(caller: &Caller, environment: Option<KeyMode>) -> Result<Option<KeyMode>, Error> {
     match environment {
         _ if caller.is_staff() => Ok(environment),
         Some(kind) if kind != caller.kind => {
-            Err(Error::new(ErrorKind::Forbidden, format!("A {0} credential reaches only {0} keys", caller.kind)))
+            Err(Error::new(Kind::Forbidden, format!("A {0} credential reaches only {0} keys", caller.kind)))
         }
         _ => Ok(Some(caller.kind)),
     }

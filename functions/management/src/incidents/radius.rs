@@ -8,7 +8,7 @@ use domain::{
     gate::OrganizationGate,
     ids::{ClientId, Guid},
     key::{Effective, Key},
-    kind::Kind,
+    key_mode::KeyMode,
     time::Timestamp,
 };
 use serde::Serialize;
@@ -18,7 +18,7 @@ use web::openapi::schema;
 use super::order::Found;
 use crate::{
     api::{Api, Caller},
-    keys::{doors::Doors, shape},
+    keys::{gate_cache::GateCache, shape},
 };
 
 /// How many of the keys are shown.
@@ -56,7 +56,7 @@ struct Members {
     #[schema(value_type = Option<String>, required)]
     owner_guid: Option<Guid>,
     #[schema(value_type = Option<schema::Kind>, required)]
-    environment: Option<Kind>,
+    environment: Option<KeyMode>,
     /// Made at this time or later.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     created_from: Option<Timestamp>,
@@ -81,7 +81,7 @@ struct Sample {
     name: String,
     owner: shape::Owner,
     #[schema(value_type = schema::Kind)]
-    environment: Kind,
+    environment: KeyMode,
     #[schema(value_type = schema::KeyState)]
     state: Effective,
 }
@@ -103,8 +103,8 @@ impl Radius {
             (_, Some(cohort)) => members(api, organization, cohort).await?,
             (_, None) => Vec::new(),
         };
-        let mut doors = Doors::read(api, gate.clone(), &keys).await?;
-        let mut state = |key: &Key| key.effective(doors.of(key), now);
+        let mut gates = GateCache::read(api, gate.clone(), &keys).await?;
+        let mut state = |key: &Key| key.effective(gates.of(key), now);
         let affected: Vec<_> =
             keys.iter().map(|key| (key, state(key))).filter(|(_, state)| *state != Effective::Revoked).collect();
         let distinct =

@@ -19,7 +19,7 @@ use store::{Store, StoreError};
 use web::{
     dialect::Management,
     extract,
-    openapi::{BadBody, Conflict, NotFound, Refused},
+    openapi::{BadBody, CommonErrors, Conflict, NotFound},
 };
 
 use super::{
@@ -29,7 +29,7 @@ use super::{
 use crate::api::{Api, Caller};
 
 /// Times that an incident is chosen anew: because another one came between, or because it took too long.
-const TRIES: u32 = 8;
+const MAX_ATTEMPTS: u32 = 8;
 
 /// What revokes keys of any owner: whoever is narrowed below that revokes none of them many at once, nor is told of them.
 const SCOPES: [&str; 2] = ["bank_applications:execute", "organization_applications:execute"];
@@ -40,16 +40,16 @@ const SCOPES: [&str; 2] = ["bank_applications:execute", "organization_applicatio
 /// does nothing and tells what it would do. People of the organization need both `bank_applications:execute` and
 /// `organization_applications:execute`.
 #[utoipa::path(post, path = "/api/incidents/revoke", request_body = Body,
-    responses((status = 200, body = Radius), Refused, NotFound, BadBody, Conflict))]
+    responses((status = 200, body = Radius), CommonErrors, NotFound, BadBody, Conflict))]
 pub(crate) async fn revoke(State(api): State<Api>, caller: Caller, request: Request) -> Result<Json<Radius>, Management> {
     caller.require(Operation::RevokeIncident)?;
     let (parts, body) = request.into_parts();
     let body: Body = extract::json(&parts.headers, body).await?;
     let (reason, order) = body.read(api.now())?;
     let organization = caller.organization_of(body.organization_guid.as_deref())?;
-    let standing = api.standing(&caller).await?;
-    standing.require(Operation::RevokeIncident)?;
-    standing.require_all(&SCOPES)?;
+    let authority = api.caller_authority(&caller).await?;
+    authority.require(Operation::RevokeIncident)?;
+    authority.require_all(&SCOPES)?;
     let gate = gate(&api, organization).await?;
     let found = order.find(&api, &caller, organization).await?;
     let radius = Radius::measure(&api, &caller, organization, &gate, &found, body.dry_run).await?;
@@ -61,7 +61,7 @@ pub(crate) async fn revoke(State(api): State<Api>, caller: Caller, request: Requ
         return Err(Error::new(Kind::Conflict, message).into());
     }
     let origin = Origin { reason: Some(reason.as_str().to_owned()), ..caller.origin() };
-    let store = api.store.on_behalf_of(&standing.behalf);
+    let store = api.store.on_behalf_of(&authority.behalf);
     let cohort = match &found {
         Found::Keys(keys) => {
             // Its own last: a revoked key revokes nothing more.
@@ -83,7 +83,7 @@ async fn gate(api: &Api, organization: Guid) -> Result<OrganizationGate, Error> 
 /// Revokes a cohort whose window ends late enough for what was made before, whatever else happened in between.
 async fn revoke_cohort(api: &Api, store: &Store, organization: Guid, found: &Found, origin: &Origin) -> Result<Cohort, Error> {
     let mut store = store;
-    for _ in 0..TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         let gate = gate(api, organization).await?;
         let chosen = api.now();
         let Some(cohort) = found.cohort(&gate, chosen) else { return Err(Error::internal()) };

@@ -2,23 +2,23 @@
 //! (`operations.csv`). Not being able to see a key comes before not being allowed: the first is the 404 of nothing at all.
 
 use domain::{
-    error::{Error, Kind as ErrorKind},
+    error::{Error, Kind},
     ids::Guid,
     key::{Key, Owner},
-    kind::Kind,
+    key_mode::KeyMode,
     operation::{Operation, Reach, Scopes},
     role::Role,
     scope::ScopeSet,
 };
 
-use crate::api::{Api, Caller, Standing};
+use crate::api::{Api, Caller, CallerAuthority};
 
 /// What never changes about a key, and decides who sees it and what may be done with it; also of one that is yet to be made.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target {
     pub(crate) organization: Guid,
     pub(crate) owner: Owner,
-    pub(crate) kind: Kind,
+    pub(crate) kind: KeyMode,
 }
 
 impl From<&Key> for Target {
@@ -54,20 +54,20 @@ pub(crate) async fn require(api: &Api, caller: &Caller, operation: Operation, ta
 pub(crate) async fn require_now(
     api: &Api,
     caller: &Caller,
-    standing: &Standing,
+    authority: &CallerAuthority,
     operation: Operation,
     target: Target,
 ) -> Result<(), Error> {
     caller.require(operation)?;
-    let reach = operation.rule().reach(standing.role, &standing.scopes)?;
-    permit(operation, reach, caller.user(), standing.role, &standing.scopes, target)?;
-    require_say(api, caller, standing.role, target).await?;
+    let reach = operation.rule().reach(authority.role, &authority.scopes)?;
+    permit(operation, reach, caller.user(), authority.role, &authority.scopes, target)?;
+    require_say(api, caller, authority.role, target).await?;
     // People also see the other kind's personal keys, which this kind's credentials only stop.
     if caller.kind == target.kind {
         Ok(())
     } else {
         let message = format!("A {} credential only stops {} keys: use a {1} one for this", caller.kind, target.kind);
-        Err(Error::new(ErrorKind::Forbidden, message))
+        Err(Error::new(Kind::Forbidden, message))
     }
 }
 
@@ -75,7 +75,7 @@ pub(crate) async fn require_now(
 /// the user takes. What a user who is disabled or gone left behind falls to whoever the table lets.
 async fn require_say(api: &Api, caller: &Caller, role: Option<Role>, target: Target) -> Result<(), Error> {
     let Some(guid) = target.owner.user().filter(|guid| caller.user() != Some(*guid)) else { return Ok(()) };
-    let forbidden = |message: String| Err(Error::new(ErrorKind::Forbidden, message));
+    let forbidden = |message: String| Err(Error::new(Kind::Forbidden, message));
     match role {
         None => forbidden("Only people make, change and stop personal keys, by a personal key; a machine reads them".into()),
         Some(role) if role.is_staff() => Ok(()),
@@ -126,11 +126,11 @@ fn permit(
     }
     let opening = opening(operation, target.owner);
     if !opening.iter().any(|scope| scopes.has(scope)) {
-        return Err(Error::new(ErrorKind::InsufficientScope, format!("This needs the scope {}", opening.join(" or "))));
+        return Err(Error::new(Kind::InsufficientScope, format!("This needs the scope {}", opening.join(" or "))));
     }
     let reached = match reach {
         Reach::All => true,
-        Reach::Sandbox => target.kind == Kind::Sandbox && target.owner.user().is_none(),
+        Reach::Sandbox => target.kind == KeyMode::Sandbox && target.owner.user().is_none(),
         Reach::Own | Reach::Itself => false,
     };
     if reached {
@@ -138,7 +138,7 @@ fn permit(
     } else {
         let role = role.map_or("caller", Role::name);
         let message = format!("A {role} manages sandbox keys of the organization and its banks, and personal keys of its own");
-        Err(Error::new(ErrorKind::Forbidden, message))
+        Err(Error::new(Kind::Forbidden, message))
     }
 }
 
@@ -167,7 +167,7 @@ mod tests {
     const OWN: Owner = Owner::User(GUID);
     const OTHERS: Owner = Owner::User(Guid::from_bytes([2; 16]));
 
-    fn refusal(operation: Operation, role: Option<Role>, scopes: &str, owner: Owner, kind: Kind) -> Option<ErrorKind> {
+    fn refusal(operation: Operation, role: Option<Role>, scopes: &str, owner: Owner, kind: KeyMode) -> Option<Kind> {
         let scopes: ScopeSet = scopes.parse().unwrap();
         let reach = match operation.rule().reach(role, &scopes) {
             Ok(reach) => reach,
@@ -201,23 +201,23 @@ mod tests {
         let scopes = "bank_applications:write organization_applications:write";
         let developer = |owner, kind| refusal(Operation::RotateKey, Some(Role::Developer), scopes, owner, kind);
         for owner in [BANK, ORGANIZATION, OWN] {
-            assert_eq!(developer(owner, Kind::Sandbox), None, "{owner}");
+            assert_eq!(developer(owner, KeyMode::Sandbox), None, "{owner}");
         }
-        for (owner, kind) in [(OTHERS, Kind::Sandbox), (BANK, Kind::Live), (ORGANIZATION, Kind::Live)] {
-            assert_eq!(developer(owner, kind), Some(ErrorKind::Forbidden), "{owner} {kind}");
+        for (owner, kind) in [(OTHERS, KeyMode::Sandbox), (BANK, KeyMode::Live), (ORGANIZATION, KeyMode::Live)] {
+            assert_eq!(developer(owner, kind), Some(Kind::Forbidden), "{owner} {kind}");
         }
-        assert_eq!(developer(OWN, Kind::Live), None);
+        assert_eq!(developer(OWN, KeyMode::Live), None);
     }
 
     #[test]
     fn without_scopes_people_reach_their_own_keys_machines_nothing_and_staff_what_the_table_says() {
-        let admin = |owner| refusal(Operation::RevokeKey, Some(Role::Admin), "", owner, Kind::Sandbox);
-        assert_eq!((admin(OWN), admin(OTHERS)), (None, Some(ErrorKind::InsufficientScope)));
-        assert_eq!(refusal(Operation::RevokeKey, None, "", BANK, Kind::Sandbox), Some(ErrorKind::InsufficientScope));
+        let admin = |owner| refusal(Operation::RevokeKey, Some(Role::Admin), "", owner, KeyMode::Sandbox);
+        assert_eq!((admin(OWN), admin(OTHERS)), (None, Some(Kind::InsufficientScope)));
+        assert_eq!(refusal(Operation::RevokeKey, None, "", BANK, KeyMode::Sandbox), Some(Kind::InsufficientScope));
         for owner in [BANK, ORGANIZATION, OTHERS] {
-            assert_eq!(refusal(Operation::RevokeKey, Some(Role::Support), "", owner, Kind::Live), None);
-            assert_eq!(refusal(Operation::RotateKey, Some(Role::Support), "", owner, Kind::Live), Some(ErrorKind::Forbidden));
+            assert_eq!(refusal(Operation::RevokeKey, Some(Role::Support), "", owner, KeyMode::Live), None);
+            assert_eq!(refusal(Operation::RotateKey, Some(Role::Support), "", owner, KeyMode::Live), Some(Kind::Forbidden));
         }
-        assert_eq!(refusal(Operation::RotateKey, Some(Role::Viewer), "", OWN, Kind::Live), Some(ErrorKind::Forbidden));
+        assert_eq!(refusal(Operation::RotateKey, Some(Role::Viewer), "", OWN, KeyMode::Live), Some(Kind::Forbidden));
     }
 }

@@ -8,11 +8,11 @@ use axum::{
 };
 use domain::{
     allowlist::Allowlist,
-    error::{Error, Kind as ErrorKind},
+    error::{Error, Kind},
     gate::Gates,
     ids::{ClientId, Guid},
     key::{Draft, Key, Owner},
-    kind::Kind,
+    key_mode::KeyMode,
     operation::Operation,
     organization::Name,
     scope::ScopeSet,
@@ -26,7 +26,7 @@ use utoipa::ToSchema;
 use web::{
     dialect::Management,
     extract, idempotency,
-    openapi::{BadBody, Conflict, IdempotencyKey, Refused, schema},
+    openapi::{BadBody, CommonErrors, Conflict, IdempotencyKey, schema},
 };
 
 use super::{
@@ -34,7 +34,7 @@ use super::{
     members::Reader,
     shape::{OwnerType, Response},
 };
-use crate::api::{Api, Attempt, Caller, Standing, replayed};
+use crate::api::{Api, Caller, CallerAuthority, Outcome, replayed};
 
 /// Whose the key will be.
 #[derive(Deserialize, ToSchema)]
@@ -104,7 +104,7 @@ pub(crate) struct Created<'a> {
 #[utoipa::path(post, path = "/api/keys", params(IdempotencyKey), request_body = Body,
     responses((status = 201, body = Created,
         headers(("Idempotency-Replayed" = String, description = "`true`: made before; without its secret"))),
-        Refused, BadBody, Conflict))]
+        CommonErrors, BadBody, Conflict))]
 pub(crate) async fn create(
     State(api): State<Api>,
     caller: Caller,
@@ -114,28 +114,28 @@ pub(crate) async fn create(
     let (parts, body) = request.into_parts();
     let (body, bytes): (Body, _) = extract::json_and_bytes(&parts.headers, body).await?;
     let wanted = Wanted::read(&caller, body)?;
-    let standing = api.standing(&caller).await?;
+    let authority = api.caller_authority(&caller).await?;
     let target = Target { organization: caller.organization, owner: wanted.owner, kind: caller.kind };
-    require_now(&api, &caller, &standing, Operation::CreateKey, target).await?;
+    require_now(&api, &caller, &authority, Operation::CreateKey, target).await?;
     let client_id = api.entropy.client_id();
-    let once = match api.attempt(&caller, &parts, &bytes, client_id).await? {
-        Attempt::First(once) => once,
-        Attempt::Repeated(made) => return Ok(repeated(&api, &caller, &made).await?),
+    let record = match api.check_idempotency(&caller, &parts, &bytes, client_id).await? {
+        Outcome::Created(record) => record,
+        Outcome::Replayed(made) => return Ok(replay(&api, &caller, &made).await?),
     };
-    let user = owner(&api, &caller, &standing, wanted.owner).await?;
+    let user = require_owner(&api, &caller, &authority, wanted.owner).await?;
     let organization = api.store.organization(caller.organization).await?.ok_or_else(Error::unauthenticated)?;
     let (plain, secret) = api.mint(caller.kind, client_id).await?;
     // Past the window of every incident that would cover it (LEAK-8).
     let creation = organization.gate.creation(wanted.owner, caller.kind, secret.created_at);
-    let draft = wanted.draft(&api, &caller, &standing, organization.organization.latest_end(creation), creation)?;
+    let draft = wanted.draft(&api, &caller, &authority, organization.organization.latest_end(creation), creation)?;
     let key = Key::create(draft, client_id, secret.id, creation)?.shown_to(caller.user());
-    let (store, origin) = (api.store.on_behalf_of(&standing.behalf), caller.origin());
+    let (store, origin) = (api.store.on_behalf_of(&authority.behalf), caller.origin());
     let created = match user.as_ref().filter(|user| caller.user() != Some(user.guid)) {
-        Some(user) => store.create_key_for(user, &key, &secret, once.as_ref(), &origin).await,
-        None => store.create_key(&key, &secret, once.as_ref(), &origin).await,
+        Some(user) => store.create_key_for(user, &key, &secret, record.as_ref(), &origin).await,
+        None => store.create_key(&key, &secret, record.as_ref(), &origin).await,
     };
-    if let Attempt::Repeated(made) = api.settle(created, once).await? {
-        return Ok(repeated(&api, &caller, &made).await?);
+    if let Outcome::Replayed(made) = api.resolve(created, record).await? {
+        return Ok(replay(&api, &caller, &made).await?);
     }
     let gates = Gates { organization: organization.gate, user };
     let created = Created { key: Response::new(&api, &caller, &key, &gates), secret: &plain.expose() };
@@ -143,7 +143,7 @@ pub(crate) async fn create(
 }
 
 /// What an earlier request of the same `Idempotency-Key` made, as it is now.
-async fn repeated(api: &Api, caller: &Caller, made: &str) -> Result<axum::response::Response, Error> {
+async fn replay(api: &Api, caller: &Caller, made: &str) -> Result<axum::response::Response, Error> {
     let key = made_before(api, caller, made).await?;
     let gates = api.store.gates(&key).await?;
     Ok(replayed(Response::new(api, caller, &key, &gates)))
@@ -175,7 +175,7 @@ impl Wanted {
         let owner = reader.text("owner.guid", Some(&body.owner.guid), str::parse::<Guid>);
         let name = reader.text("name", Some(&body.name), Name::parse);
         let description = reader.text("description", body.description.as_deref(), Note::parse);
-        let kind = reader.text("environment", body.environment.as_deref(), str::parse::<Kind>).unwrap_or(caller.kind);
+        let kind = reader.text("environment", body.environment.as_deref(), str::parse::<KeyMode>).unwrap_or(caller.kind);
         let ip_allowlist = reader.allowlist(body.ip_allowlist.as_deref()).unwrap_or_default();
         let expires_at = reader.text("expires_at", body.expires_at.as_deref(), Timestamp::parse);
         let destination = reader.text("destination", body.destination.as_deref(), Name::parse);
@@ -189,25 +189,25 @@ impl Wanted {
         let (owner, name) = reader.finish(owner.zip(name))?;
         if kind != caller.kind {
             let message = format!("A {} credential makes {0} keys alone, not {kind} ones", caller.kind);
-            return Err(Error::new(ErrorKind::Forbidden, message));
+            return Err(Error::new(Kind::Forbidden, message));
         }
         let (owner, scopes) = (body.owner.owner_type.owner(owner), body.scopes);
         Ok(Self { owner, name, description, scopes, ip_allowlist, expires_at, destination, webhook_url })
     }
 
-    /// The key to be made: what is asked for, as far as the caller may confer it.
+    /// The key to be made: what is asked for, as far as the caller may delegate it.
     fn draft(
         self,
         api: &Api,
         caller: &Caller,
-        standing: &Standing,
+        authority: &CallerAuthority,
         latest_end: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Draft, Error> {
-        let conferrer = standing.conferrer();
-        conferrer.allowlist(&self.ip_allowlist)?;
+        let delegator = authority.delegator();
+        delegator.require_allowlist(&self.ip_allowlist)?;
         let scopes = match self.owner.holder() {
-            Some(holder) => conferrer.scopes(&api.catalogue, holder, self.scopes.as_deref())?,
+            Some(holder) => delegator.scopes(&api.catalogue, holder, self.scopes.as_deref())?,
             None => ScopeSet::default(),
         };
         Ok(Draft {
@@ -218,7 +218,7 @@ impl Wanted {
             description: self.description,
             scopes,
             ip_allowlist: self.ip_allowlist,
-            expires_at: conferrer.expiry(self.expires_at, latest_end, now)?,
+            expires_at: delegator.expiry(self.expires_at, latest_end, now)?,
             destination: self.destination,
             webhook_url: self.webhook_url,
         })
@@ -227,27 +227,27 @@ impl Wanted {
 
 /// Refuses an owner that the caller makes no keys for; gives the user, of a personal key. What is not the caller's organization's is
 /// refused with the words for what does not exist.
-async fn owner(api: &Api, caller: &Caller, standing: &Standing, owner: Owner) -> Result<Option<User>, Error> {
+async fn require_owner(api: &Api, caller: &Caller, authority: &CallerAuthority, owner: Owner) -> Result<Option<User>, Error> {
     let none = |what: &str| Error::field("owner.guid", format!("names no {what} of this organization"));
     match owner {
         _ if caller.owner.bank().is_some() && owner != caller.owner => {
-            Err(Error::new(ErrorKind::Forbidden, "A bank's token makes keys of its bank alone"))
+            Err(Error::new(Kind::Forbidden, "A bank's token makes keys of its bank alone"))
         }
         Owner::Organization(guid) if guid == caller.organization => Ok(None),
         Owner::Organization(_) => Err(Error::field("owner.guid", "is not the caller's own organization")),
         Owner::Bank(guid) if reaches_bank(api, caller, guid).await? => Ok(None),
         Owner::Bank(_) => Err(none(&format!("{} bank", caller.kind))),
         Owner::User(_) if caller.user().is_none() => {
-            Err(Error::new(ErrorKind::Forbidden, "Only people make personal keys, by a personal key"))
+            Err(Error::new(Kind::Forbidden, "Only people make personal keys, by a personal key"))
         }
-        Owner::User(guid) if caller.user() == Some(guid) => Ok(standing.behalf.user.clone()),
+        Owner::User(guid) if caller.user() == Some(guid) => Ok(authority.behalf.user.clone()),
         Owner::User(guid) => {
             let user = api.store.user(guid).await?.filter(|user| user.organization == caller.organization);
             let user = user.ok_or_else(|| none("user"))?;
             if user.is_disabled() {
-                return Err(Error::new(ErrorKind::Conflict, "The user is disabled and gets no keys"));
+                return Err(Error::new(Kind::Conflict, "The user is disabled and gets no keys"));
             }
-            standing.conferrer().user(&api.catalogue, &user)?;
+            authority.delegator().require_user(&api.catalogue, &user)?;
             Ok(Some(user))
         }
     }

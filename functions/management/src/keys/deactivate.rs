@@ -8,17 +8,17 @@ use domain::{audit::Action, operation::Operation};
 use web::{
     dialect::Management,
     extract::Id,
-    openapi::{BadBody, Conflict, KeyPath, NotFound, Refused},
+    openapi::{BadBody, CommonErrors, Conflict, KeyPath, NotFound},
 };
 
-use super::{Nothing, access::require, behind, find, require_nothing, shape::Response};
+use super::{Nothing, access::require, find, require_nothing, shape::Response, with_bulk_revocations};
 use crate::api::{Api, Caller};
 
 /// Stops a key for now.
 ///
 /// It and its tokens are refused within five seconds, until it is restored.
 #[utoipa::path(post, path = "/api/keys/{client_id}/deactivate", params(KeyPath), request_body = Option<Nothing>,
-    responses((status = 200, body = Response), Refused, NotFound, BadBody, Conflict))]
+    responses((status = 200, body = Response), CommonErrors, NotFound, BadBody, Conflict))]
 pub(crate) async fn deactivate(
     State(api): State<Api>,
     caller: Caller,
@@ -29,7 +29,7 @@ pub(crate) async fn deactivate(
     let key = find(&api, &caller, &text).await?;
     require(&api, &caller, Operation::DeactivateKey, (&key).into()).await?;
     let gates = api.store.gates(&key).await?;
-    let deactivate = |key| behind(&gates, key, api.now()).deactivate(api.now());
+    let deactivate = |key| with_bulk_revocations(&gates, key, api.now()).deactivate(api.now());
     let key = api.store.switch_key(key.client_id, Action::KeyDeactivate, &caller.origin(), deactivate).await?;
     Ok(Json(Response::new(&api, &caller, &key, &gates)))
 }

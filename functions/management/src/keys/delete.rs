@@ -5,14 +5,14 @@ use domain::operation::Operation;
 use web::{
     dialect::Management,
     extract::Id,
-    openapi::{KeyPath, NotFound, Refused},
+    openapi::{CommonErrors, KeyPath, NotFound},
 };
 
 use super::{access::require, find};
 use crate::api::{Api, Caller};
 
 /// Revokes a key by DELETE.
-#[utoipa::path(delete, path = "/api/keys/{client_id}", params(KeyPath), responses((status = 204), Refused, NotFound))]
+#[utoipa::path(delete, path = "/api/keys/{client_id}", params(KeyPath), responses((status = 204), CommonErrors, NotFound))]
 pub(crate) async fn delete(State(api): State<Api>, caller: Caller, Id(text): Id) -> Result<StatusCode, Management> {
     let key = find(&api, &caller, &text).await?;
     require(&api, &caller, Operation::DeleteKey, (&key).into()).await?;

@@ -14,13 +14,14 @@ use utoipa::ToSchema;
 use web::{
     dialect::Management,
     extract::{self, Id},
-    openapi::{BadBody, Conflict, KeyPath, NotFound, Refused, schema},
+    openapi::{BadBody, CommonErrors, Conflict, KeyPath, NotFound, schema},
 };
 
 use super::{
     access::{is_itself, require},
-    behind, find, seconds,
+    find, seconds,
     shape::Response,
+    with_bulk_revocations,
 };
 use crate::api::{Api, Caller};
 
@@ -43,7 +44,7 @@ pub(crate) struct Body {
 /// It and the tokens that it obtained are refused within five seconds, or after a grace period. Repeating it changes nothing.
 /// Every credential but the previous secret finishes the rotation of its own key.
 #[utoipa::path(post, path = "/api/keys/{client_id}/finish_rotation", params(KeyPath), request_body = Option<Body>,
-    responses((status = 200, body = Response), Refused, NotFound, BadBody, Conflict))]
+    responses((status = 200, body = Response), CommonErrors, NotFound, BadBody, Conflict))]
 pub(crate) async fn finish_rotation(
     State(api): State<Api>,
     caller: Caller,
@@ -61,7 +62,7 @@ pub(crate) async fn finish_rotation(
         if key.client_id == caller.client_id {
             key.require_finishable_by(caller.sid)?;
         }
-        behind(&gates, key, api.now()).finish_rotation(grace, api.now())
+        with_bulk_revocations(&gates, key, api.now()).finish_rotation(grace, api.now())
     };
     let key = api.store.finish_rotation(key.client_id, &caller.origin(), finish).await?;
     Ok(Json(Response::new(&api, &caller, &key, &gates)))
@@ -73,7 +74,9 @@ async fn authorise(api: &Api, caller: &Caller, key: &Key) -> Result<(), Error> {
     let operation = Operation::FinishRotation;
     caller.require(operation)?;
     match require(api, caller, operation, key.into()).await {
-        Err(_) if is_itself(caller, operation, key) => api.standing(caller).await?.conferrer().holds(&api.catalogue, key),
+        Err(_) if is_itself(caller, operation, key) => {
+            api.caller_authority(caller).await?.delegator().require_scopes_of(&api.catalogue, key)
+        }
         decided => decided,
     }
 }

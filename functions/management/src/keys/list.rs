@@ -6,7 +6,7 @@ use domain::{
     gate::OrganizationGate,
     ids::{ClientId, Guid},
     key::Effective,
-    kind::Kind,
+    key_mode::KeyMode,
     operation::Operation,
 };
 use serde::Deserialize;
@@ -15,12 +15,12 @@ use utoipa::IntoParams;
 use web::{
     dialect::Management,
     extract::{self, List, Page},
-    openapi::{BadQuery, NotFound, Paging, Refused, schema},
+    openapi::{BadQuery, CommonErrors, NotFound, Paging, schema},
 };
 
 use super::{
     access::{Target, may_see, require_reading},
-    doors::Doors,
+    gate_cache::GateCache,
     members::Reader,
     shape::{OwnerType, Response},
 };
@@ -55,7 +55,7 @@ pub(crate) struct Query {
 
 /// Lists keys.
 #[utoipa::path(get, path = "/api/keys", params(Paging, Query),
-    responses((status = 200, body = List<Response>), Refused, NotFound, BadQuery))]
+    responses((status = 200, body = List<Response>), CommonErrors, NotFound, BadQuery))]
 pub(crate) async fn list(State(api): State<Api>, caller: Caller, uri: Uri) -> Result<Json<List<Response>>, Management> {
     caller.require(Operation::ListKeys)?;
     let query: Query = extract::query(uri.query())?;
@@ -74,14 +74,14 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, uri: Uri) -> Re
     let by_state = filter.state.filter(|state| *state != Effective::Revoked);
     let wanted = if by_state.is_some() { &client_ids } else { page.cut(&client_ids) };
     let mut keys = api.store.keys(wanted.iter().copied()).await?;
-    let mut doors = Doors::read(&api, gate, &keys).await?;
+    let mut gates = GateCache::read(&api, gate, &keys).await?;
     let mut total = client_ids.len();
     if let Some(state) = by_state {
-        keys.retain(|key| key.effective(doors.of(key), now) == state);
+        keys.retain(|key| key.effective(gates.of(key), now) == state);
         total = keys.len();
         keys = page.cut(&keys).to_vec();
     }
-    let shown = keys.iter().map(|key| Response::new(&api, &caller, key, doors.of(key))).collect();
+    let shown = keys.iter().map(|key| Response::new(&api, &caller, key, gates.of(key))).collect();
     Ok(Json(page.envelope(total, shown)))
 }
 
@@ -90,7 +90,7 @@ struct Filter {
     owner_type: Option<OwnerType>,
     owner: Option<Guid>,
     bank: Option<Guid>,
-    kind: Option<Kind>,
+    kind: Option<KeyMode>,
     state: Option<Effective>,
 }
 

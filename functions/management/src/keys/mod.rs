@@ -3,10 +3,10 @@
 pub(crate) mod access;
 pub(crate) mod create;
 pub(crate) mod deactivate;
+pub(crate) mod delegation;
 pub(crate) mod delete;
-pub(crate) mod doors;
 pub(crate) mod finish_rotation;
-pub(crate) mod giving;
+pub(crate) mod gate_cache;
 pub(crate) mod list;
 pub(crate) mod members;
 pub(crate) mod read;
@@ -92,9 +92,8 @@ async fn show(api: &Api, caller: &Caller, key: &Key) -> Result<Json<Response>, E
     Ok(Json(Response::new(api, caller, key, &api.store.gates(key).await?)))
 }
 
-/// The key as changes are decided on it: revoked also where it was revoked with many others (LEAK-8), which its own state does
-/// not say.
-fn behind(gates: &Gates, key: Key, now: Timestamp) -> Key {
+/// The key, with bulk revocations of its organization applied (LEAK-8), which its own state does not say.
+fn with_bulk_revocations(gates: &Gates, key: Key, now: Timestamp) -> Key {
     if gates.organization.revokes(key.owner, key.kind, key.created_at) && !key.is_revoked() {
         Key { state: State::Revoked { at: now }, ..key }
     } else {

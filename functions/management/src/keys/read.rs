@@ -5,7 +5,7 @@ use domain::operation::Operation;
 use web::{
     dialect::Management,
     extract::Id,
-    openapi::{KeyPath, NotFound, Refused},
+    openapi::{CommonErrors, KeyPath, NotFound},
 };
 
 use super::{access::require_reading, find, shape::Response, show};
@@ -13,7 +13,7 @@ use crate::api::{Api, Caller};
 
 /// Gets a key.
 #[utoipa::path(get, path = "/api/keys/{client_id}", params(KeyPath),
-    responses((status = 200, body = Response), Refused, NotFound))]
+    responses((status = 200, body = Response), CommonErrors, NotFound))]
 pub(crate) async fn read(State(api): State<Api>, caller: Caller, Id(text): Id) -> Result<Json<Response>, Management> {
     let key = find(&api, &caller, &text).await?;
     require_reading(&caller, Operation::ReadKey, (&key).into())?;

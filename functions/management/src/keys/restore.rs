@@ -15,15 +15,17 @@ use domain::{
 use web::{
     dialect::Management,
     extract::Id,
-    openapi::{BadBody, Conflict, KeyPath, NotFound, Refused},
+    openapi::{BadBody, CommonErrors, Conflict, KeyPath, NotFound},
 };
 
-use super::{Nothing, access::require_now, behind, find, giving::require_held, require_nothing, shape::Response};
+use super::{
+    Nothing, access::require_now, delegation::require_held, find, require_nothing, shape::Response, with_bulk_revocations,
+};
 use crate::api::{Api, Caller};
 
 /// Lets a stopped key work again.
 #[utoipa::path(post, path = "/api/keys/{client_id}/restore", params(KeyPath), request_body = Option<Nothing>,
-    responses((status = 200, body = Response), Refused, NotFound, BadBody, Conflict))]
+    responses((status = 200, body = Response), CommonErrors, NotFound, BadBody, Conflict))]
 pub(crate) async fn restore(
     State(api): State<Api>,
     caller: Caller,
@@ -36,15 +38,15 @@ pub(crate) async fn restore(
         return Err(Error::new(Kind::Forbidden, "A key does not restore itself").into());
     }
     // A token of a stopped key passes the authorizer for some seconds yet: it must bring neither itself nor a sibling back.
-    let standing = api.standing(&caller).await?;
-    require_now(&api, &caller, &standing, Operation::RestoreKey, (&key).into()).await?;
+    let authority = api.caller_authority(&caller).await?;
+    require_now(&api, &caller, &authority, Operation::RestoreKey, (&key).into()).await?;
     let gates = api.store.gates(&key).await?;
     require_user_works(&gates)?;
     let restore = |key: Key| {
-        require_held(&api, &caller, &standing, &gates, &key)?;
-        behind(&gates, key, api.now()).restore(api.now())
+        require_held(&api, &caller, &authority, &gates, &key)?;
+        with_bulk_revocations(&gates, key, api.now()).restore(api.now())
     };
-    let store = api.store.on_behalf_of(&standing.behalf);
+    let store = api.store.on_behalf_of(&authority.behalf);
     let key = store.switch_key(key.client_id, Action::KeyRestore, &caller.origin(), restore).await?;
     Ok(Json(Response::new(&api, &caller, &key, &gates)))
 }

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use web::{
     dialect::Management,
     extract::{self, Id},
-    openapi::{BadBody, KeyPath, NotFound, Refused, schema},
+    openapi::{BadBody, CommonErrors, KeyPath, NotFound, schema},
 };
 
 use super::{access::require, find, shape::Response, show};
@@ -35,7 +35,7 @@ pub(crate) struct Body {
 ///
 /// For good: within five seconds of the answer the key and every token that it obtained are refused everywhere.
 #[utoipa::path(post, path = "/api/keys/{client_id}/revoke", params(KeyPath), request_body = Option<Body>,
-    responses((status = 200, body = Response), Refused, NotFound, BadBody))]
+    responses((status = 200, body = Response), CommonErrors, NotFound, BadBody))]
 pub(crate) async fn revoke(
     State(api): State<Api>,
     caller: Caller,

@@ -19,15 +19,15 @@ use utoipa::ToSchema;
 use web::{
     dialect::Management,
     extract::{self, Id},
-    openapi::{BadBody, Conflict, KeyPath, NotFound, Refused, schema},
+    openapi::{BadBody, CommonErrors, Conflict, KeyPath, NotFound, schema},
 };
 
 use super::{
     access::{is_itself, require_now},
-    behind, find,
-    giving::require_held,
-    require_own_works,
+    delegation::require_held,
+    find, require_own_works,
     shape::{Response, Secret},
+    with_bulk_revocations,
 };
 use crate::api::{Api, Caller};
 
@@ -90,7 +90,7 @@ pub(crate) struct Rotated<'a> {
 /// first, or replace the newest one. An older secret does not rotate its own key, but replaces a newest one that nobody has used
 /// where its grace waits for that. Every credential rotates its own key, by a token with all the key's scopes.
 #[utoipa::path(post, path = "/api/keys/{client_id}/rotate", params(KeyPath), request_body = Option<Body>,
-    responses((status = 200, body = Rotated), Refused, NotFound, BadBody, Conflict))]
+    responses((status = 200, body = Rotated), CommonErrors, NotFound, BadBody, Conflict))]
 pub(crate) async fn rotate(
     State(api): State<Api>,
     caller: Caller,
@@ -102,25 +102,25 @@ pub(crate) async fn rotate(
     caller.require_no_bank(body.bank_guid.is_some(), "is not a member that this takes")?;
     let rotation = body.rotation()?;
     let key = find(&api, &caller, &text).await?;
-    let standing = api.standing(&caller).await?;
+    let authority = api.caller_authority(&caller).await?;
     caller.require(Operation::RotateKey)?;
     if !is_itself(&caller, Operation::RotateKey, &key) {
-        require_now(&api, &caller, &standing, Operation::RotateKey, (&key).into()).await?;
+        require_now(&api, &caller, &authority, Operation::RotateKey, (&key).into()).await?;
     }
     let gates = api.store.gates(&key).await?;
     let (plain, secret) = api.mint(key.kind, key.client_id).await?;
     let rotate = |key: Key| {
         let now = api.now();
         require_own_works(&caller, &key, now)?;
-        let key = behind(&gates, key, now);
+        let key = with_bulk_revocations(&gates, key, now);
         if key.client_id == caller.client_id {
             key.require_rotatable_by(caller.sid, rotation)?;
         }
-        require_held(&api, &caller, &standing, &gates, &key)?;
+        require_held(&api, &caller, &authority, &gates, &key)?;
         let rotated = key.rotate(secret.id, rotation, now)?;
         Ok(key::Rotated { key: rotated.key.shown_to(caller.user()), ..rotated })
     };
-    let (store, origin) = (api.store.on_behalf_of(&standing.behalf), caller.origin());
+    let (store, origin) = (api.store.on_behalf_of(&authority.behalf), caller.origin());
     let key = match gates.user.as_ref().filter(|user| caller.user() != Some(user.guid)) {
         Some(user) => store.rotate_key_for(user, key.client_id, &secret, &origin, rotate).await?,
         None => store.rotate_key(key.client_id, &secret, &origin, rotate).await?,

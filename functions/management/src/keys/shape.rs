@@ -6,7 +6,7 @@ use domain::{
     gate::Gates,
     ids::{ClientId, Guid, SecretId},
     key::{self, Effective, Key, Previous, Until},
-    kind::Kind,
+    key_mode::KeyMode,
     organization::Name,
     text::Note,
     time::Timestamp,
@@ -42,7 +42,7 @@ pub(crate) struct Response {
     description: Option<Note>,
     owner: Owner,
     #[schema(value_type = schema::Kind)]
-    environment: Kind,
+    environment: KeyMode,
     #[schema(value_type = schema::KeyState)]
     state: Effective,
     /// Where payments made with it arrive.

@@ -19,11 +19,14 @@ use utoipa::ToSchema;
 use web::{
     dialect::Management,
     extract::{self, Id},
-    openapi::{BadBody, Conflict, KeyPath, NotFound, Refused, schema},
+    openapi::{BadBody, CommonErrors, Conflict, KeyPath, NotFound, schema},
 };
 
-use super::{access::require_now, behind, find, giving::require_held_for, members::Reader, require_own_works, shape::Response};
-use crate::api::{Api, Caller, Standing};
+use super::{
+    access::require_now, delegation::require_held_for, find, members::Reader, require_own_works, shape::Response,
+    with_bulk_revocations,
+};
+use crate::api::{Api, Caller, CallerAuthority};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -58,7 +61,7 @@ pub(crate) struct Body {
 
 /// Changes a key.
 #[utoipa::path(patch, path = "/api/keys/{client_id}", params(KeyPath), request_body = Body,
-    responses((status = 200, body = Response), Refused, NotFound, BadBody, Conflict))]
+    responses((status = 200, body = Response), CommonErrors, NotFound, BadBody, Conflict))]
 pub(crate) async fn update(
     State(api): State<Api>,
     caller: Caller,
@@ -69,8 +72,8 @@ pub(crate) async fn update(
     let body: Body = extract::json(&parts.headers, body).await?;
     let edit = read(&caller, &body)?;
     let key = find(&api, &caller, &text).await?;
-    let standing = api.standing(&caller).await?;
-    require_now(&api, &caller, &standing, Operation::UpdateKey, (&key).into()).await?;
+    let authority = api.caller_authority(&caller).await?;
+    require_now(&api, &caller, &authority, Operation::UpdateKey, (&key).into()).await?;
     let gates = api.store.gates(&key).await?;
     let latest_end = match edit.expires_at {
         Some(_) => latest_end(&api, &key).await?,
@@ -79,12 +82,12 @@ pub(crate) async fn update(
     let update = |key| {
         let now = api.now();
         require_own_works(&caller, &key, now)?;
-        let key = behind(&gates, key, now);
-        let edit = conferred(&standing, &key, edit.clone(), latest_end, now)?;
-        require_held_for(&api, &caller, &standing, &gates, &key, &edit)?;
+        let key = with_bulk_revocations(&gates, key, now);
+        let edit = delegated(&authority, &key, edit.clone(), latest_end, now)?;
+        require_held_for(&api, &caller, &authority, &gates, &key, &edit)?;
         key.edit(edit, now)
     };
-    let store = api.store.on_behalf_of(&standing.behalf);
+    let store = api.store.on_behalf_of(&authority.behalf);
     let key = store.change_key(key.client_id, &caller.origin(), update).await?;
     Ok(Json(Response::new(&api, &caller, &key, &gates)))
 }
@@ -107,20 +110,26 @@ fn read(caller: &Caller, body: &Body) -> Result<Edit, Error> {
 
 /// The latest end that the organization's policy leaves to this key (LEAK-10).
 async fn latest_end(api: &Api, key: &Key) -> Result<Option<Timestamp>, Error> {
-    let standing = api.store.organization(key.organization).await?.ok_or_else(Error::not_found)?;
-    Ok(standing.organization.latest_end(key.created_at))
+    let found = api.store.organization(key.organization).await?.ok_or_else(Error::not_found)?;
+    Ok(found.organization.latest_end(key.created_at))
 }
 
-/// The change, as far as the caller may confer it.
-fn conferred(standing: &Standing, key: &Key, edit: Edit, latest_end: Option<Timestamp>, now: Timestamp) -> Result<Edit, Error> {
-    let conferrer = standing.conferrer();
+/// The change, as far as the caller may delegate it.
+fn delegated(
+    authority: &CallerAuthority,
+    key: &Key,
+    edit: Edit,
+    latest_end: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Edit, Error> {
+    let delegator = authority.delegator();
     if let Some(list) = &edit.ip_allowlist {
-        conferrer.edited_allowlist(&key.ip_allowlist, list)?;
+        delegator.require_edited_allowlist(&key.ip_allowlist, list)?;
     }
     let expires_at = match edit.expires_at {
         // What is over gets no other end: the domain says so, whatever end is asked for.
         Some(end) if !key.is_revoked() && !key.is_expired(now) => {
-            Some(conferrer.edited_expiry(key.expires_at, end, latest_end, now)?)
+            Some(delegator.edited_expiry(key.expires_at, end, latest_end, now)?)
         }
         end => end,
     };

@@ -23,12 +23,12 @@ use utoipa::ToSchema;
 use web::{
     dialect::Management,
     extract,
-    openapi::{BadBody, Conflict, IdempotencyKey, Refused},
+    openapi::{BadBody, CommonErrors, Conflict, IdempotencyKey},
 };
 
 use super::Response;
 use crate::{
-    api::{Api, Attempt, Caller, Standing, replayed},
+    api::{Api, Caller, CallerAuthority, Outcome, replayed},
     keys::members::Reader,
     users,
 };
@@ -66,30 +66,30 @@ pub(crate) struct Created {
 /// owner, whom `owner_email` makes), and makes the first bank and keys.
 #[utoipa::path(post, path = "/api/organizations", params(IdempotencyKey), request_body = Body,
     responses((status = 201, body = Created, headers(("Idempotency-Replayed" = String, description = "`true`: made before"))),
-        Refused, BadBody, Conflict))]
+        CommonErrors, BadBody, Conflict))]
 pub(crate) async fn create(State(api): State<Api>, caller: Caller, request: Request) -> Result<Answer, Management> {
     caller.require(Operation::CreateOrganization)?;
     let (parts, body) = request.into_parts();
     let (body, bytes): (Body, _) = extract::json_and_bytes(&parts.headers, body).await?;
     let (name, owner_email) = read(&body)?;
-    let standing = api.standing(&caller).await?;
-    standing.require(Operation::CreateOrganization)?;
+    let authority = api.caller_authority(&caller).await?;
+    authority.require(Operation::CreateOrganization)?;
     let (now, guid) = (api.now(), api.entropy.guid());
     let organization = Organization { guid, name, max_key_age_days: None, created_at: now, updated_at: now, version: 0 };
-    let attempt = match api.attempt(&caller, &parts, &bytes, guid).await? {
-        Attempt::First(once) => {
-            let store = api.store.on_behalf_of(&standing.behalf);
-            let created = store.create_organization(&organization, once.as_ref(), &caller.origin()).await;
-            api.settle(created, once).await?
+    let outcome = match api.check_idempotency(&caller, &parts, &bytes, guid).await? {
+        Outcome::Created(record) => {
+            let store = api.store.on_behalf_of(&authority.behalf);
+            let created = store.create_organization(&organization, record.as_ref(), &caller.origin()).await;
+            api.resolve(created, record).await?
         }
-        repeated @ Attempt::Repeated(_) => repeated,
+        replayed @ Outcome::Replayed(_) => replayed,
     };
-    let (made, again) = match attempt {
-        Attempt::First(_) => (guid, false),
-        Attempt::Repeated(made) => (made.parse().map_err(|_| Error::internal())?, true),
+    let (made, again) = match outcome {
+        Outcome::Created(_) => (guid, false),
+        Outcome::Replayed(made) => (made.parse().map_err(|_| Error::internal())?, true),
     };
     let owner = match owner_email {
-        Some(email) => Some(owner(&api, &caller, &standing, made, email).await?),
+        Some(email) => Some(owner(&api, &caller, &authority, made, email).await?),
         None => None,
     };
     let made = api.store.organization(made).await?.ok_or_else(Error::not_found)?;
@@ -107,13 +107,13 @@ fn read(body: &Body) -> Result<(Name, Option<Email>), Error> {
 }
 
 /// The organization's owner of this address: the one that stands, or a new one.
-async fn owner(api: &Api, caller: &Caller, standing: &Standing, organization: Guid, email: Email) -> Result<User, Error> {
+async fn owner(api: &Api, caller: &Caller, authority: &CallerAuthority, organization: Guid, email: Email) -> Result<User, Error> {
     if let Some(made) = known(api, organization, &email).await? {
         return Ok(made);
     }
     let now = api.now();
     let user = users::new(api, organization, email.clone(), Role::Owner, None, now);
-    match api.store.on_behalf_of(&standing.behalf).create_user(&user, None, &caller.origin()).await {
+    match api.store.on_behalf_of(&authority.behalf).create_user(&user, None, &caller.origin()).await {
         Ok(()) => Ok(user),
         Err(StoreError::Exists) => known(api, organization, &email).await?.ok_or_else(Error::temporarily_unavailable),
         Err(error) => Err(error.into()),

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use web::{
     dialect::Management,
     extract::{self, Id},
-    openapi::{BadBody, Conflict, GuidPath, NotFound, Refused, schema},
+    openapi::{BadBody, CommonErrors, Conflict, GuidPath, NotFound, schema},
 };
 
 use super::{Response, find};
@@ -27,7 +27,7 @@ struct Body {
 
 /// Decides an organization's KYB.
 #[utoipa::path(put, path = "/api/organizations/{guid}/kyb", params(GuidPath), request_body = Body,
-    responses((status = 200, body = Response), Refused, NotFound, BadBody, Conflict))]
+    responses((status = 200, body = Response), CommonErrors, NotFound, BadBody, Conflict))]
 pub(crate) async fn kyb(
     State(api): State<Api>,
     caller: Caller,
@@ -38,9 +38,9 @@ pub(crate) async fn kyb(
     let (parts, body) = request.into_parts();
     let body: Body = extract::json(&parts.headers, body).await?;
     let guid = find(&api, &caller, &text).await?.organization.guid;
-    let standing = api.standing(&caller).await?;
-    standing.require(Operation::DecideKyb)?;
-    api.store.on_behalf_of(&standing.behalf).set_kyb(guid, body.status, &caller.origin()).await?;
+    let authority = api.caller_authority(&caller).await?;
+    authority.require(Operation::DecideKyb)?;
+    api.store.on_behalf_of(&authority.behalf).set_kyb(guid, body.status, &caller.origin()).await?;
     let decided = api.store.organization(guid).await?.ok_or_else(Error::not_found)?;
     Ok(Json(Response::of(&decided, api.now())))
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use web::{
     dialect::Management,
     extract::{self, List, Page},
-    openapi::{BadQuery, Paging, Refused},
+    openapi::{BadQuery, CommonErrors, Paging},
 };
 
 use super::Response;
@@ -21,7 +21,7 @@ struct Query {
 
 /// Lists organizations.
 #[utoipa::path(get, path = "/api/organizations", params(Paging),
-    responses((status = 200, body = List<Response>), Refused, BadQuery))]
+    responses((status = 200, body = List<Response>), CommonErrors, BadQuery))]
 pub(crate) async fn list(State(api): State<Api>, caller: Caller, uri: Uri) -> Result<Json<List<Response>>, Management> {
     caller.require(Operation::ListOrganizations)?;
     let query: Query = extract::query(uri.query())?;

@@ -11,7 +11,7 @@ use domain::{
     error::Error,
     gate::{Kyb, NextPlan, OrganizationGate, Plan},
     ids::Guid,
-    organization::{Organization, OrganizationStanding},
+    organization::{Organization, OrganizationWithGate},
     time::Timestamp,
 };
 use serde::Serialize;
@@ -70,13 +70,13 @@ impl Response {
         }
     }
 
-    fn of(standing: &OrganizationStanding, now: Timestamp) -> Self {
-        Self::new(&standing.organization, &standing.gate, now)
+    fn of(found: &OrganizationWithGate, now: Timestamp) -> Self {
+        Self::new(&found.organization, &found.gate, now)
     }
 }
 
 /// The organization that the path names, if the caller may know of it: its own, or for staff a customer's; any other is a 404.
-async fn find(api: &Api, caller: &Caller, text: &str) -> Result<OrganizationStanding, Error> {
+async fn find(api: &Api, caller: &Caller, text: &str) -> Result<OrganizationWithGate, Error> {
     let guid: Guid = text.parse().map_err(|_| Error::not_found())?;
     if !caller.sees_organization(guid) {
         return Err(Error::not_found());

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use web::{
     dialect::Management,
     extract::{self, Id},
-    openapi::{BadBody, Conflict, GuidPath, NotFound, Refused, schema},
+    openapi::{BadBody, CommonErrors, Conflict, GuidPath, NotFound, schema},
 };
 
 use super::{Response, find};
@@ -44,7 +44,7 @@ struct Body {
 ///
 /// Owners upgrade, at once, with `organizations:write`; choosing the present plan again cancels an announced change.
 #[utoipa::path(put, path = "/api/organizations/{guid}/plan", params(GuidPath), request_body = Body,
-    responses((status = 200, body = Response), Refused, NotFound, BadBody, Conflict))]
+    responses((status = 200, body = Response), CommonErrors, NotFound, BadBody, Conflict))]
 pub(crate) async fn plan(
     State(api): State<Api>,
     caller: Caller,
@@ -55,10 +55,10 @@ pub(crate) async fn plan(
     let (parts, body) = request.into_parts();
     let order = Order::parse(&extract::json(&parts.headers, body).await?, caller.is_staff())?;
     let organization = find(&api, &caller, &text).await?.organization;
-    let standing = api.standing(&caller).await?;
-    standing.require(Operation::ChangePlan)?;
-    standing.require_all(&["organizations:write"])?;
-    let (origin, store) = (caller.origin(), api.store.on_behalf_of(&standing.behalf));
+    let authority = api.caller_authority(&caller).await?;
+    authority.require(Operation::ChangePlan)?;
+    authority.require_all(&["organizations:write"])?;
+    let (origin, store) = (caller.origin(), api.store.on_behalf_of(&authority.behalf));
     let gate = store.set_plan(organization.guid, &origin, |gate| order.decide(gate, api.now())).await?;
     Ok(Json(Response::new(&organization, &gate, api.now())))
 }

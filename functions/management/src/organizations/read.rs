@@ -5,7 +5,7 @@ use domain::operation::Operation;
 use web::{
     dialect::Management,
     extract::Id,
-    openapi::{GuidPath, NotFound, Refused},
+    openapi::{CommonErrors, GuidPath, NotFound},
 };
 
 use super::{Response, find};
@@ -13,7 +13,7 @@ use crate::api::{Api, Caller};
 
 /// Gets an organization.
 #[utoipa::path(get, path = "/api/organizations/{guid}", params(GuidPath),
-    responses((status = 200, body = Response), Refused, NotFound))]
+    responses((status = 200, body = Response), CommonErrors, NotFound))]
 pub(crate) async fn read(State(api): State<Api>, caller: Caller, Id(text): Id) -> Result<Json<Response>, Management> {
     caller.require(Operation::ReadOrganization)?;
     Ok(Json(Response::of(&find(&api, &caller, &text).await?, api.now())))

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use web::{
     dialect::Management,
     extract::{self, Id},
-    openapi::{BadBody, Conflict, GuidPath, NotFound, Refused},
+    openapi::{BadBody, CommonErrors, Conflict, GuidPath, NotFound},
 };
 
 use super::{Response, find};
@@ -48,7 +48,7 @@ struct Change {
 
 /// Renames an organization or changes its policies.
 #[utoipa::path(patch, path = "/api/organizations/{guid}", params(GuidPath), request_body = Body,
-    responses((status = 200, body = Response), Refused, NotFound, BadBody, Conflict))]
+    responses((status = 200, body = Response), CommonErrors, NotFound, BadBody, Conflict))]
 pub(crate) async fn update(
     State(api): State<Api>,
     caller: Caller,
@@ -59,12 +59,12 @@ pub(crate) async fn update(
     let (parts, body) = request.into_parts();
     let change = read(&extract::json(&parts.headers, body).await?)?;
     let found = find(&api, &caller, &text).await?;
-    let standing = api.standing(&caller).await?;
-    standing.require(Operation::UpdateOrganization)?;
+    let authority = api.caller_authority(&caller).await?;
+    authority.require(Operation::UpdateOrganization)?;
     if change.max_key_age_days.is_some() {
-        standing.require(Operation::UpdatePolicies)?;
+        authority.require(Operation::UpdatePolicies)?;
     }
-    let (origin, store) = (caller.origin(), api.store.on_behalf_of(&standing.behalf));
+    let (origin, store) = (caller.origin(), api.store.on_behalf_of(&authority.behalf));
     let changed = store.change_organization(found.organization.guid, &origin, |organization| {
         Ok(Organization {
             name: change.name.clone().unwrap_or(organization.name),

@@ -19,12 +19,12 @@ use utoipa::ToSchema;
 use web::{
     dialect::Management,
     extract,
-    openapi::{BadBody, Conflict, IdempotencyKey, Refused, schema},
+    openapi::{BadBody, CommonErrors, Conflict, IdempotencyKey, schema},
 };
 
 use super::{Response, allowed_scopes, require_no_bank_token, role};
 use crate::{
-    api::{Api, Attempt, Caller, replayed},
+    api::{Api, Caller, Outcome, replayed},
     keys::members::Reader,
 };
 
@@ -47,33 +47,33 @@ struct Body {
 /// Creates a user.
 #[utoipa::path(post, path = "/api/users", params(IdempotencyKey), request_body = Body,
     responses((status = 201, body = Response, headers(("Idempotency-Replayed" = String, description = "`true`: made before"))),
-        Refused, BadBody, Conflict))]
+        CommonErrors, BadBody, Conflict))]
 pub(crate) async fn create(State(api): State<Api>, caller: Caller, request: Request) -> Result<Answer, Management> {
     caller.require(Operation::CreateUser)?;
     require_no_bank_token(&caller)?;
     let (parts, body) = request.into_parts();
     let (body, bytes): (Body, _) = extract::json_and_bytes(&parts.headers, body).await?;
     let (email, role, allowed_scopes) = read(&api.catalogue, &body)?;
-    let standing = api.standing(&caller).await?;
-    standing.require(Operation::CreateUser)?;
+    let authority = api.caller_authority(&caller).await?;
+    authority.require(Operation::CreateUser)?;
     let user = super::new(&api, caller.organization, email, role, allowed_scopes, api.now());
-    let once = match api.attempt(&caller, &parts, &bytes, user.guid).await? {
-        Attempt::First(once) => once,
-        Attempt::Repeated(made) => return repeated(&api, &made).await,
+    let record = match api.check_idempotency(&caller, &parts, &bytes, user.guid).await? {
+        Outcome::Created(record) => record,
+        Outcome::Replayed(made) => return replay(&api, &made).await,
     };
-    standing.conferrer().user(&api.catalogue, &user)?;
-    let created = api.store.on_behalf_of(&standing.behalf).create_user(&user, once.as_ref(), &caller.origin()).await;
+    authority.delegator().require_user(&api.catalogue, &user)?;
+    let created = api.store.on_behalf_of(&authority.behalf).create_user(&user, record.as_ref(), &caller.origin()).await;
     if created == Err(StoreError::Exists) {
         return Err(Error::new(Kind::Conflict, "The organization has a user of this email address already").into());
     }
-    match api.settle(created, once).await? {
-        Attempt::First(_) => Ok((StatusCode::CREATED, Json(Response::invited(&api, &user))).into_response()),
-        Attempt::Repeated(made) => repeated(&api, &made).await,
+    match api.resolve(created, record).await? {
+        Outcome::Created(_) => Ok((StatusCode::CREATED, Json(Response::invited(&api, &user))).into_response()),
+        Outcome::Replayed(made) => replay(&api, &made).await,
     }
 }
 
 /// The user who was made before, as they are now.
-async fn repeated(api: &Api, made: &str) -> Result<Answer, Management> {
+async fn replay(api: &Api, made: &str) -> Result<Answer, Management> {
     let user = api.store.user(super::guid(made)?).await?.ok_or_else(Error::not_found)?;
     Ok(replayed(Response::invited(api, &user)))
 }

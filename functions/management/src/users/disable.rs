@@ -9,25 +9,25 @@ use domain::{
 use web::{
     dialect::Management,
     extract::Id,
-    openapi::{Conflict, GuidPath, NotFound, Refused},
+    openapi::{CommonErrors, Conflict, GuidPath, NotFound},
 };
 
 use super::{guid, require_no_bank_token, require_visible};
 use crate::api::{Api, Caller};
 
 /// Disables a user.
-#[utoipa::path(delete, path = "/api/users/{guid}", params(GuidPath), responses((status = 204), Refused, NotFound, Conflict))]
+#[utoipa::path(delete, path = "/api/users/{guid}", params(GuidPath), responses((status = 204), CommonErrors, NotFound, Conflict))]
 pub(crate) async fn disable(State(api): State<Api>, caller: Caller, Id(text): Id) -> Result<StatusCode, Management> {
     caller.require(Operation::DisableUser)?;
     require_no_bank_token(&caller)?;
     let guid = guid(&text)?;
-    let standing = api.standing(&caller).await?;
-    standing.require(Operation::DisableUser)?;
-    let (origin, store) = (caller.origin(), api.store.on_behalf_of(&standing.behalf));
+    let authority = api.caller_authority(&caller).await?;
+    authority.require(Operation::DisableUser)?;
+    let (origin, store) = (caller.origin(), api.store.on_behalf_of(&authority.behalf));
     let disabled = store.change_user(guid, Action::UserDisable, &origin, |user| {
         require_visible(&caller, &user)?;
-        // It confers nothing, so that it takes the role alone: who may do it must not need all that a suspect holds.
-        standing.conferrer().covers(user.role)?;
+        // It delegates nothing, so that it takes the role alone: who may do it must not need all that a suspect holds.
+        authority.delegator().require_role(user.role)?;
         if user.is_disabled() {
             return Ok(user);
         }

@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 use web::{
     dialect::Management,
     extract::{self, Id},
-    openapi::{BadBody, Conflict, GuidPath, NotFound, Refused, schema},
+    openapi::{BadBody, CommonErrors, Conflict, GuidPath, NotFound, schema},
 };
 
 use super::{Response, allowed_scopes, guid, require_no_bank_token, require_visible, role};
@@ -51,7 +51,7 @@ struct Body {
 /// A user is raised only while nobody who may less than they will was shown a secret of their personal keys that works: whoever minted
 /// one would be raised with them. The user rotates such keys with a `grace_period` of 0, or they are revoked, first.
 #[utoipa::path(patch, path = "/api/users/{guid}", params(GuidPath), request_body = Body,
-    responses((status = 200, body = Response), Refused, NotFound, BadBody, Conflict))]
+    responses((status = 200, body = Response), CommonErrors, NotFound, BadBody, Conflict))]
 pub(crate) async fn update(
     State(api): State<Api>,
     caller: Caller,
@@ -63,18 +63,18 @@ pub(crate) async fn update(
     let (parts, body) = request.into_parts();
     let change = Change::read(&api.catalogue, &extract::json(&parts.headers, body).await?)?;
     let guid = guid(&text)?;
-    let standing = api.standing(&caller).await?;
-    standing.require(Operation::UpdateUser)?;
+    let authority = api.caller_authority(&caller).await?;
+    authority.require(Operation::UpdateUser)?;
     let raise = Raise::foresee(&api, guid, &change).await?;
-    let (origin, store, conferrer) = (caller.origin(), api.store.on_behalf_of(&standing.behalf), standing.conferrer());
+    let (origin, store, delegator) = (caller.origin(), api.store.on_behalf_of(&authority.behalf), authority.delegator());
     let user = store.change_user(guid, Action::UserUpdate, &origin, |user| {
         require_visible(&caller, &user)?;
-        conferrer.covers(user.role)?;
+        delegator.require_role(user.role)?;
         if user.is_disabled() {
             return Err(Error::new(Kind::Conflict, "The user is disabled and cannot be changed: make a new one"));
         }
         let changed = change.of(user.clone());
-        conferrer.user(&api.catalogue, &changed)?;
+        delegator.require_user(&api.catalogue, &changed)?;
         if changed.exceeds(&user, &api.catalogue) {
             raise.require_own_secrets(&user)?;
         }

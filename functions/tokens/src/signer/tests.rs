@@ -15,7 +15,7 @@ use aws_smithy_runtime_api::client::{
 use aws_smithy_types::body::SdkBody;
 use domain::{
     ids::Guid,
-    signing::{SIGNER_FRESH, SIGNER_USABLE},
+    signing::{SIGNER_REFRESH_INTERVAL, SIGNER_TTL},
 };
 use serde_json::{Value, json};
 use store::Tables;
@@ -24,13 +24,13 @@ use super::*;
 
 /// A table that names a signer, or does not answer.
 #[derive(Clone, Debug, Default)]
-struct Played {
+struct FakeAws {
     /// Nothing while it is down.
     signer: Arc<Held<Option<String>>>,
     reads: Arc<AtomicI64>,
 }
 
-impl HttpConnector for Played {
+impl HttpConnector for FakeAws {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
         assert_eq!((&body["Key"]["PK"]["S"], &body["Key"]["SK"]["S"]), (&json!("P#signer"), &json!("sandbox")), "{body}");
@@ -49,13 +49,13 @@ impl HttpConnector for Played {
 struct Scene {
     signer: Signer,
     store: Store,
-    table: Played,
+    table: FakeAws,
     now: Arc<AtomicI64>,
 }
 
 impl Scene {
     fn new() -> Self {
-        let table = Played::default();
+        let table = FakeAws::default();
         let connector = SharedHttpConnector::new(table.clone());
         let aws = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -69,7 +69,7 @@ impl Scene {
         let clock: Clock = Arc::new(move || Timestamp::from_millis(time.load(Ordering::SeqCst)));
         let tables = Tables { core: "core".into(), feed: "feed".into(), audit: "audit".into() };
         let store = Store::new(&aws, tables, clock.clone(), || Guid::PLATFORM);
-        let signer = Signer::new(client(&aws), Kind::Sandbox, clock, &["key".to_owned()]);
+        let signer = Signer::new(client(&aws), KeyMode::Sandbox, clock, &["key".to_owned()]);
         Self { signer, store, table, now }
     }
 
@@ -100,7 +100,7 @@ async fn tokens_cost_one_reading_a_minute() {
     }
     assert_eq!(scene.reads(), 1);
     scene.names(Some("new"));
-    scene.advance(SIGNER_FRESH.saturating_sub(Duration::from_millis(1)));
+    scene.advance(SIGNER_REFRESH_INTERVAL.saturating_sub(Duration::from_millis(1)));
     assert_eq!((scene.chosen().await.as_deref(), scene.reads()), (Some("old"), 0));
     scene.advance(Duration::from_millis(1));
     assert_eq!((scene.chosen().await.as_deref(), scene.reads()), (Some("new"), 1));
@@ -115,12 +115,12 @@ async fn a_signer_that_cannot_be_read_again_signs_for_five_minutes() {
     scene.signer.begin(&scene.store).await.unwrap();
     scene.reads();
     scene.names(None);
-    scene.advance(SIGNER_FRESH);
+    scene.advance(SIGNER_REFRESH_INTERVAL);
     assert_eq!((scene.chosen().await.as_deref(), scene.reads()), (Some("old"), 1));
     assert_eq!((scene.chosen().await.as_deref(), scene.reads()), (Some("old"), 0), "no further try within three seconds");
-    scene.advance(PAUSE);
+    scene.advance(RETRY_AFTER);
     assert_eq!((scene.chosen().await.as_deref(), scene.reads()), (Some("old"), 1));
-    scene.advance(SIGNER_USABLE.saturating_sub(SIGNER_FRESH + PAUSE + Duration::from_millis(1)));
+    scene.advance(SIGNER_TTL.saturating_sub(SIGNER_REFRESH_INTERVAL + RETRY_AFTER + Duration::from_millis(1)));
     assert_eq!(scene.chosen().await.as_deref(), Some("old"));
     scene.advance(Duration::from_millis(1));
     assert_eq!(scene.chosen().await, None);

@@ -7,7 +7,7 @@ use domain::time::Timestamp;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{arn::ACCOUNT, aws_json::Refusal};
+use super::{arn::ACCOUNT, aws_json::AwsError};
 use sam::template::{
     Authorizer, AuthorizerKind, Description, GatewayResponse, HeaderValue, IdentitySource, ResponseType, RestApi, Route,
 };
@@ -42,7 +42,7 @@ impl ControlPlane {
     }
 
     /// The answer to `GET` of this path.
-    pub(super) fn answer(&self, path: &str) -> Result<Value, Refusal> {
+    pub(super) fn answer(&self, path: &str) -> Result<Value, AwsError> {
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let known = |what: &str, given: &str, mine: &str| {
             if given == mine { Ok(()) } else { Err(missing(&format!("Invalid {what} identifier specified {ACCOUNT}:{given}"))) }
@@ -67,13 +67,13 @@ impl ControlPlane {
     }
 }
 
-fn missing(message: &str) -> Refusal {
-    Refusal::with_status(StatusCode::NOT_FOUND, "NotFoundException", message)
+fn missing(message: &str) -> AwsError {
+    AwsError::with_status(StatusCode::NOT_FOUND, "NotFoundException", message)
 }
 
 /// Also for what changes something.
-pub(super) fn not_offered(path: &str) -> Refusal {
-    Refusal::new("UnknownOperationException", format!("not offered here: {path:?}"))
+pub(super) fn not_offered(path: &str) -> AwsError {
+    AwsError::new("UnknownOperationException", format!("not offered here: {path:?}"))
 }
 
 fn items(shown: impl IntoIterator<Item = Value>) -> Value {

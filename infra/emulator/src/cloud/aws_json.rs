@@ -20,16 +20,16 @@ use super::{
 };
 
 /// Reads a request. Members that the operation does not know are ignored, as AWS ignores them.
-pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(body).map_err(|e| Refusal::new("SerializationException", e.to_string()))
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, AwsError> {
+    serde_json::from_slice(body).map_err(|e| AwsError::new("SerializationException", e.to_string()))
 }
 
 /// Writes what came of an operation.
-pub(super) fn respond(result: Result<Value, Refusal>) -> Response {
+pub(super) fn respond(result: Result<Value, AwsError>) -> Response {
     let id = random::uuid().unwrap_or_default();
     let (status, kind, body) = match result {
         Ok(answer) => (StatusCode::OK, None, answer),
-        Err(Refusal { status, kind, message }) => {
+        Err(AwsError { status, kind, message }) => {
             tracing::debug!(kind, message, "refused");
             (status, Some(kind), json!({"__type": kind, "message": message}))
         }
@@ -43,9 +43,9 @@ pub(super) fn respond(result: Result<Value, Refusal>) -> Response {
 }
 
 /// A member that must be there.
-pub(super) fn required<'a, T>(member: &'static str, value: Option<&'a T>) -> Result<&'a T, Refusal> {
+pub(super) fn required<'a, T>(member: &'static str, value: Option<&'a T>) -> Result<&'a T, AwsError> {
     value.ok_or_else(|| {
-        Refusal::validation(format!("Value null at '{member}' failed to satisfy constraint: Member must not be null"))
+        AwsError::validation(format!("Value null at '{member}' failed to satisfy constraint: Member must not be null"))
     })
 }
 
@@ -56,13 +56,13 @@ pub(super) fn epoch_seconds(at: Timestamp) -> f64 {
 
 /// A refused operation.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct AwsError {
     status: StatusCode,
     kind: &'static str,
     message: String,
 }
 
-impl Refusal {
+impl AwsError {
     /// The caller's fault: 400, the status of all modelled client errors of these services but one.
     pub(super) fn new(kind: &'static str, message: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, kind, message: message.into() }
@@ -91,27 +91,27 @@ impl Refusal {
     }
 }
 
-impl std::fmt::Display for Refusal {
+impl std::fmt::Display for AwsError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.kind, self.message)
     }
 }
 
-impl From<NotSaved> for Refusal {
+impl From<NotSaved> for AwsError {
     fn from(NotSaved(e): NotSaved) -> Self {
         Self::internal(format!("cannot save to the data directory: {e}"))
     }
 }
 
-impl From<NoRandomness> for Refusal {
+impl From<NoRandomness> for AwsError {
     fn from(_: NoRandomness) -> Self {
         Self::internal("the operating system gave no random bytes")
     }
 }
 
-impl From<Refusal> for CloudError {
-    fn from(refusal: Refusal) -> Self {
-        Self::new(refusal.to_string())
+impl From<AwsError> for CloudError {
+    fn from(aws_error: AwsError) -> Self {
+        Self::new(aws_error.to_string())
     }
 }
 

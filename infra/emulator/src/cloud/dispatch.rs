@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{
     access::{api::permit, signature::Signed},
     api_gateway,
-    aws_json::{Refusal, respond},
+    aws_json::{AwsError, respond},
     kms, logs, secrets, sqs,
     state::Api,
 };
@@ -28,15 +28,15 @@ async fn answer(State(api): State<Arc<Api>>, method: Method, uri: Uri, headers: 
     respond(dispatch(&api, (&method, &uri), &headers, &body))
 }
 
-fn dispatch(api: &Api, (method, uri): (&Method, &Uri), headers: &HeaderMap, body: &[u8]) -> Result<Value, Refusal> {
+fn dispatch(api: &Api, (method, uri): (&Method, &Uri), headers: &HeaderMap, body: &[u8]) -> Result<Value, AwsError> {
     if !headers.contains_key("x-amz-target") && uri.path() != "/" {
         return control(api, method, uri, headers);
     }
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
-    let unknown = || Refusal::new("UnknownOperationException", format!("not offered here: {target:?}"));
+    let unknown = || AwsError::new("UnknownOperationException", format!("not offered here: {target:?}"));
     let (service, operation) = target.split_once('.').ok_or_else(unknown)?;
     if !headers.contains_key(header::AUTHORIZATION) {
-        return Err(Refusal::new("MissingAuthenticationTokenException", "Missing Authentication Token"));
+        return Err(AwsError::new("MissingAuthenticationTokenException", "Missing Authentication Token"));
     }
     let request = Signed { method: method.as_str(), path: uri.path(), headers, body };
     permit(api, request, service, operation)?;
@@ -50,9 +50,9 @@ fn dispatch(api: &Api, (method, uri): (&Method, &Uri), headers: &HeaderMap, body
 }
 
 /// API Gateway's own calls: REST JSON, of which there are only those that change nothing.
-fn control(api: &Api, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Value, Refusal> {
+fn control(api: &Api, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Value, AwsError> {
     if !headers.contains_key(header::AUTHORIZATION) {
-        return Err(Refusal::with_status(
+        return Err(AwsError::with_status(
             StatusCode::FORBIDDEN,
             "MissingAuthenticationTokenException",
             "Missing Authentication Token",

@@ -8,17 +8,17 @@ pub(super) mod groups;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use self::groups::{ARN_END, Event, Group, KEPT, Logs, named};
+use self::groups::{ARN_END, Event, Group, Logs, MAX_LINES, named};
 use super::{
     arn,
-    aws_json::{Refusal, read, required},
+    aws_json::{AwsError, read, required},
     state::Api,
 };
 /// The stream that all lines of a group are in; the gateway has one instance.
 const STREAM: &str = "local";
 
 /// The operation's answer; `None` if there is no such operation here.
-pub(super) fn answer(api: &Api, operation: &str, body: &[u8]) -> Option<Result<Value, Refusal>> {
+pub(super) fn answer(api: &Api, operation: &str, body: &[u8]) -> Option<Result<Value, AwsError>> {
     Some(match operation {
         "DescribeLogGroups" => read(body).map(|request| describe(&api.logs, &request)),
         "FilterLogEvents" => read(body).and_then(|request| filter(&api.logs, &request)),
@@ -71,12 +71,12 @@ fn describe(logs: &Logs, request: &DescribeLogGroups) -> Value {
 }
 
 /// `FilterLogEvents`, oldest first, all on one page.
-fn filter(logs: &Logs, request: &FilterLogEvents) -> Result<Value, Refusal> {
+fn filter(logs: &Logs, request: &FilterLogEvents) -> Result<Value, AwsError> {
     let named_by = request.log_group_name.as_ref().or(request.log_group_identifier.as_ref());
     let name = named(required("logGroupName", named_by)?);
     let term = term(request.filter_pattern.as_deref().unwrap_or_default())?;
     let groups = logs.lock();
-    let missing = || Refusal::new("ResourceNotFoundException", "The specified log group does not exist.");
+    let missing = || AwsError::new("ResourceNotFoundException", "The specified log group does not exist.");
     let group = groups.get(name).ok_or_else(missing)?;
     let (from, until) = (request.start_time.unwrap_or(i64::MIN), request.end_time.unwrap_or(i64::MAX));
     let meant = |event: &&Event| (from..=until).contains(&event.at) && event.message.contains(term);
@@ -84,7 +84,7 @@ fn filter(logs: &Logs, request: &FilterLogEvents) -> Result<Value, Refusal> {
         .events
         .iter()
         .filter(meant)
-        .take(request.limit.unwrap_or(KEPT))
+        .take(request.limit.unwrap_or(MAX_LINES))
         .map(|event| {
             json!({
                 "logStreamName": STREAM,
@@ -99,14 +99,14 @@ fn filter(logs: &Logs, request: &FilterLogEvents) -> Result<Value, Refusal> {
 }
 
 /// The one term of a pattern. Patterns over the members of JSON or over columns are not offered.
-fn term(pattern: &str) -> Result<&str, Refusal> {
+fn term(pattern: &str) -> Result<&str, AwsError> {
     let pattern = pattern.trim();
     let quoted = pattern.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     let plain = |text: &str| !text.contains(|c: char| c.is_whitespace() || "\"{}[]?%".contains(c)) && !text.starts_with('-');
     match quoted {
         Some(term) if !term.contains('"') => Ok(term),
         None if plain(pattern) => Ok(pattern),
-        _ => Err(Refusal::new("InvalidParameterException", "this filter pattern is not offered here: name one term")),
+        _ => Err(AwsError::new("InvalidParameterException", "this filter pattern is not offered here: name one term")),
     }
 }
 
@@ -149,7 +149,7 @@ mod tests {
     fn lines_are_found_by_time_and_term_and_the_oldest_go_first() {
         let logs = logs();
         let arn = format!("{}:*", arn::log_group(NAME));
-        for number in 0..=KEPT {
+        for number in 0..=MAX_LINES {
             logs.put(&arn, i64::try_from(number).unwrap(), &format!("line {number}."));
         }
         logs.put("/another", 0, "lost");
@@ -170,8 +170,8 @@ mod tests {
             (json!({"logGroupName": "/another"}), "ResourceNotFoundException"),
             (json!({}), "ValidationException"),
         ] {
-            let refusal = filter(&logs, &serde_json::from_value(request.clone()).unwrap()).unwrap_err();
-            assert!(refusal.to_string().starts_with(kind), "{request}: {refusal}");
+            let aws_error = filter(&logs, &serde_json::from_value(request.clone()).unwrap()).unwrap_err();
+            assert!(aws_error.to_string().starts_with(kind), "{request}: {aws_error}");
         }
     }
 }

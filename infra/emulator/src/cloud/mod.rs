@@ -57,7 +57,7 @@ use self::{
     logs::groups::Logs,
     server::Server,
     state::Api,
-    streams::position::Positions,
+    streams::position::StreamPositions,
 };
 use crate::gateway::Sink;
 use sam::template::Description;
@@ -86,7 +86,7 @@ pub struct Ports {
 pub struct Cloud {
     database: Database,
     api: Arc<Api>,
-    positions: Arc<Document<Positions>>,
+    positions: Arc<Document<StreamPositions>>,
     dynamodb_server: Server,
     api_server: Server,
     sweeper: Option<JoinHandle<()>>,

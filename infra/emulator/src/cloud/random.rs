@@ -1,4 +1,4 @@
-//! The operating system's randomness. This crate is the edge: keys and identifiers of the cloud start here, as they do in AWS.
+//! The operating system's randomness. Keys and identifiers of the cloud start here, as they do in AWS.
 
 use aws_lc_rs::rand;
 

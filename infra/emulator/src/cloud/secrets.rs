@@ -12,12 +12,12 @@ use serde_json::Value;
 
 pub(super) use self::values::{CreateSecret, create};
 use super::{
-    aws_json::{Refusal, read},
+    aws_json::{AwsError, read},
     state::Api,
 };
 
 /// The operation's answer; `None` if there is no such operation here.
-pub(super) fn answer(api: &Api, operation: &str, body: &[u8]) -> Option<Result<Value, Refusal>> {
+pub(super) fn answer(api: &Api, operation: &str, body: &[u8]) -> Option<Result<Value, AwsError>> {
     Some(match operation {
         "CreateSecret" => read(body).and_then(|request| values::create(api, request)),
         "DescribeSecret" => read(body).and_then(|request| values::describe(api, &request)),

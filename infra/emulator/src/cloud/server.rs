@@ -17,7 +17,7 @@ use super::{
 };
 
 /// How long a running request may hold up a stop.
-const PATIENCE: Duration = Duration::from_secs(5);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A server that stops when this value is dropped.
 pub(super) struct Server {
@@ -25,14 +25,14 @@ pub(super) struct Server {
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
     /// The server that this one hands requests on to, which must outlive them.
-    behind: Option<Box<Self>>,
+    upstream: Option<Box<Self>>,
 }
 
 /// Serves the tables, behind the door that decides who may do what to them.
 pub(super) async fn dynamodb(port: u16, database: Database, authority: Arc<Authority>) -> Result<Server, CloudError> {
     let (listener, address) = bind(port).await?;
-    let behind = tables(database).await?;
-    let router = front::router(authority, behind.address);
+    let upstream = tables(database).await?;
+    let router = front::router(authority, upstream.address);
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(async move {
         let serving = axum::serve(listener, router);
@@ -40,7 +40,7 @@ pub(super) async fn dynamodb(port: u16, database: Database, authority: Arc<Autho
             tracing::error!(%error, "the door before the embedded DynamoDB stopped");
         }
     });
-    Ok(Server { address, stop: Some(stop), task, behind: Some(Box::new(behind)) })
+    Ok(Server { address, stop: Some(stop), task, upstream: Some(Box::new(upstream)) })
 }
 
 /// The tables themselves. Their library has no way in but a listener of its own.
@@ -53,7 +53,7 @@ async fn tables(database: Database) -> Result<Server, CloudError> {
             tracing::error!(%error, "the embedded DynamoDB stopped");
         }
     });
-    Ok(Server { address, stop: Some(stop), task, behind: None })
+    Ok(Server { address, stop: Some(stop), task, upstream: None })
 }
 
 /// Serves KMS and Secrets Manager.
@@ -66,21 +66,21 @@ pub(super) async fn api(port: u16, api: Arc<Api>) -> Result<Server, CloudError> 
             tracing::error!(%error, "the embedded KMS and Secrets Manager stopped");
         }
     });
-    Ok(Server { address, stop: Some(stop), task, behind: None })
+    Ok(Server { address, stop: Some(stop), task, upstream: None })
 }
 
 impl Server {
     /// Stops listening and waits for the running requests.
     pub(super) async fn stop(&mut self) {
         self.stop_listening().await;
-        if let Some(mut behind) = self.behind.take() {
-            behind.stop_listening().await;
+        if let Some(mut upstream) = self.upstream.take() {
+            upstream.stop_listening().await;
         }
     }
 
     async fn stop_listening(&mut self) {
         drop(self.stop.take());
-        if timeout(PATIENCE, &mut self.task).await.is_err() {
+        if timeout(SHUTDOWN_TIMEOUT, &mut self.task).await.is_err() {
             tracing::warn!(address = %self.address, "a request did not finish in time for the stop");
             self.task.abort();
         }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use self::queue::{Message, Queue, after};
 use super::{
     arn::{self, ACCOUNT},
-    aws_json::{Refusal, read, required},
+    aws_json::{AwsError, read, required},
     random,
     state::{Api, Services},
 };
@@ -26,7 +26,7 @@ const VISIBILITY: i64 = 30;
 const RETENTION: i64 = 345_600;
 
 /// The operation's answer; `None` if there is no such operation here.
-pub(super) fn answer(api: &Api, operation: &str, headers: &HeaderMap, body: &[u8]) -> Option<Result<Value, Refusal>> {
+pub(super) fn answer(api: &Api, operation: &str, headers: &HeaderMap, body: &[u8]) -> Option<Result<Value, AwsError>> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     Some(match operation {
         "GetQueueUrl" => read(body).and_then(|request| queue_url(api, host, &request)),
@@ -44,7 +44,7 @@ pub(super) fn url(host: &str, name: &str) -> String {
 }
 
 /// Makes the queue or, if there is one, gives it these properties.
-pub(super) fn provide(api: &Api, name: &str, visibility: Option<i64>, retention: Option<i64>) -> Result<(), Refusal> {
+pub(super) fn provide(api: &Api, name: &str, visibility: Option<i64>, retention: Option<i64>) -> Result<(), AwsError> {
     let visibility = within("VisibilityTimeout", visibility.unwrap_or(VISIBILITY), 0..=43_200)?;
     let retention = within("MessageRetentionPeriod", retention.unwrap_or(RETENTION), 60..=1_209_600)?;
     let created = (api.clock)();
@@ -62,7 +62,7 @@ pub(super) fn exists(api: &Api, queue_arn: &str) -> bool {
 }
 
 /// Puts a message into the queue of this ARN.
-pub(super) fn send(api: &Api, queue_arn: &str, body: String) -> Result<(), Refusal> {
+pub(super) fn send(api: &Api, queue_arn: &str, body: String) -> Result<(), AwsError> {
     let name = queue_arn.rsplit(':').next().unwrap_or_default();
     put(api, name, body, 0).map(drop)
 }
@@ -73,7 +73,7 @@ struct QueueNamed {
     queue_name: Option<String>,
 }
 
-fn queue_url(api: &Api, host: &str, request: &QueueNamed) -> Result<Value, Refusal> {
+fn queue_url(api: &Api, host: &str, request: &QueueNamed) -> Result<Value, AwsError> {
     let name = required("QueueName", request.queue_name.as_ref())?;
     api.services.read(|services| services.queues.get(name).map(drop)).ok_or_else(nonexistent)?;
     Ok(json!({"QueueUrl": url(host, name)}))
@@ -87,7 +87,7 @@ struct Attributes {
     attribute_names: Vec<String>,
 }
 
-fn attributes(api: &Api, request: &Attributes) -> Result<Value, Refusal> {
+fn attributes(api: &Api, request: &Attributes) -> Result<Value, AwsError> {
     let name = queue_name(request.queue_url.as_ref())?;
     let now = (api.clock)();
     let queue = api.services.read(|services| services.queues.get(name).cloned()).ok_or_else(nonexistent)?;
@@ -109,7 +109,7 @@ fn attributes(api: &Api, request: &Attributes) -> Result<Value, Refusal> {
             None if wanted == "All" => {
                 found.extend(known.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())));
             }
-            None => return Err(Refusal::new("InvalidAttributeName", format!("Unknown Attribute {wanted}."))),
+            None => return Err(AwsError::new("InvalidAttributeName", format!("Unknown Attribute {wanted}."))),
         }
     }
     Ok(json!({"Attributes": found}))
@@ -124,21 +124,21 @@ struct SendMessage {
     message_attributes: Option<Map<String, Value>>,
 }
 
-fn send_message(api: &Api, request: SendMessage) -> Result<Value, Refusal> {
+fn send_message(api: &Api, request: SendMessage) -> Result<Value, AwsError> {
     let name = queue_name(request.queue_url.as_ref())?;
     if request.message_attributes.is_some_and(|attributes| !attributes.is_empty()) {
-        return Err(Refusal::new("UnsupportedOperation", "Message attributes are not offered here."));
+        return Err(AwsError::new("UnsupportedOperation", "Message attributes are not offered here."));
     }
     let body = request.message_body.filter(|body| !body.is_empty());
-    let body = body.ok_or_else(|| Refusal::new("MissingParameter", "The request must contain the parameter MessageBody."))?;
+    let body = body.ok_or_else(|| AwsError::new("MissingParameter", "The request must contain the parameter MessageBody."))?;
     let delay = within("DelaySeconds", request.delay_seconds.unwrap_or_default(), 0..=900)?;
     put(api, name, body, delay).map(|id| json!({"MessageId": id}))
 }
 
-fn put(api: &Api, name: &str, body: String, delay: i64) -> Result<String, Refusal> {
+fn put(api: &Api, name: &str, body: String, delay: i64) -> Result<String, AwsError> {
     if body.len() > LONGEST_BODY {
         let message = format!("One or more parameters are invalid. Reason: Message must be shorter than {LONGEST_BODY} bytes.");
-        return Err(Refusal::new("InvalidParameterValue", message));
+        return Err(AwsError::new("InvalidParameterValue", message));
     }
     let (id, sent) = (random::uuid()?, (api.clock)());
     let visible = after(sent, delay);
@@ -157,7 +157,7 @@ struct Receive {
     visibility_timeout: Option<i64>,
 }
 
-fn receive(api: &Api, request: &Receive) -> Result<Value, Refusal> {
+fn receive(api: &Api, request: &Receive) -> Result<Value, AwsError> {
     let name = queue_name(request.queue_url.as_ref())?;
     let most = within("MaxNumberOfMessages", request.max_number_of_messages.unwrap_or(1), 1..=10)?;
     let timeout = request.visibility_timeout.map(|timeout| within("VisibilityTimeout", timeout, 0..=43_200)).transpose()?;
@@ -182,7 +182,7 @@ fn receive(api: &Api, request: &Receive) -> Result<Value, Refusal> {
             }));
             message.receipt = Some(receipt);
         }
-        Ok::<_, Refusal>(())
+        Ok::<_, AwsError>(())
     })?;
     // An empty queue answers without the member.
     Ok(if received.is_empty() { json!({}) } else { json!({"Messages": received}) })
@@ -196,7 +196,7 @@ struct Delete {
 }
 
 /// A receipt that was taken over by a later one deletes nothing, and is no error.
-fn delete(api: &Api, request: &Delete) -> Result<Value, Refusal> {
+fn delete(api: &Api, request: &Delete) -> Result<Value, AwsError> {
     let name = queue_name(request.queue_url.as_ref())?;
     let receipt = required("ReceiptHandle", request.receipt_handle.as_ref())?;
     api.services.change(|services| {
@@ -206,23 +206,23 @@ fn delete(api: &Api, request: &Delete) -> Result<Value, Refusal> {
 }
 
 /// The last part of a queue's URL, whoever made the URL.
-fn queue_name(url: Option<&String>) -> Result<&str, Refusal> {
+fn queue_name(url: Option<&String>) -> Result<&str, AwsError> {
     Ok(required("QueueUrl", url)?.rsplit('/').next().unwrap_or_default())
 }
 
-fn queue<'s>(services: &'s mut Services, name: &str) -> Result<&'s mut Queue, Refusal> {
+fn queue<'s>(services: &'s mut Services, name: &str) -> Result<&'s mut Queue, AwsError> {
     services.queues.get_mut(name).ok_or_else(nonexistent)
 }
 
-fn nonexistent() -> Refusal {
-    Refusal::new("QueueDoesNotExist", "The specified queue does not exist.")
+fn nonexistent() -> AwsError {
+    AwsError::new("QueueDoesNotExist", "The specified queue does not exist.")
 }
 
-fn within(member: &str, value: i64, range: std::ops::RangeInclusive<i64>) -> Result<i64, Refusal> {
+fn within(member: &str, value: i64, range: std::ops::RangeInclusive<i64>) -> Result<i64, AwsError> {
     if range.contains(&value) {
         return Ok(value);
     }
     let message =
         format!("Value {value} for parameter {member} is invalid. Reason: Must be {} to {}.", range.start(), range.end());
-    Err(Refusal::new("InvalidParameterValue", message))
+    Err(AwsError::new("InvalidParameterValue", message))
 }

@@ -12,7 +12,7 @@ use super::{
     access::authority::Authority,
     api_gateway::ControlPlane,
     arn,
-    aws_json::Refusal,
+    aws_json::AwsError,
     document::Document,
     kms::key::{Alias, Key},
     logs::groups::Logs,
@@ -49,8 +49,8 @@ pub(super) struct Services {
 
 impl Services {
     /// The key that is meant by an id, a key ARN, an alias name or an alias ARN.
-    pub(super) fn key(&self, name: &str) -> Result<(&String, &Key), Refusal> {
-        let missing = |message| Refusal::new("NotFoundException", message);
+    pub(super) fn key(&self, name: &str) -> Result<(&String, &Key), AwsError> {
+        let missing = |message| AwsError::new("NotFoundException", message);
         let prefix = arn::kms("");
         let local = name.strip_prefix(&prefix);
         let id = match local.unwrap_or(name) {
@@ -66,7 +66,7 @@ impl Services {
     }
 
     /// The name of the secret that is meant by a name, an ARN or an ARN without its six random characters.
-    pub(super) fn secret_name(&self, id: &str) -> Result<String, Refusal> {
+    pub(super) fn secret_name(&self, id: &str) -> Result<String, AwsError> {
         let meant = |(name, secret): &(&String, &Secret)| {
             name.as_str() == id || secret.arn == id || secret.arn.len() == id.len() + 7 && secret.arn.starts_with(id)
         };

@@ -3,7 +3,7 @@
 //! As on AWS, a variable that has no value becomes `-`, and nothing is escaped.
 
 use super::call::Call;
-use super::gateway_response::{self, Refusal};
+use super::gateway_response::{self, GatewayError};
 use sam::template::RestApi;
 use serde_json::{Map, Value, json};
 use std::fmt;
@@ -54,7 +54,13 @@ pub(super) struct Seen {
 
 impl Seen {
     /// `$context` of a call that a function answered, or that was refused for this reason.
-    pub(super) fn complete(self, context: &mut Map<String, Value>, status: u16, length: usize, refusal: Option<&Refusal>) {
+    pub(super) fn complete(
+        self,
+        context: &mut Map<String, Value>,
+        status: u16,
+        length: usize,
+        gateway_error: Option<&GatewayError>,
+    ) {
         context.insert("status".into(), status.to_string().into());
         context.insert("responseLength".into(), length.to_string().into());
         if let Some((status, latency)) = self.integration {
@@ -65,13 +71,15 @@ impl Seen {
         if let (Some(id), Some(identity)) = (self.usage_key_id, context.get_mut("identity")) {
             identity["apiKeyId"] = id.into();
         }
-        if let Some(refusal) = refusal {
-            context.insert("error".into(), refusal.error());
+        if let Some(gateway_error) = gateway_error {
+            context.insert("error".into(), gateway_error.error());
         }
-        let mut authorizer = self.authorizer.or_else(|| refusal.map(Refusal::authorizer)).unwrap_or_default();
+        let mut authorizer = self.authorizer.or_else(|| gateway_error.map(GatewayError::authorizer)).unwrap_or_default();
         // Those of the authorizer's own call; what failed it is no secret, being a fixed phrase or an error's type.
-        if let Some(refusal) = refusal.filter(|refusal| refusal.is_of_authorizer() && !refusal.reason.is_empty()) {
-            authorizer.insert("error".into(), refusal.reason.clone().into());
+        if let Some(gateway_error) =
+            gateway_error.filter(|gateway_error| gateway_error.is_of_authorizer() && !gateway_error.reason.is_empty())
+        {
+            authorizer.insert("error".into(), gateway_error.reason.clone().into());
         }
         context.insert("authorizer".into(), Value::Object(authorizer));
     }

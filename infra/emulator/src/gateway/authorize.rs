@@ -2,7 +2,7 @@
 
 use super::call::Call;
 use super::event;
-use super::gateway_response::Refusal;
+use super::gateway_response::GatewayError;
 use super::invoke::{self, Failure, Invoke};
 use super::policy::{Decision, Verdict};
 use super::route::Matched;
@@ -51,7 +51,7 @@ impl Authorizers {
         authorizer: &Authorizer,
         call: &Call,
         matched: &Matched<'_>,
-    ) -> Result<(Map<String, Value>, Option<String>), Refusal> {
+    ) -> Result<(Map<String, Value>, Option<String>), GatewayError> {
         let method_arn = event::method_arn(description, call);
         let identity = self.identity(description, authorizer, call, matched)?;
         let key = CacheKey { authorizer: authorizer.name.clone(), identity };
@@ -66,12 +66,12 @@ impl Authorizers {
             self.remember(key, authorizer, call.received, &verdict);
             verdict
         };
-        let refusal = match verdict.decide(&method_arn) {
+        let gateway_error = match verdict.decide(&method_arn) {
             Decision::Allow => return Ok((verdict.authorizer_context(), verdict.usage_key)),
             Decision::ExplicitDeny => "User is not authorized to access this resource with an explicit deny",
             Decision::ImplicitDeny => "User is not authorized to access this resource",
         };
-        Err(Refusal::new(ResponseType::AccessDenied, refusal).with_authorizer(verdict.authorizer_context()))
+        Err(GatewayError::new(ResponseType::AccessDenied, gateway_error).with_authorizer(verdict.authorizer_context()))
     }
 
     /// The values of the identity sources. One that is missing or empty is a 401 without asking the function.
@@ -81,8 +81,8 @@ impl Authorizers {
         authorizer: &Authorizer,
         call: &Call,
         matched: &Matched<'_>,
-    ) -> Result<Vec<String>, Refusal> {
-        let unauthorized = || Refusal::new(ResponseType::Unauthorized, UNAUTHORIZED).because("identity source missing");
+    ) -> Result<Vec<String>, GatewayError> {
+        let unauthorized = || GatewayError::new(ResponseType::Unauthorized, UNAUTHORIZED).because("identity source missing");
         let present = |value: Option<String>| value.filter(|value| !value.is_empty()).ok_or_else(unauthorized);
         match &authorizer.kind {
             AuthorizerKind::Token { header, .. } => {
@@ -129,20 +129,19 @@ async fn ask(
     invoker: &Arc<dyn Invoke>,
     authorizer: &Authorizer,
     event: Value,
-) -> Result<Verdict, Refusal> {
+) -> Result<Verdict, GatewayError> {
     let Some(function) = description.functions.get(&authorizer.function) else {
-        return Err(Refusal::silent(ResponseType::AuthorizerConfigurationError).because("no such function"));
+        return Err(GatewayError::silent(ResponseType::AuthorizerConfigurationError).because("no such function"));
     };
     match invoke::call(invoker, function, event, None).await {
-        Ok(answer) => {
-            Verdict::parse(&answer).map_err(|reason| Refusal::silent(ResponseType::AuthorizerConfigurationError).because(reason))
-        }
+        Ok(answer) => Verdict::parse(&answer)
+            .map_err(|reason| GatewayError::silent(ResponseType::AuthorizerConfigurationError).because(reason)),
         Err(Failure::Function(error)) if error.message == UNAUTHORIZED => {
-            Err(Refusal::new(ResponseType::Unauthorized, UNAUTHORIZED).because("the authorizer said so"))
+            Err(GatewayError::new(ResponseType::Unauthorized, UNAUTHORIZED).because("the authorizer said so"))
         }
-        Err(Failure::Function(error)) => Err(Refusal::silent(ResponseType::AuthorizerFailure).because(&error.error_type)),
+        Err(Failure::Function(error)) => Err(GatewayError::silent(ResponseType::AuthorizerFailure).because(&error.error_type)),
         Err(Failure::Deadline | Failure::EventTooLarge) => {
-            Err(Refusal::silent(ResponseType::AuthorizerFailure).because("the event is too large"))
+            Err(GatewayError::silent(ResponseType::AuthorizerFailure).because("the event is too large"))
         }
     }
 }

@@ -106,7 +106,7 @@ impl Call {
 }
 
 /// Request ids need only be distinct.
-#[expect(clippy::disallowed_methods, reason = "the gateway is the edge, and its ids decide nothing")]
+#[expect(clippy::disallowed_methods, reason = "the gateway draws its own ids, and they decide nothing")]
 fn random() -> [u128; 2] {
     rand::random()
 }

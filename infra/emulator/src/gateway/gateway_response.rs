@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 /// Why the gateway answers instead of a function.
 #[derive(Debug, PartialEq)]
-pub(super) struct Refusal {
+pub(super) struct GatewayError {
     pub(super) kind: ResponseType,
     /// For the log: a fixed phrase or an error's type.
     pub(super) reason: String,
@@ -19,7 +19,7 @@ pub(super) struct Refusal {
     authorizer: Map<String, Value>,
 }
 
-impl Refusal {
+impl GatewayError {
     pub(super) fn new(kind: ResponseType, message: &'static str) -> Self {
         Self { kind, reason: String::new(), status: None, message: Some(message), authorizer: Map::new() }
     }

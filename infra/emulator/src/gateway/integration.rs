@@ -1,7 +1,7 @@
 //! The Lambda proxy integration: a function's answer, checked and turned into a response.
 
 use super::call::Call;
-use super::gateway_response::Refusal;
+use super::gateway_response::GatewayError;
 use super::invoke::Failure;
 use super::reply::{Reply, Wire};
 use super::{event, headers};
@@ -14,8 +14,8 @@ const INTERNAL: &str = "Internal server error";
 /// "None of the fields are mandatory, but you cannot return any other fields."
 const MEMBERS: [&str; 5] = ["statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"];
 
-pub(super) fn reply(description: &Description, call: &Call, answer: &Value) -> Result<Reply, Refusal> {
-    let malformed = |reason| Refusal::new(ResponseType::Default5xx, INTERNAL).with_status(502).because(reason);
+pub(super) fn reply(description: &Description, call: &Call, answer: &Value) -> Result<Reply, GatewayError> {
+    let malformed = |reason| GatewayError::new(ResponseType::Default5xx, INTERNAL).with_status(502).because(reason);
     let members = answer.as_object().ok_or_else(|| malformed("malformed answer: not a mapping"))?;
     if members.keys().any(|name| !MEMBERS.contains(&name.as_str())) {
         return Err(malformed("malformed answer: a member that has no meaning"));
@@ -30,7 +30,7 @@ pub(super) fn reply(description: &Description, call: &Call, answer: &Value) -> R
     let encoded = members.get("isBase64Encoded").and_then(Value::as_bool).unwrap_or(false);
     // Base64 is undone only for a client that asks for a binary media type; anybody else gets it as it is.
     let body = if encoded && event::is_binary(&description.api.binary_media_types, call.header("accept")) {
-        let undecodable = || Refusal::new(ResponseType::ApiConfigurationError, INTERNAL).because("body is not base64");
+        let undecodable = || GatewayError::new(ResponseType::ApiConfigurationError, INTERNAL).because("body is not base64");
         STANDARD.decode(text).map_err(|_| undecodable())?
     } else {
         text.as_bytes().to_vec()
@@ -46,11 +46,13 @@ pub(super) fn reply(description: &Description, call: &Call, answer: &Value) -> R
     if reply.is_sendable() { Ok(reply) } else { Err(malformed("malformed answer: headers")) }
 }
 
-pub(super) fn refusal(failure: &Failure) -> Refusal {
+pub(super) fn gateway_error(failure: &Failure) -> GatewayError {
     match failure {
-        Failure::Function(error) => Refusal::new(ResponseType::Default5xx, INTERNAL).with_status(502).because(&error.error_type),
-        Failure::Deadline => Refusal::new(ResponseType::IntegrationTimeout, "Endpoint request timed out"),
-        Failure::EventTooLarge => Refusal::new(ResponseType::RequestTooLarge, "Request Too Long"),
+        Failure::Function(error) => {
+            GatewayError::new(ResponseType::Default5xx, INTERNAL).with_status(502).because(&error.error_type)
+        }
+        Failure::Deadline => GatewayError::new(ResponseType::IntegrationTimeout, "Endpoint request timed out"),
+        Failure::EventTooLarge => GatewayError::new(ResponseType::RequestTooLarge, "Request Too Long"),
     }
 }
 

@@ -25,7 +25,7 @@ use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
 use call::Call;
-use gateway_response::Refusal;
+use gateway_response::GatewayError;
 use reply::Reply;
 use route::Matched;
 use sam::template::{Description, ResponseType, TemplateError};
@@ -138,7 +138,7 @@ impl Shared {
         let mut seen = Seen::default();
         let outcome = match &matched {
             Some(matched) => self.integrate(call, matched, &mut seen).await,
-            None => Err(Refusal::new(ResponseType::MissingAuthenticationToken, "Missing Authentication Token")),
+            None => Err(GatewayError::new(ResponseType::MissingAuthenticationToken, "Missing Authentication Token")),
         };
         match outcome {
             Ok(reply) => {
@@ -146,19 +146,19 @@ impl Shared {
                 self.write_line(call, resource, &reply, seen, None);
                 reply
             }
-            Err(refusal) => {
+            Err(gateway_error) => {
                 let context = event::request_context(&self.description, call, resource);
-                let reply = refusal.reply(&self.description.api, call, context);
+                let reply = gateway_error.reply(&self.description.api, call, context);
                 let reply = if reply.is_sendable() { reply } else { Reply::unsendable() };
-                self.write_line(call, resource, &reply, seen, Some(&refusal));
-                self.log(call, reply.status, resource.unwrap_or_default(), refusal.kind.name(), &refusal.reason);
+                self.write_line(call, resource, &reply, seen, Some(&gateway_error));
+                self.log(call, reply.status, resource.unwrap_or_default(), gateway_error.kind.name(), &gateway_error.reason);
                 reply
             }
         }
     }
 
-    async fn integrate(&self, call: &Call, matched: &Matched<'_>, seen: &mut Seen) -> Result<Reply, Refusal> {
-        let unknown = || Refusal::new(ResponseType::Default5xx, "Internal server error").because("no such function");
+    async fn integrate(&self, call: &Call, matched: &Matched<'_>, seen: &mut Seen) -> Result<Reply, GatewayError> {
+        let unknown = || GatewayError::new(ResponseType::Default5xx, "Internal server error").because("no such function");
         let (mut authorizer, mut usage_key) = (None, None);
         if let Some(name) = &matched.route.authorizer {
             let known = self.description.api.authorizers.get(name).ok_or_else(unknown)?;
@@ -173,7 +173,7 @@ impl Shared {
         if matched.route.api_key_required {
             seen.usage_key_id = usage_key.as_deref().and_then(|key| self.usage.id(key));
             let counted = self.usage.count(usage_key.as_deref(), call.received);
-            counted.map_err(|refusal| refusal.with_authorizer(seen.authorizer.clone().unwrap_or_default()))?;
+            counted.map_err(|gateway_error| gateway_error.with_authorizer(seen.authorizer.clone().unwrap_or_default()))?;
         }
         let function = self.description.functions.get(&matched.route.function).ok_or_else(unknown)?;
         let mut event = event::proxy(&self.description, call, matched, authorizer);
@@ -183,24 +183,25 @@ impl Shared {
         }
         let asked = (self.options.clock)();
         let answer = invoke::call(&self.invoker, function, event, Some(self.options.integration_timeout)).await;
-        let answer = answer.map_err(|failure| integration::refusal(&failure))?;
+        let answer = answer.map_err(|failure| integration::gateway_error(&failure))?;
         let reply = integration::reply(&self.description, call, &answer)?;
         seen.integration = Some((reply.status, (self.options.clock)() - asked));
         Ok(reply)
     }
 
     /// The stage's own line about a call, as the template has it.
-    fn write_line(&self, call: &Call, resource: Option<&str>, reply: &Reply, seen: Seen, refusal: Option<&Refusal>) {
+    fn write_line(&self, call: &Call, resource: Option<&str>, reply: &Reply, seen: Seen, gateway_error: Option<&GatewayError>) {
         let mut context = event::request_context(&self.description, call, resource);
         context.insert("responseLatency".into(), ((self.options.clock)() - call.received).into());
-        seen.complete(&mut context, reply.status, reply.body.len(), refusal);
+        seen.complete(&mut context, reply.status, reply.body.len(), gateway_error);
         self.options.access_log.write(&self.description.api, call, context);
     }
 
     /// One line a request, without headers, bodies, queries or the values of path parameters.
-    fn log(&self, call: &Call, status: u16, resource: &str, refusal: &str, reason: &str) {
+    fn log(&self, call: &Call, status: u16, resource: &str, gateway_error: &str, reason: &str) {
         let latency = (self.options.clock)() - call.received;
-        let authorizer_error = if refusal.starts_with("AUTHORIZER_") || refusal == "UNAUTHORIZED" { reason } else { "" };
+        let authorizer_error =
+            if gateway_error.starts_with("AUTHORIZER_") || gateway_error == "UNAUTHORIZED" { reason } else { "" };
         tracing::info!(
             target: "latchkey::access",
             request_id = %call.request_id,
@@ -210,7 +211,7 @@ impl Shared {
             status,
             source_ip = %call.source_ip,
             latency_ms = latency,
-            gateway_response = refusal,
+            gateway_response = gateway_error,
             reason,
             authorizer_error,
         );

@@ -3,7 +3,7 @@
 //!
 //! Differs from AWS: there both are a best effort over many machines, here they are exact.
 
-use super::gateway_response::Refusal;
+use super::gateway_response::GatewayError;
 use sam::template::{Quota, QuotaPeriod, ResponseType, Throttle, UsagePlan};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -49,20 +49,20 @@ impl Usage {
     }
 
     /// Counts a call, or refuses it: unknown key, too fast, or too many.
-    pub(super) fn count(&self, key: Option<&str>, now: i64) -> Result<(), Refusal> {
+    pub(super) fn count(&self, key: Option<&str>, now: i64) -> Result<(), GatewayError> {
         let mut keys = self.lock();
         let Some(meter) = key.and_then(|key| keys.get_mut(key)) else {
-            return Err(Refusal::new(ResponseType::InvalidApiKey, "Forbidden").because("no usage plan has such a key"));
+            return Err(GatewayError::new(ResponseType::InvalidApiKey, "Forbidden").because("no usage plan has such a key"));
         };
         if let Some((throttle, bucket)) = &mut meter.throttle
             && !bucket.take(*throttle, now)
         {
-            return Err(Refusal::new(ResponseType::Throttled, "Too Many Requests").because("over the usage plan's rate"));
+            return Err(GatewayError::new(ResponseType::Throttled, "Too Many Requests").because("over the usage plan's rate"));
         }
         if let Some((quota, count)) = &mut meter.quota
             && !count.take(*quota, now)
         {
-            return Err(Refusal::new(ResponseType::QuotaExceeded, "Limit Exceeded").because("over the usage plan's quota"));
+            return Err(GatewayError::new(ResponseType::QuotaExceeded, "Limit Exceeded").because("over the usage plan's quota"));
         }
         Ok(())
     }
@@ -132,8 +132,8 @@ mod tests {
         Usage::new(&[UsagePlan { name: "Plan".into(), keys: vec!["a".into(), "b".into()], throttle, quota }])
     }
 
-    fn kind(outcome: Result<(), Refusal>) -> Option<ResponseType> {
-        outcome.err().map(|refusal| refusal.kind)
+    fn kind(outcome: Result<(), GatewayError>) -> Option<ResponseType> {
+        outcome.err().map(|gateway_error| gateway_error.kind)
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod report;
 use std::time::Duration;
 
 use client::Deployment;
-use runtime::{Edge, Env, StartError};
+use runtime::{Ambient, Env, StartError};
 
 pub use self::report::{Finding, Report, Verdict};
 use self::{expected::Expected, inside::Inside, outside::Outside};
@@ -30,20 +30,20 @@ pub struct Options {
 }
 
 /// One answer is waited for so long: a cold start is to be met with patience, and is no finding.
-const ANSWER: Duration = Duration::from_secs(35);
+const READ_TIMEOUT: Duration = Duration::from_secs(35);
 
 /// Looks at the stack that `env` names: the variables of the template's output `OperatorEnvironment`, and of a credential, if one is to be
 /// tried, `LATCHKEY_CLIENT_ID` and `LATCHKEY_CLIENT_SECRET`.
 ///
 /// # Errors
 /// That it cannot even begin: where the deployment answers is missing or no URL, or the built-in template is damaged.
-pub async fn examine(env: &Env, edge: &Edge, options: &Options) -> Result<Report, StartError> {
+pub async fn examine(env: &Env, ambient: &Ambient, options: &Options) -> Result<Report, StartError> {
     let url = options.url.as_deref().map_or_else(|| env.required(URL), Ok)?;
     let expected = Expected::built_in()?;
-    let deployment = Deployment::within(url, ANSWER)?;
+    let deployment = Deployment::within(url, READ_TIMEOUT)?;
     let mut report = Report::default();
-    let mut outside = Outside::new(deployment, &expected, env, edge);
+    let mut outside = Outside::new(deployment, &expected, env, ambient);
     let denied = outside.examine(&mut report).await;
-    Inside::new(env, edge, &expected, options.patience).examine(denied, outside.published(), &mut report).await;
+    Inside::new(env, ambient, &expected, options.patience).examine(denied, outside.published(), &mut report).await;
     Ok(report)
 }

@@ -22,7 +22,7 @@ pub enum Resource<'a> {
 
 /// Why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct AccessDenied {
     /// Who asked: the session's ARN.
     pub session: String,
     /// For what.
@@ -40,7 +40,7 @@ enum Reason {
     NotAllowedByKey,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for AccessDenied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { session, action, resource, reason } = self;
         write!(f, "User: {session} is not authorized to perform: {action} on resource: {resource} ")?;
@@ -57,12 +57,12 @@ impl fmt::Display for Refusal {
 ///
 /// # Errors
 /// Why it is refused.
-pub fn decide(principal: &Principal, request: &Request<'_>, resource: Resource<'_>) -> Result<Vec<Permission>, Refusal> {
+pub fn decide(principal: &Principal, request: &Request<'_>, resource: Resource<'_>) -> Result<Vec<Permission>, AccessDenied> {
     let request = Request { context: complete(request.context.clone(), principal), ..*request };
     let refuse = |reason| {
         let Request { action, resource, .. } = request;
         let [session, action, resource] = [&principal.session, action, resource].map(str::to_owned);
-        Err(Refusal { session, action, resource, reason })
+        Err(AccessDenied { session, action, resource, reason })
     };
     let own: Vec<&Statement> = principal.policies.iter().flat_map(|policy| policy.covering(&request)).collect();
     let (guard, is_key) = match resource {

@@ -18,7 +18,7 @@ mod request;
 mod tests;
 
 pub use self::{
-    decision::{Refusal, Resource, decide},
+    decision::{AccessDenied, Resource, decide},
     error::PolicyError,
     permission::Permission,
     policy::Policy,

@@ -40,9 +40,9 @@ fn holds(condition: Value, context: Context) -> bool {
 
 #[test]
 fn nothing_is_allowed_that_no_policy_allows_and_the_refusal_says_so() {
-    let refusal = decide(&principal(&[]), &get(Context::default()), Resource::Unguarded).unwrap_err();
+    let denied = decide(&principal(&[]), &get(Context::default()), Resource::Unguarded).unwrap_err();
     assert_eq!(
-        refusal.to_string(),
+        denied.to_string(),
         "User: arn:aws:sts::000000000000:assumed-role/reader/session is not authorized to perform: dynamodb:GetItem on resource: \
          arn:aws:dynamodb:eu-west-1:000000000000:table/Core because no identity-based policy allows the dynamodb:GetItem action"
     );
@@ -54,8 +54,8 @@ fn an_explicit_deny_wins_wherever_it_stands() {
     let deny = document(json!([{"Effect": "Deny", "Action": "dynamodb:get*", "Resource": TABLE}]));
     let request = get(Context::default());
     assert!(decide(&principal(std::slice::from_ref(&allow)), &request, Resource::Unguarded).is_ok());
-    let refusal = decide(&principal(&[allow.clone(), deny]), &request, Resource::Unguarded).unwrap_err();
-    assert!(refusal.to_string().ends_with("with an explicit deny in an identity-based policy"), "{refusal}");
+    let denied = decide(&principal(&[allow.clone(), deny]), &request, Resource::Unguarded).unwrap_err();
+    assert!(denied.to_string().ends_with("with an explicit deny in an identity-based policy"), "{denied}");
     let guard = |condition: Value| {
         let deny = json!({"Effect": "Deny", "Principal": "*", "Action": "dynamodb:*", "Resource": "*", "Condition": condition});
         Policy::of_resource(&document(deny)).unwrap()
@@ -63,8 +63,8 @@ fn an_explicit_deny_wins_wherever_it_stands() {
     let others = guard(json!({"ArnNotEquals": {"aws:PrincipalArn": [ROLE]}, "Bool": {"aws:PrincipalIsAWSService": "false"}}));
     assert!(decide(&principal(std::slice::from_ref(&allow)), &request, Resource::Guarded(&others)).is_ok());
     let this = guard(json!({"ArnNotEquals": {"aws:PrincipalArn": "arn:aws:iam::000000000000:role/other"}}));
-    let refusal = decide(&principal(&[allow]), &request, Resource::Guarded(&this)).unwrap_err();
-    assert!(refusal.to_string().ends_with("with an explicit deny in a resource-based policy"), "{refusal}");
+    let denied = decide(&principal(&[allow]), &request, Resource::Guarded(&this)).unwrap_err();
+    assert!(denied.to_string().ends_with("with an explicit deny in a resource-based policy"), "{denied}");
 }
 
 #[test]
@@ -97,8 +97,8 @@ fn a_key_s_policy_is_needed_and_delegates_only_by_naming_the_account() {
     assert!(asked(&nobody, &policy(root.clone(), "kms:*")).is_err());
     assert!(asked(&nobody, &policy(json!({"AWS": ROLE}), "kms:Sign")).is_ok());
     // Without delegation the role's own policy counts for nothing, nor does the root's might.
-    let refusal = asked(&by_role, &policy(root.clone(), "kms:DescribeKey")).unwrap_err();
-    assert!(refusal.ends_with("because no resource-based policy allows the kms:Sign action"), "{refusal}");
+    let denied = asked(&by_role, &policy(root.clone(), "kms:DescribeKey")).unwrap_err();
+    assert!(denied.ends_with("because no resource-based policy allows the kms:Sign action"), "{denied}");
     let account = Principal { arn: "arn:aws:iam::000000000000:root".into(), root: true, ..principal(&[]) };
     assert!(asked(&account, &policy(root.clone(), "kms:DescribeKey")).is_err());
     assert!(asked(&account, &policy(root, "kms:Sign")).is_ok());

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::Guid, kind::Kind, time::Timestamp};
+use crate::{ids::Guid, key_mode::KeyMode, time::Timestamp};
 
 /// The facts about a token or a bearer key that an entry can name.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ pub struct Credential<'a> {
     /// The tenant.
     pub organization: &'a str,
     /// The key's kind.
-    pub kind: Kind,
+    pub kind: KeyMode,
     /// When the key was made, to the millisecond: rounded, it would cross the edge of a creation window.
     pub key_created: Timestamp,
     /// The credentials it was derived from, nearest first (CYB-8); revoking any of them kills it.
@@ -47,7 +47,7 @@ pub struct Parent {
 
 /// Why the feed refuses a credential. For the log line; callers answer all of them with the same 401.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Refusal {
+pub enum Invalidation {
     /// For good, by an entry about this fact.
     Revoked(Fact),
     /// For now, by an entry about this fact.

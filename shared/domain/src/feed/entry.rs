@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::Guid, kind::Kind, time::Timestamp};
+use crate::{ids::Guid, key_mode::KeyMode, time::Timestamp};
 
 /// What an entry does to the credentials that its subject covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,7 +58,7 @@ pub enum Subject {
 pub struct Cohort {
     /// Keys of this kind alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub environment: Option<Kind>,
+    pub environment: Option<KeyMode>,
     /// Keys made at this time or later (inclusive).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_from: Option<Timestamp>,
@@ -72,11 +72,11 @@ pub struct Cohort {
 
 impl Cohort {
     /// What KYB suspends and resumes: whoever reads the feed tells a suspension by KYB from others by this cohort.
-    pub const OF_KYB: Self = Self { environment: Some(Kind::Live), created_from: None, created_until: None, owner: None };
+    pub const OF_KYB: Self = Self { environment: Some(KeyMode::Live), created_from: None, created_until: None, owner: None };
 
     /// Whether a key of this kind and of one of these owners, made at `created`, belongs to it.
     #[must_use]
-    pub fn contains(&self, kind: Kind, created: Timestamp, owners: &[Guid]) -> bool {
+    pub fn contains(&self, kind: KeyMode, created: Timestamp, owners: &[Guid]) -> bool {
         self.owner.is_none_or(|only| owners.contains(&only))
             && self.environment.is_none_or(|only| only == kind)
             && self.created_from.is_none_or(|from| from <= created)

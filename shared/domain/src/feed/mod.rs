@@ -14,9 +14,9 @@
 //!    remembered that step 3 was reached: whoever began it may have died before.
 //!
 //! A reader, on each call
-//! 1. asks [`Feed::standing`]; anything but fresh, it reads strongly consistent from [`Feed::query_start`], all pages,
+//! 1. asks [`Feed::freshness`]; anything but fresh, it reads strongly consistent from [`Feed::query_start`], all pages,
 //!    and hands the whole to [`Feed::absorb`];
-//! 2. asks [`Feed::standing`] again, refuses with 503 if stale, and with nothing in between asks [`Feed::verdict`].
+//! 2. asks [`Feed::freshness`] again, refuses with 503 if stale, and with nothing in between asks [`Feed::verdict`].
 
 mod credential;
 mod entry;
@@ -25,7 +25,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use credential::{Credential, Fact, Parent, Refusal};
+pub use credential::{Credential, Fact, Invalidation, Parent};
 pub use entry::{Cohort, Effect, Entry, Subject};
-pub use reader::{ClockOutOfBound, Feed, Footprint, Standing};
+pub use reader::{ClockOutOfBound, Feed, Footprint, Freshness};
 pub use rules::{Exchange, Publication, Rules};

@@ -6,7 +6,7 @@ use std::{
     fmt, iter,
 };
 
-use super::{Cohort, Credential, Effect, Entry, Exchange, Fact, Refusal, Rules, Subject};
+use super::{Cohort, Credential, Effect, Entry, Exchange, Fact, Invalidation, Rules, Subject};
 use crate::{ids::Guid, time::Timestamp};
 
 /// What one reader knows. It starts cold ([`Feed::default`]), and is stale until its first read.
@@ -28,7 +28,7 @@ pub struct Feed {
 
 /// How far a feed can be relied on at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Standing {
+pub enum Freshness {
     /// Decide.
     Fresh,
     /// Read again; decide even if that fails.
@@ -109,15 +109,15 @@ impl Feed {
     /// How far to rely on it, `now` by the wall clock and, where the event tells, at the request's own time: a frozen
     /// instance may wake with its clock behind.
     #[must_use]
-    pub fn standing(&self, now: Timestamp, request: Option<Timestamp>) -> Standing {
-        let Some(counts_from) = self.counts_from else { return Standing::Stale };
+    pub fn freshness(&self, now: Timestamp, request: Option<Timestamp>) -> Freshness {
+        let Some(counts_from) = self.counts_from else { return Freshness::Stale };
         let now = request.map_or(now, |request| now.max(request));
         if now + self.rules.negative_age < counts_from || now > counts_from + self.rules.usable {
-            Standing::Stale
+            Freshness::Stale
         } else if now > counts_from + self.rules.fresh {
-            Standing::Ageing
+            Freshness::Ageing
         } else {
-            Standing::Fresh
+            Freshness::Fresh
         }
     }
 
@@ -125,15 +125,15 @@ impl Feed {
     ///
     /// A suspension by KYB says nothing about a personal key. Everything else about the same cohort does.
     #[must_use]
-    pub fn verdict(&self, credential: &Credential<'_>, now: Timestamp) -> Option<Refusal> {
+    pub fn verdict(&self, credential: &Credential<'_>, now: Timestamp) -> Option<Invalidation> {
         let found = self.records(credential);
         let suspends = |found: &Found<'_>| {
             let by_kyb = found.cohort == Some(&Cohort::OF_KYB);
             found.record.is_suspended() && (!by_kyb || credential.is_gated_by_kyb())
         };
-        let revoked = found.clone().find(|found| found.record.revoked).map(|found| Refusal::Revoked(found.fact));
-        let suspended = || found.clone().find(suspends).map(|found| Refusal::Suspended(found.fact));
-        let expired = || found.clone().find(|found| found.record.is_expired(now)).map(|found| Refusal::Expired(found.fact));
+        let revoked = found.clone().find(|found| found.record.revoked).map(|found| Invalidation::Revoked(found.fact));
+        let suspended = || found.clone().find(suspends).map(|found| Invalidation::Suspended(found.fact));
+        let expired = || found.clone().find(|found| found.record.is_expired(now)).map(|found| Invalidation::Expired(found.fact));
         revoked.or_else(suspended).or_else(expired)
     }
 
@@ -178,8 +178,8 @@ impl Feed {
 
     /// Drops what has ceased to matter. The clock is proven by now, and what it may be ahead is part of the window's margin.
     fn prune(&mut self, now: Timestamp) {
-        let edge = now.earlier_by(self.rules.window());
-        let matters = |record: &Record| record.latest >= Some(edge);
+        let cutoff = now.earlier_by(self.rules.window());
+        let matters = |record: &Record| record.latest >= Some(cutoff);
         for records in [&mut self.keys, &mut self.secrets, &mut self.tokens, &mut self.users, &mut self.owners] {
             records.retain(|_, record| matters(record));
         }

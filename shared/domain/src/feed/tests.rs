@@ -7,7 +7,7 @@ mod verdicts;
 mod writing;
 
 use super::{Cohort, Credential, Effect, Entry, Exchange, Feed, Rules, Subject};
-use crate::{ids::Guid, kind::Kind, time::Timestamp};
+use crate::{ids::Guid, key_mode::KeyMode, time::Timestamp};
 
 const RULES: Rules = Rules::STANDARD;
 /// A whole second, so that a `Date` can say it.
@@ -23,7 +23,7 @@ const CREDENTIAL: Credential<'_> = Credential {
     user: Some(USER),
     owner: Some(OWNER),
     organization: "organization",
-    kind: Kind::Live,
+    kind: KeyMode::Live,
     key_created: MIDNIGHT,
     parents: &[],
 };

@@ -91,7 +91,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{ids::Guid, kind::Kind, time::Timestamp};
+    use crate::{ids::Guid, key_mode::KeyMode, time::Timestamp};
 
     fn window(from: i64, until: i64) -> Cohort {
         let at = |seconds| Some(Timestamp::from_seconds(seconds));
@@ -107,7 +107,7 @@ mod tests {
     fn what_is_covered_is_not_added() {
         let gate = OrganizationGate::NEW.revoke(window(10, 20)).unwrap().unwrap();
         assert_eq!(gate.revoke(window(10, 20)), Ok(None));
-        assert_eq!(gate.revoke(Cohort { environment: Some(Kind::Live), ..window(12, 15) }), Ok(None));
+        assert_eq!(gate.revoke(Cohort { environment: Some(KeyMode::Live), ..window(12, 15) }), Ok(None));
         assert!(gate.revoke(window(10, 21)).unwrap().is_some());
         assert!(gate.revoke(Cohort::default()).unwrap().is_some());
     }
@@ -128,13 +128,13 @@ mod tests {
         // These cover none of the windows; of each kind and of both, the last one stays.
         let mut gate = full(11);
         for until in 1..10 {
-            for environment in [Some(Kind::Live), Some(Kind::Sandbox), None] {
+            for environment in [Some(KeyMode::Live), Some(KeyMode::Sandbox), None] {
                 gate = revoke(&gate, of(environment, until));
                 assert!((201..=203).contains(&gate.revocations.len()), "{}", gate.revocations.len());
             }
         }
         assert!(gate.revoke(window(5000, 5001)) == Err(TooMany), "which is none");
-        gate = revoke(&gate, of(Some(Kind::Live), 3000));
+        gate = revoke(&gate, of(Some(KeyMode::Live), 3000));
         assert_eq!(gate.revocations.len(), 202, "the windows are of either kind");
         gate = revoke(&gate, of(None, 1100));
         assert_eq!(gate.revocations.len(), 104, "98 of them ended before this one");
@@ -143,7 +143,7 @@ mod tests {
 
     fn any_cohort() -> impl Strategy<Value = Cohort> {
         let time = || proptest::option::of((0..6_i64).prop_map(Timestamp::from_seconds));
-        let kind = proptest::option::of(prop_oneof![Just(Kind::Sandbox), Just(Kind::Live)]);
+        let kind = proptest::option::of(prop_oneof![Just(KeyMode::Sandbox), Just(KeyMode::Live)]);
         let owner = proptest::option::of((0..2_u8).prop_map(|byte| Guid::from_bytes([byte; 16])));
         (kind, time(), time(), owner).prop_map(|(environment, created_from, created_until, owner)| Cohort {
             environment,
@@ -158,7 +158,7 @@ mod tests {
         fn merging_revokes_the_same_keys(cohorts in proptest::collection::vec(any_cohort(), 0..12)) {
             let merged = merged(cohorts.clone());
             prop_assert!(merged.len() <= cohorts.len());
-            for (kind, created, owner) in every_key(&[Kind::Sandbox, Kind::Live]) {
+            for (kind, created, owner) in every_key(&[KeyMode::Sandbox, KeyMode::Live]) {
                 let revoked = |cohorts: &[Cohort]| cohorts.iter().any(|cohort| cohort.contains(kind, created, &[owner]));
                 prop_assert_eq!(revoked(&merged), revoked(&cohorts));
             }
@@ -169,7 +169,7 @@ mod tests {
         #[test]
         fn a_gate_revokes_what_its_incidents_did(cohorts in proptest::collection::vec(any_cohort(), 0..12)) {
             let gate = cohorts.iter().fold(OrganizationGate::NEW, |gate, cohort| gate.revoke(*cohort).unwrap().unwrap_or(gate));
-            for (kind, created, owner) in every_key(&[Kind::Sandbox, Kind::Live]) {
+            for (kind, created, owner) in every_key(&[KeyMode::Sandbox, KeyMode::Live]) {
                 let revoked = |cohorts: &[Cohort]| cohorts.iter().any(|cohort| cohort.contains(kind, created, &[owner]));
                 prop_assert_eq!(revoked(&gate.revocations), revoked(&cohorts));
             }
@@ -178,7 +178,7 @@ mod tests {
     }
 
     /// Every key that the cohorts above can tell apart.
-    fn every_key(kinds: &[Kind]) -> impl Iterator<Item = (Kind, Timestamp, Guid)> {
+    fn every_key(kinds: &[KeyMode]) -> impl Iterator<Item = (KeyMode, Timestamp, Guid)> {
         kinds.iter().flat_map(|kind| {
             (0..14).flat_map(move |half| {
                 (0..3).map(move |byte| (*kind, Timestamp::from_millis(half * 500), Guid::from_bytes([byte; 16])))

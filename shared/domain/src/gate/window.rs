@@ -28,10 +28,10 @@
 use std::time::Duration;
 
 use super::OrganizationGate;
-use crate::{feed::Rules, key::Owner, kind::Kind, time::Timestamp};
+use crate::{feed::Rules, key::Owner, key_mode::KeyMode, time::Timestamp};
 
 /// How far ahead of its own clock an incident's window ends.
-const AHEAD: Duration = Rules::STANDARD.visible_within.saturating_add(Rules::STANDARD.clock_bound.saturating_mul(2));
+const WINDOW_MARGIN: Duration = Rules::STANDARD.visible_within.saturating_add(Rules::STANDARD.clock_bound.saturating_mul(2));
 
 impl OrganizationGate {
     /// The end, exclusive, of the window of an incident that is chosen at `now`: the one that was asked for, if that is past, or
@@ -40,7 +40,7 @@ impl OrganizationGate {
     pub fn window_end(&self, requested: Option<Timestamp>, now: Timestamp) -> Timestamp {
         let moved_to = self.revocations.iter().filter_map(|cohort| cohort.created_until).max();
         let moved_past = moved_to.map(|end| end + Duration::from_millis(1));
-        requested.filter(|end| *end <= now).unwrap_or_else(|| moved_past.max(Some(now + AHEAD)).unwrap_or(now))
+        requested.filter(|end| *end <= now).unwrap_or_else(|| moved_past.max(Some(now + WINDOW_MARGIN)).unwrap_or(now))
     }
 
     /// Whether an incident that was chosen at `chosen` and answered at `answered`, by the same clock, had its window end late
@@ -53,7 +53,7 @@ impl OrganizationGate {
     /// When a key of this owner and kind counts as made that is made at `now`: then, or past the window of every incident so far
     /// that would cover it.
     #[must_use]
-    pub fn creation(&self, owner: Owner, kind: Kind, now: Timestamp) -> Timestamp {
+    pub fn creation(&self, owner: Owner, kind: KeyMode, now: Timestamp) -> Timestamp {
         let mut creation = now;
         let end = |at| {
             let covering = self.revocations.iter().filter(move |cohort| cohort.contains(kind, at, &[owner.guid()]));
@@ -80,7 +80,7 @@ mod tests {
     }
 
     fn covers(gate: &OrganizationGate, created: Timestamp) -> bool {
-        gate.revokes(OWNER, Kind::Live, created)
+        gate.revokes(OWNER, KeyMode::Live, created)
     }
 
     fn incident(gate: &OrganizationGate, cohort: Cohort, now: Timestamp) -> OrganizationGate {
@@ -105,14 +105,14 @@ mod tests {
     fn leak_8_a_creation_passes_every_window_that_would_cover_it_and_no_other() {
         let only = |owner: Owner| Cohort { owner: Some(owner.guid()), ..Cohort::default() };
         let gate = incident(&OrganizationGate::NEW, only(OWNER), at(0));
-        assert_eq!(gate.creation(OWNER, Kind::Live, at(5)), at(30_000));
-        assert_eq!(gate.creation(Owner::Bank(Guid::PLATFORM), Kind::Live, at(5)), at(5));
+        assert_eq!(gate.creation(OWNER, KeyMode::Live, at(5)), at(30_000));
+        assert_eq!(gate.creation(Owner::Bank(Guid::PLATFORM), KeyMode::Live, at(5)), at(5));
         let twice = incident(&gate, Cohort { created_from: Some(at(10_000)), ..Cohort::default() }, at(20_000));
-        assert_eq!(twice.creation(OWNER, Kind::Live, at(5)), at(50_000));
+        assert_eq!(twice.creation(OWNER, KeyMode::Live, at(5)), at(50_000));
         let past = Cohort { created_until: Some(at(-1000)), ..Cohort::default() };
         let gate = incident(&OrganizationGate::NEW, past, at(0));
-        assert_eq!(gate.creation(OWNER, Kind::Live, at(0)), at(0));
-        assert_eq!(gate.creation(OWNER, Kind::Live, at(-8000)), at(-1000), "by a clock that is behind");
+        assert_eq!(gate.creation(OWNER, KeyMode::Live, at(0)), at(0));
+        assert_eq!(gate.creation(OWNER, KeyMode::Live, at(-8000)), at(-1000), "by a clock that is behind");
     }
 
     proptest! {
@@ -128,16 +128,16 @@ mod tests {
         ) {
             let open = OrganizationGate::NEW;
             let (chosen, committed) = (60_000_i64, 60_000 + took);
-            let early = open.creation(OWNER, Kind::Live, at(before.min(committed) + skews[0]));
+            let early = open.creation(OWNER, KeyMode::Live, at(before.min(committed) + skews[0]));
             let owner = narrow.then_some(OWNER.guid());
             let first = incident(&open, Cohort { owner, ..Cohort::default() }, at(chosen + skews[1]));
             prop_assert!(covers(&first, early));
             let made = committed + between;
-            let middle = first.creation(OWNER, Kind::Live, at(made + skews[2]));
+            let middle = first.creation(OWNER, KeyMode::Live, at(made + skews[2]));
             prop_assert!(!covers(&first, middle));
             let second = incident(&first, Cohort::default(), at(made + skews[3]));
             prop_assert!(covers(&second, middle) && covers(&second, early));
-            let late = second.creation(OWNER, Kind::Live, at(made + took + after + skews[0]));
+            let late = second.creation(OWNER, KeyMode::Live, at(made + took + after + skews[0]));
             prop_assert!(!covers(&second, late));
         }
     }

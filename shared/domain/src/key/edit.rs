@@ -3,8 +3,8 @@
 use super::{Key, Owner, State};
 use crate::{
     allowlist::Allowlist,
-    error::{Error, FieldError, Kind as ErrorKind},
-    kind::Kind,
+    error::{Error, FieldError, Kind},
+    key_mode::KeyMode,
     organization::Name,
     text::Note,
     time::Timestamp,
@@ -31,7 +31,7 @@ pub struct Edit {
 impl Edit {
     /// Whether `key` could be used for longer by it, or from elsewhere: that gives something, as another secret does.
     #[must_use]
-    pub fn gives(&self, key: &Key) -> bool {
+    pub fn extends(&self, key: &Key) -> bool {
         let longer = |end: Option<Timestamp>| key.expires_at.is_some_and(|before| end.is_none_or(|end| end > before));
         self.expires_at.is_some_and(longer) || self.ip_allowlist.as_ref().is_some_and(|list| !list.is_within(&key.ip_allowlist))
     }
@@ -41,8 +41,8 @@ impl Key {
     /// The key with these members changed.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`] for a revoked key, another end of an expired one, and another destination of a live one;
-    /// [`ErrorKind::InvalidParameter`] for an end that is not in the future, and for members that do not go together.
+    /// [`Kind::Conflict`] for a revoked key, another end of an expired one, and another destination of a live one;
+    /// [`Kind::InvalidParameter`] for an end that is not in the future, and for members that do not go together.
     pub fn edit(self, edit: Edit, now: Timestamp) -> Result<Self, Error> {
         if matches!(self.state, State::Revoked { .. }) {
             return Err(self.illegal("be changed", now));
@@ -55,10 +55,10 @@ impl Key {
                 return Err(Error::field("expires_at", "is not in the future; revoke the key to end it now"));
             }
         }
-        if self.kind == Kind::Live && edit.destination.as_ref().is_some_and(|destination| *destination != self.destination) {
+        if self.kind == KeyMode::Live && edit.destination.as_ref().is_some_and(|destination| *destination != self.destination) {
             let message = "The destination of a live key never changes: create a new key for the new destination, migrate, then \
                            revoke this one";
-            return Err(Error::new(ErrorKind::Conflict, message));
+            return Err(Error::new(Kind::Conflict, message));
         }
         let edited = Self {
             name: edit.name.unwrap_or(self.name.clone()),

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Key, State};
 use crate::{
-    error::{Error, Kind as ErrorKind},
+    error::{Error, Kind},
     feed::{Effect, Subject},
     ids::{Guid, SecretId},
     time::Timestamp,
@@ -177,7 +177,7 @@ impl Key {
     /// then the previous one replaces it.
     ///
     /// # Errors
-    /// [`ErrorKind::Forbidden`].
+    /// [`Kind::Forbidden`].
     pub fn require_rotatable_by(&self, own: SecretId, rotation: Rotation) -> Result<(), Error> {
         let Secrets { current, previous } = self.secrets;
         let unused = previous.is_some_and(|previous| previous.id == own && matches!(previous.until, Until::FirstUse { .. }));
@@ -185,7 +185,7 @@ impl Key {
             Ok(())
         } else {
             let message = "A previous secret does not rotate its own key: use the current one, or another credential";
-            Err(Error::new(ErrorKind::Forbidden, message))
+            Err(Error::new(Kind::Forbidden, message))
         }
     }
 
@@ -193,11 +193,11 @@ impl Key {
     /// themselves out.
     ///
     /// # Errors
-    /// [`ErrorKind::Forbidden`].
+    /// [`Kind::Forbidden`].
     pub fn require_finishable_by(&self, own: SecretId) -> Result<(), Error> {
         if self.secrets.previous.is_some_and(|previous| previous.id == own) {
             let message = "A previous secret does not finish its own key's rotation: use the current one, or another credential";
-            return Err(Error::new(ErrorKind::Forbidden, message));
+            return Err(Error::new(Kind::Forbidden, message));
         }
         Ok(())
     }
@@ -213,7 +213,7 @@ impl Key {
     /// The key with another secret.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`] when it is revoked or expired, or when a previous secret still works and would become a third.
+    /// [`Kind::Conflict`] when it is revoked or expired, or when a previous secret still works and would become a third.
     pub fn rotate(self, new: SecretId, rotation: Rotation, now: Timestamp) -> Result<Rotated, Error> {
         if matches!(self.state, State::Revoked { .. }) || self.is_expired(now) {
             return Err(self.illegal("be rotated", now));
@@ -227,7 +227,7 @@ impl Key {
             Rotation::Keep(_) if previous.is_some() => {
                 let message =
                     "The key is being rotated: a previous secret still works. Finish that rotation first, or send replace";
-                return Err(Error::new(ErrorKind::Conflict, message));
+                return Err(Error::new(Kind::Conflict, message));
             }
             Rotation::Keep(Grace::FromNow(Duration::ZERO)) => (None, Some((current.id, now))),
             Rotation::Keep(Grace::FromNow(grace)) => (Some(keep(Until::At { at: now + grace })), Some((current.id, now + grace))),
@@ -243,7 +243,7 @@ impl Key {
     /// earlier stays: this is no way to let it live.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`] when it is revoked.
+    /// [`Kind::Conflict`] when it is revoked.
     pub fn finish_rotation(self, grace: Duration, now: Timestamp) -> Result<Option<Rotated>, Error> {
         let Some(previous) = self.secrets.previous else { return Ok(None) };
         if matches!(self.state, State::Revoked { .. }) {

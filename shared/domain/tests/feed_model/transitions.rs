@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::{
-    feed::{Effect, Entry, Exchange, Feed, Publication, Rules, Standing, Subject},
+    feed::{Effect, Entry, Exchange, Feed, Freshness, Publication, Rules, Subject},
     time::Timestamp,
 };
 
@@ -26,8 +26,8 @@ impl World {
     /// Whether the instance, knowing `feed` and reading no more, decides on a request that arrives now.
     pub(super) fn decides(&self, state: &State, feed: &Feed) -> bool {
         let request = (self.left_out != Some(Habit::RequestTime)).then(|| by_clock(state.now, 0));
-        let standing = feed.standing(by_clock(state.now, state.reader.clock_off), request);
-        state.reader.frozen_since.is_none() && standing != Standing::Stale
+        let freshness = feed.freshness(by_clock(state.now, state.reader.clock_off), request);
+        state.reader.frozen_since.is_none() && freshness != Freshness::Stale
     }
 
     pub(super) fn allows(&self, state: &State, feed: &Feed) -> bool {

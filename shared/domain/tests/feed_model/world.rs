@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use domain::{
     feed::{Credential, Feed, Rules},
-    kind::Kind,
+    key_mode::KeyMode,
     time::Timestamp,
 };
 use stateright::{Model, Property};
@@ -24,7 +24,7 @@ const TOKEN: Credential<'_> = Credential {
     user: None,
     owner: None,
     organization: "organization",
-    kind: Kind::Live,
+    kind: KeyMode::Live,
     key_created: MIDNIGHT,
     parents: &[],
 };

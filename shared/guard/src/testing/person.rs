@@ -5,7 +5,7 @@ use domain::{
     gate::{Gates, OrganizationGate, Plan},
     ids::{ClientId, Guid, SecretId},
     key::{Draft, Key, Owner},
-    kind::Kind,
+    key_mode::KeyMode,
     organization::Name,
     role::Role,
     scope::{Catalogue, ScopeSet},
@@ -34,13 +34,13 @@ pub fn brand() -> Brand {
 }
 
 /// A secret of the key, in the clear.
-pub fn minted(kind: Kind, seed: u8) -> PlainSecret {
+pub fn minted(kind: KeyMode, seed: u8) -> PlainSecret {
     PlainSecret::mint(&brand(), kind, KEY, &Entropy::from_fn(move |bytes| bytes.fill(seed)).secret())
 }
 
 /// The text of the key's secret.
 pub fn secret() -> String {
-    minted(Kind::Sandbox, 1).expose().to_string()
+    minted(KeyMode::Sandbox, 1).expose().to_string()
 }
 
 /// Who presents [`secret`].
@@ -66,7 +66,7 @@ impl Person {
         let draft = Draft {
             owner: Owner::User(USER),
             organization,
-            kind: Kind::Sandbox,
+            kind: KeyMode::Sandbox,
             name: Name::parse("laptop").unwrap(),
             description: None,
             scopes: ScopeSet::default(),

@@ -11,7 +11,7 @@ use domain::{
     feed::{Effect, Entry, Exchange, Feed, Subject},
     ids::{ClientId, Guid, SecretId},
     key::Owner,
-    kind::Kind,
+    key_mode::KeyMode,
     scope::Catalogue,
     time::Timestamp,
 };
@@ -20,7 +20,7 @@ use jwt::{Claims, Expected, Jwk, Verifier};
 use super::person::{Person, brand};
 use crate::{
     decide::{Presented, decide},
-    decision::{Decision, KeyRefusal, Unauthorized},
+    decision::{Decision, KeyError, Unauthorized},
     request::Request,
     routes::Routes,
     settings::Settings,
@@ -51,7 +51,7 @@ impl KmsKey {
         #[expect(clippy::disallowed_methods, reason = "a signature's nonce, in a test")]
         let random = SystemRandom::new();
         let der = self.0.sign(&random, unsigned.as_bytes()).unwrap();
-        jwt::finish(unsigned, der.as_ref()).unwrap()
+        jwt::assemble(unsigned, der.as_ref()).unwrap()
     }
 }
 
@@ -84,7 +84,7 @@ pub fn claims() -> Claims {
         owner: Owner::Bank(Guid::from_bytes([5; 16])),
         customer: None,
         parent: None,
-        env: Kind::Sandbox,
+        env: KeyMode::Sandbox,
         key_created: Timestamp::from_millis(1_700_000_000_123),
         scope: "banks:read accounts:write".parse().unwrap(),
         ip_allowlist: Allowlist::parse(&["8.8.8.0/24"]).unwrap(),
@@ -103,7 +103,7 @@ pub struct World {
     /// The tokens that were verified before.
     pub tokens: VerifiedTokens,
     /// Whose every secret is, or why it is nobody's.
-    pub person: Result<Person, KeyRefusal>,
+    pub person: Result<Person, KeyError>,
     /// The revocation feed.
     pub feed: Feed,
     /// The present moment.
@@ -121,10 +121,10 @@ impl World {
             pepper_secret: Some("pepper".into()),
             brand: brand(),
             catalogue: Catalogue::default(),
-            expected: Expected::of_issuer(ISSUER).accepting(Kind::Sandbox, "https://sandbox.example"),
+            expected: Expected::of_issuer(ISSUER).accepting(KeyMode::Sandbox, "https://sandbox.example"),
             routes: Routes::parse(routes).unwrap(),
         };
-        let verifier = Verifier::new([(Kind::Sandbox, SANDBOX.jwk()), (Kind::Live, LIVE.jwk())]).unwrap();
+        let verifier = Verifier::new([(KeyMode::Sandbox, SANDBOX.jwk()), (KeyMode::Live, LIVE.jwk())]).unwrap();
         let (tokens, person) = (VerifiedTokens::default(), Ok(Person::new()));
         Self { settings, verifier, tokens, person, feed: feed(NOW, &[]), now: NOW }
     }

@@ -9,14 +9,14 @@ use domain::{
     allowlist::Allowlist,
     ids::SecretId,
     key::{Grace, Owner, Rotation},
-    kind::Kind,
+    key_mode::KeyMode,
     role::Role,
     scope::Catalogue,
 };
 use web::{caller::Caller, request::Facts};
 
 use crate::{
-    decision::{Cause, Decision, Denial, KeyRefusal, Unauthorized},
+    decision::{Decision, DenyReason, KeyError, Unauthorized},
     request::{Request, Route},
     testing::{
         person::{KEY, Person, SECRET, USER, secret},
@@ -41,9 +41,9 @@ fn refused(world: &World) -> Unauthorized {
     }
 }
 
-fn denied(world: &World, request: &Request) -> Cause {
+fn denied(world: &World, request: &Request) -> DenyReason {
     match world.decide(request) {
-        Decision::Deny(Denial { cause, client_id }) if client_id == KEY => cause,
+        Decision::Deny { reason, client_id } if client_id == KEY => reason,
         other => panic!("{other:?}"),
     }
 }
@@ -77,7 +77,7 @@ fn cbm_1_a_personal_key_passes_with_the_role_and_scopes_of_its_user() {
 #[test]
 fn every_role_passes_on_its_scopes_of_the_keys_kind_and_the_functions_understand_each() {
     for role in Role::ALL {
-        for kind in Kind::ALL {
+        for kind in KeyMode::ALL {
             let mut person = Person::of(role);
             person.key.kind = kind;
             let key = person.read();
@@ -119,7 +119,7 @@ fn key_and_secret_end_when_they_say_so_also_from_the_memory() {
     let mut rotated = Person::new();
     let grace = Rotation::Keep(Grace::FromNow(Duration::from_millis(5)));
     rotated.key = rotated.key.rotate(SecretId::from_bytes([9; 16]), grace, NOW).unwrap().key;
-    for (person, why) in [(expiring, KeyRefusal::Expired), (rotated, KeyRefusal::SecretEnded)] {
+    for (person, why) in [(expiring, KeyError::Expired), (rotated, KeyError::SecretEnded)] {
         let mut world = world(person);
         assert!(allows(&world));
         (world.now, world.feed) = (later(4), feed(later(4), &[]));
@@ -137,8 +137,8 @@ fn key_and_secret_end_when_they_say_so_also_from_the_memory() {
 fn cyb_6_the_keys_own_list_is_enforced_as_it_is_now() {
     let from = |address: Option<&str>| Request { source_ip: address.map(|text| text.parse().unwrap()), ..request(&secret()) };
     assert!(matches!(World::new().decide(&from(Some("8.8.8.255"))), Decision::Allow(_)));
-    assert_eq!(denied(&World::new(), &from(Some("8.8.9.0"))), Cause::IpNotAllowed);
-    assert_eq!(denied(&World::new(), &from(None)), Cause::IpUnknown);
+    assert_eq!(denied(&World::new(), &from(Some("8.8.9.0"))), DenyReason::IpNotAllowed);
+    assert_eq!(denied(&World::new(), &from(None)), DenyReason::IpUnknown);
     let unrestricted = of(|person| person.key.ip_allowlist = Allowlist::default());
     assert!(matches!(unrestricted.decide(&from(None)), Decision::Allow(_)));
 }
@@ -149,7 +149,7 @@ fn a_guarded_api_is_open_to_people_by_their_scopes_and_never_to_staff() {
         let request = Request { route: Route::Matched(route.into()), ..request(&secret()) };
         match world(Person::of(role)).decide(&request) {
             Decision::Allow(_) => None,
-            Decision::Deny(denial) => Some(denial.cause),
+            Decision::Deny { reason, .. } => Some(reason),
             other => panic!("{other:?}"),
         }
     };
@@ -157,12 +157,12 @@ fn a_guarded_api_is_open_to_people_by_their_scopes_and_never_to_staff() {
         assert_eq!(calling(role, "GET /open"), None);
         assert_eq!(calling(role, "GET /banks/{guid}"), None);
         let admin = role >= Role::Admin;
-        assert_eq!(calling(role, "POST /banks"), (!admin).then_some(Cause::InsufficientScope), "{role}");
-        assert_eq!(calling(role, "DELETE /banks"), Some(Cause::Forbidden));
+        assert_eq!(calling(role, "POST /banks"), (!admin).then_some(DenyReason::InsufficientScope), "{role}");
+        assert_eq!(calling(role, "DELETE /banks"), Some(DenyReason::Forbidden));
     }
     for role in Role::ALL.into_iter().filter(|role| role.is_staff()) {
         for route in ["GET /open", "GET /banks/{guid}", "POST /banks", "DELETE /banks", "$connect"] {
-            assert_eq!(calling(role, route), Some(Cause::Forbidden), "{role} {route}: they see no customers' data");
+            assert_eq!(calling(role, route), Some(DenyReason::Forbidden), "{role} {route}: they see no customers' data");
         }
     }
 }

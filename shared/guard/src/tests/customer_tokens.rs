@@ -2,7 +2,7 @@
 
 use domain::{
     allowlist::Allowlist,
-    feed::{Effect, Fact, Parent, Refusal as Withdrawn, Subject},
+    feed::{Effect, Fact, Invalidation, Parent, Subject},
     ids::{ClientId, Guid},
 };
 use jwt::Claims;
@@ -10,7 +10,7 @@ use web::{caller::Caller, request::Facts};
 
 use crate::testing::world::{SANDBOX, World, claims, request};
 use crate::{
-    decision::{Cause, Decision, Unauthorized},
+    decision::{Decision, DenyReason, Unauthorized},
     request::{Request, Route},
     routes::Routes,
 };
@@ -50,7 +50,7 @@ fn cyb_8_revoking_the_key_secret_or_token_that_it_was_derived_from_kills_it() {
         (Subject::Token(claims().jti.to_string()), Fact::Token),
     ] {
         let world = World::with_feed(&[(Effect::Revoke, subject.clone())]);
-        let refused = Decision::Unauthorized(Unauthorized::Withdrawn(Withdrawn::Revoked(fact)));
+        let refused = Decision::Unauthorized(Unauthorized::Invalidated(Invalidation::Revoked(fact)));
         assert_eq!(world.decide(&request(&token())), refused, "{subject:?}");
     }
     let machine = World::with_feed(&[(Effect::Revoke, Subject::Token(parent().jti))]);
@@ -61,15 +61,15 @@ fn cyb_8_revoking_the_key_secret_or_token_that_it_was_derived_from_kills_it() {
 fn a_customer_is_let_into_guarded_apis_by_scope_and_never_into_the_management_api() {
     let denied =
         |world: &World, route: &str| match world.decide(&Request { route: Route::Matched(route.into()), ..request(&token()) }) {
-            Decision::Deny(denial) => Some(denial.cause),
+            Decision::Deny { reason, .. } => Some(reason),
             Decision::Allow(_) => None,
             other => panic!("{other:?}"),
         };
     let mut world = World::new();
     assert_eq!(denied(&world, "GET /open"), None);
-    assert_eq!(denied(&world, "POST /banks"), Some(Cause::InsufficientScope));
+    assert_eq!(denied(&world, "POST /banks"), Some(DenyReason::InsufficientScope));
     world.settings.routes = Routes::parse("operations").unwrap();
     for rule in domain::operation::rules() {
-        assert_eq!(denied(&world, &format!("{} {}", rule.method, rule.path)), Some(Cause::Forbidden), "{rule:?}");
+        assert_eq!(denied(&world, &format!("{} {}", rule.method, rule.path)), Some(DenyReason::Forbidden), "{rule:?}");
     }
 }

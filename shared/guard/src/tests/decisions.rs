@@ -6,17 +6,17 @@ use std::{collections::BTreeMap, time::Duration};
 
 use domain::{
     allowlist::Allowlist,
-    feed::{Effect, Fact, Refusal as Withdrawn, Subject},
+    feed::{Effect, Fact, Invalidation, Subject},
     key::Owner,
-    kind::Kind,
+    key_mode::KeyMode,
 };
-use jwt::{Claims, Expected, Refusal};
+use jwt::{Claims, Expected, VerificationError};
 use web::{caller::Caller, request::Facts};
 
 use crate::{
     bearer::NoBearer,
     context::Context,
-    decision::{Cause, Decision, Denial, Unauthorized, Unavailable},
+    decision::{Decision, DenyReason, Unauthorized, Unavailable},
     request::{Request, Route},
     testing::world::{ISSUER, LIVE, NOW, SANDBOX, World, claims, feed, later, request},
 };
@@ -32,9 +32,9 @@ fn refused(world: &World, request: &Request) -> Unauthorized {
     }
 }
 
-fn denied(world: &World, request: &Request) -> Cause {
+fn denied(world: &World, request: &Request) -> DenyReason {
     match world.decide(request) {
-        Decision::Deny(Denial { cause, client_id }) if client_id == claims().client_id => cause,
+        Decision::Deny { reason, client_id } if client_id == claims().client_id => reason,
         other => panic!("{other:?}"),
     }
 }
@@ -98,31 +98,39 @@ fn no_one_bearer_token_is_401() {
     let with = |header| Request::new(header, None, "GET /open", None);
     assert_eq!(refused(&World::new(), &with(None)), Unauthorized::NoBearer(NoBearer::Absent));
     assert_eq!(refused(&World::new(), &with(Some("Basic YTpi"))), Unauthorized::NoBearer(NoBearer::Malformed));
-    assert_eq!(refused(&World::new(), &with(Some("Bearer x"))), Unauthorized::Token(Refusal::Malformed));
+    assert_eq!(refused(&World::new(), &with(Some("Bearer x"))), Unauthorized::Token(VerificationError::Malformed));
 }
 
 #[test]
 fn a_token_of_another_issuer_audience_or_kind_is_401() {
-    let refusal = |world: &World, claims: &Claims| refused(world, &request(&SANDBOX.token(claims)));
+    let refused_claims = |world: &World, claims: &Claims| refused(world, &request(&SANDBOX.token(claims)));
     assert_eq!(
-        refusal(&World::new(), &Claims { iss: "https://other.example".into(), ..claims() }),
-        Unauthorized::Token(Refusal::WrongIssuer)
+        refused_claims(&World::new(), &Claims { iss: "https://other.example".into(), ..claims() }),
+        Unauthorized::Token(VerificationError::WrongIssuer)
     );
     assert_eq!(
-        refusal(&World::new(), &Claims { aud: "https://live.example".into(), ..claims() }),
-        Unauthorized::Token(Refusal::WrongAudience)
+        refused_claims(&World::new(), &Claims { aud: "https://live.example".into(), ..claims() }),
+        Unauthorized::Token(VerificationError::WrongAudience)
     );
-    let live = Claims { aud: "https://live.example".into(), env: Kind::Live, ..claims() };
+    let live = Claims { aud: "https://live.example".into(), env: KeyMode::Live, ..claims() };
     assert_eq!(
         refused(&World::new(), &request(&LIVE.token(&live))),
-        Unauthorized::Token(Refusal::WrongKind),
+        Unauthorized::Token(VerificationError::WrongKind),
         "a sandbox API takes no live token"
     );
     let mut world = World::new();
-    world.settings.expected = Expected::of_issuer(ISSUER).accepting(Kind::Live, "https://live.example");
-    assert_eq!(refusal(&world, &claims()), Unauthorized::Token(Refusal::WrongKind), "nor a live API a sandbox token");
+    world.settings.expected = Expected::of_issuer(ISSUER).accepting(KeyMode::Live, "https://live.example");
+    assert_eq!(
+        refused_claims(&world, &claims()),
+        Unauthorized::Token(VerificationError::WrongKind),
+        "nor a live API a sandbox token"
+    );
     assert!(allows(&world, &request(&LIVE.token(&live))));
-    assert_eq!(refusal(&world, &live), Unauthorized::Token(Refusal::KeyOfOtherKind), "signed by the sandbox key");
+    assert_eq!(
+        refused_claims(&world, &live),
+        Unauthorized::Token(VerificationError::KeyOfOtherKind),
+        "signed by the sandbox key"
+    );
 }
 
 #[test]
@@ -136,14 +144,14 @@ fn cyb_9_a_token_dies_at_exp_from_the_cache_as_well() {
         world.feed = feed(world.now, &[]);
         assert_eq!(allows(&world, &request), alive, "{millis}");
     }
-    assert_eq!(refused(&world, &request), Unauthorized::Token(Refusal::Expired));
+    assert_eq!(refused(&world, &request), Unauthorized::Token(VerificationError::Expired));
 }
 
 #[test]
 fn the_gateways_clock_counts_where_it_is_ahead() {
     let mut frozen = request(&token());
     frozen.time = Some(later(30 * 60 * 1000));
-    assert_eq!(refused(&World::new(), &frozen), Unauthorized::Token(Refusal::Expired));
+    assert_eq!(refused(&World::new(), &frozen), Unauthorized::Token(VerificationError::Expired));
     frozen.time = Some(later(5_000));
     assert_eq!(
         World::new().decide(&frozen),
@@ -161,9 +169,9 @@ fn cyb_7_a_call_from_elsewhere_is_403() {
         assert!(allows(&World::new(), &from(Some(address))), "{address}");
     }
     for address in ["8.8.9.0", "8.8.7.255", "::8.8.8.8", "2001:4860:4860::8888"] {
-        assert_eq!(denied(&World::new(), &from(Some(address))), Cause::IpNotAllowed, "{address}");
+        assert_eq!(denied(&World::new(), &from(Some(address))), DenyReason::IpNotAllowed, "{address}");
     }
-    assert_eq!(denied(&World::new(), &from(None)), Cause::IpUnknown);
+    assert_eq!(denied(&World::new(), &from(None)), DenyReason::IpUnknown);
     let unrestricted = SANDBOX.token(&Claims { ip_allowlist: Allowlist::default(), ..claims() });
     assert!(allows(&World::new(), &Request { source_ip: None, ..request(&unrestricted) }));
 }
@@ -172,11 +180,11 @@ fn cyb_7_a_call_from_elsewhere_is_403() {
 fn a_route_needs_one_of_its_scopes_and_an_unlisted_one_is_closed() {
     let calling = |route: &str| Request { route: Route::Matched(route.into()), ..request(&token()) };
     assert!(allows(&World::new(), &calling("GET /open")));
-    assert_eq!(denied(&World::new(), &calling("POST /banks")), Cause::InsufficientScope);
-    assert_eq!(denied(&World::new(), &calling("DELETE /banks")), Cause::Forbidden);
-    assert_eq!(denied(&World::new(), &calling("$default")), Cause::Forbidden);
+    assert_eq!(denied(&World::new(), &calling("POST /banks")), DenyReason::InsufficientScope);
+    assert_eq!(denied(&World::new(), &calling("DELETE /banks")), DenyReason::Forbidden);
+    assert_eq!(denied(&World::new(), &calling("$default")), DenyReason::Forbidden);
     let none = SANDBOX.token(&Claims { scope: "".parse().unwrap(), ..claims() });
-    assert_eq!(denied(&World::new(), &request(&none)), Cause::InsufficientScope);
+    assert_eq!(denied(&World::new(), &request(&none)), DenyReason::InsufficientScope);
 }
 
 #[test]
@@ -184,11 +192,11 @@ fn a_refused_caller_learns_nothing_of_what_comes_later() {
     let mut request = request(&token());
     request.source_ip = None;
     request.route = Route::Matched("DELETE /banks".into());
-    assert_eq!(denied(&World::new(), &request), Cause::IpUnknown, "the address before the route");
+    assert_eq!(denied(&World::new(), &request), DenyReason::IpUnknown, "the address before the route");
     let revoked = World::with_feed(&[(Effect::Revoke, Subject::Secret(claims().sid.to_string()))]);
     assert_eq!(
         refused(&revoked, &request),
-        Unauthorized::Withdrawn(Withdrawn::Revoked(Fact::Secret)),
+        Unauthorized::Invalidated(Invalidation::Revoked(Fact::Secret)),
         "revocation before the address"
     );
 }
@@ -207,11 +215,11 @@ fn many_tokens_are_remembered_up_to_a_bound_and_all_of_them_stay_right() {
 
 #[test]
 fn the_vocabulary_is_safe_to_substitute_into_json() {
-    for cause in Cause::ALL {
-        for text in [cause.message_code(), cause.message()] {
+    for reason in DenyReason::ALL {
+        for text in [reason.message_code(), reason.message()] {
             assert_eq!(serde_json::to_string(text).unwrap(), format!("\"{text}\""));
             assert!(text.is_ascii() && !text.contains(['$', '#', '\'', '<']), "{text}");
         }
     }
-    assert_eq!(Cause::IpNotAllowed.message(), "IP address not in allowlist");
+    assert_eq!(DenyReason::IpNotAllowed.message(), "IP address not in allowlist");
 }

@@ -4,22 +4,22 @@ use std::time::Duration;
 
 use domain::{
     allowlist::Allowlist,
-    feed::{Cohort, Effect, Fact, Refusal as Withdrawn, Subject},
+    feed::{Cohort, Effect, Fact, Invalidation, Subject},
     gate::{Kyb, Plan},
     ids::SecretId,
     key::{Grace, Owner, Rotation, Secrets, State},
-    kind::Kind,
+    key_mode::KeyMode,
     role::Role,
 };
 use jwt::Expected;
 
-use super::played::{Held, PEPPERS, Scene};
+use super::fake_aws::{Held, PEPPERS, Scene};
 use crate::testing::{
     person::{KEY, MADE, ORGANIZATION, Person, SECRET, USER, minted, secret},
     world::{ISSUER, NOW, SANDBOX, World, claims, later, request},
 };
 use crate::{
-    decision::{Cause, Decision, KeyRefusal, Unauthorized, Unavailable},
+    decision::{Decision, DenyReason, KeyError, Unauthorized, Unavailable},
     request::{Request, Route},
 };
 
@@ -44,7 +44,7 @@ impl Scene {
     }
 }
 
-fn refused(why: KeyRefusal) -> Decision {
+fn refused(why: KeyError) -> Decision {
     Decision::Unauthorized(Unauthorized::Key(why))
 }
 
@@ -130,7 +130,7 @@ async fn cbm_1_a_change_of_the_user_is_felt_as_soon_as_the_feed_tells() {
     let scene = Scene::warm().await;
     assert!(scene.passes().await);
     scene.person(|person| person.user().role = Role::Viewer);
-    scene.announce(Effect::Refresh, Subject::User(USER.to_string()));
+    scene.publish(Effect::Refresh, Subject::User(USER.to_string()));
     assert!(
         matches!(scene.call().await, Decision::Allow(context) if context.role == Some(Role::Admin)),
         "the feed is fresh still"
@@ -148,9 +148,9 @@ async fn cyb_6_a_narrower_list_is_felt_as_soon_as_the_feed_tells() {
     let scene = Scene::warm().await;
     assert!(scene.passes().await);
     scene.person(|person| person.key.ip_allowlist = Allowlist::parse(&["9.9.9.9"]).unwrap());
-    scene.announce(Effect::Refresh, Subject::Key(KEY.to_string()));
+    scene.publish(Effect::Refresh, Subject::Key(KEY.to_string()));
     scene.advance(1_001);
-    assert!(matches!(scene.call().await, Decision::Deny(denial) if denial.cause == Cause::IpNotAllowed));
+    assert!(matches!(scene.call().await, Decision::Deny { reason, .. } if reason == DenyReason::IpNotAllowed));
 }
 
 #[tokio::test]
@@ -158,36 +158,36 @@ async fn cbm_4_a_revoked_key_is_refused_by_the_feed_even_where_the_reading_misse
     let scene = Scene::warm().await;
     assert!(scene.passes().await);
     // The table still shows the key as it was.
-    scene.announce(Effect::Revoke, Subject::Key(KEY.to_string()));
+    scene.publish(Effect::Revoke, Subject::Key(KEY.to_string()));
     scene.advance(1_001);
-    assert!(matches!(scene.call().await, Decision::Unauthorized(Unauthorized::Withdrawn(_))));
+    assert!(matches!(scene.call().await, Decision::Unauthorized(Unauthorized::Invalidated(_))));
 }
 
 /// An organization is suspended by its gate and by the feed: the feed alone suffices, and so does the gate.
 #[tokio::test]
 async fn a_suspended_organization_stops_its_people_and_withdrawn_kyb_does_not() {
     let mut settings = World::new().settings;
-    settings.expected = Expected::of_issuer(ISSUER).accepting(Kind::Live, "https://live.example");
+    settings.expected = Expected::of_issuer(ISSUER).accepting(KeyMode::Live, "https://live.example");
     let scene = Scene::with(settings, true);
-    scene.person(|person| person.key.kind = Kind::Live);
-    let presented = minted(Kind::Live, 1).expose().to_string();
-    scene.set(|held| held.kind = Kind::Live);
+    scene.person(|person| person.key.kind = KeyMode::Live);
+    let presented = minted(KeyMode::Live, 1).expose().to_string();
+    scene.set(|held| held.kind = KeyMode::Live);
     let call = async || scene.guard.authorize(request(&presented)).await;
     let passes = async || matches!(call().await, Decision::Allow(_));
     let of = |cohort| Subject::Organization { guid: ORGANIZATION.to_string(), cohort };
     assert!(passes().await);
     scene.person(|person| person.gates.organization.kyb = Kyb::Rejected);
-    scene.announce(Effect::Suspend { version: 1 }, of(Cohort::OF_KYB));
+    scene.publish(Effect::Suspend { version: 1 }, of(Cohort::OF_KYB));
     scene.advance(1_001);
     assert!(passes().await, "KYB is no gate of personal keys");
     // The table still shows the gate as it was.
-    scene.announce(Effect::Suspend { version: 2 }, of(Cohort::default()));
+    scene.publish(Effect::Suspend { version: 2 }, of(Cohort::default()));
     scene.advance(1_001);
-    assert_eq!(call().await, Decision::Unauthorized(Unauthorized::Withdrawn(Withdrawn::Suspended(Fact::Organization))));
-    scene.announce(Effect::Resume { version: 3 }, of(Cohort::default()));
+    assert_eq!(call().await, Decision::Unauthorized(Unauthorized::Invalidated(Invalidation::Suspended(Fact::Organization))));
+    scene.publish(Effect::Resume { version: 3 }, of(Cohort::default()));
     scene.person(|person| person.gates.organization.suspended = true);
     scene.advance(1_001);
-    assert_eq!(call().await, refused(KeyRefusal::Deactivated), "what the gate says counts too");
+    assert_eq!(call().await, refused(KeyError::Deactivated), "what the gate says counts too");
     scene.person(|person| person.gates.organization.suspended = false);
     assert!(passes().await, "resumed");
 }
@@ -198,7 +198,7 @@ async fn a_key_that_changes_while_it_is_read_is_read_again() {
     let scene = Scene::warm().await;
     let narrowed = |held: &mut Held| {
         held.person.as_mut().unwrap().user().role = Role::Viewer;
-        held.announce(NOW, Effect::Refresh, Subject::User(USER.to_string()));
+        held.publish(NOW, Effect::Refresh, Subject::User(USER.to_string()));
         1_001
     };
     scene.set(|held| held.meanwhile.push(Box::new(narrowed)));
@@ -211,7 +211,7 @@ async fn a_key_that_changes_as_often_as_it_is_read_is_503() {
     let scene = Scene::warm().await;
     for _ in 0..4 {
         let touched = |held: &mut Held| {
-            held.announce(NOW, Effect::Refresh, Subject::Key(KEY.to_string()));
+            held.publish(NOW, Effect::Refresh, Subject::Key(KEY.to_string()));
             1_001
         };
         scene.set(|held| held.meanwhile.push(Box::new(touched)));
@@ -235,13 +235,13 @@ async fn a_reading_that_takes_as_long_as_the_feed_is_good_decides_nothing_by_tha
 async fn what_does_not_work_is_not_remembered_so_that_what_is_mended_works_at_once() {
     let scene = Scene::warm().await;
     scene.person(|person| person.key.state = State::Deactivated);
-    assert_eq!(scene.call().await, refused(KeyRefusal::Deactivated));
+    assert_eq!(scene.call().await, refused(KeyError::Deactivated));
     scene.person(|person| person.key.state = State::Active);
     assert!(scene.passes().await);
 
     let scene = Scene::warm().await;
     scene.person(|person| person.gates.organization.plan = Plan::Starter);
-    assert!(matches!(scene.call().await, Decision::Deny(denial) if denial.cause == Cause::PlanUpgradeRequired));
+    assert!(matches!(scene.call().await, Decision::Deny { reason, .. } if reason == DenyReason::PlanUpgradeRequired));
     scene.person(|person| person.gates.organization.plan = Plan::Pro);
     assert!(scene.passes().await, "an upgrade restores it");
 }
@@ -251,25 +251,25 @@ async fn unknown_clients_wrong_secrets_and_machines_secrets_are_401_and_cost_the
     let scene = Scene::warm().await;
     scene.set(|held| held.secrets = vec![(SECRET, 2)]);
     for _ in 0..2 {
-        assert_eq!(scene.call().await, refused(KeyRefusal::WrongSecret));
+        assert_eq!(scene.call().await, refused(KeyError::WrongSecret));
         assert_eq!(scene.asked(), READING[..2]);
     }
     scene.set(|held| held.person = None);
-    assert_eq!(scene.call().await, refused(KeyRefusal::WrongSecret));
+    assert_eq!(scene.call().await, refused(KeyError::WrongSecret));
     assert_eq!(scene.asked(), READING[..2]);
 
     let scene = Scene::warm().await;
     scene.person(|person| person.key.owner = Owner::Organization(person.key.organization));
-    assert_eq!(scene.call().await, refused(KeyRefusal::NotPersonal));
+    assert_eq!(scene.call().await, refused(KeyError::NotPersonal));
     scene.person(|person| *person = Person::new());
-    scene.person(|person| person.key.kind = Kind::Live);
-    assert_eq!(scene.call().await, refused(KeyRefusal::WrongKind));
+    scene.person(|person| person.key.kind = KeyMode::Live);
+    assert_eq!(scene.call().await, refused(KeyError::WrongKind));
 }
 
 #[tokio::test]
 async fn without_peppers_a_personal_key_is_401_and_nothing_is_read() {
     let scene = Scene::with(World::new().settings, false);
-    assert_eq!(scene.call().await, refused(KeyRefusal::Off));
+    assert_eq!(scene.call().await, refused(KeyError::Off));
     assert_eq!(scene.asked(), [""; 0]);
     let token = SANDBOX.token(&claims());
     assert!(matches!(scene.guard.authorize(request(&token)).await, Decision::Allow(_)), "tokens pass");
@@ -312,11 +312,11 @@ async fn x_3_the_first_call_that_passes_with_the_new_secret_starts_the_grace_and
 
     assert!(scene.passes().await, "the old secret");
     assert_eq!(writes(scene.asked()), 0, "starts nothing");
-    let by_new = || request(&minted(Kind::Sandbox, 2).expose());
+    let by_new = || request(&minted(KeyMode::Sandbox, 2).expose());
     let elsewhere = Request { source_ip: "9.9.9.9".parse().ok(), ..by_new() };
     let closed = Request { route: Route::Matched("DELETE /banks".into()), ..by_new() };
     for refused in [elsewhere, closed] {
-        assert!(matches!(scene.guard.authorize(refused).await, Decision::Deny(_)));
+        assert!(matches!(scene.guard.authorize(refused).await, Decision::Deny { .. }));
     }
     assert_eq!(writes(scene.asked()), 0, "nor does a call that is refused");
     for _ in 0..3 {

@@ -11,7 +11,7 @@ use domain::{
 };
 use jwt::Claims;
 
-use super::played::Scene;
+use super::fake_aws::Scene;
 use crate::testing::{
     person::{KEY, MADE, SECRET, USER, minted, secret},
     world::{KmsKey, NOW, SANDBOX, World, claims, later},
@@ -56,7 +56,7 @@ async fn a_token_that_does_not_work_is_told_with_the_reason() {
     for (effect, reason, ended) in
         [(Effect::Suspend { version: 3 }, "key_suspended", false), (Effect::Revoke, "key_revoked", true)]
     {
-        scene.announce(effect, Subject::Key(claims().client_id.to_string()));
+        scene.publish(effect, Subject::Key(claims().client_id.to_string()));
         scene.advance(1_001);
         let found = scene.inspect(&token).await.unwrap();
         assert_eq!((found.inactive, found.ended), (Some(reason), ended), "what is stopped may work again");
@@ -75,7 +75,7 @@ async fn a_personal_key_is_told_as_it_is_now() {
     let grace = Rotation::Keep(Grace::FromFirstUse(Duration::from_mins(1)));
     scene.person(|person| person.key = person.key.clone().rotate(new, grace, NOW).unwrap().key);
     scene.set(|held| held.secrets = vec![(SECRET, 1), (new, 2)]);
-    let by_new = minted(domain::kind::Kind::Sandbox, 2).expose().to_string();
+    let by_new = minted(domain::key_mode::KeyMode::Sandbox, 2).expose().to_string();
     scene.asked();
     assert_eq!(scene.inspect(&by_new).await.unwrap().issued_at, NOW, "when this secret was made");
     assert_eq!(scene.asked(), ["GetItem key", "BatchGetItem secrets", "BatchGetItem"], "being asked about is no use");

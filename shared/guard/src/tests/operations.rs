@@ -13,7 +13,7 @@ use crate::testing::{
     world::{SANDBOX, World, claims, request},
 };
 use crate::{
-    decision::{Cause, Decision},
+    decision::{Decision, DenyReason},
     request::{Request, Route},
     routes::Routes,
 };
@@ -24,9 +24,9 @@ fn world() -> World {
     world
 }
 
-fn denied(world: &World, credential: &str, route: &str) -> Option<Cause> {
+fn denied(world: &World, credential: &str, route: &str) -> Option<DenyReason> {
     match world.decide(&Request { route: Route::Matched(route.into()), ..request(credential) }) {
-        Decision::Deny(denial) => Some(denial.cause),
+        Decision::Deny { reason, .. } => Some(reason),
         Decision::Allow(_) => None,
         other => panic!("{other:?}"),
     }
@@ -77,7 +77,7 @@ fn every_route_is_open_to_the_roles_of_the_contract_and_closed_to_the_others() {
     for (route, open_to) in OPEN_TO {
         for (role, letter) in Role::ALL.into_iter().zip("vdaosSO".chars()) {
             let world = World { person: Ok(Person::of(role)), ..world() };
-            let expected = if open_to.contains(letter) { None } else { Some(Cause::Forbidden) };
+            let expected = if open_to.contains(letter) { None } else { Some(DenyReason::Forbidden) };
             assert_eq!(denied(&world, &secret(), route), expected, "{role} {route}");
         }
     }
@@ -86,7 +86,7 @@ fn every_route_is_open_to_the_roles_of_the_contract_and_closed_to_the_others() {
     assert_eq!(people.count(), OPEN_TO.len(), "every route that some person may call is listed above");
     for role in Role::ALL {
         let world = World { person: Ok(Person::of(role)), ..world() };
-        assert_eq!(denied(&world, &secret(), "POST /api/customer_tokens"), Some(Cause::Forbidden), "{role}: for machines");
+        assert_eq!(denied(&world, &secret(), "POST /api/customer_tokens"), Some(DenyReason::Forbidden), "{role}: for machines");
     }
 }
 
@@ -96,7 +96,7 @@ fn a_person_whose_scopes_are_narrowed_keeps_what_is_of_own_keys_and_loses_the_re
     admin.user().allowed_scopes = Some("trades:read".parse().unwrap());
     let world = World { person: Ok(admin), ..world() };
     for route in ["POST /api/banks", "GET /api/banks", "POST /api/users"] {
-        assert_eq!(denied(&world, &secret(), route), Some(Cause::InsufficientScope), "{route}");
+        assert_eq!(denied(&world, &secret(), route), Some(DenyReason::InsufficientScope), "{route}");
     }
     for route in ["POST /api/keys", "POST /api/keys/{client_id}/rotate", "POST /api/keys/{client_id}/revoke"] {
         assert_eq!(denied(&world, &secret(), route), None, "{route}: own personal keys need no scope");
@@ -112,16 +112,16 @@ fn cyb_11_a_machine_needs_one_of_the_scopes_and_what_only_people_do_is_closed_to
     for rule in operation::rules().iter().filter(|rule| !rule.method.is_empty()) {
         let route = format!("{} {}", rule.method, rule.path);
         let Scopes::AnyOf(any_of) = &rule.scopes else {
-            assert_eq!(denied(&world, &token("banks:read"), &route), Some(Cause::Forbidden), "{route}");
+            assert_eq!(denied(&world, &token("banks:read"), &route), Some(DenyReason::Forbidden), "{route}");
             continue;
         };
         // LEAK-11: whether it is its own key that a credential rotates is for the function to say.
         let itself = matches!(rule.operation, Operation::RotateKey | Operation::FinishRotation);
         for scope in everything.iter().map(domain::scope::Scope::as_str) {
-            let expected = (!itself && !any_of.contains(&scope)).then_some(Cause::InsufficientScope);
+            let expected = (!itself && !any_of.contains(&scope)).then_some(DenyReason::InsufficientScope);
             assert_eq!(denied(&world, &token(scope), &route), expected, "{scope} {route}");
         }
-        assert_eq!(denied(&world, &token(""), &route), (!itself).then_some(Cause::InsufficientScope), "{route}");
+        assert_eq!(denied(&world, &token(""), &route), (!itself).then_some(DenyReason::InsufficientScope), "{route}");
     }
     for people in [Operation::CreateOrganization, Operation::DecideKyb, Operation::ChangePlan, Operation::RevokeIncident] {
         assert_eq!(people.rule().scopes, Scopes::People);
@@ -135,7 +135,7 @@ fn what_is_no_operation_is_closed_to_everybody() {
         ["$default", "$connect", "GET /", " ", "", "GET /api/audit_events", "PUT /api/banks", "ANY /api/banks", "GET /api/banks/"]
     {
         for credential in [&token, &secret()] {
-            assert_eq!(denied(&world(), credential, route), Some(Cause::Forbidden), "{route}");
+            assert_eq!(denied(&world(), credential, route), Some(DenyReason::Forbidden), "{route}");
         }
     }
 }

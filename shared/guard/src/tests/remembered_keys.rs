@@ -2,7 +2,7 @@
 
 use domain::{
     feed::{Cohort, Effect, Entry, Exchange, Feed, Subject},
-    kind::Kind,
+    key_mode::KeyMode,
     time::Timestamp,
 };
 
@@ -29,7 +29,7 @@ fn touching() -> Vec<Subject> {
         Subject::User(USER.to_string()),
         organization(Cohort::default()),
         organization(Cohort { owner: Some(USER), ..Cohort::default() }),
-        organization(Cohort { environment: Some(Kind::Sandbox), ..Cohort::default() }),
+        organization(Cohort { environment: Some(KeyMode::Sandbox), ..Cohort::default() }),
         organization(Cohort { created_from: Some(MADE), created_until: Some(next), ..Cohort::default() }),
     ]
 }
@@ -44,7 +44,7 @@ fn elsewhere() -> Vec<Subject> {
         Subject::Owner(USER.to_string()),
         Subject::Organization { guid: "05".repeat(16), cohort: Cohort::default() },
         organization(Cohort { owner: Some(ORGANIZATION), ..Cohort::default() }),
-        organization(Cohort { environment: Some(Kind::Live), ..Cohort::default() }),
+        organization(Cohort { environment: Some(KeyMode::Live), ..Cohort::default() }),
         organization(Cohort { created_from: Some(next), ..Cohort::default() }),
         organization(Cohort { created_until: Some(MADE), ..Cohort::default() }),
     ]

@@ -11,12 +11,12 @@ use domain::{
     allowlist::Allowlist,
     ids::{ClientId, Guid, SecretId},
     key::Owner,
-    kind::Kind,
+    key_mode::KeyMode,
     time::Timestamp,
 };
 use serde_json::{Value, json};
 
-use crate::{Claims, Jwk, Verifier, finish, unsigned};
+use crate::{Claims, Jwk, Verifier, assemble, unsigned};
 
 /// A KMS key: it signs in DER and shows its public half as `SubjectPublicKeyInfo`.
 pub(super) struct KmsKey(EcdsaKeyPair);
@@ -42,7 +42,7 @@ impl KmsKey {
         #[expect(clippy::disallowed_methods, reason = "a signature's nonce, in a test")]
         let random = SystemRandom::new();
         let der = self.0.sign(&random, unsigned.as_bytes()).unwrap();
-        finish(unsigned, der.as_ref()).unwrap()
+        assemble(unsigned, der.as_ref()).unwrap()
     }
 
     pub(super) fn token(&self, claims: &Claims) -> String {
@@ -59,7 +59,7 @@ impl KmsKey {
 pub(super) static SANDBOX: LazyLock<KmsKey> = LazyLock::new(KmsKey::new);
 pub(super) static LIVE: LazyLock<KmsKey> = LazyLock::new(KmsKey::new);
 pub(super) static VERIFIER: LazyLock<Verifier> =
-    LazyLock::new(|| Verifier::new([(Kind::Sandbox, SANDBOX.jwk()), (Kind::Live, LIVE.jwk())]).unwrap());
+    LazyLock::new(|| Verifier::new([(KeyMode::Sandbox, SANDBOX.jwk()), (KeyMode::Live, LIVE.jwk())]).unwrap());
 
 pub(super) const NOW: Timestamp = Timestamp::from_seconds(1_900_000_000);
 
@@ -74,7 +74,7 @@ pub(super) fn claims() -> Claims {
         owner: Owner::Bank(Guid::from_bytes([5; 16])),
         customer: None,
         parent: None,
-        env: Kind::Sandbox,
+        env: KeyMode::Sandbox,
         key_created: Timestamp::from_millis(1_700_000_000_123),
         scope: "banks:read accounts:write".parse().unwrap(),
         ip_allowlist: Allowlist::parse(&["8.8.8.0/24"]).unwrap(),

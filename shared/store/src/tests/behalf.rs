@@ -1,4 +1,4 @@
-//! What a caller confers does not outlive the moment at which the caller was stopped.
+//! What a caller delegates does not outlive the moment at which the caller was stopped.
 
 use std::{
     sync::atomic::{AtomicI64, Ordering},
@@ -10,7 +10,7 @@ use domain::{
     feed::Cohort,
     gate::{Kyb, NextPlan, OrganizationGate, Plan},
     key::{Key, Owner},
-    kind::Kind,
+    key_mode::KeyMode,
     role::Role,
     user::{User, UserState},
 };
@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 
 use super::{
     Item, Scene, at,
+    fixtures::{ORGANIZATION, bank, key_of, operator},
     table::{Table, stage, stage_with},
-    things::{ORGANIZATION, bank, key_of, operator},
 };
 use crate::{Behalf, StoreError};
 
@@ -54,7 +54,7 @@ async fn a_caller_that_was_stopped_changes_nothing() {
         let (scene, table) = stage();
         let behalf = scene.with_person().await;
         // Another owner, since the last one stays.
-        store(&scene).create_user(&super::things::user(2, Role::Owner), None, &operator()).await.unwrap();
+        store(&scene).create_user(&super::fixtures::user(2, Role::Owner), None, &operator()).await.unwrap();
         let user = behalf.user.clone().unwrap();
         let starter = |at| {
             move |gate: &OrganizationGate| {
@@ -103,9 +103,9 @@ async fn a_plan_whose_end_is_to_come_stops_nobody_yet() {
 #[tokio::test]
 async fn arz_3_a_live_machine_needs_kyb_and_a_sandbox_one_does_not() {
     for (kind, kyb, expected) in [
-        (Kind::Sandbox, Kyb::Pending, Ok(())),
-        (Kind::Live, Kyb::Pending, Err(StoreError::CallerStopped)),
-        (Kind::Live, Kyb::Approved, Ok(())),
+        (KeyMode::Sandbox, Kyb::Pending, Ok(())),
+        (KeyMode::Live, Kyb::Pending, Err(StoreError::CallerStopped)),
+        (KeyMode::Live, Kyb::Approved, Ok(())),
     ] {
         let (scene, _) = stage();
         let key = key_of(8, Owner::Organization(ORGANIZATION), kind);

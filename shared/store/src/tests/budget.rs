@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use domain::{
     audit::{Action, Actor, Origin},
-    error::{Error, Kind as ErrorKind},
+    error::{Error, Kind},
     feed::Cohort,
     gate::{Kyb, OrganizationGate, Plan},
     ids::Guid,
     key::{Edit, Grace, Key, Owner, Rotation},
-    kind::Kind,
+    key_mode::KeyMode,
     role::Role,
     user::{User, UserState},
 };
@@ -17,8 +17,8 @@ use serde_json::json;
 
 use super::{
     Scene, Sent, at,
+    fixtures::{ORGANIZATION, key, key_of, operator, secret, user},
     table::{Table, stage, stage_with},
-    things::{ORGANIZATION, key, key_of, operator, secret, user},
 };
 use crate::{Behalf, Store, StoreError, budget::ENTRIES_A_MINUTE};
 
@@ -71,15 +71,15 @@ async fn the_121st_entry_of_a_minute_is_refused_and_nothing_else_written() {
 
     assert_eq!(revoke_token(&scene.store, ORGANIZATION, 2).await, Err(StoreError::BudgetSpent { retry_after: 60 }));
     let refused = scene.store.change_key(client_id, &machine(), end(1)).await.unwrap_err();
-    assert_eq!((refused.kind, refused.retry_after), (ErrorKind::RateLimited, Some(60)));
+    assert_eq!((refused.kind, refused.retry_after), (Kind::RateLimited, Some(60)));
     for rotation in [Rotation::Replace, Rotation::Keep(Grace::Open), Rotation::Keep(Grace::FromNow(Duration::ZERO))] {
         let rotate = |key: Key| key.rotate(secret(2).id, rotation, at(Duration::ZERO));
         let refused = scene.store.rotate_key(client_id, &secret(2), &machine(), rotate).await.unwrap_err();
-        assert_eq!(refused.kind, ErrorKind::RateLimited, "{rotation:?}");
+        assert_eq!(refused.kind, Kind::RateLimited, "{rotation:?}");
     }
     let narrow = |user: User| Ok(User { role: Role::Viewer, version: user.version + 1, ..user });
     let refused = scene.store.change_user(Guid::from_bytes([1; 16]), Action::UserUpdate, &machine(), narrow).await;
-    assert_eq!(refused.unwrap_err().kind, ErrorKind::RateLimited);
+    assert_eq!(refused.unwrap_err().kind, Kind::RateLimited);
     assert!(scene.transactions().is_empty());
     assert_eq!((written(&table), table.feed().len(), table.audit().len()), before);
 
@@ -104,7 +104,7 @@ async fn whoever_stops_somebody_is_never_held_up() {
     store.switch_key(client_id, Action::KeyDeactivate, &machine(), deactivate).await.unwrap();
     let restore = |key: Key| key.restore(at(Duration::ZERO));
     let refused = store.switch_key(client_id, Action::KeyRestore, &machine(), restore).await.unwrap_err();
-    assert_eq!(refused.kind, ErrorKind::RateLimited);
+    assert_eq!(refused.kind, Kind::RateLimited);
     store.revoke_key(&key(), &machine()).await.unwrap();
     let disable = |user: User| Ok(User { state: UserState::Disabled, version: user.version + 1, ..user });
     store.change_user(Guid::from_bytes([1; 16]), Action::UserDisable, &machine(), disable).await.unwrap();
@@ -129,7 +129,7 @@ async fn finishing_a_rotation_in_a_while_is_counted_and_at_once_is_not() {
         let grace = Duration::from_mins(minutes);
         store.finish_rotation(client_id, &machine(), |key| key.finish_rotation(grace, at(Duration::ZERO))).await
     };
-    assert_eq!(finish(2).await.unwrap_err().kind, ErrorKind::RateLimited);
+    assert_eq!(finish(2).await.unwrap_err().kind, Kind::RateLimited);
     scene.wait(Duration::from_mins(1));
     let entries = table.feed().len();
     finish(2).await.unwrap();
@@ -155,8 +155,8 @@ async fn nobody_else_is_held_up() {
     let (scene, table) = stage();
     let behalf = scene.with_person().await;
     spend(&scene, ENTRIES_A_MINUTE).await;
-    scene.store.create_organization(&super::things::organization(Guid::PLATFORM), None, &operator()).await.unwrap();
-    let staff = Key { organization: Guid::PLATFORM, ..key_of(5, Owner::Organization(Guid::PLATFORM), Kind::Sandbox) };
+    scene.store.create_organization(&super::fixtures::organization(Guid::PLATFORM), None, &operator()).await.unwrap();
+    let staff = Key { organization: Guid::PLATFORM, ..key_of(5, Owner::Organization(Guid::PLATFORM), KeyMode::Sandbox) };
     scene.store.create_key(&staff, &secret(1), None, &operator()).await.unwrap();
     let store = scene.store.on_behalf_of(&Behalf { secret: staff.secrets.current.id, key: staff, user: None });
     store.change_key(behalf.key.client_id, &machine(), end(1)).await.unwrap();

@@ -6,20 +6,20 @@ use std::{
 };
 
 use domain::{
-    error::{Error, Kind as ErrorKind},
+    error::{Error, Kind},
     feed::Cohort,
     gate::{Kyb, NextPlan, OrganizationGate, Plan},
     ids::Guid,
     key::{Effective, Owner},
-    kind::Kind,
+    key_mode::KeyMode,
     role::Role,
 };
 use serde_json::json;
 
 use super::{
     Scene, at,
+    fixtures::{ORGANIZATION, key, key_of, operator, user},
     table::{stage, stage_with},
-    things::{ORGANIZATION, key, key_of, operator, user},
 };
 use crate::StoreError;
 
@@ -43,7 +43,7 @@ async fn the_gates_of_a_personal_key_are_one_batch_and_those_of_a_machine_one_it
     assert_eq!(scene.store.gates(&key()).await.unwrap().user, None);
     let sent: Vec<_> = scene.sent.lock().unwrap().iter().map(|sent| sent.operation.clone()).collect();
     assert_eq!(sent, ["BatchGetItem", "GetItem"]);
-    let orphan = key_of(8, Owner::User(Guid::from_bytes([99; 16])), Kind::Live);
+    let orphan = key_of(8, Owner::User(Guid::from_bytes([99; 16])), KeyMode::Live);
     assert_eq!(scene.store.gates(&orphan).await.unwrap().user, None, "nobody to act for");
 }
 
@@ -78,10 +78,10 @@ async fn cbm_2_a_plan_asks_readers_for_another_look_and_a_repetition_for_nothing
     let notice = NextPlan { plan: Plan::Starter, at: at(Duration::from_hours(1)) };
     store.set_plan(ORGANIZATION, &operator(), to(Plan::Pro, Some(notice))).await.unwrap();
     assert_eq!(store.organization(ORGANIZATION).await.unwrap().unwrap().gate.next_plan, Some(notice));
-    let refused = |_: &OrganizationGate| Err(Error::new(ErrorKind::Forbidden, "no"));
-    assert_eq!(store.set_plan(ORGANIZATION, &operator(), refused).await.unwrap_err().kind, ErrorKind::Forbidden);
+    let refused = |_: &OrganizationGate| Err(Error::new(Kind::Forbidden, "no"));
+    assert_eq!(store.set_plan(ORGANIZATION, &operator(), refused).await.unwrap_err().kind, Kind::Forbidden);
     let nowhere = store.set_plan(Guid::PLATFORM, &operator(), to(Plan::Pro, None)).await.unwrap_err();
-    assert_eq!(nowhere.kind, ErrorKind::NotFound);
+    assert_eq!(nowhere.kind, Kind::NotFound);
     assert_eq!(table.feed().len(), 2);
 }
 
@@ -120,7 +120,7 @@ async fn leak_8_a_cohort_is_one_entry_and_one_write_and_revokes_for_good() {
     assert_eq!(table.audit().last().unwrap()["action"], "incident.revoke");
 
     revoke(&scene, everything).await.unwrap();
-    let within = Cohort { environment: Some(Kind::Live), ..everything };
+    let within = Cohort { environment: Some(KeyMode::Live), ..everything };
     revoke(&scene, within).await.unwrap();
     assert!(scene.transactions().is_empty(), "it is revoked, and every reader knows");
 }
@@ -147,7 +147,7 @@ async fn leak_8_a_gate_that_is_full_merges_or_says_so() {
     let full = revoke(&scene, cohort(5000, 5001)).await;
     assert_eq!(full, Err(StoreError::CohortsFull));
     let told = Error::from(StoreError::CohortsFull);
-    assert!(told.kind == ErrorKind::LimitReached && told.message.contains("revocations"), "{told}");
+    assert!(told.kind == Kind::LimitReached && told.message.contains("revocations"), "{told}");
     assert!(table.item("G#", "GATE").to_string().len() < 40_000);
     let revocations = async || scene.store.organization(ORGANIZATION).await.unwrap().unwrap().gate.revocations;
     let whole = |until| Cohort { created_from: None, ..cohort(0, until) };
@@ -163,12 +163,12 @@ async fn organizations_are_listed_for_staff_in_order_of_creation() {
     let made: Vec<_> = [Guid::PLATFORM, ORGANIZATION, Guid::from_bytes([3; 16])].to_vec();
     for (number, guid) in made.iter().enumerate() {
         let created_at = at(Duration::from_secs(number as u64));
-        let organization = domain::organization::Organization { created_at, ..super::things::organization(*guid) };
+        let organization = domain::organization::Organization { created_at, ..super::fixtures::organization(*guid) };
         scene.store.create_organization(&organization, None, &operator()).await.unwrap();
     }
     assert_eq!(scene.store.organization_rows().await.unwrap(), made);
     let found = scene.store.organizations([made[2], Guid::from_bytes([99; 16]), made[0], made[2]]).await.unwrap();
-    assert_eq!(found.iter().map(|standing| standing.organization.guid).collect::<Vec<_>>(), [made[2], made[0], made[2]]);
+    assert_eq!(found.iter().map(|snapshot| snapshot.organization.guid).collect::<Vec<_>>(), [made[2], made[0], made[2]]);
     // The platform's people are listed apart from its tenants.
     let staff = domain::user::User { organization: Guid::PLATFORM, ..user(1, Role::Security) };
     scene.store.create_user(&staff, None, &operator()).await.unwrap();

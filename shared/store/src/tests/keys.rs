@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use domain::{
     allowlist::Allowlist,
-    error::{Error, Kind as ErrorKind},
+    error::{Error, Kind},
     key::{Edit, Key, Owner},
-    kind::Kind,
+    key_mode::KeyMode,
     organization::Name,
     webhook_url::WebhookUrl,
 };
@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use super::{
     Scene, at,
+    fixtures::{ORGANIZATION, key, key_of, operator, secret},
     table::stage,
-    things::{ORGANIZATION, key, key_of, operator, secret},
 };
 use crate::KeyRow;
 
@@ -49,7 +49,7 @@ async fn arz_4_another_end_is_told_and_the_same_end_is_not() {
 #[tokio::test]
 async fn cyb_6_a_list_is_told_of_personal_keys_alone() {
     let (scene, table) = stage();
-    let personal = key_of(8, Owner::User(ORGANIZATION), Kind::Sandbox);
+    let personal = key_of(8, Owner::User(ORGANIZATION), KeyMode::Sandbox);
     scene.with_key(&key()).await;
     scene.store.create_key(&personal, &secret(1), None, &operator()).await.unwrap();
     edit(&scene, &key(), list()).await.unwrap();
@@ -90,5 +90,5 @@ async fn the_list_tells_when_a_key_was_made_and_whether_it_was_revoked() {
     assert_eq!(scene.store.key_rows(ORGANIZATION).await.unwrap(), [row(false)]);
     scene.store.revoke_key(&key(), &operator()).await.unwrap();
     assert_eq!(scene.store.key_rows(ORGANIZATION).await.unwrap(), [row(true)]);
-    assert_eq!(edit(&scene, &key(), list()).await.unwrap_err().kind, ErrorKind::Conflict);
+    assert_eq!(edit(&scene, &key(), list()).await.unwrap_err().kind, Kind::Conflict);
 }

@@ -27,13 +27,13 @@ use crate::{Store, Tables};
 
 mod behalf;
 mod budget;
+mod fixtures;
 mod gates;
+mod idempotency;
 mod keys;
-mod once;
+mod outbox;
 mod rotation;
 mod table;
-mod things;
-mod unannounced;
 mod users;
 mod wire;
 
@@ -53,15 +53,15 @@ struct Scene {
 
 /// A connector that reaches nothing.
 #[derive(Clone)]
-struct Played(Arc<dyn Fn(HttpRequest) -> HttpResponse + Send + Sync>);
+struct FakeAws(Arc<dyn Fn(HttpRequest) -> HttpResponse + Send + Sync>);
 
-impl std::fmt::Debug for Played {
+impl std::fmt::Debug for FakeAws {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Played")
+        f.write_str("FakeAws")
     }
 }
 
-impl HttpConnector for Played {
+impl HttpConnector for FakeAws {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         HttpConnectorFuture::ready(Ok((self.0)(request)))
     }
@@ -96,7 +96,7 @@ fn scene(date_ahead: i64, play: impl Fn(&Sent, &AtomicI64) -> Answer + Send + Sy
         response.headers_mut().insert("date", date);
         response
     };
-    let connector = SharedHttpConnector::new(Played(Arc::new(respond)));
+    let connector = SharedHttpConnector::new(FakeAws(Arc::new(respond)));
     let client = http_client_fn(move |_, _| connector.clone());
     let aws = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -145,10 +145,10 @@ impl Sent {
         let admitted = ["BatchGetItem", "GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"];
         assert!(admitted.contains(&&*self.operation), "{self:?}");
         let places: Vec<_> = self.items().iter().map(Item::place).collect();
-        let mut once = places.clone();
-        once.sort();
-        once.dedup();
-        assert_eq!(once.len(), places.len(), "{places:?}");
+        let mut distinct = places.clone();
+        distinct.sort();
+        distinct.dedup();
+        assert_eq!(distinct.len(), places.len(), "{places:?}");
         assert!(self.items().iter().all(|item| item.verb != "Delete"), "{self:?}");
     }
 

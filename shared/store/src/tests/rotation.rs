@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use domain::{
     audit::Action,
-    error::{Error, Kind as ErrorKind},
+    error::{Error, Kind},
     key::{Grace, Key, Rotation},
 };
 use serde_json::{Value, json};
 
 use super::{
     Scene, at,
+    fixtures::{key, operator, secret, secret_id},
     table::{Table, stage, stage_with},
-    things::{key, operator, secret, secret_id},
 };
 
 const DAY: Duration = Duration::from_hours(24);
@@ -81,7 +81,7 @@ async fn arz_5_an_open_end_says_nothing_until_the_rotation_is_finished() {
     rotate(&scene, 2, Rotation::Keep(Grace::Open)).await.unwrap();
     assert_eq!(secrets(&table), [("01".into(), None), ("02".into(), None)]);
     assert!(table.feed().is_empty());
-    assert_eq!(rotate(&scene, 3, Rotation::Keep(Grace::Open)).await.unwrap_err().kind, ErrorKind::Conflict);
+    assert_eq!(rotate(&scene, 3, Rotation::Keep(Grace::Open)).await.unwrap_err().kind, Kind::Conflict);
     let finished = finish(&scene).await.unwrap();
     assert_eq!((finished.secrets.previous, finished.version), (None, 2));
     assert_eq!(secrets(&table), [("01".into(), Some(at(Duration::ZERO).seconds() + 1)), ("02".into(), None)]);
@@ -134,7 +134,7 @@ async fn a_rotation_that_meets_a_revoke_leaves_nothing() {
     });
     scene.with_key(&key()).await;
     let refused = rotate(&scene, 2, Rotation::Keep(Grace::DEFAULT)).await.unwrap_err();
-    assert_eq!(refused.kind, ErrorKind::Conflict, "decided anew, on the key as it is: {refused}");
+    assert_eq!(refused.kind, Kind::Conflict, "decided anew, on the key as it is: {refused}");
     assert_eq!(secrets(&table), [("01".into(), None)]);
     assert!(table.feed().is_empty());
 }

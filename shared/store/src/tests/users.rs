@@ -12,8 +12,8 @@ use serde_json::json;
 
 use super::{
     Scene,
+    fixtures::{ORGANIZATION, idempotency, key_of, operator, secret, user},
     table::{Table, stage, stage_with},
-    things::{ORGANIZATION, key_of, once, operator, secret, user},
 };
 use crate::{StoreError, UserRow};
 
@@ -158,20 +158,20 @@ async fn a_user_that_changed_in_between_is_decided_anew() {
 async fn a_secret_for_somebody_else_holds_only_while_its_user_is_as_it_was_read() {
     let (scene, table) = stage();
     let stale = user(1, Role::Viewer);
-    let of_user = |byte| key_of(byte, Owner::User(stale.guid), domain::kind::Kind::Sandbox);
+    let of_user = |byte| key_of(byte, Owner::User(stale.guid), domain::key_mode::KeyMode::Sandbox);
     scene.store.create_user(&stale, None, &operator()).await.unwrap();
     scene.store.create_key_for(&stale, &of_user(7), &secret(1), None, &operator()).await.unwrap();
     assert_eq!(table.item("U#", "USER")["version"], 1);
     let refused = scene.store.create_key_for(&stale, &of_user(8), &secret(1), None, &operator()).await;
     assert_eq!(refused, Err(StoreError::CallerChanged));
-    let once = once("somebody", "one");
+    let idempotency = idempotency("somebody", "one");
     scene
         .store
-        .create_key_for(&User { version: 1, ..stale.clone() }, &of_user(8), &secret(1), Some(&once), &operator())
+        .create_key_for(&User { version: 1, ..stale.clone() }, &of_user(8), &secret(1), Some(&idempotency), &operator())
         .await
         .unwrap();
-    let again = scene.store.create_key_for(&stale, &of_user(9), &secret(1), Some(&once), &operator()).await;
-    assert_eq!(again, Err(StoreError::Repeated), "whatever else has changed");
+    let again = scene.store.create_key_for(&stale, &of_user(9), &secret(1), Some(&idempotency), &operator()).await;
+    assert_eq!(again, Err(StoreError::Replayed), "whatever else has changed");
     let id = of_user(7).client_id;
     let rotate = |key: Key| key.rotate(secret(2).id, Rotation::Replace, scene.now());
     drop(scene.transactions());

@@ -5,12 +5,13 @@ use std::{
     time::Duration,
 };
 
-use domain::{ids::ClientId, key::Owner, kind::Kind, time::Timestamp};
+use domain::{ids::ClientId, key::Owner, key_mode::KeyMode, time::Timestamp};
 use serde_json::json;
 
 use super::{
-    START, Sent, cancelled, scene,
-    things::{ORGANIZATION, key, key_of, once, operator, secret, secret_id},
+    START, Sent, cancelled,
+    fixtures::{ORGANIZATION, idempotency, key, key_of, operator, secret, secret_id},
+    scene,
 };
 use crate::StoreError;
 
@@ -28,7 +29,7 @@ async fn every_read_is_strongly_consistent() {
     drop(store.key(client_id).await);
     drop(store.key_with_secrets(client_id).await);
     drop(store.gates(&key()).await);
-    drop(store.gates(&key_of(8, Owner::User(guid), Kind::Live)).await);
+    drop(store.gates(&key_of(8, Owner::User(guid), KeyMode::Live)).await);
     drop(store.organization(guid).await);
     drop(store.organization_rows().await);
     drop(store.bank(guid).await);
@@ -38,9 +39,9 @@ async fn every_read_is_strongly_consistent() {
     drop(store.key_rows(guid).await);
     drop(store.bank_rows(guid).await);
     drop(store.keys([client_id]).await);
-    drop(store.repeated(&once("a", "b")).await);
-    drop(store.signing_keys(Kind::Live).await);
-    drop(store.signer(Kind::Live).await);
+    drop(store.replayed(&idempotency("a", "b")).await);
+    drop(store.signing_keys(KeyMode::Live).await);
+    drop(store.signer(KeyMode::Live).await);
     drop(store.audit_chain(guid).await);
     drop(store.read_feed(Timestamp::from_millis(START), Duration::from_secs(1)).await);
     drop(store.start_grace(client_id, secret_id(1)).await);

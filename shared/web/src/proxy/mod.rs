@@ -2,7 +2,7 @@
 //! caller's stands in a header that the proxy writes. A header proves nothing by itself, so the proxy proves itself by another
 //! one, whose value only it and we know (docs/requirements.md, Source IP).
 //!
-//! What is judged is the event, before anybody reads it: its `sourceIp` is replaced by the judged address, and both headers are
+//! The event is resolved before anybody reads it: its `sourceIp` is replaced by the resolved address, and both headers are
 //! taken out. Whoever reads the event afterwards has one address to go by, and no proof to leak.
 //!
 //! | the proof's header | address |
@@ -25,7 +25,7 @@ use http::HeaderName;
 use serde_json::Value;
 
 use credentials::proofs::{ProofSource, Proven, SECRET};
-use runtime::{Edge, Env, SettingError};
+use runtime::{Ambient, Env, SettingError};
 
 use self::event::Sent;
 
@@ -48,7 +48,7 @@ const RESERVED: [&str; 10] = [
 
 /// How the address of a request came about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Judged {
+pub enum SourceIpTrust {
     /// It is the gateway's own word.
     #[default]
     Direct,
@@ -74,7 +74,7 @@ impl TrustedProxy {
     ///
     /// # Errors
     /// When some of them are set and others are not, or one is wrong; by name.
-    pub fn read(env: &Env, edge: &Edge) -> Result<Option<Self>, SettingError> {
+    pub fn read(env: &Env, ambient: &Ambient) -> Result<Option<Self>, SettingError> {
         let names = [ADDRESS_HEADER, PROOF_HEADER, SECRET];
         let Some(set) = names.iter().find(|name| env.optional(name).is_some()) else { return Ok(None) };
         let value = |name| {
@@ -88,7 +88,7 @@ impl TrustedProxy {
         if !(secret.starts_with("arn:") && secret.contains(":secretsmanager:")) {
             return Err(SettingError::new(SECRET, "is not the ARN of a Secrets Manager secret"));
         }
-        Ok(Some(Self { address_header, proof_header, proofs: ProofSource::new(edge, secret) }))
+        Ok(Some(Self { address_header, proof_header, proofs: ProofSource::new(ambient, secret) }))
     }
 
     /// Reads the proofs ahead of the first call. What cannot be read is asked for again by the calls that need it.
@@ -96,20 +96,20 @@ impl TrustedProxy {
         self.proofs.warm().await;
     }
 
-    /// Judges where the request of an API Gateway event comes from, of whichever shape; afterwards its `sourceIp` is that address,
-    /// or null when it is unknown, and neither of the proxy's headers is in it.
-    pub async fn settle(&self, event: &mut Value) -> Judged {
-        let (judged, address) = self.judge(event).await;
-        if judged != Judged::Direct {
+    /// Resolves where the request of an API Gateway event comes from, of whichever shape; afterwards its `sourceIp` is that
+    /// address, or null when it is unknown, and neither of the proxy's headers is in it.
+    pub async fn resolve_source_ip(&self, event: &mut Value) -> SourceIpTrust {
+        let (source_ip_trust, address) = self.evaluate(event).await;
+        if source_ip_trust != SourceIpTrust::Direct {
             event::set_source_ip(event, address);
         }
         event::remove(event, &[self.address_header.as_str(), self.proof_header.as_str()]);
-        judged
+        source_ip_trust
     }
 
-    async fn judge(&self, event: &Value) -> (Judged, Option<IpAddr>) {
+    async fn evaluate(&self, event: &Value) -> (SourceIpTrust, Option<IpAddr>) {
         let proof = match event::sent(event, self.proof_header.as_str()) {
-            Sent::Absent => return (Judged::Direct, None),
+            Sent::Absent => return (SourceIpTrust::Direct, None),
             Sent::Ambiguous => return unproven(event, "proxy_proof_repeated"),
             Sent::Once(proof) => proof,
         };
@@ -118,7 +118,7 @@ impl TrustedProxy {
             Proven::No => return unproven(event, "proxy_proof_wrong"),
             Proven::Unread => {
                 refused(event, "proxy_proof_unread");
-                return (Judged::Undetermined, None);
+                return (SourceIpTrust::Undetermined, None);
             }
         }
         let address = match event::sent(event, self.address_header.as_str()) {
@@ -127,7 +127,7 @@ impl TrustedProxy {
             Sent::Once(text) => address::parse(text),
         };
         match address {
-            Some(address) => (Judged::Proxied, Some(address)),
+            Some(address) => (SourceIpTrust::Proxied, Some(address)),
             None => unproven(event, "proxy_address_malformed"),
         }
     }
@@ -145,9 +145,9 @@ fn header<'a>(
     Ok(header)
 }
 
-fn unproven(event: &Value, reason: &str) -> (Judged, Option<IpAddr>) {
+fn unproven(event: &Value, reason: &str) -> (SourceIpTrust, Option<IpAddr>) {
     refused(event, reason);
-    (Judged::Unproven, None)
+    (SourceIpTrust::Unproven, None)
 }
 
 /// One line, without what was sent: the peer and the request are enough to find who it was.

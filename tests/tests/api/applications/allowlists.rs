@@ -5,8 +5,8 @@ use tests::Platform;
 
 use super::Family;
 use crate::{
-    estate::{estate, without},
-    minted::seed_organization,
+    management_keys::seed_organization,
+    organization_snapshot::{organization_snapshot, without},
 };
 
 /// Every class of CYB-5 with the words that its refusal must have.
@@ -63,7 +63,7 @@ async fn cyb_5_422_names_entry_and_reason_and_changes_nothing() {
     for family in Family::both(&platform) {
         let key = family.create(&caller, json!({"name": "kept", "ip_allowlist": ["8.8.8.8"]})).await;
         let item = family.item(&key);
-        let before = estate(&platform, &caller, seed_organization(&platform)).await;
+        let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
         for (entry, words) in BAD_ENTRIES {
             let list = json!({"name": "changed", "ip_allowlist": ["1.1.1.1", entry]});
             for answer in [family.post(&caller, list.clone()).await, caller.patch(&item, &list).await] {
@@ -90,7 +90,7 @@ async fn cyb_5_422_names_entry_and_reason_and_changes_nothing() {
             }
         }
         assert_eq!(caller.get(&item).await.body, without(&key, &["secret"]));
-        assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+        assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
     }
 }
 
@@ -130,7 +130,7 @@ async fn cyb_11_403_for_a_list_wider_than_the_tokens_own() {
         let item = family.item(&key);
         let narrowed = bound.patch(&item, &json!({"ip_allowlist": ["8.8.8.8"]})).await;
         assert_eq!(narrowed.status, 200, "{narrowed:?}");
-        let before = estate(&platform, &free, seed_organization(&platform)).await;
+        let before = organization_snapshot(&platform, &free, seed_organization(&platform)).await;
         for list in [json!([]), json!(["8.8.8.0/23"]), json!(["9.9.9.9"]), json!(["8.8.8.8", "9.9.9.9"])] {
             let body = json!({"name": "wider", "ip_allowlist": list});
             for answer in [family.post(&bound, body.clone()).await, bound.patch(&item, &body).await] {
@@ -140,7 +140,7 @@ async fn cyb_11_403_for_a_list_wider_than_the_tokens_own() {
         }
         family.post(&bound, json!({"name": "wider"})).await.assert_error(403, "forbidden");
         family.post(&bound, json!({"name": "wider", "ip_allowlist": null})).await.assert_error(403, "forbidden");
-        assert_eq!(estate(&platform, &free, seed_organization(&platform)).await, before);
+        assert_eq!(organization_snapshot(&platform, &free, seed_organization(&platform)).await, before);
         assert_eq!(bound.patch(&item, &json!({"name": "renamed"})).await.status, 200, "a name widens nothing");
         // The token from before the edit carries no list.
         family.create(&free, json!({"name": "free"})).await;

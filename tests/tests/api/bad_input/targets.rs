@@ -6,8 +6,8 @@ use reqwest::Method;
 use tests::{Answer, Platform};
 
 use crate::{
-    estate::{COLLECTIONS, appearance, estate},
-    minted::seed_organization,
+    management_keys::seed_organization,
+    organization_snapshot::{COLLECTIONS, appearance, organization_snapshot},
     tenancy::Guarded,
 };
 
@@ -15,7 +15,7 @@ use crate::{
 async fn not_found_when_no_route_has_the_path() {
     let platform = Platform::start().await;
     let caller = platform.organization().await;
-    let before = estate(&platform, &caller, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
     let key = &platform.seed.bank.key.client_id;
     for path in [
         "/",
@@ -48,7 +48,7 @@ async fn not_found_when_no_route_has_the_path() {
     for method in ["TRACE", "PROPFIND", "X"] {
         Answer::of(caller.request(method.parse().unwrap(), "/api/banks")).await.assert_error(404, "not_found");
     }
-    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
 }
 
 /// On every path of the template every method that is not there is a 405 that names those that are.
@@ -56,7 +56,7 @@ async fn not_found_when_no_route_has_the_path() {
 async fn method_not_allowed_with_the_methods_that_are() {
     let platform = Platform::start().await;
     let caller = platform.organization().await;
-    let before = estate(&platform, &caller, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
     let mut paths: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for route in &platform.stack.services().description().api.routes {
         paths.entry(&route.path).or_default().push(&route.method);
@@ -90,7 +90,7 @@ async fn method_not_allowed_with_the_methods_that_are() {
             }
         }
     }
-    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
 }
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn unprocessable_when_a_query_parameter_is_unknown_repeated_or_out_of_rang
 async fn not_found_when_the_id_is_none() {
     let platform = Platform::start().await;
     let caller = platform.organization().await;
-    let before = estate(&platform, &caller, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
     let key = &platform.seed.bank.key.client_id;
     let (cut, longer, lossy) = (&key[1..], format!("{key}0"), format!("{key}%00"));
     let (upper, long) = (platform.seed.bank.guid.to_uppercase(), "x".repeat(4000));
@@ -204,7 +204,7 @@ async fn not_found_when_the_id_is_none() {
             assert_eq!(appearance(&answer), nothing, "{} {} {id:.80}", route.method, route.path);
         }
     }
-    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
 }
 
 /// A header that a gateway or function might stumble over.
@@ -212,7 +212,7 @@ async fn not_found_when_the_id_is_none() {
 async fn every_refusal_is_a_4xx_with_the_error_members_whatever_the_headers_say() {
     let platform = Platform::start().await;
     let caller = platform.organization().await;
-    let before = estate(&platform, &caller, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
     for (name, value) in [
         ("x-http-method-override", "DELETE"),
         ("x-http-method-override", "NONSENSE"),
@@ -237,5 +237,5 @@ async fn every_refusal_is_a_4xx_with_the_error_members_whatever_the_headers_say(
         let code = answer.body["message_code"].as_str().unwrap_or_default().to_owned();
         answer.assert_error(answer.status, &code);
     }
-    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
 }

@@ -2,15 +2,15 @@
 
 use domain::{
     ids::Guid,
-    kind::{BankEnvironment, Kind},
+    key_mode::{BankEnvironment, KeyMode},
     role::Role,
 };
 use serde_json::{Value, json};
 use tests::Platform;
 
 use crate::{
-    estate::{column, estate, text},
-    minted::seed_organization,
+    management_keys::seed_organization,
+    organization_snapshot::{column, organization_snapshot, text},
     people::{Person, events, post_once},
 };
 
@@ -20,14 +20,14 @@ const PATH: &str = "/api/banks";
 async fn cyb_1_owners_and_admins_make_banks_of_their_keys_kind_and_others_read() {
     let platform = Platform::start().await;
     let (owner, machine) = (platform.owner(), platform.organization().await);
-    let admin = Person::of(&platform, seed_organization(&platform), Role::Admin, Kind::Live).await.caller;
+    let admin = Person::of(&platform, seed_organization(&platform), Role::Admin, KeyMode::Live).await.caller;
     let sandbox = json!({"name": "Sandbox", "environment": "sandbox"});
     let production = json!({"name": "Production", "environment": "production"});
     let made = owner.post(PATH, &sandbox).await;
     assert_eq!(made.status, 201, "{made:?}");
     let live = admin.post(PATH, &production).await;
     assert_eq!(live.status, 201, "{live:?}");
-    let before = estate(&platform, &machine, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &machine, seed_organization(&platform)).await;
     owner.post(PATH, &production).await.assert_error(403, "forbidden");
     admin.post(PATH, &sandbox).await.assert_error(403, "forbidden");
     let path = format!("{PATH}/{}", text(&made.body, "guid"));
@@ -38,7 +38,7 @@ async fn cyb_1_owners_and_admins_make_banks_of_their_keys_kind_and_others_read()
         caller.get(&format!("{PATH}/{}", text(&live.body, "guid"))).await.assert_error(404, "not_found");
     }
     admin.patch(&path, &json!({"name": "n"})).await.assert_error(404, "not_found");
-    assert_eq!(estate(&platform, &machine, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &machine, seed_organization(&platform)).await, before);
     assert_eq!(owner.patch(&path, &json!({"name": "Renamed"})).await.body["name"], "Renamed");
     let by = events(&platform, seed_organization(&platform), "bank.update").await;
     assert_eq!(by.last().unwrap()["actor"]["guid"], platform.seed.users.owner.guid);
@@ -48,7 +48,7 @@ async fn cyb_1_owners_and_admins_make_banks_of_their_keys_kind_and_others_read()
 async fn leak_3_support_reads_banks_of_either_kind_of_the_customer_it_names() {
     let platform = Platform::start().await;
     let organization = seed_organization(&platform);
-    let (live, _) = platform.founder().bank(organization, "Live bank", BankEnvironment::Production).await.unwrap();
+    let (live, _) = platform.operator().bank(organization, "Live bank", BankEnvironment::Production).await.unwrap();
     let (neighbour, _, foreign, _) = platform.neighbour().await;
     let support = platform.support();
     let of = async |guid: Guid| support.get(&format!("{PATH}?organization_guid={guid}")).await;

@@ -67,7 +67,7 @@ impl Deployed {
             running.insert(function.clone(), Arc::new(process));
         }
         let functions = Arc::new(Processes { running, asked: Arc::default() });
-        let clock = services.edge().clock.clone();
+        let clock = services.ambient().clock.clone();
         let options = GatewayOptions::new(Arc::new(move || clock().millis()));
         let gateway = Gateway::new(services.description().clone(), functions.clone(), options).unwrap();
         tokio::spawn(gateway.serve(listener, std::future::pending()));
@@ -79,11 +79,11 @@ impl Deployed {
         Caller::new(reqwest::Client::new(), &self.base_url)
     }
 
-    pub(super) async fn bearer(&self, key: &operator::founder::Credentials) -> Caller {
+    pub(super) async fn bearer(&self, key: &operator::tenants::Credentials) -> Caller {
         self.anonymous().with_token(&self.token(key).await)
     }
 
-    pub(super) async fn token(&self, key: &operator::founder::Credentials) -> String {
+    pub(super) async fn token(&self, key: &operator::tenants::Credentials) -> String {
         let form = json!({"grant_type": "client_credentials", "client_id": key.client_id, "client_secret": key.client_secret});
         let answer = self.anonymous().from(ALLOWED).post("/oauth/token", &form).await;
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -116,7 +116,7 @@ async fn give_canary(services: &Services, seed: &Seed) {
     let secret = &services.description().functions["CanaryFunction"].environment["LATCHKEY_CANARY_SECRET"];
     let key = &seed.organization.key;
     let value = json!({"client_id": key.client_id, "client_secret": key.client_secret}).to_string();
-    let secrets = aws_sdk_secretsmanager::Client::new(&services.edge().aws);
+    let secrets = aws_sdk_secretsmanager::Client::new(&services.ambient().aws);
     secrets.put_secret_value().secret_id(secret).secret_string(value).send().await.unwrap();
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tests::Platform;
 
 use super::{Outcome, Shell};
-use crate::{credentials::claims, estate::text};
+use crate::{credentials::claims, organization_snapshot::text};
 
 /// Create, list, show, rotate, finish, replace, revoke, and the tokens in between.
 #[tokio::test]

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{Shell, command, path};
-use crate::{bound::BOUND, estate::text};
+use crate::{five_second_bound::BOUND, organization_snapshot::text};
 
 /// A shell of the operator of this platform: AWS credentials, and what the stack's output says of it, which must suffice.
 pub(crate) fn operator(platform: &Platform) -> Shell {
@@ -104,8 +104,8 @@ async fn an_operator_who_says_too_little_is_told() {
         let refused = operator.run(&[act, &["--deployed", "--organization", unknown]].concat()).await;
         refused.assert_refused(&["there is no organization 0123456789abcdef"], &operator);
     }
-    let standing = platform.stack.services().store().unwrap().organization_rows().await.unwrap();
-    assert_eq!(standing.len(), 2, "the seed's and the platform's own");
+    let existing = platform.stack.services().store().unwrap().organization_rows().await.unwrap();
+    assert_eq!(existing.len(), 2, "the seed's and the platform's own");
 }
 
 /// A process that serves the embedded services alone, and what it prints.

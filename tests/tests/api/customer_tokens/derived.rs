@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use domain::{gate::Kyb, kind::BankEnvironment};
+use domain::{gate::Kyb, key_mode::BankEnvironment};
 use local::services::Options;
-use operator::founder::Credentials;
+use operator::tenants::Credentials;
 use serde_json::{Value, json};
 use tests::{Caller, Platform, proxy::Mode};
 
 use super::{CUSTOMER, issue, issued};
 use crate::{
-    bound::{die, live},
     credentials::{claims, in_future, live_organization},
+    five_second_bound::{die, live},
 };
 
 fn exp(caller: &Caller) -> i64 {
@@ -128,7 +128,7 @@ async fn cyb_8_the_customers_token_ends_with_its_parent_key_or_secret() {
 async fn cyb_8_a_live_banks_customer_has_a_live_token() {
     let platform = Platform::start().await;
     let (organization, _) = live_organization(&platform, Kyb::Approved).await;
-    let (_, key) = platform.founder().bank(organization, "Live bank", BankEnvironment::Production).await.unwrap();
+    let (_, key) = platform.operator().bank(organization, "Live bank", BankEnvironment::Production).await.unwrap();
     let bank = bank(&platform, &key).await;
     let customer = issue(&platform, &bank, &json!({})).await;
     let (parent, child) = (claims(bank.token()), claims(customer.token()));

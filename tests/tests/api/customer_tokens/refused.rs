@@ -9,8 +9,8 @@ use tests::{Answer, Platform};
 use super::{CUSTOMER, PATH, body, issue};
 use crate::{
     credentials::UNAUTHENTICATED,
-    estate::estate,
-    minted::{seed_bank_key, seed_organization},
+    management_keys::{seed_bank_key, seed_organization},
+    organization_snapshot::organization_snapshot,
 };
 
 /// CYB-8: a bank's token alone, with both scopes; the refusal names them.
@@ -65,7 +65,7 @@ async fn cyb_8_403_to_a_scope_that_the_bank_key_lacks() {
 async fn cyb_8_422_names_every_bad_member() {
     let platform = Platform::start().await;
     let (bank, organization) = (platform.bank().await, platform.organization().await);
-    let before = estate(&platform, &organization, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &organization, seed_organization(&platform)).await;
     for (more, field, words) in bad_members() {
         bank.post(PATH, &body(&more)).await.assert_field(field, words);
     }
@@ -76,7 +76,7 @@ async fn cyb_8_422_names_every_bad_member() {
         body.as_object_mut().unwrap().remove(missing);
         bank.post(PATH, &body).await.assert_field(missing, "required");
     }
-    assert_eq!(estate(&platform, &organization, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &organization, seed_organization(&platform)).await, before);
 }
 
 /// A bad member, the field that is refused, and words of the refusal.

@@ -236,12 +236,12 @@ async fn keys_issuers_and_credentials_that_are_wrong_are_named() {
 async fn a_clock_that_is_off_is_named() {
     let patient = Patient::admit().await;
     // Both clocks stand, so that what lies between them is exact. The server's is cut to the second, in favour of ours.
-    let seconds = runtime::edge::system_clock()().seconds();
+    let seconds = runtime::ambient::system_clock()().seconds();
     let date = DateTime::from_secs(seconds).fmt(DateTimeFormat::HttpDate).unwrap();
     patient.gateway.set(move |_, answered| _ = answered.headers.insert("date", date.parse().unwrap()));
     for (ours, words) in [(seconds + 31, " 30 s ahead of"), (seconds - 30, " 30 s behind")] {
-        let edge = patient.edge_at(Arc::new(move || Timestamp::from_seconds(ours)));
-        let report = patient.examine_as(patient.env(), &edge, patient.gateway.url()).await;
+        let ambient = patient.edge_at(Arc::new(move || Timestamp::from_seconds(ours)));
+        let report = patient.examine_as(patient.env(), &ambient, patient.gateway.url()).await;
         let what = wrong(&report, "outside.clock").unwrap_or_else(|| panic!("{report}"));
         assert!(what.contains(words), "{what}");
         assert_eq!(all_wrong(&report), ["outside.clock"].into(), "{report}");
@@ -254,7 +254,7 @@ async fn a_server_that_does_not_answer_is_named_and_the_rest_is_unknown() {
     let patient = Patient::admit().await;
     let over_tls = patient.gateway.url().replace("http://", "https://");
     for url in ["http://127.0.0.1:1", &over_tls] {
-        let report = patient.examine_as(patient.env(), &patient.edge(), url).await;
+        let report = patient.examine_as(patient.env(), &patient.ambient(), url).await;
         assert_eq!(all_wrong(&report), ["outside.reachable"].into(), "{report}");
         assert!(report.to_string().contains("outside.jwks: unknown: no answer from"), "{report}");
     }

@@ -1,20 +1,20 @@
 //! Who orders a revocation of what, and what is refused with nothing changed.
 
 use domain::{
-    kind::{BankEnvironment, Kind},
+    key_mode::{BankEnvironment, KeyMode},
     role::Role,
 };
 use serde_json::{Value, json};
 use tests::Platform;
 
 use super::{PATH, order, revoke};
-use crate::{estate::estate, minted::seed_organization, people::Person};
+use crate::{management_keys::seed_organization, organization_snapshot::organization_snapshot, people::Person};
 
 #[tokio::test]
 async fn leak_8_403_for_whoever_is_neither_admin_nor_owner_nor_security() {
     let platform = Platform::start().await;
     let machine = platform.organization().await;
-    let before = estate(&platform, &machine, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &machine, seed_organization(&platform)).await;
     let organization = &platform.seed.organization.guid;
     for caller in [
         platform.developer(),
@@ -36,7 +36,7 @@ async fn leak_8_403_for_whoever_is_neither_admin_nor_owner_nor_security() {
         .post(PATH, &order(&json!({"whole_organization": true})))
         .await
         .assert_error(401, "authentication_failed");
-    assert_eq!(estate(&platform, &machine, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &machine, seed_organization(&platform)).await, before);
     let admin = Person::new(&platform, Role::Admin).await;
     assert_eq!(revoke(&admin.caller, &json!({"whole_organization": true, "dry_run": true})).await.status, 200);
 }
@@ -45,7 +45,7 @@ async fn leak_8_403_for_whoever_is_neither_admin_nor_owner_nor_security() {
 async fn leak_8_422_for_an_order_that_says_nothing_clear_and_nothing_changes() {
     let platform = Platform::start().await;
     let (owner, machine) = (platform.owner(), platform.organization().await);
-    let before = estate(&platform, &machine, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &machine, seed_organization(&platform)).await;
     for (members, field, words) in unclear_orders(&platform) {
         revoke(&owner, &members).await.assert_field(field, words);
     }
@@ -55,7 +55,7 @@ async fn leak_8_422_for_an_order_that_says_nothing_clear_and_nothing_changes() {
     revoke(&platform.security(), &json!({"whole_organization": true})).await.assert_field("organization_guid", "is required");
     let nothing = json!({"whole_organization": true, "organization_guid": "1".repeat(32)});
     revoke(&platform.security(), &nothing).await.assert_error(404, "not_found");
-    assert_eq!(estate(&platform, &machine, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &machine, seed_organization(&platform)).await, before);
 }
 
 /// Orders without one clear selection of keys, the field that is refused, and words of the refusal.
@@ -95,12 +95,12 @@ async fn leak_8_what_is_of_somebody_else_is_refused_with_the_words_for_nothing_a
     let platform = Platform::start().await;
     let (owner, security) = (platform.owner(), platform.security());
     let (neighbour, _, foreign_bank, foreign_key) = platform.neighbour().await;
-    let founder = platform.founder();
-    let foreign_user = founder.user(neighbour, "ada@example.com", Role::Viewer, None).await.unwrap();
+    let operator = platform.operator();
+    let foreign_user = operator.user(neighbour, "ada@example.com", Role::Viewer, None).await.unwrap();
     let (live_bank, live_key) =
-        founder.bank(seed_organization(&platform), "Live bank", BankEnvironment::Production).await.unwrap();
+        operator.bank(seed_organization(&platform), "Live bank", BankEnvironment::Production).await.unwrap();
     let machine = platform.organization().await;
-    let before = estate(&platform, &machine, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &machine, seed_organization(&platform)).await;
     let own = &platform.seed.bank.key.client_id;
     let staff = |members: &Value| {
         let mut members = members.clone();
@@ -126,10 +126,10 @@ async fn leak_8_what_is_of_somebody_else_is_refused_with_the_words_for_nothing_a
     // A sandbox credential knows of no live bank, and of no live key but people's own.
     revoke(&owner, &json!({"bank_guid": live_bank})).await.assert_field("bank_guid", "of this organization");
     revoke(&owner, &json!({"keys": [live_key.client_id]})).await.assert_field("keys[0]", "of this organization");
-    assert_eq!(estate(&platform, &machine, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &machine, seed_organization(&platform)).await, before);
     let dry = revoke(&security, &staff(&json!({"bank_guid": live_bank, "dry_run": true}))).await;
     assert_eq!((dry.status, &dry.body["keys_affected"]), (200, &json!(1)), "{dry:?}");
-    let live_owner = Person::of(&platform, seed_organization(&platform), Role::Owner, Kind::Live).await;
+    let live_owner = Person::of(&platform, seed_organization(&platform), Role::Owner, KeyMode::Live).await;
     let dry = revoke(&live_owner.caller, &json!({"bank_guid": live_bank, "dry_run": true})).await;
     assert_eq!((dry.status, &dry.body["active_keys_affected"]), (200, &json!(0)), "it waits for KYB: {dry:?}");
 }
@@ -142,7 +142,7 @@ async fn leak_8_403_insufficient_scope_for_whoever_is_narrowed_below_keys_of_any
     let (bank, organization) = ("bank_applications:execute", "organization_applications:execute");
     for scopes in ["banks:read", bank, organization] {
         let narrowed = Person::narrowed(&platform, Role::Admin, scopes).await;
-        let before = estate(&platform, &machine, seed_organization(&platform)).await;
+        let before = organization_snapshot(&platform, &machine, seed_organization(&platform)).await;
         for members in [
             json!({"whole_organization": true, "dry_run": true}),
             json!({"whole_organization": true, "include_caller": true}),
@@ -152,7 +152,7 @@ async fn leak_8_403_insufficient_scope_for_whoever_is_narrowed_below_keys_of_any
             refused.assert_error(403, "insufficient_scope");
             assert!(refused.text.contains(bank) && refused.text.contains(organization), "{refused:?}");
         }
-        assert_eq!(estate(&platform, &machine, seed_organization(&platform)).await, before);
+        assert_eq!(organization_snapshot(&platform, &machine, seed_organization(&platform)).await, before);
     }
     let both = Person::narrowed(&platform, Role::Admin, &format!("{bank} {organization}")).await;
     assert_eq!(revoke(&both.caller, &json!({"whole_organization": true, "include_caller": true})).await.status, 200);

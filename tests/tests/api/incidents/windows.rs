@@ -13,8 +13,8 @@ use tests::{Platform, platform::credentials, wait};
 
 use super::{client_ids, counts, dry_run, revoke};
 use crate::{
-    estate::{column, text},
-    minted::seed_organization,
+    management_keys::seed_organization,
+    organization_snapshot::{column, text},
     people::{Person, events},
 };
 

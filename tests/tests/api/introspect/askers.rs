@@ -108,7 +108,7 @@ async fn cbm_1_400_to_a_personal_key_as_a_client() {
         refused.assert_oauth_error(400, "unauthorized_client");
         assert!(refused.body["error_description"].as_str().unwrap().contains("Authorization: Bearer"), "{refused:?}");
         let mut wrong = body.clone();
-        wrong["client_secret"] = Value::String(credentials::never_issued(&client_id, domain::kind::Kind::Sandbox));
+        wrong["client_secret"] = Value::String(credentials::never_issued(&client_id, domain::key_mode::KeyMode::Sandbox));
         platform.anonymous().post(path, &wrong).await.assert_oauth_error(401, "invalid_client");
     }
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use domain::{gate::Kyb, kind::BankEnvironment};
+use domain::{gate::Kyb, key_mode::BankEnvironment};
 use serde_json::json;
 use tests::Platform;
 
 use super::{introspect, told};
-use crate::{bound::BOUND, credentials};
+use crate::{credentials, five_second_bound::BOUND};
 
 /// The reason is of a closed list, and the organization is told it of its banks' tokens.
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn rfc_7662_200_inactive_and_no_more_of_what_is_not_the_clients() {
     let platform = Platform::start().await;
     let (_, their_organization, _, their_bank) = platform.neighbour().await;
     let (live_guid, live_organization) = credentials::live_organization(&platform, Kyb::Approved).await;
-    let (_, live_bank) = platform.founder().bank(live_guid, "Live bank", BankEnvironment::Production).await.unwrap();
+    let (_, live_bank) = platform.operator().bank(live_guid, "Live bank", BankEnvironment::Production).await.unwrap();
     let sibling = platform.organization().await.post("/api/banks", &json!({"name": "Sibling", "environment": "sandbox"})).await;
     let of_sibling = json!({"name": "sibling's", "bank_guid": sibling.body["guid"]});
     let of_sibling = platform.organization().await.post("/api/bank_applications", &of_sibling).await;
@@ -70,7 +70,7 @@ async fn rfc_7662_200_inactive_and_no_more_of_what_is_not_the_clients() {
         "nonsense".to_owned(),
         format!("{}x", good),
         good.replacen('.', ".e30", 1),
-        credentials::never_issued(&platform.seed.bank.key.client_id, domain::kind::Kind::Sandbox),
+        credentials::never_issued(&platform.seed.bank.key.client_id, domain::key_mode::KeyMode::Sandbox),
         "a".repeat(5000),
     ];
     let revoked = platform.token(&their_bank).await;

@@ -5,7 +5,7 @@ mod invalid;
 use std::time::Duration;
 
 use domain::{
-    kind::{BankEnvironment, Kind},
+    key_mode::{BankEnvironment, KeyMode},
     role::Role,
     scope::{Catalogue, Holder},
 };
@@ -15,8 +15,8 @@ use tests::Platform;
 use super::{PATH, Person, body, granted, item, make, of_bank, of_organization, token};
 use crate::{
     bank_applications::narrowed,
-    estate::{appearance, estate, text, without},
-    minted::{seed_bank_key, seed_organization},
+    management_keys::{seed_bank_key, seed_organization},
+    organization_snapshot::{appearance, organization_snapshot, text, without},
 };
 
 /// CBM-5: a key shows when it was made and when it expires.
@@ -130,10 +130,10 @@ async fn cyb_4_422_for_an_owner_that_is_not_the_callers() {
     let organization = seed_organization(&platform);
     let owner = platform.owner();
     let (foreign_organization, _, foreign_bank, _) = platform.neighbour().await;
-    let foreign_user = platform.founder().user(foreign_organization, "ada@example.com", Role::Viewer, None).await.unwrap().guid;
-    let (production, _) = platform.founder().bank(organization, "Production", BankEnvironment::Production).await.unwrap();
+    let foreign_user = platform.operator().user(foreign_organization, "ada@example.com", Role::Viewer, None).await.unwrap().guid;
+    let (production, _) = platform.operator().bank(organization, "Production", BankEnvironment::Production).await.unwrap();
     let all = platform.organization().await;
-    let before = estate(&platform, &all, organization).await;
+    let before = organization_snapshot(&platform, &all, organization).await;
     for (owner_type, theirs) in [
         ("bank", vec![foreign_bank, production, organization]),
         ("organization", vec![foreign_organization]),
@@ -149,7 +149,7 @@ async fn cyb_4_422_for_an_owner_that_is_not_the_callers() {
     let live = all.post(PATH, &of_bank(&platform, &json!({"environment": "live"}))).await;
     live.assert_error(403, "forbidden");
     assert!(live.text.contains("sandbox") && live.text.contains("live"), "{live:?}");
-    assert_eq!(estate(&platform, &all, organization).await, before);
+    assert_eq!(organization_snapshot(&platform, &all, organization).await, before);
 }
 
 /// The scope is that of the owner whose key it will be.
@@ -167,7 +167,7 @@ async fn cyb_11_403_without_the_scope_of_the_owner() {
     for body in [&of_bank, &of_organization] {
         reader.post(PATH, body).await.assert_error(403, "insufficient_scope");
     }
-    // It confers what it holds and nothing else.
+    // It delegates what it holds and nothing else.
     let made = make(&organizations, &of_organization).await;
     assert_eq!(made["scopes"], json!(["banks:read"]));
     let mut beyond = of_organization.clone();
@@ -182,24 +182,24 @@ async fn cyb_4_a_bank_token_makes_keys_of_its_bank_alone() {
     let other = all.post("/api/banks", &json!({"name": "Other", "environment": "sandbox"})).await.body;
     let key = seed_bank_key(&platform, "bank_applications:execute bank_applications:read accounts:read").await;
     let bank = platform.bearer(&platform.token(&key).await);
-    let before = estate(&platform, &all, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &all, seed_organization(&platform)).await;
     for guid in [text(&other, "guid"), "1".repeat(32)] {
         bank.post(PATH, &body("bank", &guid, &json!({}))).await.assert_error(403, "forbidden");
     }
     bank.post(PATH, &of_organization(&platform, &json!({}))).await.assert_error(403, "insufficient_scope");
     let user = body("user", &platform.seed.users.owner.guid, &json!({}));
     bank.post(PATH, &user).await.assert_error(403, "insufficient_scope");
-    assert_eq!(estate(&platform, &all, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &all, seed_organization(&platform)).await, before);
     let made = make(&bank, &of_bank(&platform, &json!({"bank_guid": other["guid"]}))).await;
     assert_eq!(made["owner"], json!({"type": "bank", "guid": platform.seed.bank.guid}), "the token decides");
 }
 
-/// Only owners and administrators confer management scopes; developers make sandbox keys without.
+/// Only owners and administrators delegate management scopes; developers make sandbox keys without.
 #[tokio::test]
 async fn cyb_11_owners_confer_granted_scopes_and_developers_do_not() {
     let platform = Platform::start().await;
     let granted = json!({"scopes": ["bank_applications:execute", "banks:read"]});
-    let admin = Person::new(&platform, Role::Admin, Kind::Sandbox).await.caller;
+    let admin = Person::new(&platform, Role::Admin, KeyMode::Sandbox).await.caller;
     for caller in [platform.owner(), admin] {
         for body in [of_bank(&platform, &granted), of_organization(&platform, &granted)] {
             assert_eq!(make(&caller, &body).await["scopes"], granted["scopes"]);

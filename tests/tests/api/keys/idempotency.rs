@@ -8,8 +8,8 @@ use tests::{Answer, Caller, Platform};
 
 use super::{PATH, body, granted, of_bank, of_organization, token};
 use crate::{
-    estate::{estate, text, without},
-    minted::seed_organization,
+    management_keys::seed_organization,
+    organization_snapshot::{organization_snapshot, text, without},
 };
 
 async fn post(caller: &Caller, path: &str, key: &str, body: &Value) -> Answer {
@@ -35,7 +35,7 @@ async fn x_8_a_retried_create_answers_with_the_same_key_without_its_secret() {
         let key = format!("create-{number}");
         let made = post(&caller, path, &key, &body).await;
         assert_eq!((made.status, made.header("idempotency-replayed")), (201, ""), "{made:?}");
-        let before = estate(&platform, &all, seed_organization(&platform)).await;
+        let before = organization_snapshot(&platform, &all, seed_organization(&platform)).await;
         platform.advance(Duration::from_secs(2));
         for _ in 0..2 {
             let again = post(&caller, path, &key, &body).await;
@@ -47,7 +47,7 @@ async fn x_8_a_retried_create_answers_with_the_same_key_without_its_secret() {
         let mut other = body.clone();
         other["name"] = json!("another");
         post(&caller, path, &key, &other).await.assert_error(422, "idempotency_key_reused");
-        assert_eq!(estate(&platform, &all, seed_organization(&platform)).await, before);
+        assert_eq!(organization_snapshot(&platform, &all, seed_organization(&platform)).await, before);
         let another = post(&caller, path, &format!("{key}-b"), &body).await;
         assert_ne!(another.body["client_id"], made.body["client_id"]);
         let elsewhere = post(&caller, path, "elsewhere", &body).await;

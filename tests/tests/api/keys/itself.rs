@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use domain::{kind::Kind, role::Role};
+use domain::{key_mode::KeyMode, role::Role};
 use serde_json::{Value, json};
 use tests::{Caller, Platform};
 
 use super::{PATH, Person, granted, item, make, of_bank, rotate, token};
 use crate::{
-    bound, customer_tokens,
-    estate::{estate, text},
-    minted::{seed_bank_key, seed_organization, seed_organization_key},
+    customer_tokens, five_second_bound,
+    management_keys::{seed_bank_key, seed_organization, seed_organization_key},
+    organization_snapshot::{organization_snapshot, text},
 };
 
 /// A key of the seed bank with these scopes, and a token with all of them.
@@ -46,26 +46,26 @@ async fn leak_11_a_key_without_any_management_scope_rotates_and_finishes_itself_
     let (key, first) = of_scopes(&platform, "accounts:read").await;
     let sibling = make(&platform.owner(), &of_bank(&platform, &json!({"scopes": ["accounts:read"]}))).await;
     let all = platform.organization().await;
-    let before = estate(&platform, &all, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &all, seed_organization(&platform)).await;
     does_nothing_else(&first, &key, &sibling, "insufficient_scope").await;
     for path in [PATH.to_owned(), item(&key, ""), item(&sibling, "")] {
         first.get(&path).await.assert_error(403, "insufficient_scope");
     }
     first.post(PATH, &of_bank(&platform, &json!({"scopes": ["accounts:read"]}))).await.assert_error(403, "insufficient_scope");
-    assert_eq!(estate(&platform, &all, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &all, seed_organization(&platform)).await, before);
 
     let rotated = rotate(&first, &key, &json!({"grace_period": null})).await;
     let second = platform.bearer(&granted(&token(&platform, &text(&rotated, "secret")).await));
-    bound::live(&[&first, &second]).await;
+    five_second_bound::live(&[&first, &second]).await;
     let refused = first.post(&item(&key, "/finish_rotation"), &json!({})).await;
     refused.assert_error(403, "forbidden");
     assert!(refused.text.contains("previous secret"), "{refused:?}");
     finish(&second, &key, &json!({})).await;
-    bound::die(&[&first]).await;
-    bound::live(&[&second]).await;
+    five_second_bound::die(&[&first]).await;
+    five_second_bound::live(&[&second]).await;
 
     // By its guid too, and of an organization's key.
-    let credentials = seed_organization_key(&platform, Kind::Sandbox, "accounts:read").await;
+    let credentials = seed_organization_key(&platform, KeyMode::Sandbox, "accounts:read").await;
     let caller = platform.bearer(&granted(&token(&platform, &credentials.client_secret).await));
     let guid = credentials.client_id.parse::<domain::ids::ClientId>().unwrap().guid();
     rotate(&caller, &json!({"client_id": guid.to_string()}), &json!({"grace_period": 0})).await;
@@ -84,34 +84,34 @@ async fn leak_11_403_for_a_token_with_less_than_the_key() {
     let whole = platform.bearer(&granted(&token(&platform, &text(&rotated, "secret")).await));
     let customer = customer_tokens::issue(&platform, &whole, &json!({})).await;
     let all = platform.organization().await;
-    let before = estate(&platform, &all, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &all, seed_organization(&platform)).await;
     for operation in ["/rotate", "/finish_rotation"] {
         narrow.post(&item(&key, operation), &json!({})).await.assert_error(403, "insufficient_scope");
         customer.post(&item(&key, operation), &json!({})).await.assert_error(403, "forbidden");
     }
-    assert_eq!(estate(&platform, &all, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &all, seed_organization(&platform)).await, before);
 }
 
 /// A personal key is a secret like any other: whoever may keep it may renew it.
 #[tokio::test]
 async fn leak_11_a_personal_key_of_any_role_rotates_and_finishes_itself() {
     let platform = Platform::start().await;
-    let boss = Person::new(&platform, Role::Owner, Kind::Sandbox).await;
-    let founder = platform.founder();
+    let boss = Person::new(&platform, Role::Owner, KeyMode::Sandbox).await;
+    let operator = platform.operator();
     for role in Role::ALL {
         let person = if role.is_staff() {
             let email = format!("{role}-itself@latchkey.example");
-            let user = founder.user(domain::ids::Guid::PLATFORM, &email, role, None).await.unwrap();
-            let key = founder.personal_key(&user, Kind::Live, "personal").await.unwrap();
+            let user = operator.user(domain::ids::Guid::PLATFORM, &email, role, None).await.unwrap();
+            let key = operator.personal_key(&user, KeyMode::Live, "personal").await.unwrap();
             Person { user, client_id: key.client_id, caller: platform.bearer(&key.client_secret) }
         } else {
-            Person::new(&platform, role, Kind::Sandbox).await
+            Person::new(&platform, role, KeyMode::Sandbox).await
         };
         let rotated = rotate(&person.caller, &person.key(), &json!({"grace_period": null})).await;
         let second = platform.bearer(&text(&rotated, "secret"));
         person.caller.post(&item(&person.key(), "/finish_rotation"), &json!({})).await.assert_error(403, "forbidden");
         finish(&second, &person.key(), &json!({})).await;
-        bound::die(&[&person.caller]).await;
+        five_second_bound::die(&[&person.caller]).await;
         if role == Role::Viewer {
             does_nothing_else(&second, &person.key(), &boss.key(), "forbidden").await;
         }
@@ -152,9 +152,9 @@ async fn leak_11_a_rotation_that_is_open_until_it_is_finished_in_a_while() {
     assert_eq!(finish(&second_again, &key, &json!({"grace_period": 600})).await, finished, "repeated, it gives no more time");
     let earlier = finish(&second_again, &key, &json!({"grace_period": 60})).await;
     assert_ne!(earlier["secrets"][1]["expires_at"], finished["secrets"][1]["expires_at"]);
-    bound::live(&[&old]).await;
+    five_second_bound::live(&[&old]).await;
     platform.advance(Duration::from_secs(61));
-    bound::die(&[&old]).await;
+    five_second_bound::die(&[&old]).await;
     token(&platform, &text(&key, "client_secret")).await.assert_oauth_error(401, "invalid_client");
     granted(&token(&platform, &text(&found, "secret")).await);
     assert_eq!(finish(&second_again, &key, &json!({"grace_period": 600})).await["secrets"].as_array().unwrap().len(), 1);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::{
     gate::Kyb,
-    kind::{BankEnvironment, Kind},
+    key_mode::{BankEnvironment, KeyMode},
     role::Role,
 };
 use serde_json::{Value, json};
@@ -13,8 +13,8 @@ use tests::{Caller, Platform};
 use super::{PATH, Person, body, item, make, of_bank, of_organization};
 use crate::{
     bank_applications::narrowed,
-    estate::{column, text},
-    minted::{seed_bank_key, seed_organization},
+    management_keys::{seed_bank_key, seed_organization},
+    organization_snapshot::{column, text},
 };
 
 async fn listed(caller: &Caller, query: &str) -> Vec<String> {
@@ -75,7 +75,7 @@ async fn every_filter_narrows_and_totals_are_exact() {
 /// a deactivated one and a revoked one.
 async fn make_one_of_each(platform: &Platform, caller: &Caller) -> Vec<Value> {
     let other = caller.post("/api/banks", &json!({"name": "Other", "environment": "sandbox"})).await.body;
-    let end = (platform.stack.services().edge().clock)() + Duration::from_mins(9);
+    let end = (platform.stack.services().ambient().clock)() + Duration::from_mins(9);
     let mut made = Vec::new();
     for body in [
         of_bank(platform, &json!({})),
@@ -175,9 +175,9 @@ async fn cyb_4_a_bank_token_lists_its_banks_keys_whatever_it_names() {
 async fn arz_3_live_keys_are_on_the_lists_of_live_callers_and_inactive_until_kyb() {
     let platform = Platform::start().await;
     let organization = seed_organization(&platform);
-    let founder = platform.founder();
-    let (_, production_key) = founder.bank(organization, "Production", BankEnvironment::Production).await.unwrap();
-    let live = Person::new(&platform, Role::Viewer, Kind::Live).await;
+    let operator = platform.operator();
+    let (_, production_key) = operator.bank(organization, "Production", BankEnvironment::Production).await.unwrap();
+    let live = Person::new(&platform, Role::Viewer, KeyMode::Live).await;
     let (support, at) = (platform.support(), format!("&organization_guid={organization}"));
     let state = async |state: &str| listed(&live.caller, &format!("&state={state}")).await;
     assert_eq!(state("inactive").await, std::slice::from_ref(&production_key.client_id));
@@ -186,6 +186,6 @@ async fn arz_3_live_keys_are_on_the_lists_of_live_callers_and_inactive_until_kyb
     assert!(listed(&platform.owner(), "").await.contains(&live.client_id));
     assert!(!listed(&platform.organization().await, "").await.contains(&live.client_id), "machines see one kind");
     assert!(!listed(&live.caller, "").await.contains(&platform.seed.bank.key.client_id));
-    founder.kyb(organization, Kyb::Approved).await.unwrap();
+    operator.kyb(organization, Kyb::Approved).await.unwrap();
     assert!(state("inactive").await.is_empty() && state("active").await.contains(&production_key.client_id));
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::{
     gate::{Kyb, Plan},
-    kind::Kind,
+    key_mode::KeyMode,
     role::Role,
     scope::Catalogue,
 };
@@ -15,9 +15,9 @@ use tests::{Caller, Platform};
 
 use super::{PATH, Person, body, item, make, rotate, token};
 use crate::{
-    bound,
-    estate::text,
-    minted::{guid, seed_organization, seed_organization_key},
+    five_second_bound,
+    management_keys::{guid, seed_organization, seed_organization_key},
+    organization_snapshot::text,
     people::{self, felt},
 };
 
@@ -34,7 +34,7 @@ async fn cbm_1_201_for_a_key_of_ones_own_with_the_users_scopes_as_they_are() {
     ] {
         let members = json!({"name": "laptop", "ip_allowlist": ["8.8.8.8"], "description": "mine", "environment": "sandbox"});
         let key = make(&caller, &of_user(me, &members)).await;
-        let scopes: Vec<String> = role.scopes(&Catalogue::default(), Kind::Sandbox).iter().map(ToString::to_string).collect();
+        let scopes: Vec<String> = role.scopes(&Catalogue::default(), KeyMode::Sandbox).iter().map(ToString::to_string).collect();
         assert_eq!(key["scopes"], json!(scopes));
         assert_eq!(key["owner"], json!({"type": "user", "guid": me}));
         assert_eq!((&key["state"], &key["environment"], &key["expires_at"]), (&json!("active"), &json!("sandbox"), &Value::Null));
@@ -49,7 +49,8 @@ async fn cbm_1_201_for_a_key_of_ones_own_with_the_users_scopes_as_they_are() {
     let narrowed = json!({"role": "viewer"});
     assert_eq!(owner.patch(&format!("/api/users/{developer}"), &narrowed).await.status, 200);
     let after = owner.get(&item(&before, "")).await;
-    let reads: Vec<String> = Role::Viewer.scopes(&Catalogue::default(), Kind::Sandbox).iter().map(ToString::to_string).collect();
+    let reads: Vec<String> =
+        Role::Viewer.scopes(&Catalogue::default(), KeyMode::Sandbox).iter().map(ToString::to_string).collect();
     assert_eq!(after.body["scopes"], json!(reads), "as they are now, not as they were");
 }
 
@@ -58,38 +59,38 @@ async fn cbm_1_201_for_a_key_of_ones_own_with_the_users_scopes_as_they_are() {
 async fn cbm_1_an_edited_allowlist_and_end_apply_to_the_bearer_key() {
     let platform = Platform::start().await;
     platform.stop_clock();
-    let person = Person::new(&platform, Role::Viewer, Kind::Sandbox).await;
+    let person = Person::new(&platform, Role::Viewer, KeyMode::Sandbox).await;
     let owner = platform.owner();
-    bound::live(&[&person.caller]).await;
+    five_second_bound::live(&[&person.caller]).await;
     let edit = async |change: Value| {
         let answer = owner.patch(&item(&person.key(), ""), &change).await;
         assert_eq!(answer.status, 200, "{answer:?}");
     };
     edit(json!({"ip_allowlist": ["8.8.8.8"]})).await;
-    platform.advance(bound::BOUND);
+    platform.advance(five_second_bound::BOUND);
     person.caller.from("9.9.9.9").get("/v1/whoami").await.assert_error(403, "ip_not_allowed");
-    bound::live(&[&person.caller.from("8.8.8.8")]).await;
-    edit(json!({"ip_allowlist": [], "expires_at": (platform.stack.services().edge().clock)() + Duration::from_mins(1)})).await;
+    five_second_bound::live(&[&person.caller.from("8.8.8.8")]).await;
+    edit(json!({"ip_allowlist": [], "expires_at": (platform.stack.services().ambient().clock)() + Duration::from_mins(1)})).await;
     platform.advance(Duration::from_mins(1));
-    bound::die(&[&person.caller]).await;
+    five_second_bound::die(&[&person.caller]).await;
 }
 
 /// A starter organization makes and uses no personal keys; an upgrade restores them (CBM-2).
 #[tokio::test]
 async fn cbm_2_403_plan_upgrade_required_on_the_plan_starter() {
     let platform = Platform::start().await;
-    let (founder, organization, owner) = (platform.founder(), seed_organization(&platform), platform.owner());
+    let (operator, organization, owner) = (platform.operator(), seed_organization(&platform), platform.owner());
     let own = of_user(&platform.seed.users.owner.guid, &json!({}));
     let all = platform.organization().await;
-    founder.plan(organization, Plan::Starter).await.unwrap();
-    platform.advance(bound::BOUND);
+    operator.plan(organization, Plan::Starter).await.unwrap();
+    platform.advance(five_second_bound::BOUND);
     owner.post(PATH, &own).await.assert_error(403, "plan_upgrade_required");
     let listed = all.get(&format!("{PATH}?owner_type=user")).await;
     let states: Vec<_> = listed.body["objects"].as_array().unwrap().iter().map(|key| key["state"].clone()).collect();
     assert_eq!(states, ["inactive", "inactive", "inactive"]);
     assert_eq!(all.get(&format!("{PATH}?state=inactive")).await.body["total"], 3);
-    founder.plan(organization, Plan::Pro).await.unwrap();
-    platform.advance(bound::BOUND);
+    operator.plan(organization, Plan::Pro).await.unwrap();
+    platform.advance(five_second_bound::BOUND);
     make(&owner, &own).await;
 }
 
@@ -97,7 +98,7 @@ async fn cbm_2_403_plan_upgrade_required_on_the_plan_starter() {
 #[tokio::test]
 async fn leak_9_409_for_restoring_a_key_of_a_disabled_user() {
     let platform = Platform::start().await;
-    let person = Person::new(&platform, Role::Developer, Kind::Sandbox).await;
+    let person = Person::new(&platform, Role::Developer, KeyMode::Sandbox).await;
     let owner = platform.owner();
     assert_eq!(owner.post(&item(&person.key(), "/deactivate"), &Value::Null).await.body["state"], "deactivated");
     assert_eq!(owner.delete(&format!("/api/users/{}", person.guid())).await.status, 204);
@@ -111,9 +112,9 @@ async fn leak_9_409_for_restoring_a_key_of_a_disabled_user() {
 #[tokio::test]
 async fn a_credential_of_one_kind_only_stops_personal_keys_of_the_other() {
     let platform = Platform::start().await;
-    let founder = platform.founder();
-    let user = founder_user(&platform, &platform.seed.users.owner.guid).await;
-    let live = founder.personal_key(&user, Kind::Live, "live").await.unwrap();
+    let operator = platform.operator();
+    let user = owner_user(&platform, &platform.seed.users.owner.guid).await;
+    let live = operator.personal_key(&user, KeyMode::Live, "live").await.unwrap();
     let (key, bearer) = (json!({"client_id": live.client_id}), platform.bearer(&live.client_secret));
     let owner = platform.owner();
     assert_eq!(owner.get(&item(&key, "")).await.body["environment"], "live");
@@ -130,7 +131,7 @@ async fn a_credential_of_one_kind_only_stops_personal_keys_of_the_other() {
     assert_eq!(owner.post(&item(&key, "/revoke"), &json!({})).await.body["state"], "revoked");
 }
 
-async fn founder_user(platform: &Platform, text: &str) -> domain::user::User {
+async fn owner_user(platform: &Platform, text: &str) -> domain::user::User {
     platform.stack.services().store().unwrap().user(guid(text)).await.unwrap().unwrap()
 }
 
@@ -138,10 +139,10 @@ async fn founder_user(platform: &Platform, text: &str) -> domain::user::User {
 #[tokio::test]
 async fn arz_3_a_live_personal_key_outlives_kyb_and_not_a_suspension() {
     let platform = Platform::start().await;
-    let (organization, founder) = (seed_organization(&platform), platform.founder());
-    founder.kyb(organization, Kyb::Approved).await.unwrap();
-    let machine = platform.bearer(&platform.token(&seed_organization_key(&platform, Kind::Live, "banks:read").await).await);
-    let person = people::Person::of(&platform, organization, Role::Developer, Kind::Live).await.caller;
+    let (organization, operator) = (seed_organization(&platform), platform.operator());
+    operator.kyb(organization, Kyb::Approved).await.unwrap();
+    let machine = platform.bearer(&platform.token(&seed_organization_key(&platform, KeyMode::Live, "banks:read").await).await);
+    let person = people::Person::of(&platform, organization, Role::Developer, KeyMode::Live).await.caller;
     let call = async |caller: &Caller| caller.get("/api/banks").await;
     for caller in [&machine, &person] {
         assert_eq!(call(caller).await.status, 200);
@@ -155,9 +156,9 @@ async fn arz_3_a_live_personal_key_outlives_kyb_and_not_a_suspension() {
     platform.advance(Duration::from_mins(1));
     assert_eq!(call(&person).await.status, 200, "read anew");
 
-    founder.suspension(organization, true).await.unwrap();
+    operator.suspension(organization, true).await.unwrap();
     felt("the suspension", async || call(&person).await, (401, "authentication_failed")).await;
-    founder.suspension(organization, false).await.unwrap();
+    operator.suspension(organization, false).await.unwrap();
     felt("its end", async || call(&person).await, (200, "")).await;
     assert_eq!(call(&machine).await.status, 401, "KYB is rejected still");
 }

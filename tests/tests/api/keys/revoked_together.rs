@@ -7,8 +7,8 @@ use tests::Platform;
 
 use super::{PATH, granted, item, make, of_bank, rotate, token};
 use crate::{
-    bound,
-    estate::{column, text},
+    five_second_bound,
+    organization_snapshot::{column, text},
 };
 
 #[tokio::test]
@@ -23,7 +23,7 @@ async fn leak_8_a_key_that_was_revoked_with_others_is_revoked_everywhere() {
     let incident = json!({"bank_guid": platform.seed.bank.guid, "reason": "leaked"});
     let answer = owner.post("/api/incidents/revoke", &incident).await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    bound::die(&[&bearer]).await;
+    five_second_bound::die(&[&bearer]).await;
 
     for key in [&key, &stopped] {
         let read = all.get(&item(key, "")).await;

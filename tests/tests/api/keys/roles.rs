@@ -2,7 +2,7 @@
 
 use domain::{
     gate::Kyb,
-    kind::{BankEnvironment, Kind},
+    key_mode::{BankEnvironment, KeyMode},
     operation::{Operation, Reach},
     role::Role,
     scope::Catalogue,
@@ -12,8 +12,8 @@ use tests::{Answer, Caller, Platform};
 
 use super::{PATH, Person, body, item, make, of_bank, of_organization};
 use crate::{
-    estate::{estate, text},
-    minted::seed_organization,
+    management_keys::seed_organization,
+    organization_snapshot::{organization_snapshot, text},
 };
 
 /// Every operation on one key, in an order in which each succeeds on the same key, with its row in the table.
@@ -40,8 +40,8 @@ async fn every_role_does_to_sandbox_keys_what_the_table_says() {
     let owner = platform.owner();
     let catalogue = Catalogue::default();
     for role in [Role::Viewer, Role::Developer, Role::Admin, Role::Owner] {
-        let person = Person::new(&platform, role, Kind::Sandbox).await;
-        let other = Person::new(&platform, Role::Viewer, Kind::Sandbox).await;
+        let person = Person::new(&platform, role, KeyMode::Sandbox).await;
+        let other = Person::new(&platform, Role::Viewer, KeyMode::Sandbox).await;
         let own = body("user", &person.guid(), &json!({}));
         for (name, body, personal) in [
             ("bank", of_bank(&platform, &json!({"scopes": ["banks:read"]})), None),
@@ -51,7 +51,7 @@ async fn every_role_does_to_sandbox_keys_what_the_table_says() {
         ] {
             let key = make(&owner, &body).await;
             for (method, operation, row) in OPERATIONS {
-                let reach = row.rule().reach(Some(role), &role.scopes(&catalogue, Kind::Sandbox)).ok();
+                let reach = row.rule().reach(Some(role), &role.scopes(&catalogue, KeyMode::Sandbox)).ok();
                 let may = match reach {
                     // The key that calls is none of these.
                     None | Some(Reach::Itself) => false,
@@ -76,12 +76,12 @@ async fn a_developer_only_reads_live_keys_of_others_and_manages_own_ones() {
     let platform = Platform::start().await;
     let organization = seed_organization(&platform);
     let (production, production_key) =
-        platform.founder().bank(organization, "Production", BankEnvironment::Production).await.unwrap();
-    platform.founder().kyb(organization, Kyb::Approved).await.unwrap();
-    let developer = Person::new(&platform, Role::Developer, Kind::Live).await;
+        platform.operator().bank(organization, "Production", BankEnvironment::Production).await.unwrap();
+    platform.operator().kyb(organization, Kyb::Approved).await.unwrap();
+    let developer = Person::new(&platform, Role::Developer, KeyMode::Live).await;
     let key = json!({"client_id": production_key.client_id});
     let all = platform.organization().await;
-    let before = estate(&platform, &all, organization).await;
+    let before = organization_snapshot(&platform, &all, organization).await;
     for (method, operation, row) in OPERATIONS {
         let answer = send(&developer.caller, method, &key, operation).await;
         match row {
@@ -91,7 +91,7 @@ async fn a_developer_only_reads_live_keys_of_others_and_manages_own_ones() {
     }
     let made = developer.caller.post(PATH, &body("bank", &production.to_string(), &json!({}))).await;
     made.assert_error(403, "insufficient_scope");
-    assert_eq!(estate(&platform, &all, organization).await, before);
+    assert_eq!(organization_snapshot(&platform, &all, organization).await, before);
     let own = make(&developer.caller, &body("user", &developer.guid(), &json!({}))).await;
     assert_eq!(own["environment"], "live");
     for (method, operation, _) in OPERATIONS {

@@ -7,9 +7,9 @@ use tests::{Answer, Caller, Platform};
 
 use super::{granted, item, make, of_bank, rotate, token};
 use crate::{
-    bound,
-    estate::{estate, text, without},
-    minted::seed_organization,
+    five_second_bound,
+    management_keys::seed_organization,
+    organization_snapshot::{organization_snapshot, text, without},
 };
 
 /// A key, who manages it, and its first secret.
@@ -78,18 +78,18 @@ async fn arz_5_an_open_end_until_finished_and_finishing_kills_tokens_of_the_old_
     let caller = platform.organization().await;
     let bearer = async |secret: &str| platform.bearer(&granted(&token(&platform, secret).await));
     let (of_old, of_new) = (bearer(&old).await, bearer(&text(&rotated, "secret")).await);
-    bound::live(&[&of_old, &of_new]).await;
+    five_second_bound::live(&[&of_old, &of_new]).await;
 
     let finished = finish(&caller, &key).await;
     assert_eq!(finished.status, 200, "{finished:?}");
-    bound::die(&[&of_old]).await;
-    bound::live(&[&of_new]).await;
+    five_second_bound::die(&[&of_old]).await;
+    five_second_bound::live(&[&of_new]).await;
     token(&platform, &old).await.assert_oauth_error(401, "invalid_client");
     assert_eq!(finished.body["secrets"], json!([rotated["secrets"][0]]));
-    let before = estate(&platform, &caller, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
     let again = finish(&caller, &key).await;
     assert_eq!((again.status, &again.body), (200, &finished.body), "repeated, it changes nothing");
-    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
 }
 
 #[tokio::test]
@@ -152,16 +152,16 @@ async fn x_8_replace_ends_the_newest_secret_and_leaves_an_older_one() {
     let platform = Platform::start().await;
     let (caller, key, first) = subject(&platform).await;
     let second = rotate(&caller, &key, &json!({"grace_period": 3600})).await;
-    let before = estate(&platform, &caller, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
     let third = caller.post(&item(&key, "/rotate"), &json!({})).await;
     third.assert_error(409, "conflict");
     assert!(third.text.contains("previous secret still works"), "{third:?}");
-    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
 
     let lost = text(&second, "secret");
     let of_lost = platform.bearer(&granted(&token(&platform, &lost).await));
     let replaced = rotate(&caller, &key, &json!({"replace": true})).await;
-    bound::die(&[&of_lost]).await;
+    five_second_bound::die(&[&of_lost]).await;
     token(&platform, &lost).await.assert_oauth_error(401, "invalid_client");
     assert_eq!(replaced["previous_secret"], second["previous_secret"], "never more than one old secret, and that one stays");
     assert_eq!(replaced["secrets"].as_array().unwrap().len(), 2);
@@ -178,7 +178,7 @@ async fn x_8_replace_ends_the_newest_secret_and_leaves_an_older_one() {
 async fn unprocessable_for_what_makes_no_rotation() {
     let platform = Platform::start().await;
     let (caller, key, _) = subject(&platform).await;
-    let before = estate(&platform, &caller, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
     for (body, field, words) in invalid_rotations(&platform) {
         caller.post(&item(&key, "/rotate"), &body).await.assert_field(field, words);
     }
@@ -186,7 +186,7 @@ async fn unprocessable_for_what_makes_no_rotation() {
         caller.post(&item(&key, "/finish_rotation"), &body).await.assert_field(field, words);
     }
     finish(&caller, &key).await;
-    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
     let kept = rotate(&caller, &key, &json!({"replace": false, "grace_period": 60})).await;
     assert_eq!(kept["previous_secret"]["ends"], "at_expiry", "replace: false is a rotation like any other");
 }
@@ -232,7 +232,7 @@ async fn conflict_for_a_key_that_is_over() {
     let platform = Platform::start().await;
     platform.stop_clock();
     let (caller, revoked, _) = subject(&platform).await;
-    let end = (platform.stack.services().edge().clock)() + Duration::from_mins(1);
+    let end = (platform.stack.services().ambient().clock)() + Duration::from_mins(1);
     let expired = make(&caller, &of_bank(&platform, &json!({"expires_at": end}))).await;
     rotate(&caller, &revoked, &json!({"grace_period": null})).await;
     caller.delete(&item(&revoked, "")).await;

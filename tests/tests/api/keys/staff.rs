@@ -6,9 +6,9 @@ use tests::{Answer, Caller, Platform};
 
 use super::{PATH, granted, item, make, of_bank, token};
 use crate::{
-    bound,
-    estate::{appearance, column, estate, text},
-    minted::seed_organization,
+    five_second_bound,
+    management_keys::seed_organization,
+    organization_snapshot::{appearance, column, organization_snapshot, text},
 };
 
 const HOOK: &str = "https://hooks.example.com/secret-path?token=1";
@@ -68,7 +68,7 @@ async fn staff_revoke_at_a_recorded_request_and_do_nothing_else() {
         let key = make(&owner, &of_bank(&platform, &json!({"webhook_url": HOOK}))).await;
         let bearer = platform.bearer(&granted(&token(&platform, &text(&key, "secret")).await));
         let all = platform.organization().await;
-        let before = estate(&platform, &all, organization).await;
+        let before = organization_snapshot(&platform, &all, organization).await;
         let revoke = item(&key, "/revoke");
         let without_body = Answer::of(staff.request(reqwest::Method::POST, &revoke)).await;
         for answer in [without_body, staff.post(&revoke, &json!({"reason": null})).await] {
@@ -90,12 +90,12 @@ async fn staff_revoke_at_a_recorded_request_and_do_nothing_else() {
         }
         staff.post(PATH, &of_bank(&platform, &json!({}))).await.assert_error(403, "forbidden");
         staff.delete(&format!("/api/bank_applications/{}", text(&key, "client_id"))).await.assert_error(403, "forbidden");
-        assert_eq!(estate(&platform, &all, organization).await, before);
+        assert_eq!(organization_snapshot(&platform, &all, organization).await, before);
 
         let revoked = staff.post(&revoke, &json!({"reason": "ticket 4711"})).await;
         assert_eq!((revoked.status, &revoked.body["state"]), (200, &json!("revoked")), "{revoked:?}");
         assert_eq!(revoked.body["webhook_url"], "https://hooks.example.com/…");
-        bound::die(&[&bearer]).await;
+        five_second_bound::die(&[&bearer]).await;
         let chain = platform.stack.services().store().unwrap().audit_chain(organization).await.unwrap();
         let mut events = chain.events.values().filter(|event| event.contains("key.revoke") && event.contains("ticket 4711"));
         let event: Value = serde_json::from_str(events.next_back().unwrap()).unwrap();

@@ -2,7 +2,7 @@
 
 use domain::{
     gate::{Kyb, Plan},
-    kind::{BankEnvironment, Kind},
+    key_mode::{BankEnvironment, KeyMode},
     role::Role,
 };
 use serde_json::{Value, json};
@@ -10,8 +10,8 @@ use tests::{Answer, Caller, Platform};
 
 use super::{PATH, Person, body, item, make, of_bank, of_organization};
 use crate::{
-    estate::{appearance, column, estate, text},
-    minted::{seed_bank_key, seed_organization},
+    management_keys::{seed_bank_key, seed_organization},
+    organization_snapshot::{appearance, column, organization_snapshot, text},
 };
 
 /// Every operation that names a key, by method and what follows the key's path, with a body that it takes.
@@ -51,11 +51,11 @@ async fn assert_nothing(callers: &[&Caller], keys: &[Value]) {
 #[tokio::test]
 async fn a_key_of_one_organization_is_a_404_to_every_other() {
     let platform = Platform::start().await;
-    let founder = platform.founder();
+    let operator = platform.operator();
     let (neighbour, neighbour_key, neighbour_bank, _) = platform.neighbour().await;
-    founder.plan(neighbour, Plan::Pro).await.unwrap();
-    let owner = founder.user(neighbour, "owner@example.org", Role::Owner, None).await.unwrap();
-    let owner = platform.bearer(&founder.personal_key(&owner, Kind::Sandbox, "key").await.unwrap().client_secret);
+    operator.plan(neighbour, Plan::Pro).await.unwrap();
+    let owner = operator.user(neighbour, "owner@example.org", Role::Owner, None).await.unwrap();
+    let owner = platform.bearer(&operator.personal_key(&owner, KeyMode::Sandbox, "key").await.unwrap().client_secret);
     let machine = platform.bearer(&platform.token(&neighbour_key).await);
     let managing = json!({"scopes": ["bank_applications:execute", "bank_applications:read", "bank_applications:write"]});
     let bank = make(&owner, &body("bank", &neighbour_bank.to_string(), &managing)).await;
@@ -68,7 +68,7 @@ async fn a_key_of_one_organization_is_a_404_to_every_other() {
         make(&ours, &body("user", &platform.seed.users.owner.guid, &json!({}))).await,
     ];
     let all = platform.organization().await;
-    let before = estate(&platform, &all, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &all, seed_organization(&platform)).await;
     assert_nothing(&[&owner, &machine, &bank], &keys).await;
     for (owner_type, guid) in [
         ("bank", &platform.seed.bank.guid),
@@ -80,7 +80,7 @@ async fn a_key_of_one_organization_is_a_404_to_every_other() {
     let named = format!("{PATH}?organization_guid={}", platform.seed.organization.guid);
     owner.get(&named).await.assert_field("organization_guid", "staff alone");
     assert_eq!(owner.get(&format!("{PATH}?owner_guid={}", platform.seed.bank.guid)).await.body["total"], 0);
-    assert_eq!(estate(&platform, &all, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &all, seed_organization(&platform)).await, before);
     for key in &keys[..2] {
         super::granted(&super::token(&platform, &text(key, "secret")).await);
     }
@@ -89,7 +89,7 @@ async fn a_key_of_one_organization_is_a_404_to_every_other() {
 #[tokio::test]
 async fn a_key_is_a_404_to_another_bank_and_to_the_other_kind() {
     let platform = Platform::start().await;
-    let (founder, organization) = (platform.founder(), seed_organization(&platform));
+    let (operator, organization) = (platform.operator(), seed_organization(&platform));
     let ours = platform.owner();
     let other = ours.post("/api/banks", &json!({"name": "Other", "environment": "sandbox"})).await.body;
     let key = seed_bank_key(&platform, "bank_applications:execute bank_applications:read bank_applications:write").await;
@@ -101,9 +101,9 @@ async fn a_key_is_a_404_to_another_bank_and_to_the_other_kind() {
     ];
     assert_nothing(&[&bank], &hidden).await;
 
-    let (_, production_key) = founder.bank(organization, "Production", BankEnvironment::Production).await.unwrap();
-    founder.kyb(organization, Kyb::Approved).await.unwrap();
-    let live = Person::new(&platform, Role::Owner, Kind::Live).await.caller;
+    let (_, production_key) = operator.bank(organization, "Production", BankEnvironment::Production).await.unwrap();
+    operator.kyb(organization, Kyb::Approved).await.unwrap();
+    let live = Person::new(&platform, Role::Owner, KeyMode::Live).await.caller;
     let production = json!({"client_id": production_key.client_id});
     assert_nothing(&[&ours, &platform.organization().await], &[production]).await;
     assert_nothing(&[&live], &hidden[..2]).await;

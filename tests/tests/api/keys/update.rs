@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::{
     gate::Kyb,
     key::Owner,
-    kind::{BankEnvironment, Kind},
+    key_mode::{BankEnvironment, KeyMode},
     role::Role,
     time::Timestamp,
 };
@@ -15,9 +15,9 @@ use tests::{Caller, Platform};
 use super::{Person, body, granted, item, make, of_bank, of_organization, token};
 use crate::{
     bank_applications::narrowed,
-    bound,
-    estate::{estate, text, without},
-    minted::{Minted, seed_organization},
+    five_second_bound,
+    management_keys::{ManagementKey, seed_organization},
+    organization_snapshot::{organization_snapshot, text, without},
 };
 
 const HOOK: &str = "https://hooks.example.com/a";
@@ -67,9 +67,9 @@ async fn arz_4_what_is_left_out_stays_null_clears_and_the_rest_is_set() {
 async fn arz_4_409_for_another_destination_of_a_live_key() {
     let platform = Platform::start().await;
     let organization = seed_organization(&platform);
-    let (production, _) = platform.founder().bank(organization, "Production", BankEnvironment::Production).await.unwrap();
-    platform.founder().kyb(organization, Kyb::Approved).await.unwrap();
-    let caller = Person::new(&platform, Role::Owner, Kind::Live).await.caller;
+    let (production, _) = platform.operator().bank(organization, "Production", BankEnvironment::Production).await.unwrap();
+    platform.operator().kyb(organization, Kyb::Approved).await.unwrap();
+    let caller = Person::new(&platform, Role::Owner, KeyMode::Live).await.caller;
     let members = json!({"destination": "a", "webhook_url": HOOK});
     let key = make(&caller, &body("bank", &production.to_string(), &members)).await;
     for change in [json!({"destination": "b"}), json!({"destination": null}), json!({"destination": "b", "name": "n"})] {
@@ -91,12 +91,12 @@ async fn arz_4_an_earlier_end_cuts_tokens_too() {
     let key = make(&caller, &of_bank(&platform, &json!({}))).await;
     let secret = text(&key, "secret");
     let bearer = platform.bearer(&granted(&token(&platform, &secret).await));
-    bound::live(&[&bearer]).await;
-    let end = (platform.stack.services().edge().clock)() + Duration::from_mins(1);
+    five_second_bound::live(&[&bearer]).await;
+    let end = (platform.stack.services().ambient().clock)() + Duration::from_mins(1);
     patched(&caller, &key, &json!({"expires_at": end})).await;
-    bound::live(&[&bearer]).await;
+    five_second_bound::live(&[&bearer]).await;
     platform.advance(Duration::from_mins(1));
-    bound::die(&[&bearer]).await;
+    five_second_bound::die(&[&bearer]).await;
     token(&platform, &secret).await.assert_oauth_error(401, "invalid_client");
     assert_eq!(caller.get(&item(&key, "")).await.body["state"], "expired");
     let longer = caller.patch(&item(&key, ""), &json!({"expires_at": null})).await;
@@ -110,7 +110,7 @@ async fn unprocessable_or_conflict_and_nothing_changed() {
     let caller = platform.organization().await;
     let key = make(&caller, &of_bank(&platform, &json!({"webhook_url": HOOK, "destination": "a"}))).await;
     let other = make(&caller, &of_organization(&platform, &json!({}))).await;
-    let before = estate(&platform, &caller, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
     for (change, field) in [
         (json!({"name": null}), "name"),
         (json!({"name": "x".repeat(129)}), "name"),
@@ -133,7 +133,7 @@ async fn unprocessable_or_conflict_and_nothing_changed() {
         let member = change.as_object().unwrap().keys().next().unwrap().clone();
         caller.patch(&item(&other, ""), &change).await.assert_field(&member, "banks alone");
     }
-    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
     assert_eq!(caller.delete(&item(&key, "")).await.status, 204);
     let revoked = caller.patch(&item(&key, ""), &json!({"name": "undead"})).await;
     revoked.assert_error(409, "conflict");
@@ -146,12 +146,12 @@ async fn a_short_lived_caller_lends_no_life_but_may_shorten_one() {
     let platform = Platform::start().await;
     platform.stop_clock();
     let organization = seed_organization(&platform);
-    let now = (platform.stack.services().edge().clock)();
+    let now = (platform.stack.services().ambient().clock)();
     let days = |days: u64| -> Timestamp { now + Duration::from_hours(24 * days) };
-    let minted = Minted {
+    let minted = ManagementKey {
         organization,
         owner: Owner::Organization(organization),
-        kind: Kind::Sandbox,
+        kind: KeyMode::Sandbox,
         scopes: "bank_applications:write organization_applications:write",
         expires_at: Some(days(1)),
     };

@@ -9,8 +9,8 @@ use tests::{Answer, Caller, Platform};
 use super::{SEEDED, revoke};
 use crate::{
     applications::Family,
-    estate::text,
-    minted::{guid, seed_organization},
+    management_keys::{guid, seed_organization},
+    organization_snapshot::text,
 };
 
 /// One event for each change with who, from where, by which request, and what; none for what was refused or changed nothing.
@@ -28,7 +28,7 @@ async fn leak_6_one_chained_event_for_every_change_and_none_for_a_refusal() {
         expected.extend(changes);
     }
 
-    platform.settle().await;
+    platform.drain().await;
     let chain = platform.stack.services().store().unwrap().audit_chain(organization).await.unwrap();
     assert_eq!(chain.links.len(), SEEDED + expected.len(), "{:#?}", chain.events);
     assert_eq!(chain.events.len(), chain.links.len());
@@ -156,7 +156,7 @@ async fn leak_6_every_organization_has_its_own_chain() {
         let made = caller.post("/api/banks", &json!({"name": name, "environment": "sandbox"})).await;
         assert_eq!(made.status, 201, "{made:?}");
     }
-    platform.settle().await;
+    platform.drain().await;
     for (organization, own, other, seeded) in
         [(guid(&platform.seed.organization.guid), "Ours", "Theirs", SEEDED), (neighbour, "Theirs", "Ours", 4)]
     {

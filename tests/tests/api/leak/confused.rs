@@ -1,6 +1,6 @@
 //! Requests of a client that puts a secret or a token wherever it does not belong.
 
-use operator::founder::Credentials;
+use operator::tenants::Credentials;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use tests::{Caller, Platform};

@@ -2,10 +2,10 @@
 
 use std::{fmt, fs, marker::PhantomData, path::Path};
 
-use domain::{kind::Kind, pepper::Peppers, secret::PlainSecret};
+use domain::{key_mode::KeyMode, pepper::Peppers, secret::PlainSecret};
 use emulator::cloud::Storage;
 use local::{seed::Seed, services::Options};
-use operator::founder::Credentials;
+use operator::tenants::Credentials;
 use serde_json::Value;
 use tests::Platform;
 
@@ -65,7 +65,7 @@ async fn leak_1_types_that_hold_secrets_do_not_print_them() {
     assert_eq!(needles.found_in(printed.as_bytes()), Vec::<&str>::new(), "{printed}");
     // The hash and the pepper are where they belong, and only a keyed hash is.
     assert!(!needles.found_below(directory.path()).is_empty());
-    let kinds = [Kind::Sandbox, Kind::Live];
+    let kinds = [KeyMode::Sandbox, KeyMode::Live];
     assert!(kinds.iter().all(|kind| printed.contains("Bearer") && !printed.contains(&format!("lk_{}_", kind.secret_tag()))));
 }
 

@@ -2,7 +2,7 @@
 
 use domain::gate::Kyb;
 use local::seed::Seed;
-use operator::founder::Credentials;
+use operator::tenants::Credentials;
 use reqwest::Method;
 use serde_json::json;
 use tests::{Answer, Caller, Platform, platform::ALLOWED};

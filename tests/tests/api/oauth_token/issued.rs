@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::scope::{Catalogue, Holder};
 use local::services::Options;
-use operator::founder::Credentials;
+use operator::tenants::Credentials;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{
@@ -88,8 +88,10 @@ async fn cyb_10_management_scopes_are_dropped() {
 async fn cyb_6_403_from_an_address_outside_the_allowlist() {
     let platform = Platform::start().await;
     let key = platform.bank_key(json!({"ip_allowlist": [ALLOWED, "1.1.1.0/24"]})).await;
-    let forged =
-        Credentials { client_secret: credentials::never_issued(&key.client_id, domain::kind::Kind::Sandbox), ..key.clone() };
+    let forged = Credentials {
+        client_secret: credentials::never_issued(&key.client_id, domain::key_mode::KeyMode::Sandbox),
+        ..key.clone()
+    };
     let (allowed, elsewhere) = (platform.anonymous().from(ALLOWED), platform.anonymous().from(ELSEWHERE));
     for address in [ALLOWED, "1.1.1.255", "::ffff:8.8.8.8"] {
         assert_token(&allowed.from(address).post(PATH, &parameters(&key, &json!({}))).await);

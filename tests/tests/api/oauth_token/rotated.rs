@@ -4,15 +4,15 @@ use std::{collections::BTreeMap, time::Duration};
 
 use aws_sdk_dynamodb::Client;
 use local::services::Options;
-use operator::founder::Credentials;
+use operator::tenants::Credentials;
 use serde_json::{Value, json};
 use tests::{Platform, platform::ALLOWED};
 
 use super::{PATH, parameters};
 use crate::{
-    bound::live,
     credentials::{claims, never_issued},
-    minted::seed_organization,
+    five_second_bound::live,
+    management_keys::seed_organization,
 };
 
 /// Rotates a key of the seed bank; its credentials by the new secret, and the answer.
@@ -87,7 +87,7 @@ async fn x_3_the_first_use_of_the_new_secret_starts_the_grace() {
     platform.advance(Duration::from_hours(1));
     assert_eq!(from_home(&key).await.status, 200, "the old secret starts nothing");
     assert_eq!(status(&platform, &renewed).await, 403, "from elsewhere");
-    let forged = Credentials { client_secret: never_issued(&key.client_id, domain::kind::Kind::Sandbox), ..key.clone() };
+    let forged = Credentials { client_secret: never_issued(&key.client_id, domain::key_mode::KeyMode::Sandbox), ..key.clone() };
     assert_eq!(from_home(&forged).await.status, 401);
     assert_eq!(graces().await, 0);
 
@@ -116,7 +116,7 @@ async fn x_3_200_though_the_grace_cannot_be_started() {
     let services = platform.stack.services();
     let audit_table = &services.variables("tokens")["LATCHKEY_AUDIT_TABLE"];
     // Without it no change can be written, and every key can be read.
-    Client::new(&services.edge().aws).delete_table().table_name(audit_table).send().await.unwrap();
+    Client::new(&services.ambient().aws).delete_table().table_name(audit_table).send().await.unwrap();
     assert_eq!(status(&platform, &renewed).await, 200);
     platform.advance(Duration::from_hours(1));
     assert_eq!((status(&platform, &key).await, status(&platform, &renewed).await), (200, 200));

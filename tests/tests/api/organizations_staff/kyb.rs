@@ -1,20 +1,20 @@
 //! PUT /api/organizations/{guid}/kyb: who may decide, and what the decision does to live keys.
 
-use domain::kind::Kind;
+use domain::key_mode::KeyMode;
 use serde_json::json;
 use tests::Platform;
 
 use super::PATH;
 use crate::{
-    estate::estate,
-    minted::seed_organization,
+    management_keys::seed_organization,
+    organization_snapshot::organization_snapshot,
     people::{events, felt},
 };
 
 #[tokio::test]
 async fn arz_3_operations_decide_kyb_and_live_keys_wake_and_sleep_within_five_seconds() {
     let platform = Platform::start().await;
-    let (live, key) = platform.founder().organization("Live", Kind::Live).await.unwrap();
+    let (live, key) = platform.operator().organization("Live", KeyMode::Live).await.unwrap();
     let operations = platform.operations();
     let (path, kyb) = (format!("{PATH}/{live}"), format!("{PATH}/{live}/kyb"));
     platform.request_token(&key, platform.anonymous()).await.assert_oauth_error(401, "invalid_client");
@@ -40,7 +40,7 @@ async fn arz_3_403_for_everybody_else_who_decides_kyb_and_422_for_no_status() {
     let platform = Platform::start().await;
     let (organization, machine) = (&platform.seed.organization.guid, platform.organization().await);
     let path = format!("{PATH}/{organization}/kyb");
-    let before = estate(&platform, &machine, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &machine, seed_organization(&platform)).await;
     for caller in
         [platform.owner(), platform.viewer(), platform.support(), platform.security(), machine.clone(), platform.bank().await]
     {
@@ -56,5 +56,5 @@ async fn arz_3_403_for_everybody_else_who_decides_kyb_and_422_for_no_status() {
     ] {
         operations.put(&path, &body).await.assert_field(field, "");
     }
-    assert_eq!(estate(&platform, &machine, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &machine, seed_organization(&platform)).await, before);
 }

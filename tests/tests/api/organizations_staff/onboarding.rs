@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use domain::{ids::Guid, kind::Kind};
+use domain::{ids::Guid, key_mode::KeyMode};
 use serde_json::{Value, json};
 use tests::{Platform, platform::credentials};
 
 use super::{PATH, item};
 use crate::{
-    estate::{text, without},
-    minted::guid,
+    management_keys::guid,
+    organization_snapshot::{text, without},
     people::{events, post_once},
 };
 
@@ -35,7 +35,7 @@ async fn cyb_1_operations_onboard_an_organization_with_its_first_owner() {
     assert_eq!(user.organization, organization);
     // CYB-1: then a bank, then the first key pair, with an allowlist.
     assert_eq!(operations.put(&format!("{}/plan", item(&made.body)), &json!({"plan": "pro"})).await.status, 200);
-    let secret = platform.founder().personal_key(&user, Kind::Sandbox, "first").await.unwrap().client_secret;
+    let secret = platform.operator().personal_key(&user, KeyMode::Sandbox, "first").await.unwrap().client_secret;
     let ada = platform.bearer(&secret);
     let bank = ada.post("/api/banks", &json!({"name": "First", "environment": "sandbox"})).await;
     assert_eq!(bank.status, 201, "{bank:?}");
@@ -99,12 +99,12 @@ async fn x_8_a_repeated_onboarding_completes_what_was_begun() {
 /// An organization that stands under the `Idempotency-Key` `half` of this body, and has no owner yet.
 async fn half_made(platform: &Platform, body: &Value) -> Guid {
     let services = platform.stack.services();
-    let now = (services.edge().clock)();
-    let guid = services.edge().entropy.guid();
+    let now = (services.ambient().clock)();
+    let guid = services.ambient().entropy.guid();
     let name = domain::organization::Name::parse("Newcomer").unwrap();
     let organization =
         domain::organization::Organization { guid, name, max_key_age_days: None, created_at: now, updated_at: now, version: 0 };
-    let once = store::Once {
+    let record = store::IdempotencyRecord {
         principal: platform.seed.staff.operations.guid.clone(),
         key: "half".into(),
         fingerprint: web::idempotency::fingerprint(&reqwest::Method::POST, PATH, body.to_string().as_bytes()),
@@ -112,6 +112,6 @@ async fn half_made(platform: &Platform, body: &Value) -> Guid {
         ends: now + Duration::from_hours(24),
     };
     let origin = domain::audit::Origin::of(domain::audit::Actor::Operator);
-    services.store().unwrap().create_organization(&organization, Some(&once), &origin).await.unwrap();
+    services.store().unwrap().create_organization(&organization, Some(&record), &origin).await.unwrap();
     guid
 }

@@ -26,7 +26,7 @@ async fn leak_12_tables_and_pepper_are_shut_to_all_but_their_functions_and_the_o
         let variables = services.variables("management");
         let key = |value: &str| AttributeValue::S(value.to_owned());
         // The account's root, as an administrator whom nobody named.
-        let administrator = Client::new(&services.edge().aws);
+        let administrator = Client::new(&services.ambient().aws);
         for (table, class, function) in
             [("LATCHKEY_CORE_TABLE", "K#a", "TokensFunction"), ("LATCHKEY_AUDIT_TABLE", "AC#a", "AuditFunction")]
         {
@@ -38,17 +38,17 @@ async fn leak_12_tables_and_pepper_are_shut_to_all_but_their_functions_and_the_o
                 let message = error.as_service_error().unwrap().message().unwrap();
                 assert!(message.ends_with("with an explicit deny in a resource-based policy"), "{message}");
             }
-            let function = Client::new(&services.edge_of(function).unwrap().aws);
+            let function = Client::new(&services.ambient_of(function).unwrap().aws);
             get(&function).send().await.unwrap();
             // Administration stays open, the policy itself included.
             administrator.describe_table().table_name(&variables[table]).send().await.unwrap();
         }
-        let read = |aws: &runtime::edge::SdkConfig| {
+        let read = |aws: &runtime::ambient::SdkConfig| {
             aws_sdk_secretsmanager::Client::new(aws).get_secret_value().secret_id(&variables["LATCHKEY_PEPPER_SECRET"])
         };
-        let answer = read(&services.edge().aws).send().await;
+        let answer = read(&services.ambient().aws).send().await;
         assert_eq!(answer.is_err(), named, "{:?}", answer.map(|_| "read"));
-        assert!(read(&services.edge_of("TokensFunction").unwrap().aws).send().await.is_ok());
+        assert!(read(&services.ambient_of("TokensFunction").unwrap().aws).send().await.is_ok());
         services.stop().await;
     }
 }

@@ -3,11 +3,11 @@
 use aws_sdk_dynamodb::{Client, error::ProvideErrorMetadata, types::AttributeValue};
 use tests::Platform;
 
-use crate::minted::seed_organization;
+use crate::management_keys::seed_organization;
 
 /// The tables, as a function reaches them.
 fn tables(platform: &Platform, function: &str) -> Client {
-    Client::new(&platform.stack.services().edge_of(function).unwrap().aws)
+    Client::new(&platform.stack.services().ambient_of(function).unwrap().aws)
 }
 
 fn table(platform: &Platform, variable: &str) -> String {
@@ -88,18 +88,18 @@ async fn leak_5_the_tokens_function_signs_digests_alone_and_nobody_else_signs() 
     let platform = Platform::start().await;
     let services = platform.stack.services();
     let key = services.description().functions["TokensFunction"].environment["LATCHKEY_SANDBOX_SIGNING_KEYS"].clone();
-    let sign = async |aws: &runtime::edge::SdkConfig, kind: &str| {
+    let sign = async |aws: &runtime::ambient::SdkConfig, kind: &str| {
         let sign = aws_sdk_kms::Client::new(aws).sign().key_id(&key).message_type(kind.into());
         sign.signing_algorithm("ECDSA_SHA_256".into()).message(aws_sdk_kms::primitives::Blob::new([7; 32])).send().await
     };
-    let tokens = services.edge_of("TokensFunction").unwrap().aws;
+    let tokens = services.ambient_of("TokensFunction").unwrap().aws;
     sign(&tokens, "DIGEST").await.unwrap();
     denied(sign(&tokens, "RAW").await, "kms:Sign");
     for function in services.description().functions.keys().filter(|name| *name != "TokensFunction") {
-        denied(sign(&services.edge_of(function).unwrap().aws, "DIGEST").await, "kms:Sign");
+        denied(sign(&services.ambient_of(function).unwrap().aws, "DIGEST").await, "kms:Sign");
     }
     // Not even the account itself: only the key's policy counts, and it names one role.
-    let refusal = sign(&services.edge().aws, "DIGEST").await.unwrap_err();
+    let refusal = sign(&services.ambient().aws, "DIGEST").await.unwrap_err();
     assert_eq!(refusal.as_service_error().unwrap().code(), Some("AccessDeniedException"));
 }
 
@@ -109,14 +109,14 @@ async fn leak_5_who_checks_no_secrets_does_not_read_the_pepper() {
     let services = platform.stack.services();
     let pepper = services.variables("tokens")["LATCHKEY_PEPPER_SECRET"].clone();
     let read = async |function: &str| {
-        let client = aws_sdk_secretsmanager::Client::new(&services.edge_of(function).unwrap().aws);
+        let client = aws_sdk_secretsmanager::Client::new(&services.ambient_of(function).unwrap().aws);
         client.get_secret_value().secret_id(&pepper).send().await
     };
     assert!(read("TokensFunction").await.is_ok());
     for function in ["AuditFunction", "SampleApiFunction"] {
         denied(read(function).await, "secretsmanager:GetSecretValue");
     }
-    let tokens = aws_sdk_secretsmanager::Client::new(&services.edge_of("TokensFunction").unwrap().aws);
+    let tokens = aws_sdk_secretsmanager::Client::new(&services.ambient_of("TokensFunction").unwrap().aws);
     denied(tokens.put_secret_value().secret_id(&pepper).secret_string("{}").send().await, "secretsmanager:PutSecretValue");
 }
 

@@ -111,7 +111,7 @@ const CANARY_SECRET: &str = "CanarySecretArn";
 async fn with_a_proxy_and_a_canary(directory: &std::path::Path) -> Options {
     let storage = || Storage::Directory(directory.to_owned());
     let platform = Platform::with(Options { storage: storage(), ..Options::default() }).await;
-    let secrets = Client::new(&platform.stack.services().edge().aws);
+    let secrets = Client::new(&platform.stack.services().ambient().aws);
     let made = async |name: &str, value: Value, key: Option<String>| {
         let made = secrets.create_secret().name(name).set_kms_key_id(key).secret_string(value.to_string()).send().await;
         made.unwrap().arn.unwrap()

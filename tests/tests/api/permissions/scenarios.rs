@@ -108,7 +108,7 @@ async fn bank(platform: &Platform) -> Result<Caller, String> {
 /// The tables, and the core one's name, for the operator to look behind the functions.
 fn behind(platform: &Platform) -> (Client, String) {
     let services = platform.stack.services();
-    (Client::new(&services.edge().aws), services.variables("tokens")["LATCHKEY_CORE_TABLE"].clone())
+    (Client::new(&services.ambient().aws), services.variables("tokens")["LATCHKEY_CORE_TABLE"].clone())
 }
 
 /// Every item of a partition.

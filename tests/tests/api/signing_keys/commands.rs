@@ -7,7 +7,7 @@ use tests::Platform;
 use super::{parameters, platform};
 use crate::{
     command_line::{Outcome, Shell, operator_of, path},
-    estate::text,
+    organization_snapshot::text,
 };
 
 const LIST: [&str; 2] = ["signing-keys", "list"];
@@ -40,8 +40,8 @@ async fn publish(operator: &Shell, listed: &Value) -> String {
 }
 
 fn states(listed: &Value) -> Vec<(&str, &str)> {
-    let standings = listed.as_array().unwrap().iter();
-    standings.map(|standing| (standing["environment"].as_str().unwrap(), standing["state"].as_str().unwrap())).collect()
+    let statuses = listed.as_array().unwrap().iter();
+    statuses.map(|status| (status["environment"].as_str().unwrap(), status["state"].as_str().unwrap())).collect()
 }
 
 /// On a deployed stack, every act audited as the operator's.

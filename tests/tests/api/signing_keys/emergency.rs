@@ -1,8 +1,8 @@
 //! An emergency: the new key signs at once and the old one is withdrawn at once.
 
 use domain::{
-    kind::Kind,
-    signing::{SIGNER_FRESH, TRUST_USABLE},
+    key_mode::KeyMode,
+    signing::{SIGNER_REFRESH_INTERVAL, TRUST_TTL},
 };
 use operator::signing_keys::Early;
 
@@ -24,17 +24,17 @@ async fn an_emergency_ends_every_token_of_the_old_key() {
         assert_eq!(guarded(&doors[0], token).await, 200);
         assert!(verifier.accepts(token, now(&platform)).await);
     }
-    keys.publish(Kind::Sandbox, None).await.unwrap();
-    keys.sign(Kind::Sandbox, None, Early::Now).await.unwrap();
-    platform.advance(SIGNER_FRESH);
+    keys.publish(KeyMode::Sandbox, None).await.unwrap();
+    keys.sign(KeyMode::Sandbox, None, Early::Now).await.unwrap();
+    platform.advance(SIGNER_REFRESH_INTERVAL);
     let new = issue(&platform, &doors[0]).await;
     assert_ne!(kid(&new), kid(&old[0]));
     for door in &doors {
         assert_eq!(guarded(door, &new).await, 200, "the authorizers look for a key that they do not know");
     }
     assert!(!verifier.accepts(&new, now(&platform)).await, "that is what --now costs");
-    keys.retire(Kind::Sandbox, None, Early::Now).await.unwrap();
-    platform.advance(TRUST_USABLE);
+    keys.retire(KeyMode::Sandbox, None, Early::Now).await.unwrap();
+    platform.advance(TRUST_TTL);
     for door in &doors {
         for token in &old {
             assert!(exp(token) > now(&platform), "it is not its end that ends it");

@@ -21,8 +21,8 @@ pub(crate) struct Instances {
 impl Instances {
     pub(crate) async fn of(platform: &Platform) -> Self {
         let services = platform.stack.services();
-        let functions = Functions::start(services.description(), |function| services.edge_of(function)).await.unwrap();
-        let clock = services.edge().clock.clone();
+        let functions = Functions::start(services.description(), |function| services.ambient_of(function)).await.unwrap();
+        let clock = services.ambient().clock.clone();
         let options = GatewayOptions::new(Arc::new(move || clock().millis()));
         let gateway = Gateway::new(services.description().clone(), Arc::new(functions), options).unwrap();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

@@ -1,8 +1,8 @@
 //! The first key of a deployment names itself: whichever instance is first, and after a crash in between.
 
 use domain::{
-    kind::Kind,
-    signing::{SIGNER_FRESH, before_signing},
+    key_mode::KeyMode,
+    signing::{SIGNER_REFRESH_INTERVAL, before_signing},
 };
 use local::services::Options;
 use serde_json::json;
@@ -19,7 +19,7 @@ async fn instances_that_start_at_once_sign_by_one_key() {
     let doors = [platform.anonymous(), others[0].caller(&platform), others[1].caller(&platform)];
     let (a, b, c) = tokio::join!(issue(&platform, &doors[0]), issue(&platform, &doors[1]), issue(&platform, &doors[2]));
     assert_eq!([kid(&b), kid(&c)], [kid(&a), kid(&a)]);
-    let signer = platform.stack.services().store().unwrap().signer(Kind::Sandbox).await.unwrap().unwrap();
+    let signer = platform.stack.services().store().unwrap().signer(KeyMode::Sandbox).await.unwrap().unwrap();
     assert_eq!(signer.kid, kid(&a));
     assert_eq!(published(&doors[0]).await.len(), 2, "one of each kind: the other slot waits for its roll");
 }
@@ -28,9 +28,9 @@ async fn instances_that_start_at_once_sign_by_one_key() {
 #[tokio::test]
 async fn a_first_key_that_was_published_and_not_named_signs() {
     let platform = platform("a").await;
-    let published = keys(&platform).publish(Kind::Sandbox, None).await.unwrap();
+    let published = keys(&platform).publish(KeyMode::Sandbox, None).await.unwrap();
     let store = platform.stack.services().store().unwrap();
-    assert_eq!(store.signer(Kind::Sandbox).await.unwrap(), None);
+    assert_eq!(store.signer(KeyMode::Sandbox).await.unwrap(), None);
     assert_eq!(kid(&issue(&platform, &platform.anonymous()).await), published.kid);
 }
 
@@ -43,10 +43,10 @@ async fn a_first_key_beside_another_one_waits() {
         "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
         "kid": "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s"});
     let foreign = key("cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s", foreign, now(&platform));
-    store.publish_signing_key(Kind::Sandbox, &foreign).await.unwrap();
+    store.publish_signing_key(KeyMode::Sandbox, &foreign).await.unwrap();
     let refused = platform.request_token(&platform.seed.bank.key, platform.anonymous()).await;
     refused.assert_oauth_error(503, "temporarily_unavailable");
-    assert_eq!(store.signer(Kind::Sandbox).await.unwrap(), None);
+    assert_eq!(store.signer(KeyMode::Sandbox).await.unwrap(), None);
     platform.advance(before_signing());
     issue(&platform, &platform.anonymous()).await;
 }
@@ -56,12 +56,12 @@ async fn a_first_key_beside_another_one_waits() {
 async fn a_first_key_of_the_other_kind_does_not_sign() {
     let platform = platform("a").await;
     let store = platform.stack.services().store().unwrap();
-    let ours = keys(&platform).list(Kind::Sandbox).await.unwrap()[0].kid.clone();
-    store.publish_signing_key(Kind::Live, &key(&ours, json!({"kid": ours}), now(&platform))).await.unwrap();
+    let ours = keys(&platform).list(KeyMode::Sandbox).await.unwrap()[0].kid.clone();
+    store.publish_signing_key(KeyMode::Live, &key(&ours, json!({"kid": ours}), now(&platform))).await.unwrap();
     let refused = platform.request_token(&platform.seed.bank.key, platform.anonymous()).await;
     refused.assert_oauth_error(503, "temporarily_unavailable");
-    assert_eq!(store.signer(Kind::Sandbox).await.unwrap(), None);
-    assert_eq!(store.all_signing_keys(Kind::Sandbox).await.unwrap(), []);
+    assert_eq!(store.signer(KeyMode::Sandbox).await.unwrap(), None);
+    assert_eq!(store.all_signing_keys(KeyMode::Sandbox).await.unwrap(), []);
 }
 
 /// An instance without the key that signs says that it cannot, and does not sign by another one.
@@ -70,12 +70,12 @@ async fn an_instance_without_the_key_that_signs_is_unavailable() {
     let platform = platform("a").await;
     issue(&platform, &platform.anonymous()).await;
     let store = platform.stack.services().store().unwrap();
-    let signer = store.signer(Kind::Sandbox).await.unwrap().unwrap();
+    let signer = store.signer(KeyMode::Sandbox).await.unwrap().unwrap();
     let foreign = key("cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s", json!({}), now(&platform));
-    store.publish_signing_key(Kind::Sandbox, &foreign).await.unwrap();
+    store.publish_signing_key(KeyMode::Sandbox, &foreign).await.unwrap();
     let operator = domain::audit::Origin::of(domain::audit::Actor::Operator);
-    store.change_signer(Kind::Sandbox, Some(&signer), &foreign.kid, &operator).await.unwrap();
-    platform.advance(SIGNER_FRESH);
+    store.change_signer(KeyMode::Sandbox, Some(&signer), &foreign.kid, &operator).await.unwrap();
+    platform.advance(SIGNER_REFRESH_INTERVAL);
     let refused = platform.request_token(&platform.seed.bank.key, platform.anonymous()).await;
     refused.assert_oauth_error(503, "temporarily_unavailable");
 }

@@ -75,8 +75,8 @@ async fn guesses_change_nothing_for_right_proofs() {
     }
 }
 
-/// A secret that cannot be read: who has a list is told to try again, who has none is let in, who comes directly is judged as ever;
-/// once it can be read, all is well.
+/// A secret that cannot be read: who has a list is told to try again, who has none is let in, who comes directly is evaluated as
+/// ever; once it can be read, all is well.
 #[tokio::test]
 async fn a_503_for_who_has_a_list_while_the_proof_cannot_be_read() {
     let missing = Behind::with(TEMPLATE, None).await;

@@ -19,7 +19,7 @@ impl Shapes {
         let behind = Behind::with(&template, Some(&json!({"current": proof()}))).await;
         let services = behind.platform.stack.services();
         let variables = services.description().functions["SampleAuthorizerFunction"].environment.clone();
-        let authorizer = authorizer::start(&Env::from_map(variables), services.edge()).await.unwrap();
+        let authorizer = authorizer::start(&Env::from_map(variables), services.ambient()).await.unwrap();
         let (_, token) = behind.listed_key().await;
         Self { behind, authorizer, token }
     }

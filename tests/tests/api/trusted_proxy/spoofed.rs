@@ -71,7 +71,7 @@ async fn the_proxys_header_is_the_address_where_the_proxy_proves_itself() {
     }
 }
 
-/// Who comes directly is judged by the gateway's word, whatever they say.
+/// Who comes directly is evaluated by the gateway's word, whatever they say.
 #[tokio::test]
 async fn without_a_proof_the_true_peer_is_judged() {
     let behind = Behind::start().await;
@@ -167,7 +167,7 @@ async fn a_key_without_a_list_works_whatever_the_address() {
     }
 }
 
-/// The audit trail has the judged address, nothing where it is unknown, and never the port or the proof.
+/// The audit trail has the resolved address, nothing where it is unknown, and never the port or the proof.
 #[tokio::test]
 async fn the_audit_trail_has_the_judged_address() {
     let behind = Behind::start().await;

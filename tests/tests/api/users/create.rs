@@ -8,8 +8,8 @@ use tests::Platform;
 
 use super::{PATH, item};
 use crate::{
-    estate::{estate, text, without},
-    minted::seed_organization,
+    management_keys::seed_organization,
+    organization_snapshot::{organization_snapshot, text, without},
     people::{events, post_once},
 };
 
@@ -70,7 +70,8 @@ async fn cyb_11_422_for_a_body_that_makes_no_user_and_nothing_changes() {
     let platform = Platform::start().await;
     let (owner, organization) = (platform.owner(), platform.organization().await);
     let victim = owner.post(PATH, &json!({"email": "ada@example.com"})).await.body;
-    let before = (estate(&platform, &organization, seed_organization(&platform)).await, owner.get(PATH).await.body);
+    let before =
+        (organization_snapshot(&platform, &organization, seed_organization(&platform)).await, owner.get(PATH).await.body);
     for (members, field, words) in invalid_members() {
         let mut body = json!({"email": "bob@example.com"});
         body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
@@ -84,7 +85,10 @@ async fn cyb_11_422_for_a_body_that_makes_no_user_and_nothing_changes() {
     let several = json!({"email": "x", "role": "x", "allowed_scopes": ["x"]});
     let answer = owner.post(PATH, &several).await;
     assert_eq!(answer.body["errors"].as_array().unwrap().len(), 3, "{answer:?}");
-    assert_eq!((estate(&platform, &organization, seed_organization(&platform)).await, owner.get(PATH).await.body), before);
+    assert_eq!(
+        (organization_snapshot(&platform, &organization, seed_organization(&platform)).await, owner.get(PATH).await.body),
+        before
+    );
 }
 
 /// Invalid members of a user, the field that is refused, and words of the refusal.

@@ -6,8 +6,8 @@ use tests::{Answer, Platform};
 
 use super::PATH;
 use crate::{
-    estate::{column, estate},
-    minted::seed_organization,
+    management_keys::seed_organization,
+    organization_snapshot::{column, organization_snapshot},
     people::Person,
 };
 
@@ -16,7 +16,8 @@ async fn leak_9_409_when_the_last_owner_would_go() {
     let platform = Platform::start().await;
     let (owner, organization) = (platform.owner(), platform.organization().await);
     let path = format!("{PATH}/{}", platform.seed.users.owner.guid);
-    let before = (estate(&platform, &organization, seed_organization(&platform)).await, owner.get(PATH).await.body);
+    let before =
+        (organization_snapshot(&platform, &organization, seed_organization(&platform)).await, owner.get(PATH).await.body);
     for answer in [
         owner.patch(&path, &json!({"role": "admin"})).await,
         owner.patch(&path, &json!({"role": "viewer", "allowed_scopes": ["users:read"]})).await,
@@ -25,7 +26,10 @@ async fn leak_9_409_when_the_last_owner_would_go() {
         answer.assert_error(409, "conflict");
         assert!(answer.body["message"].as_str().unwrap().contains("last owner"), "{answer:?}");
     }
-    assert_eq!((estate(&platform, &organization, seed_organization(&platform)).await, owner.get(PATH).await.body), before);
+    assert_eq!(
+        (organization_snapshot(&platform, &organization, seed_organization(&platform)).await, owner.get(PATH).await.body),
+        before
+    );
     let other = Person::new(&platform, Role::Owner).await;
     assert_eq!(owner.patch(&path, &json!({"role": "admin"})).await.status, 200, "there is another one");
     other.caller.delete(&other.path()).await.assert_error(409, "conflict");

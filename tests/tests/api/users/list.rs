@@ -4,7 +4,7 @@ use serde_json::json;
 use tests::Platform;
 
 use super::PATH;
-use crate::estate::{column, text};
+use crate::organization_snapshot::{column, text};
 
 #[tokio::test]
 async fn cyb_11_users_are_listed_in_order_filtered_and_paged() {

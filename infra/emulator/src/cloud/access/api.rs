@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{
     super::{
         arn::{self, ACCOUNT, REGION},
-        aws_json::Refusal,
+        aws_json::AwsError,
         state::{Api, Services},
     },
     calls::Call,
@@ -15,12 +15,12 @@ use super::{
 use sam::iam::Context;
 
 /// Lets the request pass, or refuses it as AWS does.
-pub(in super::super) fn permit(api: &Api, request: Signed<'_>, service: &str, operation: &str) -> Result<(), Refusal> {
+pub(in super::super) fn permit(api: &Api, request: Signed<'_>, service: &str, operation: &str) -> Result<(), AwsError> {
     let caller = api.authority.caller(request).map_err(|stranger| {
         let (kind, message) = stranger.error();
-        Refusal::new(kind, message)
+        AwsError::new(kind, message)
     })?;
-    let incomplete = || Refusal::new("IncompleteSignatureException", "Authorization header requires 'Credential'.");
+    let incomplete = || AwsError::new("IncompleteSignatureException", "Authorization header requires 'Credential'.");
     let caller = caller.ok_or_else(incomplete)?;
     // What cannot be read is refused by the operation itself, and nobody but the root gets that far.
     let body: Value = serde_json::from_slice(request.body).unwrap_or_default();
@@ -30,7 +30,7 @@ pub(in super::super) fn permit(api: &Api, request: Signed<'_>, service: &str, op
         "secretsmanager" => of_secret(api, &rules, operation, &body),
         other => vec![Call::on(&format!("{}:{operation}", prefix(other)), "*")],
     };
-    let denied = |refusal: sam::iam::Refusal| Refusal::new("AccessDeniedException", refusal.to_string());
+    let denied = |denied: sam::iam::AccessDenied| AwsError::new("AccessDeniedException", denied.to_string());
     api.authority.permit(&caller, &calls).map_err(denied)
 }
 

@@ -12,7 +12,7 @@ use super::{
     rules::Rules,
     signature::{Authorization, Signed},
 };
-use sam::iam::{Permission, Principal, Refusal};
+use sam::iam::{AccessDenied, Permission, Principal};
 
 /// The access key of the account's root, and its secret.
 pub(in super::super) const ROOT: (&str, &str) = ("local", "local");
@@ -55,7 +55,7 @@ pub struct Seen {
     /// The permissions of functions' roles by which requests were allowed.
     pub used: BTreeSet<Permission>,
     /// The refused requests, in order, at most the first hundred.
-    pub refused: Vec<Refusal>,
+    pub refused: Vec<AccessDenied>,
 }
 
 /// Who makes a request.
@@ -134,7 +134,7 @@ impl Authority {
     }
 
     /// Decides on all of the calls that a request comes to. One refusal is the request's.
-    pub(super) fn permit(&self, caller: &Caller, calls: &[Call]) -> Result<(), Refusal> {
+    pub(super) fn permit(&self, caller: &Caller, calls: &[Call]) -> Result<(), AccessDenied> {
         let rules = self.rules();
         let root;
         let principal = match caller {
@@ -152,13 +152,13 @@ impl Authority {
             match rules.decide(principal, call) {
                 Ok(used) if principal.root => drop(used),
                 Ok(used) => self.seen().used.extend(used),
-                Err(refusal) => {
-                    tracing::warn!(%refusal, "the embedded services refused a request");
+                Err(denied) => {
+                    tracing::warn!(%denied, "the embedded services refused a request");
                     let mut seen = self.seen();
                     if seen.refused.len() < 100 {
-                        seen.refused.push(refusal.clone());
+                        seen.refused.push(denied.clone());
                     }
-                    return Err(refusal);
+                    return Err(denied);
                 }
             }
         }

@@ -28,21 +28,21 @@ const MAX_BODY_SIZE: usize = 16 * 1024 * 1024;
 struct Front {
     authority: Arc<Authority>,
     client: Client<HttpConnector, Body>,
-    behind: SocketAddr,
+    upstream: SocketAddr,
 }
 
 /// An answer that the tables are not asked for.
-struct Refused {
+struct Rejection {
     kind: &'static str,
     message: String,
 }
 
 /// Serves the tables behind that address to whom the policies let.
-pub(in super::super) fn router(authority: Arc<Authority>, behind: SocketAddr) -> Router {
+pub(in super::super) fn router(authority: Arc<Authority>, upstream: SocketAddr) -> Router {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     let client = Client::builder(TokioExecutor::new()).build(connector);
-    Router::new().fallback(answer).with_state(Arc::new(Front { authority, client, behind }))
+    Router::new().fallback(answer).with_state(Arc::new(Front { authority, client, upstream }))
 }
 
 async fn answer(State(front): State<Arc<Front>>, request: Request) -> Response {
@@ -50,13 +50,13 @@ async fn answer(State(front): State<Arc<Front>>, request: Request) -> Response {
     let Ok(body) = to_bytes(body, MAX_BODY_SIZE).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    if let Err(Refused { kind, message }) = front.permit(&parts, &body) {
+    if let Err(Rejection { kind, message }) = front.permit(&parts, &body) {
         let body = json!({"__type": format!("com.amazon.coral.service#{kind}"), "message": message});
         return (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], body.to_string())
             .into_response();
     }
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    let Ok(uri) = Uri::try_from(format!("http://{}{path}", front.behind)) else {
+    let Ok(uri) = Uri::try_from(format!("http://{}{path}", front.upstream)) else {
         return StatusCode::BAD_REQUEST.into_response();
     };
     let mut onwards = Request::new(Body::from(body));
@@ -74,11 +74,11 @@ async fn answer(State(front): State<Arc<Front>>, request: Request) -> Response {
 }
 
 impl Front {
-    fn permit(&self, parts: &Parts, body: &Bytes) -> Result<(), Refused> {
+    fn permit(&self, parts: &Parts, body: &Bytes) -> Result<(), Rejection> {
         let Parts { headers, uri, .. } = parts;
         let stranger = |stranger: Stranger| {
             let (kind, message) = stranger.error();
-            Refused { kind, message: message.to_owned() }
+            Rejection { kind, message: message.to_owned() }
         };
         let caller = self.authority.caller(Signed { method: parts.method.as_str(), path: uri.path(), headers, body });
         let caller = caller.map_err(stranger)?;
@@ -93,12 +93,12 @@ impl Front {
             return if matches!(caller, Caller::Root) {
                 Ok(())
             } else {
-                Err(Refused { kind: "SerializationException", message: String::new() })
+                Err(Rejection { kind: "SerializationException", message: String::new() })
             };
         };
         let calls = dynamodb::calls(&self.authority.rules(), operation, &body);
         let decision = self.authority.permit(&caller, &calls);
-        decision.map_err(|refusal| Refused { kind: "AccessDeniedException", message: refusal.to_string() })
+        decision.map_err(|denied| Rejection { kind: "AccessDeniedException", message: denied.to_string() })
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     calls::Call,
 };
 use sam::{
-    iam::{Permission, Policy, PolicyError, Principal, Refusal, Request, Resource, decide},
+    iam::{AccessDenied, Permission, Policy, PolicyError, Principal, Request, Resource, decide},
     template::{Access, Description, Physical},
 };
 
@@ -210,7 +210,7 @@ impl Rules {
         self.sealed.get(arn)
     }
 
-    pub(super) fn decide(&self, principal: &Principal, call: &Call) -> Result<Vec<Permission>, Refusal> {
+    pub(super) fn decide(&self, principal: &Principal, call: &Call) -> Result<Vec<Permission>, AccessDenied> {
         let request = Request { action: &call.action, resource: &call.resource, context: call.context.clone() };
         let resource = match self.guards.get(&call.resource) {
             Some(policy) if is_key(&call.resource) => Resource::Key(policy),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     super::{
         arn,
-        aws_json::{Refusal, epoch_seconds, required},
+        aws_json::{AwsError, epoch_seconds, required},
         state::Api,
     },
     key::Alias,
@@ -26,19 +26,19 @@ pub(super) struct ListAliases {
 }
 
 /// `CreateAlias`.
-pub(crate) fn create(api: &Api, request: &CreateAlias) -> Result<Value, Refusal> {
+pub(crate) fn create(api: &Api, request: &CreateAlias) -> Result<Value, AwsError> {
     let target = required("targetKeyId", request.target_key_id.as_ref())?;
     let name = required("aliasName", request.alias_name.as_ref())?.clone();
     check_name(&name)?;
     let created = (api.clock)();
     api.services.change(|services| {
         if target.contains("alias/") {
-            return Err(Refusal::new("ValidationException", "Aliases must refer to keys. Not aliases"));
+            return Err(AwsError::new("ValidationException", "Aliases must refer to keys. Not aliases"));
         }
         let target = services.key(target)?.0.clone();
         if services.aliases.contains_key(&name) {
             let message = format!("An alias with the name {} already exists", arn::kms(&name));
-            return Err(Refusal::new("AlreadyExistsException", message));
+            return Err(AwsError::new("AlreadyExistsException", message));
         }
         services.aliases.insert(name, Alias { target, created });
         Ok(())
@@ -48,7 +48,7 @@ pub(crate) fn create(api: &Api, request: &CreateAlias) -> Result<Value, Refusal>
 }
 
 /// `ListAliases`, of all keys or of one, always in one page.
-pub(super) fn list(api: &Api, request: &ListAliases) -> Result<Value, Refusal> {
+pub(super) fn list(api: &Api, request: &ListAliases) -> Result<Value, AwsError> {
     api.services.read(|services| {
         let of = request.key_id.as_deref().map(|name| services.key(name)).transpose()?.map(|(id, _)| id);
         let aliases = services.aliases.iter().filter(|(_, alias)| of.is_none_or(|id| alias.target == *id));
@@ -67,15 +67,15 @@ pub(super) fn list(api: &Api, request: &ListAliases) -> Result<Value, Refusal> {
     })
 }
 
-fn check_name(name: &str) -> Result<(), Refusal> {
+fn check_name(name: &str) -> Result<(), AwsError> {
     let Some(own) = name.strip_prefix("alias/").filter(|own| !own.is_empty()) else {
-        return Err(Refusal::new("InvalidAliasNameException", "Alias must start with the prefix \"alias/\""));
+        return Err(AwsError::new("InvalidAliasNameException", "Alias must start with the prefix \"alias/\""));
     };
     if own.starts_with("aws/") {
-        return Err(Refusal::new("NotAuthorizedException", "The alias prefix alias/aws/ is reserved for AWS"));
+        return Err(AwsError::new("NotAuthorizedException", "The alias prefix alias/aws/ is reserved for AWS"));
     }
     if name.len() > 256 || own.contains(|c: char| !c.is_ascii_alphanumeric() && !"/_-".contains(c)) {
-        return Err(Refusal::new("InvalidAliasNameException", format!("{name} is not a valid alias name")));
+        return Err(AwsError::new("InvalidAliasNameException", format!("{name} is not a valid alias name")));
     }
     Ok(())
 }

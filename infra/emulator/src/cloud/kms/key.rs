@@ -7,7 +7,7 @@ use p256::ecdsa::SigningKey;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::super::{
-    aws_json::{Blob, Refusal},
+    aws_json::{AwsError, Blob},
     random,
 };
 
@@ -57,12 +57,12 @@ impl Key {
     }
 
     /// What signs, if the key may.
-    pub(super) fn signing(&self) -> Result<&SigningKey, Refusal> {
+    pub(super) fn signing(&self) -> Result<&SigningKey, AwsError> {
         match &self.material {
             Material::P256(private) => Ok(&private.0),
             Material::Symmetric(_) => {
                 let message = "The key's usage is ENCRYPT_DECRYPT, which is not valid for signing.";
-                Err(Refusal::new("InvalidKeyUsageException", message))
+                Err(AwsError::new("InvalidKeyUsageException", message))
             }
         }
     }
@@ -73,7 +73,7 @@ impl Key {
 pub(super) struct PrivateKey(pub(super) SigningKey);
 
 impl PrivateKey {
-    pub(super) fn generate() -> Result<Self, Refusal> {
+    pub(super) fn generate() -> Result<Self, AwsError> {
         loop {
             // Fails, once in 2^32, for a number that is zero or not below the group's order: FIPS 186-5 A.2.2 draws anew.
             if let Ok(key) = SigningKey::from_slice(&random::bytes::<32>()?) {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     super::{
         arn::{self, ACCOUNT},
-        aws_json::{Blob, Refusal, epoch_seconds, required},
+        aws_json::{AwsError, Blob, epoch_seconds, required},
         random,
         state::Api,
     },
@@ -31,7 +31,7 @@ pub(super) struct NamedKey {
 }
 
 /// `CreateKey`.
-pub(super) fn create(api: &Api, request: CreateKey) -> Result<Value, Refusal> {
+pub(super) fn create(api: &Api, request: CreateKey) -> Result<Value, AwsError> {
     let (id, key) = generate(api, request)?;
     let answer = json!({"KeyMetadata": metadata(&id, &key)});
     api.services.change(|services| {
@@ -41,11 +41,11 @@ pub(super) fn create(api: &Api, request: CreateKey) -> Result<Value, Refusal> {
 }
 
 /// A new key and its id, not yet kept.
-pub(crate) fn generate(api: &Api, request: CreateKey) -> Result<(String, Key), Refusal> {
+pub(crate) fn generate(api: &Api, request: CreateKey) -> Result<(String, Key), AwsError> {
     let spec = request.key_spec.as_deref().unwrap_or("SYMMETRIC_DEFAULT");
     let usage = request.key_usage.as_deref().unwrap_or("ENCRYPT_DECRYPT");
     let unsupported =
-        |what: &str| Refusal::new("UnsupportedOperationException", format!("{what} is not offered by the embedded KMS"));
+        |what: &str| AwsError::new("UnsupportedOperationException", format!("{what} is not offered by the embedded KMS"));
     if let Some(origin) = request.origin.filter(|origin| origin != "AWS_KMS") {
         return Err(unsupported(&format!("Origin {origin}")));
     }
@@ -57,7 +57,7 @@ pub(crate) fn generate(api: &Api, request: CreateKey) -> Result<(String, Key), R
         ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT") => Material::Symmetric(Blob(random::bytes::<32>()?.to_vec())),
         ("ECC_NIST_P256", "ENCRYPT_DECRYPT") | ("SYMMETRIC_DEFAULT", "SIGN_VERIFY") => {
             let message = format!("KeyUsage {usage} is not compatible with KeySpec {spec}");
-            return Err(Refusal::new("ValidationException", message));
+            return Err(AwsError::new("ValidationException", message));
         }
         _ => return Err(unsupported(&format!("KeySpec {spec} with KeyUsage {usage}"))),
     };
@@ -66,7 +66,7 @@ pub(crate) fn generate(api: &Api, request: CreateKey) -> Result<(String, Key), R
 }
 
 /// `DescribeKey`.
-pub(super) fn describe(api: &Api, request: &NamedKey) -> Result<Value, Refusal> {
+pub(super) fn describe(api: &Api, request: &NamedKey) -> Result<Value, AwsError> {
     let name = required("keyId", request.key_id.as_ref())?;
     api.services.read(|services| {
         let (id, key) = services.key(name)?;
@@ -75,7 +75,7 @@ pub(super) fn describe(api: &Api, request: &NamedKey) -> Result<Value, Refusal> 
 }
 
 /// `GetKeyRotationStatus`.
-pub(super) fn rotation(api: &Api, request: &NamedKey) -> Result<Value, Refusal> {
+pub(super) fn rotation(api: &Api, request: &NamedKey) -> Result<Value, AwsError> {
     let name = required("keyId", request.key_id.as_ref())?;
     api.services.read(|services| {
         let (id, key) = services.key(name)?;
@@ -84,16 +84,16 @@ pub(super) fn rotation(api: &Api, request: &NamedKey) -> Result<Value, Refusal> 
 }
 
 /// `GetPublicKey`: the key as `SubjectPublicKeyInfo`, DER (RFC 5280 §4.1.2.7).
-pub(super) fn public_key(api: &Api, request: &NamedKey) -> Result<Value, Refusal> {
+pub(super) fn public_key(api: &Api, request: &NamedKey) -> Result<Value, AwsError> {
     let name = required("keyId", request.key_id.as_ref())?;
     let (id, key) = api.services.read(|services| services.key(name).map(|(id, key)| (id.clone(), key.clone())))?;
     let arn = arn::kms(&format!("key/{id}"));
     let Material::P256(private) = &key.material else {
         let message = format!("{arn} is not an asymmetric key: it has no public key.");
-        return Err(Refusal::new("UnsupportedOperationException", message));
+        return Err(AwsError::new("UnsupportedOperationException", message));
     };
     let der = private.0.verifying_key().to_public_key_der();
-    let der = der.map_err(|e| Refusal::internal(format!("cannot encode the public key: {e}")))?;
+    let der = der.map_err(|e| AwsError::internal(format!("cannot encode the public key: {e}")))?;
     Ok(json!({
         "KeyId": arn,
         "PublicKey": Blob(der.into_vec()),

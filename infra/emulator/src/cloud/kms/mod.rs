@@ -15,12 +15,12 @@ pub(super) use self::{
     keys::{CreateKey, generate},
 };
 use super::{
-    aws_json::{Refusal, read},
+    aws_json::{AwsError, read},
     state::Api,
 };
 
 /// The operation's answer; `None` if there is no such operation here.
-pub(super) fn answer(api: &Api, operation: &str, body: &[u8]) -> Option<Result<Value, Refusal>> {
+pub(super) fn answer(api: &Api, operation: &str, body: &[u8]) -> Option<Result<Value, AwsError>> {
     Some(match operation {
         "CreateAlias" => read(body).and_then(|request| aliases::create(api, &request)),
         "CreateKey" => read(body).and_then(|request| keys::create(api, request)),

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{
     super::{
         arn,
-        aws_json::{Blob, Refusal, required},
+        aws_json::{AwsError, Blob, required},
         state::Api,
     },
     key::{ALGORITHM, Key},
@@ -43,10 +43,10 @@ enum MessageType {
 }
 
 /// `Sign`.
-pub(super) fn sign(api: &Api, request: &SignOrVerify) -> Result<Value, Refusal> {
+pub(super) fn sign(api: &Api, request: &SignOrVerify) -> Result<Value, AwsError> {
     let (id, key, digest) = prepare(api, request)?;
     let signature: Signature =
-        key.signing()?.sign_prehash(&digest).map_err(|e| Refusal::internal(format!("cannot sign: {e}")))?;
+        key.signing()?.sign_prehash(&digest).map_err(|e| AwsError::internal(format!("cannot sign: {e}")))?;
     Ok(json!({
         "KeyId": arn::kms(&format!("key/{id}")),
         "Signature": Blob(signature.to_der().as_bytes().to_vec()),
@@ -55,13 +55,13 @@ pub(super) fn sign(api: &Api, request: &SignOrVerify) -> Result<Value, Refusal> 
 }
 
 /// `Verify`. A signature that does not verify is an error, as in AWS, never `SignatureValid: false`.
-pub(super) fn verify(api: &Api, request: &SignOrVerify) -> Result<Value, Refusal> {
+pub(super) fn verify(api: &Api, request: &SignOrVerify) -> Result<Value, AwsError> {
     let Blob(signature) = required("signature", request.signature.as_ref())?;
     let (id, key, digest) = prepare(api, request)?;
     let public = key.signing()?.verifying_key();
     let signature = Signature::from_der(signature);
     if !signature.is_ok_and(|signature| public.verify_prehash(&digest, &signature).is_ok()) {
-        return Err(Refusal::new("KMSInvalidSignatureException", "The signature does not verify"));
+        return Err(AwsError::new("KMSInvalidSignatureException", "The signature does not verify"));
     }
     Ok(json!({
         "KeyId": arn::kms(&format!("key/{id}")),
@@ -70,7 +70,7 @@ pub(super) fn verify(api: &Api, request: &SignOrVerify) -> Result<Value, Refusal
     }))
 }
 
-fn prepare(api: &Api, request: &SignOrVerify) -> Result<(String, Key, Vec<u8>), Refusal> {
+fn prepare(api: &Api, request: &SignOrVerify) -> Result<(String, Key, Vec<u8>), AwsError> {
     let name = required("keyId", request.key_id.as_ref())?;
     let Blob(message) = required("message", request.message.as_ref())?;
     let algorithm = required("signingAlgorithm", request.signing_algorithm.as_ref())?;
@@ -79,24 +79,24 @@ fn prepare(api: &Api, request: &SignOrVerify) -> Result<(String, Key, Vec<u8>), 
     key.signing()?;
     if algorithm != ALGORITHM {
         let message = format!("Algorithm {algorithm} is incompatible with key spec {}.", key.spec());
-        return Err(Refusal::new("InvalidKeyUsageException", message));
+        return Err(AwsError::new("InvalidKeyUsageException", message));
     }
     if request.dry_run {
-        return Err(Refusal::dry_run());
+        return Err(AwsError::dry_run());
     }
     Ok((id, key, digest))
 }
 
-fn digest(message: &[u8], kind: MessageType) -> Result<Vec<u8>, Refusal> {
+fn digest(message: &[u8], kind: MessageType) -> Result<Vec<u8>, AwsError> {
     match kind {
-        _ if message.is_empty() => Err(Refusal::validation(
+        _ if message.is_empty() => Err(AwsError::validation(
             "Value at 'message' failed to satisfy constraint: Member must have length greater than or equal to 1",
         )),
-        _ if message.len() > LONGEST_MESSAGE => Err(Refusal::validation(
+        _ if message.len() > LONGEST_MESSAGE => Err(AwsError::validation(
             "Value at 'message' failed to satisfy constraint: Member must have length less than or equal to 4096",
         )),
         MessageType::Digest if message.len() != 32 => {
-            Err(Refusal::new("ValidationException", "Digest is invalid length for algorithm ECDSA_SHA_256."))
+            Err(AwsError::new("ValidationException", "Digest is invalid length for algorithm ECDSA_SHA_256."))
         }
         MessageType::Digest => Ok(message.to_vec()),
         MessageType::Raw => Ok(Sha256::digest(message).to_vec()),

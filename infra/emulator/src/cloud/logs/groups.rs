@@ -9,7 +9,7 @@ use domain::time::Timestamp;
 use sam::template::Resource;
 
 /// How many lines of a group are kept.
-pub(super) const KEPT: usize = 5_000;
+pub(super) const MAX_LINES: usize = 5_000;
 /// How long a line is kept at most, in bytes: API Gateway's own bound on a format is 3 KB, before substitution.
 const LONGEST: usize = 16 * 1024;
 /// What follows a group's name in its ARN.
@@ -51,7 +51,7 @@ impl Logs {
     pub(in super::super) fn put(&self, group: &str, at: i64, message: &str) {
         let mut groups = self.lock();
         let Some(group) = groups.get_mut(named(group)) else { return };
-        if group.events.len() == KEPT {
+        if group.events.len() == MAX_LINES {
             group.events.pop_front();
         }
         group.written += 1;

@@ -4,7 +4,7 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use super::super::{
     arn,
-    aws_json::Refusal,
+    aws_json::AwsError,
     error::CloudError,
     kms::{self, key::Key},
     state::Api,
@@ -73,11 +73,11 @@ pub(super) fn provision(api: &Api, logical_id: &str, wanted: KeyProperties) -> R
 
 pub(super) fn provision_alias(api: &Api, wanted: AliasProperties) -> Result<PhysicalResource, CloudError> {
     let AliasProperties { alias_name, target_key_id } = wanted;
-    let standing = api.services.read(|services| {
+    let existing = api.services.read(|services| {
         let alias = services.aliases.get(&alias_name)?;
         Some(alias.target == target_key_id || arn::kms(&format!("key/{}", alias.target)) == target_key_id)
     });
-    match standing {
+    match existing {
         Some(true) => (),
         Some(false) => return Err(CloudError::new(format!("{alias_name} already stands for another key"))),
         None => {
@@ -89,7 +89,7 @@ pub(super) fn provision_alias(api: &Api, wanted: AliasProperties) -> Result<Phys
 }
 
 /// Keeps the key and whose it is in one change, so that a crash cannot leave a key that nobody finds again.
-fn keep(api: &Api, logical_id: &str, id: String, key: Key) -> Result<String, Refusal> {
+fn keep(api: &Api, logical_id: &str, id: String, key: Key) -> Result<String, AwsError> {
     api.services.change(|services| {
         services.keys.insert(id.clone(), key);
         services.physical.insert(logical_id.to_owned(), id.clone());
@@ -98,7 +98,7 @@ fn keep(api: &Api, logical_id: &str, id: String, key: Key) -> Result<String, Ref
 }
 
 /// The template's word, also about a key of an earlier start.
-fn rotate(api: &Api, id: &str, rotates: bool) -> Result<(), Refusal> {
+fn rotate(api: &Api, id: &str, rotates: bool) -> Result<(), AwsError> {
     api.services.change(|services| {
         services.keys.get_mut(id).into_iter().for_each(|key| key.set_rotation(rotates));
         Ok(())

@@ -4,7 +4,7 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
     super::{
-        aws_json::Refusal,
+        aws_json::AwsError,
         error::CloudError,
         secrets::{self, CreateSecret},
         state::Api,
@@ -44,6 +44,6 @@ fn make(api: &Api, name: String, wanted: SecretProperties) -> Result<String, Clo
     };
     let request = CreateSecret { name: Some(name), description: wanted.description, secret_string, ..CreateSecret::default() };
     let answer = secrets::create(api, request)?;
-    let arn = answer["ARN"].as_str().ok_or_else(|| Refusal::internal("a secret without an ARN"))?;
+    let arn = answer["ARN"].as_str().ok_or_else(|| AwsError::internal("a secret without an ARN"))?;
     Ok(arn.to_owned())
 }

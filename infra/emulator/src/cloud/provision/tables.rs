@@ -163,22 +163,22 @@ async fn reconcile(
     wanted: &TableProperties,
 ) -> Result<TableDescription, CloudError> {
     let mut declared = attributes(wanted)?;
-    let mut standing = table.attribute_definitions().to_vec();
+    let mut existing = table.attribute_definitions().to_vec();
     declared.sort_by(|a, b| a.attribute_name().cmp(b.attribute_name()));
-    standing.sort_by(|a, b| a.attribute_name().cmp(b.attribute_name()));
-    if declared != standing || key_schema(wanted)? != table.key_schema() {
+    existing.sort_by(|a, b| a.attribute_name().cmp(b.attribute_name()));
+    if declared != existing || key_schema(wanted)? != table.key_schema() {
         return Err(CloudError::new(format!(
             "the stored table {name} has other keys than the template: start with a new data directory"
         )));
     }
-    let (declared, standing) = (stream(wanted)?, table.stream_specification().filter(|stream| stream.stream_enabled()));
-    if declared.as_ref() == standing {
+    let (declared, existing) = (stream(wanted)?, table.stream_specification().filter(|stream| stream.stream_enabled()));
+    if declared.as_ref() == existing {
         return Ok(table.clone());
     }
     // DynamoDB cannot change a stream's view, only end the stream and start another.
     let off = StreamSpecification::builder().stream_enabled(false).build().map_err(|e| failed("UpdateTable", e))?;
     let mut table = table.clone();
-    for change in [standing.map(|_| off), declared].into_iter().flatten() {
+    for change in [existing.map(|_| off), declared].into_iter().flatten() {
         let answer = client.update_table().table_name(name).stream_specification(change).send().await;
         let answer = answer.map_err(|e| failed("UpdateTable", e))?;
         table = answer.table_description.ok_or_else(|| CloudError::new("UpdateTable answered without a table"))?;
@@ -188,15 +188,15 @@ async fn reconcile(
 
 /// Brings the TTL to what the template says.
 async fn expire(client: &Client, name: &str, wanted: Option<&TimeToLive>) -> Result<(), CloudError> {
-    let standing = client.describe_time_to_live().table_name(name).send().await;
-    let standing = standing.map_err(|e| failed("DescribeTimeToLive", e))?.time_to_live_description;
-    let standing = standing.as_ref().filter(|ttl| ttl.time_to_live_status() == Some(&TimeToLiveStatus::Enabled));
-    let standing = standing.and_then(TimeToLiveDescription::attribute_name);
+    let existing = client.describe_time_to_live().table_name(name).send().await;
+    let existing = existing.map_err(|e| failed("DescribeTimeToLive", e))?.time_to_live_description;
+    let existing = existing.as_ref().filter(|ttl| ttl.time_to_live_status() == Some(&TimeToLiveStatus::Enabled));
+    let existing = existing.and_then(TimeToLiveDescription::attribute_name);
     let wanted = wanted.filter(|ttl| ttl.enabled).and_then(|ttl| ttl.attribute_name.as_deref());
-    if standing == wanted {
+    if existing == wanted {
         return Ok(());
     }
-    for (attribute, enabled) in [(standing, false), (wanted, true)] {
+    for (attribute, enabled) in [(existing, false), (wanted, true)] {
         let Some(attribute) = attribute else { continue };
         let change = TimeToLiveSpecification::builder().attribute_name(attribute).enabled(enabled).build();
         let change = change.map_err(|e| failed("UpdateTimeToLive", e))?;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     super::{
-        aws_json::{Refusal, read, required},
+        aws_json::{AwsError, read, required},
         state::Api,
     },
     secret::{CURRENT, Rotation, Secret, Version, missing},
@@ -15,7 +15,7 @@ use super::{
 const PENDING: &str = "AWSPENDING";
 
 /// The operation's answer; `None` if there is no such operation here.
-pub(super) fn answer(api: &Api, operation: &str, body: &[u8]) -> Option<Result<Value, Refusal>> {
+pub(super) fn answer(api: &Api, operation: &str, body: &[u8]) -> Option<Result<Value, AwsError>> {
     Some(match operation {
         "RotateSecret" => read(body).and_then(|request| rotate(api, request)),
         "CancelRotateSecret" => read(body).and_then(|request| cancel(api, &request)),
@@ -51,7 +51,7 @@ struct UpdateSecretVersionStage {
 }
 
 /// `RotateSecret`: configures a rotation and starts one, with an empty version that waits for its value.
-fn rotate(api: &Api, request: RotateSecret) -> Result<Value, Refusal> {
+fn rotate(api: &Api, request: RotateSecret) -> Result<Value, AwsError> {
     let id = required("secretId", request.secret_id.as_ref())?;
     let (token, now) = (token(request.client_request_token)?, (api.clock)());
     api.services.change(|services| {
@@ -78,7 +78,7 @@ fn rotate(api: &Api, request: RotateSecret) -> Result<Value, Refusal> {
 }
 
 /// `CancelRotateSecret`: no further ones. What is under way stays as it is.
-fn cancel(api: &Api, request: &CancelRotateSecret) -> Result<Value, Refusal> {
+fn cancel(api: &Api, request: &CancelRotateSecret) -> Result<Value, AwsError> {
     let id = required("secretId", request.secret_id.as_ref())?;
     api.services.change(|services| {
         let name = services.secret_name(id)?;
@@ -90,7 +90,7 @@ fn cancel(api: &Api, request: &CancelRotateSecret) -> Result<Value, Refusal> {
 }
 
 /// `UpdateSecretVersionStage`: moves a label from the version that is named to another one, or takes it away.
-fn update_stage(api: &Api, request: &UpdateSecretVersionStage) -> Result<Value, Refusal> {
+fn update_stage(api: &Api, request: &UpdateSecretVersionStage) -> Result<Value, AwsError> {
     let id = required("secretId", request.secret_id.as_ref())?;
     let stage = required("versionStage", request.version_stage.as_ref())?;
     let now = (api.clock)();
@@ -103,13 +103,13 @@ fn update_stage(api: &Api, request: &UpdateSecretVersionStage) -> Result<Value, 
     })
 }
 
-fn relabel(secret: &mut Secret, stage: &str, from: Option<&str>, to: Option<&str>) -> Result<(), Refusal> {
-    let parameter = |message: String| Refusal::new("InvalidParameterException", message);
+fn relabel(secret: &mut Secret, stage: &str, from: Option<&str>, to: Option<&str>) -> Result<(), AwsError> {
+    let parameter = |message: String| AwsError::new("InvalidParameterException", message);
     let labelled = secret.labelled(stage).map(String::as_str);
     for named in [from, to].into_iter().flatten() {
         if !secret.versions.contains_key(named) {
             let message = format!("Secrets Manager can't find the specified secret version: {named}.");
-            return Err(Refusal::new("ResourceNotFoundException", message));
+            return Err(AwsError::new("ResourceNotFoundException", message));
         }
     }
     match (labelled, from, to) {
@@ -133,6 +133,6 @@ fn relabel(secret: &mut Secret, stage: &str, from: Option<&str>, to: Option<&str
     Ok(())
 }
 
-fn invalid(message: &str) -> Refusal {
-    Refusal::new("InvalidRequestException", message)
+fn invalid(message: &str) -> AwsError {
+    AwsError::new("InvalidRequestException", message)
 }

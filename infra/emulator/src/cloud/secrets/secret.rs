@@ -9,7 +9,7 @@ use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::super::aws_json::{Blob, Refusal};
+use super::super::aws_json::{AwsError, Blob};
 
 pub(super) const CURRENT: &str = "AWSCURRENT";
 const PREVIOUS: &str = "AWSPREVIOUS";
@@ -75,7 +75,7 @@ impl Rotation {
 
 impl Secret {
     /// Adds a version, or gives one its value that a rotation was started for, and moves the labels to it.
-    pub(super) fn label(&mut self, id: &str, value: Content, stages: &BTreeSet<String>, now: Timestamp) -> Result<(), Refusal> {
+    pub(super) fn label(&mut self, id: &str, value: Content, stages: &BTreeSet<String>, now: Timestamp) -> Result<(), AwsError> {
         let existing = self.versions.get(id);
         if let Some(put) = existing.and_then(|version| version.value.as_ref()) {
             return if *put == value {
@@ -118,7 +118,7 @@ impl Secret {
         }
     }
 
-    pub(super) fn version(&self, id: Option<&String>, stage: Option<&String>) -> Result<(&String, &Version), Refusal> {
+    pub(super) fn version(&self, id: Option<&String>, stage: Option<&String>) -> Result<(&String, &Version), AwsError> {
         let Some(id) = id else {
             let stage = stage.map_or(CURRENT, String::as_str);
             let labelled = self.versions.iter().find(|(_, version)| version.stages.contains(stage));
@@ -127,20 +127,20 @@ impl Secret {
         let found = self.versions.get_key_value(id).ok_or_else(|| no_value(&format!("VersionId: {id}")))?;
         if stage.is_some_and(|stage| !found.1.stages.contains(stage)) {
             let message = "You provided a VersionStage that is not associated to the provided VersionId.";
-            return Err(Refusal::new("InvalidRequestException", message));
+            return Err(AwsError::new("InvalidRequestException", message));
         }
         Ok(found)
     }
 }
 
-pub(in super::super) fn missing() -> Refusal {
-    Refusal::new("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+pub(in super::super) fn missing() -> AwsError {
+    AwsError::new("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
 }
 
-pub(super) fn no_value(what: &str) -> Refusal {
-    Refusal::new("ResourceNotFoundException", format!("Secrets Manager can't find the specified secret value for {what}"))
+pub(super) fn no_value(what: &str) -> AwsError {
+    AwsError::new("ResourceNotFoundException", format!("Secrets Manager can't find the specified secret value for {what}"))
 }
 
-pub(super) fn exists(message: String) -> Refusal {
-    Refusal::new("ResourceExistsException", message)
+pub(super) fn exists(message: String) -> AwsError {
+    AwsError::new("ResourceExistsException", message)
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     super::{
         arn::{ACCOUNT, REGION},
-        aws_json::{Blob, Refusal, epoch_seconds, required},
+        aws_json::{AwsError, Blob, epoch_seconds, required},
         random,
         state::Api,
     },
@@ -45,11 +45,11 @@ pub(super) struct PutSecretValue {
 }
 
 /// `CreateSecret`. The same token with the same value is a retry and answers the same.
-pub(in super::super) fn create(api: &Api, request: CreateSecret) -> Result<Value, Refusal> {
+pub(in super::super) fn create(api: &Api, request: CreateSecret) -> Result<Value, AwsError> {
     let name = required("name", request.name.as_ref())?;
     if name.is_empty() || name.len() > 512 || name.contains(|c: char| !c.is_ascii_alphanumeric() && !"/_+=.@!-".contains(c)) {
         let message = "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!";
-        return Err(Refusal::new("ValidationException", message));
+        return Err(AwsError::new("ValidationException", message));
     }
     let content = content(request.secret_string, request.secret_binary)?;
     let (token, now) = (token(request.client_request_token)?, (api.clock)());
@@ -82,7 +82,7 @@ pub(in super::super) fn create(api: &Api, request: CreateSecret) -> Result<Value
 }
 
 /// `DescribeSecret`.
-pub(super) fn describe(api: &Api, request: &NamedSecret) -> Result<Value, Refusal> {
+pub(super) fn describe(api: &Api, request: &NamedSecret) -> Result<Value, AwsError> {
     let id = required("secretId", request.secret_id.as_ref())?;
     api.services.read(|services| {
         let name = services.secret_name(id)?;
@@ -103,7 +103,7 @@ pub(super) fn describe(api: &Api, request: &NamedSecret) -> Result<Value, Refusa
 }
 
 /// `GetSecretValue`, of the current version unless a version or a label is named.
-pub(super) fn value(api: &Api, request: &NamedSecret) -> Result<Value, Refusal> {
+pub(super) fn value(api: &Api, request: &NamedSecret) -> Result<Value, AwsError> {
     let id = required("secretId", request.secret_id.as_ref())?;
     api.services.read(|services| {
         let name = services.secret_name(id)?;
@@ -122,10 +122,10 @@ pub(super) fn value(api: &Api, request: &NamedSecret) -> Result<Value, Refusal> 
 }
 
 /// `PutSecretValue`: a new version, current unless it is given other labels.
-pub(super) fn put(api: &Api, request: PutSecretValue) -> Result<Value, Refusal> {
+pub(super) fn put(api: &Api, request: PutSecretValue) -> Result<Value, AwsError> {
     let id = required("secretId", request.secret_id.as_ref())?;
     let Some(content) = content(request.secret_string, request.secret_binary)? else {
-        return Err(Refusal::new("InvalidRequestException", "You must provide either SecretString or SecretBinary."));
+        return Err(AwsError::new("InvalidRequestException", "You must provide either SecretString or SecretBinary."));
     };
     let (token, now) = (token(request.client_request_token)?, (api.clock)());
     let mut stages = request.version_stages.unwrap_or_else(|| [CURRENT.to_owned()].into());
@@ -143,10 +143,10 @@ pub(super) fn put(api: &Api, request: PutSecretValue) -> Result<Value, Refusal> 
     })
 }
 
-fn content(string: Option<String>, binary: Option<Blob>) -> Result<Option<Content>, Refusal> {
+fn content(string: Option<String>, binary: Option<Blob>) -> Result<Option<Content>, AwsError> {
     match (string, binary) {
         (Some(_), Some(_)) => {
-            Err(Refusal::new("InvalidParameterException", "You can't specify both SecretString and SecretBinary."))
+            Err(AwsError::new("InvalidParameterException", "You can't specify both SecretString and SecretBinary."))
         }
         (Some(text), None) => Ok(Some(Content::String(text))),
         (None, Some(bytes)) => Ok(Some(Content::Binary(bytes))),
@@ -154,10 +154,10 @@ fn content(string: Option<String>, binary: Option<Blob>) -> Result<Option<Conten
     }
 }
 
-pub(super) fn token(given: Option<String>) -> Result<String, Refusal> {
+pub(super) fn token(given: Option<String>) -> Result<String, AwsError> {
     match given {
         Some(token) if !(32..=64).contains(&token.len()) => {
-            Err(Refusal::new("InvalidParameterException", "ClientRequestToken must be 32-64 characters long."))
+            Err(AwsError::new("InvalidParameterException", "ClientRequestToken must be 32-64 characters long."))
         }
         Some(token) => Ok(token),
         None => Ok(random::uuid()?),

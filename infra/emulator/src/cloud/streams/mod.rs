@@ -25,13 +25,13 @@ pub use self::mapping::{Mapping, StartingPosition};
 use self::{
     dead_letters::DeadLetters,
     permission::{POLLING, Reading},
-    position::Position,
+    position::StreamPosition,
     reader::Reader,
     runner::Runner,
 };
 use super::{Cloud, arn::REGION, error::CloudError};
 
-/// A running mapping. Dropping it stops it where it stands; [`EventSource::drain`] first lets it finish.
+/// A running mapping. Dropping it stops it where it stands; [`EventSource::drain_and_stop`] first lets it finish.
 #[derive(Debug)]
 pub struct EventSource {
     name: String,
@@ -78,13 +78,13 @@ impl EventSource {
     ///
     /// # Errors
     /// It has not been `within` that time.
-    pub async fn settle(&self, within: Duration) -> Result<(), CloudError> {
-        timeout(within, self.caught_up())
+    pub async fn drain(&self, within: Duration) -> Result<(), CloudError> {
+        timeout(within, self.wait_until_caught_up())
             .await
             .unwrap_or_else(|_| Err(CloudError::new(format!("the event source {} did not catch up in {within:?}", self.name))))
     }
 
-    async fn caught_up(&self) -> Result<(), CloudError> {
+    async fn wait_until_caught_up(&self) -> Result<(), CloudError> {
         let Some(last) = self.reader.last().await? else { return Ok(()) };
         let mut done = self.done.clone();
         // Sequence numbers have one length, so they sort as text.
@@ -97,7 +97,7 @@ impl EventSource {
     ///
     /// # Errors
     /// That took longer than `within`. It is stopped all the same, and goes on from there at the next start.
-    pub async fn drain(mut self, within: Duration) -> Result<(), CloudError> {
+    pub async fn drain_and_stop(mut self, within: Duration) -> Result<(), CloudError> {
         self.draining.send_replace(true);
         match timeout(within, &mut self.task).await {
             Ok(Ok(())) => Ok(()),
@@ -122,11 +122,11 @@ pub(super) fn in_region(arn: &str) -> String {
 }
 
 /// Where the mapping stood, or where it starts. The start is saved too, so that `LATEST` means the mapping's first start ever.
-fn starting_position(cloud: &Cloud, mapping: &Mapping, reader: &Reader) -> Result<Position, CloudError> {
+fn starting_position(cloud: &Cloud, mapping: &Mapping, reader: &Reader) -> Result<StreamPosition, CloudError> {
     let last = reader.last_now()?;
     cloud.positions.change(|positions| {
         let known = positions.get(&mapping.name).filter(|known| known.stream_arn == mapping.stream_arn);
-        let position = known.cloned().unwrap_or_else(|| Position {
+        let position = known.cloned().unwrap_or_else(|| StreamPosition {
             stream_arn: mapping.stream_arn.clone(),
             after: match mapping.starting_position {
                 StartingPosition::TrimHorizon => None,

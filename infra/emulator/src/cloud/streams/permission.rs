@@ -28,13 +28,13 @@ impl Reading {
     pub(super) fn check(&self, actions: &[&str]) -> Result<(), CloudError> {
         let Some(function) = &self.function else { return Ok(()) };
         let decision = self.authority.check_stream(function, actions, &self.stream_arn);
-        decision.map_err(|refusal| CloudError::new(refusal.to_string()))
+        decision.map_err(|aws_error| CloudError::new(aws_error.to_string()))
     }
 
     /// Lambda refuses a mapping whose function's role may not write what is given up.
     pub(super) fn check_dead_letters(&self, queue: Option<&str>) -> Result<(), CloudError> {
         let (Some(function), Some(queue)) = (&self.function, queue) else { return Ok(()) };
         let decision = self.authority.check_queue(function, queue);
-        decision.map_err(|refusal| CloudError::new(refusal.to_string()))
+        decision.map_err(|aws_error| CloudError::new(aws_error.to_string()))
     }
 }

@@ -15,12 +15,12 @@ use super::{
     event,
     mapping::Mapping,
     permission::{POLLING, Reading},
-    position::{Position, Positions},
+    position::{StreamPosition, StreamPositions},
     reader::Reader,
 };
 
 /// AWS polls a shard four times a second.
-const POLL: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The first and the longest pause before a batch is tried again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
@@ -28,9 +28,9 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 pub(super) struct Runner<F> {
     pub(super) reader: Reader,
     pub(super) reading: Reading,
-    pub(super) positions: Arc<Document<Positions>>,
+    pub(super) positions: Arc<Document<StreamPositions>>,
     pub(super) mapping: Mapping,
-    pub(super) position: Position,
+    pub(super) position: StreamPosition,
     pub(super) letters: DeadLetters,
     pub(super) invoke: F,
     /// Told the last record done with.
@@ -46,7 +46,7 @@ enum Round {
     /// Some records were consumed.
     Advanced,
     /// Some, or none, were consumed, and the next one was refused.
-    Refused(String),
+    Failed(String),
 }
 
 impl<F, R> Runner<F>
@@ -58,12 +58,12 @@ where
     pub(super) async fn run(mut self) {
         let mut pause = PAUSES.0;
         loop {
-            match self.round().await.unwrap_or_else(|e| Round::Refused(e.to_string())) {
+            match self.round().await.unwrap_or_else(|e| Round::Failed(e.to_string())) {
                 Round::Advanced => pause = PAUSES.0,
                 Round::Idle if *self.drain.borrow() => return,
                 // Woken early by the wish to drain; a sender that is gone has aborted this task.
-                Round::Idle => drop(timeout(POLL, self.drain.changed()).await),
-                Round::Refused(error) => {
+                Round::Idle => drop(timeout(POLL_INTERVAL, self.drain.changed()).await),
+                Round::Failed(error) => {
                     tracing::warn!(mapping = self.mapping.name, %error, ?pause, "a batch failed and will be tried again");
                     sleep(pause).await;
                     pause = (pause * 2).min(PAUSES.1);
@@ -114,7 +114,7 @@ where
         let tries = records.first().and_then(|first| self.letters.exhausted(&self.mapping, first));
         match tries {
             Some(tries) => self.give_up(records, Condition::RetryAttemptsExhausted, tries),
-            None => Ok(Round::Refused(error)),
+            None => Ok(Round::Failed(error)),
         }
     }
 
@@ -154,7 +154,7 @@ where
     }
 
     fn advance(&mut self, to: String) -> Result<(), CloudError> {
-        let next = Position { stream_arn: self.position.stream_arn.clone(), after: Some(to.clone()) };
+        let next = StreamPosition { stream_arn: self.position.stream_arn.clone(), after: Some(to.clone()) };
         self.positions.change(|positions| {
             positions.insert(self.mapping.name.clone(), next.clone());
             Ok::<_, CloudError>(())

@@ -1,4 +1,4 @@
-//! KMS, its signatures judged by aws-lc.
+//! KMS, its signatures verified by aws-lc.
 
 use aws_lc_rs::{
     digest::{SHA256, digest},
@@ -31,12 +31,12 @@ async fn signatures_of_the_message_and_of_its_digest_verify_elsewhere() {
     let client = kms(&cloud);
     let key = key(&client).await;
     let public = client.get_public_key().key_id(&key).send().await.unwrap().public_key.unwrap();
-    let judge = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, public.into_inner());
+    let verifier = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, public.into_inner());
     let digest = digest(&SHA256, MESSAGE);
     for (kind, message) in [(MessageType::Digest, digest.as_ref()), (MessageType::Raw, MESSAGE)] {
         let signature = sign(&client, &key, kind.clone(), message).send().await.unwrap().signature.unwrap();
-        judge.verify(MESSAGE, signature.as_ref()).unwrap();
-        assert!(judge.verify(b"another", signature.as_ref()).is_err());
+        verifier.verify(MESSAGE, signature.as_ref()).unwrap();
+        assert!(verifier.verify(b"another", signature.as_ref()).is_err());
         let verify = client.verify().key_id(&key).signing_algorithm(SigningAlgorithmSpec::EcdsaSha256).message_type(kind);
         let verify = verify.message(Blob::new(message));
         assert!(verify.clone().signature(signature.clone()).send().await.unwrap().signature_valid);

@@ -1,4 +1,4 @@
-//! The embedded services through the unmodified AWS SDK clients, judged where possible by somebody else's code.
+//! The embedded services through the unmodified AWS SDK clients, verified where possible by somebody else's code.
 
 mod api;
 mod kms;

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// The end of a wait that is in vain; no measure of speed.
-const LONG: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 async fn call(cloud: &Cloud, operation: &str, body: Value) -> (u16, Value) {
     let request = reqwest::Client::new().post(format!("http://{}", cloud.api_address()));
@@ -118,7 +118,7 @@ async fn a_batch_that_was_tried_often_enough_is_given_up_by_letter() {
         let failures = second.map(|record| json!({"itemIdentifier": record["dynamodb"]["SequenceNumber"]}));
         Ok(json!({"batchItemFailures": failures.into_iter().collect::<Vec<_>>()}))
     });
-    source.drain(LONG).await.unwrap();
+    source.drain_and_stop(TIMEOUT).await.unwrap();
     assert_eq!(function.seen(), names([0, 1, 2, 1, 2, 3, 1, 2, 3, 4]), "one try and two more, then what follows");
     let letters = letters(&cloud, &url).await;
     let [letter] = letters.as_slice() else { panic!("{letters:?}") };
@@ -150,7 +150,7 @@ async fn records_that_are_too_old_are_given_up_by_letter_and_never_tried() {
     put(&cloud, "A#1", 2..3).await;
     let function = Function::default();
     let source = function.subscribe(&cloud, mapping, |_, _| Ok(Value::Null));
-    source.drain(LONG).await.unwrap();
+    source.drain_and_stop(TIMEOUT).await.unwrap();
     assert_eq!(function.seen(), names([2]));
     let letters = letters(&cloud, &url).await;
     assert_eq!(letters.len(), 1, "{letters:?}");

@@ -10,7 +10,7 @@ use super::{
 };
 
 /// The end of a wait that is in vain; no measure of speed.
-const LONG: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 #[tokio::test]
 async fn a_restart_finds_keys_secrets_and_items() {
@@ -51,7 +51,7 @@ async fn a_stream_goes_on_after_a_restart_where_it_was() {
     let here = mapping(&cloud, json!({})).await;
     put(&cloud, "A#1", 0..5).await;
     let source = function.subscribe(&cloud, here.clone(), |_, _| Ok(Value::Null));
-    source.drain(LONG).await.unwrap();
+    source.drain_and_stop(TIMEOUT).await.unwrap();
     put(&cloud, "A#1", 5..9).await;
     cloud.stop().await;
 
@@ -60,14 +60,14 @@ async fn a_stream_goes_on_after_a_restart_where_it_was() {
     assert_eq!(again.stream_arn, here.stream_arn);
     put(&cloud, "A#1", 9..11).await;
     let source = function.subscribe(&cloud, again.clone(), |_, _| Ok(Value::Null));
-    source.drain(LONG).await.unwrap();
+    source.drain_and_stop(TIMEOUT).await.unwrap();
     assert_eq!(function.seen(), names(0..11));
 
     let late = Function::default();
     let mut from_the_start = again;
     "Another".clone_into(&mut from_the_start.name);
     let source = late.subscribe(&cloud, from_the_start, |_, _| Ok(Value::Null));
-    source.drain(LONG).await.unwrap();
+    source.drain_and_stop(TIMEOUT).await.unwrap();
     assert_eq!(late.seen(), names(0..11));
     assert_eq!(mode(&home.path().join("streams.json")), 0o600);
     cloud.stop().await;

@@ -10,7 +10,7 @@ use super::{
 };
 
 /// The end of a wait that is in vain; no measure of speed.
-const LONG: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// What a function was given, and how it answers.
 #[derive(Clone, Default)]
@@ -76,7 +76,7 @@ async fn records_arrive_in_order_in_batches_as_lambda_writes_them() {
     put(&cloud, "A#1", 0..7).await;
     let function = Function::default();
     let source = function.subscribe(&cloud, mapping.clone(), |_, _| Ok(Value::Null));
-    source.settle(LONG).await.unwrap();
+    source.drain(TIMEOUT).await.unwrap();
     put(&cloud, "A#1", 7..10).await;
     tables(&cloud)
         .delete_item()
@@ -86,7 +86,7 @@ async fn records_arrive_in_order_in_batches_as_lambda_writes_them() {
         .send()
         .await
         .unwrap();
-    source.drain(LONG).await.unwrap();
+    source.drain_and_stop(TIMEOUT).await.unwrap();
     assert_eq!(function.seen(), names((0..10).chain([4])));
 
     let events = function.events.lock().unwrap().clone();
@@ -122,9 +122,9 @@ async fn a_failed_batch_comes_again_and_nothing_is_skipped() {
         2 => panic!("a function may panic"),
         _ => Ok(json!({"batchItemFailures": [{"itemIdentifier": "not asked for"}]})),
     });
-    source.settle(LONG).await.unwrap();
+    source.drain(TIMEOUT).await.unwrap();
     assert_eq!(function.seen(), names([0, 1, 2, 0, 1, 2, 0, 1, 2, 3]));
-    source.drain(LONG).await.unwrap();
+    source.drain_and_stop(TIMEOUT).await.unwrap();
     cloud.stop().await;
 }
 
@@ -142,7 +142,7 @@ async fn reported_items_come_again_from_the_first_one() {
             _ => json!({"batchItemFailures": []}),
         })
     });
-    source.drain(LONG).await.unwrap();
+    source.drain_and_stop(TIMEOUT).await.unwrap();
     assert_eq!(function.seen(), names([0, 1, 2, 1, 2, 3, 1, 2, 3]));
     cloud.stop().await;
 }
@@ -157,8 +157,8 @@ async fn what_the_filter_leaves_out_is_passed_over() {
     put(&cloud, "AC#1", 7..12).await;
     let function = Function::default();
     let source = function.subscribe(&cloud, mapping, |_, _| Ok(Value::Null));
-    source.settle(LONG).await.unwrap();
-    source.drain(LONG).await.unwrap();
+    source.drain(TIMEOUT).await.unwrap();
+    source.drain_and_stop(TIMEOUT).await.unwrap();
     assert_eq!(function.seen(), names([5, 6]));
     cloud.stop().await;
 }
@@ -171,7 +171,7 @@ async fn latest_begins_with_what_is_written_from_then_on() {
     let function = Function::default();
     let source = function.subscribe(&cloud, mapping, |_, _| Ok(Value::Null));
     put(&cloud, "A#1", 3..5).await;
-    source.drain(LONG).await.unwrap();
+    source.drain_and_stop(TIMEOUT).await.unwrap();
     assert_eq!(function.seen(), names([3, 4]));
     cloud.stop().await;
 }
@@ -184,10 +184,10 @@ async fn a_function_that_never_succeeds_holds_nothing_up_for_ever() {
     let function = Function::default();
     let source = function.subscribe(&cloud, mapping, |_, _| Err("never".to_owned()));
     let given_up = async {
-        assert!(source.settle(Duration::from_millis(300)).await.is_err());
         assert!(source.drain(Duration::from_millis(300)).await.is_err());
+        assert!(source.drain_and_stop(Duration::from_millis(300)).await.is_err());
     };
-    tokio::time::timeout(LONG, given_up).await.unwrap();
+    tokio::time::timeout(TIMEOUT, given_up).await.unwrap();
     cloud.stop().await;
 }
 

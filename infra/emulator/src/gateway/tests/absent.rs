@@ -4,7 +4,7 @@
 use super::*;
 use tokio::sync::Barrier;
 
-fn refusal(template: &str) -> String {
+fn gateway_error(template: &str) -> String {
     let description = Template::parse(template, Settings::default()).and_then(|template| template.resolve(&Physical::new()));
     description.map_or_else(|error| error.to_string(), |_| "understood".to_owned())
 }
@@ -24,21 +24,25 @@ fn what_would_change_answers_is_refused_when_the_template_is_read() {
         let name = property.split(':').next().unwrap();
         let edited = TEMPLATE.replace("StageName: v1", &format!("StageName: v1\n      {property}"));
         assert!(
-            refusal(&edited).starts_with(&format!("Api.Properties.{name}: is not understood")),
+            gateway_error(&edited).starts_with(&format!("Api.Properties.{name}: is not understood")),
             "{name}: {}",
-            refusal(&edited)
+            gateway_error(&edited)
         );
     }
     let policy = TEMPLATE
         .replace("DefaultAuthorizer: Guard", "DefaultAuthorizer: Guard\n        ResourcePolicy: {IpRangeDenylist: [1.2.3.4]}");
-    assert!(refusal(&policy).starts_with("Api.Properties.Auth.ResourcePolicy: is not understood"), "{}", refusal(&policy));
+    assert!(
+        gateway_error(&policy).starts_with("Api.Properties.Auth.ResourcePolicy: is not understood"),
+        "{}",
+        gateway_error(&policy)
+    );
     for validation in ["RequestModel: {Model: Key}", "RequestParameters: [method.request.header.x]"] {
         let name = validation.split(':').next().unwrap();
         let edited = TEMPLATE.replace("Path: /banks, Method: get", &format!("Path: /banks, Method: get, {validation}"));
         assert!(
-            refusal(&edited).starts_with(&format!("Guarded.Properties.Events.List.Properties.{name}: is not understood")),
+            gateway_error(&edited).starts_with(&format!("Guarded.Properties.Events.List.Properties.{name}: is not understood")),
             "{name}: {}",
-            refusal(&edited)
+            gateway_error(&edited)
         );
     }
 }
@@ -58,7 +62,7 @@ async fn a_custom_domain_is_passed_over() {
 #[test]
 fn a_second_api_is_refused() {
     let second = format!("{TEMPLATE}  Other: {{Type: AWS::Serverless::Api, Properties: {{StageName: v2}}}}\n");
-    assert_eq!(refusal(&second), "Resources: there must be one AWS::Serverless::Api, not 2");
+    assert_eq!(gateway_error(&second), "Resources: there must be one AWS::Serverless::Api, not 2");
 }
 
 /// Deviation: concurrency.

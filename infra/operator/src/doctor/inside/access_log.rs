@@ -21,9 +21,9 @@ pub(super) const LINE: Check = Check(
 );
 
 /// Between two looks.
-const PAUSE: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// By how much the clocks of the service and of this machine may differ.
-const SKEW: Duration = Duration::from_mins(1);
+const CLOCK_SKEW: Duration = Duration::from_mins(1);
 
 /// That the line is there in time, says why, and holds nothing of the credential.
 pub(super) async fn line(denied: Result<Denied, Trouble>, env: &Env, aws: &Aws, clock: &Clock, patience: Duration) -> Outcome {
@@ -35,12 +35,12 @@ pub(super) async fn line(denied: Result<Denied, Trouble>, env: &Env, aws: &Aws, 
             .logs
             .filter_log_events()
             .log_group_name(group)
-            .start_time(denied.sent.earlier_by(SKEW).millis())
+            .start_time(denied.sent.earlier_by(CLOCK_SKEW).millis())
             .filter_pattern(format!("\"{}\"", denied.request_id));
         let found = answered("logs:FilterLogEvents", asked.send().await)?;
         let lines = found.events.unwrap_or_default();
         if let Some(line) = lines.iter().filter_map(|event| event.message()).find(|line| line.contains(&denied.request_id)) {
-            return judged(line, &denied)
+            return evaluate(line, &denied)
                 .map(|reason| format!("the line of a denied call was there after {} s: {reason}", seconds(clock, &denied)));
         }
         if clock().since(started) > i64::try_from(patience.as_millis()).unwrap_or(i64::MAX) {
@@ -50,7 +50,7 @@ pub(super) async fn line(denied: Result<Denied, Trouble>, env: &Env, aws: &Aws, 
                 patience.as_secs()
             )));
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -58,7 +58,7 @@ fn seconds(clock: &Clock, denied: &Denied) -> i64 {
     clock().since(denied.sent) / 1000
 }
 
-fn judged(line: &str, denied: &Denied) -> Result<String, Trouble> {
+fn evaluate(line: &str, denied: &Denied) -> Result<String, Trouble> {
     let wrong = |what: String| Err(Trouble::Wrong(what));
     if line.contains(&denied.marker) {
         return wrong("the line of a denied call holds what the caller sent".into());
@@ -102,9 +102,9 @@ mod tests {
     #[test]
     fn a_line_that_says_why_is_fine() {
         let line = r#"{"requestId":"id-1","status":403,"responseType":"ACCESS_DENIED","messageCode":"forbidden"}"#;
-        assert_eq!(judged(line, &denied(Some("forbidden"))), Ok("403 forbidden".into()));
+        assert_eq!(evaluate(line, &denied(Some("forbidden"))), Ok("403 forbidden".into()));
         let line = r#"{"requestId":"id-1","status":"401","responseType":"UNAUTHORIZED","messageCode":"-"}"#;
-        assert_eq!(judged(line, &denied(None)), Ok("401 UNAUTHORIZED".into()));
+        assert_eq!(evaluate(line, &denied(None)), Ok("401 UNAUTHORIZED".into()));
     }
 
     #[test]
@@ -117,7 +117,7 @@ mod tests {
             (r#"{"requestId":"id-1","path":"/?doctor=doctorabc"}"#.to_owned(), "holds what the caller sent"),
             (format!(r#"{{"requestId":"id-1","header":"{secret}"}}"#), "form of a credential"),
         ] {
-            let Err(Trouble::Wrong(what)) = judged(&line, &denied(Some("forbidden"))) else { panic!("{line}") };
+            let Err(Trouble::Wrong(what)) = evaluate(&line, &denied(Some("forbidden"))) else { panic!("{line}") };
             assert!(what.contains(words) && !what.contains("a1B"), "{line}: {what}");
         }
     }

@@ -10,8 +10,8 @@ use domain::error::causes;
 use super::super::report::Trouble;
 
 /// One try of a call, and all of them.
-const TRY: Duration = Duration::from_secs(10);
-const CALL: Duration = Duration::from_secs(25);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// The services that know of the stack.
 pub(super) struct Aws {
@@ -24,7 +24,8 @@ pub(super) struct Aws {
 
 impl Aws {
     pub(super) fn new(aws: &SdkConfig) -> Self {
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(TRY).operation_timeout(CALL).build();
+        let timeouts =
+            TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).operation_timeout(OPERATION_TIMEOUT).build();
         let aws = aws.to_builder().timeout_config(timeouts).build();
         Self {
             gateway: aws_sdk_apigateway::Client::new(&aws),
@@ -44,14 +45,14 @@ where
     result.map_err(|error| match &error {
         SdkError::ServiceError(refused) => {
             let (error, status) = (refused.err(), refused.raw().status().as_u16());
-            refusal(call, error.code().unwrap_or_default(), error.message().unwrap_or("no message"), status)
+            aws_error(call, error.code().unwrap_or_default(), error.message().unwrap_or("no message"), status)
         }
         SdkError::ResponseError(_) => Trouble::Unknown(format!("{call} was answered by what is no answer to it")),
         other => Trouble::Unknown(format!("{call} was not answered: {}", causes(other))),
     })
 }
 
-fn refusal(call: &str, code: &str, message: &str, status: u16) -> Trouble {
+fn aws_error(call: &str, code: &str, message: &str, status: u16) -> Trouble {
     const DENIED: [&str; 4] = ["AccessDenied", "NotAuthorized", "Forbidden", "UnauthorizedOperation"];
     const CREDENTIALS: [&str; 6] = [
         "UnrecognizedClientException",
@@ -91,10 +92,10 @@ mod tests {
             ("", "not offered here"),
             ("ThrottlingException", "was refused: ThrottlingException: slow"),
         ] {
-            let Trouble::Unknown(why) = refusal("X", code, "slow", 400) else { panic!("{code}") };
+            let Trouble::Unknown(why) = aws_error("X", code, "slow", 400) else { panic!("{code}") };
             assert!(why.contains(words), "{code}: {why}");
         }
-        let Trouble::Wrong(what) = refusal("X", "ResourceNotFoundException", "no such table", 400) else { panic!() };
+        let Trouble::Wrong(what) = aws_error("X", "ResourceNotFoundException", "no such table", 400) else { panic!() };
         assert_eq!(what, "X: no such table");
     }
 }

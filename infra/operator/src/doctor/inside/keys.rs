@@ -1,8 +1,8 @@
 //! KMS's keys and the peppers.
 
 use aws_sdk_kms::types::{KeyMetadata, KeySpec, KeyState, KeyUsageType};
-use domain::{error::causes, kind::Kind, pepper::Peppers};
-use runtime::{Edge, Env};
+use domain::{error::causes, key_mode::KeyMode, pepper::Peppers};
+use runtime::{Ambient, Env};
 use store::{Store, Tables};
 
 use super::{
@@ -26,14 +26,15 @@ pub(super) const PEPPERS: Check = Check(
 );
 
 /// The variables that name each kind's keys.
-const SIGNERS: [(Kind, &str); 2] = [(Kind::Sandbox, "LATCHKEY_SANDBOX_SIGNING_KEYS"), (Kind::Live, "LATCHKEY_LIVE_SIGNING_KEYS")];
+const SIGNERS: [(KeyMode, &str); 2] =
+    [(KeyMode::Sandbox, "LATCHKEY_SANDBOX_SIGNING_KEYS"), (KeyMode::Live, "LATCHKEY_LIVE_SIGNING_KEYS")];
 
 async fn described(aws: &Aws, key: &str) -> Result<KeyMetadata, Trouble> {
     let found = answered("kms:DescribeKey", aws.keys.describe_key().key_id(key).send().await)?;
     found.key_metadata.ok_or_else(|| Trouble::Unknown("kms:DescribeKey tells nothing".into()))
 }
 
-fn enabled(key: &str, metadata: &KeyMetadata) -> Result<(), Trouble> {
+fn require_enabled(key: &str, metadata: &KeyMetadata) -> Result<(), Trouble> {
     match metadata.key_state() {
         Some(KeyState::Enabled) => Ok(()),
         Some(state) => Err(Trouble::Wrong(format!("{key} is {}", state.as_str()))),
@@ -49,7 +50,7 @@ pub(super) async fn signing(env: &Env, aws: &Aws) -> Outcome {
         let Some(keys) = several.take(named(env, variable)) else { continue };
         for key in keys.split(',').map(str::trim).filter(|key| !key.is_empty()) {
             let Some(metadata) = several.take(described(aws, key).await) else { continue };
-            several.take(enabled(&format!("the {kind} key {key}"), &metadata));
+            several.take(require_enabled(&format!("the {kind} key {key}"), &metadata));
             if metadata.key_spec() != Some(&KeySpec::EccNistP256) || metadata.key_usage() != Some(&KeyUsageType::SignVerify) {
                 several.wrong(format!("the {kind} key {key} is no ECC_NIST_P256 key for SIGN_VERIFY"));
             }
@@ -60,10 +61,10 @@ pub(super) async fn signing(env: &Env, aws: &Aws) -> Outcome {
 }
 
 /// That each kind has a published key, that it is signed by one, that no key is of both kinds, and that verifiers are shown all of them.
-pub(super) async fn published(env: &Env, edge: &Edge, shown: Option<&[String]>) -> Outcome {
+pub(super) async fn published(env: &Env, ambient: &Ambient, shown: Option<&[String]>) -> Outcome {
     let tables = Tables::of(|name| named(env, name))?;
-    let entropy = edge.entropy.clone();
-    let store = Store::new(&edge.aws, tables, edge.clock.clone(), move || entropy.guid());
+    let entropy = ambient.entropy.clone();
+    let store = Store::new(&ambient.aws, tables, ambient.clock.clone(), move || entropy.guid());
     let (mut several, mut known, mut signers) = (Several::default(), Vec::new(), Vec::new());
     for (kind, _) in SIGNERS {
         let keys = store.signing_keys(kind).await;
@@ -105,7 +106,7 @@ pub(super) async fn data(env: &Env, aws: &Aws) -> Outcome {
     let key = named(env, "LATCHKEY_DATA_KEY")?;
     let mut several = Several::default();
     if let Some(metadata) = several.take(described(aws, key).await) {
-        several.take(enabled("the data key", &metadata));
+        several.take(require_enabled("the data key", &metadata));
     }
     let asked = aws.keys.get_key_rotation_status().key_id(key).send().await;
     if let Some(rotation) = several.take(answered("kms:GetKeyRotationStatus", asked))

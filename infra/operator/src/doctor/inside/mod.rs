@@ -11,7 +11,7 @@ mod tables;
 
 use std::time::Duration;
 
-use runtime::{Edge, Env};
+use runtime::{Ambient, Env};
 
 use self::{api::Api, aws::Aws};
 use super::{
@@ -23,15 +23,15 @@ use super::{
 /// Whoever looks from inside.
 pub(super) struct Inside<'a> {
     env: &'a Env,
-    edge: &'a Edge,
+    ambient: &'a Ambient,
     expected: &'a Expected,
     aws: Aws,
     patience: Duration,
 }
 
 impl<'a> Inside<'a> {
-    pub(super) fn new(env: &'a Env, edge: &'a Edge, expected: &'a Expected, patience: Duration) -> Self {
-        Self { env, edge, expected, aws: Aws::new(&edge.aws), patience }
+    pub(super) fn new(env: &'a Env, ambient: &'a Ambient, expected: &'a Expected, patience: Duration) -> Self {
+        Self { env, ambient, expected, aws: Aws::new(&ambient.aws), patience }
     }
 
     /// Makes every check. `denied` is a call whose line the access log must have, `published` the names of the keys that verify tokens.
@@ -53,11 +53,11 @@ impl<'a> Inside<'a> {
         report.add(tables::ENCRYPTION, tables::encryption(&tables, self.env));
         report.add(tables::STREAMS, tables::streams(&tables));
         report.add(keys::SIGNING, keys::signing(self.env, &self.aws).await);
-        report.add(keys::PUBLISHED, keys::published(self.env, self.edge, published).await);
+        report.add(keys::PUBLISHED, keys::published(self.env, self.ambient, published).await);
         report.add(keys::DATA, keys::data(self.env, &self.aws).await);
         report.add(keys::PEPPERS, keys::peppers(self.env, &self.aws).await);
         report.add(groups::GROUPS, groups::all(self.env, &self.aws, self.expected).await);
-        let clock = &self.edge.clock;
+        let clock = &self.ambient.clock;
         report.add(access_log::LINE, access_log::line(denied, self.env, &self.aws, clock, self.patience).await);
     }
 }

@@ -36,9 +36,9 @@ pub(super) async fn token(calls: &Calls, env: &Env, published: Option<&[String]>
     let (Some(id), Some(secret)) = (env.optional(ID), env.optional(SECRET)) else {
         return (Err(Trouble::Unknown(format!("name a key by {ID} and {SECRET} to have it tried"))), None);
     };
-    let answer = match calls.deployment.exchange(id, secret, None).await {
+    let answer = match calls.deployment.request_token(id, secret, None).await {
         Ok(answer) => answer,
-        Err(error) if error.refusal().is_some() => return (Err(Trouble::Wrong(format!("no token: {error}"))), None),
+        Err(error) if error.response().is_some() => return (Err(Trouble::Wrong(format!("no token: {error}"))), None),
         Err(error) => return (Err(error.into()), None),
     };
     let Some(token) = answer["access_token"].as_str() else {

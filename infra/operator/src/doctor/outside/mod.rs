@@ -11,7 +11,7 @@ use std::sync::Arc;
 use client::{Deployment, Error};
 use domain::time::{Clock, Timestamp};
 use http::{HeaderMap, HeaderValue, Method, header};
-use runtime::{Edge, Entropy, Env};
+use runtime::{Ambient, Entropy, Env};
 
 use self::calls::Calls;
 use super::{
@@ -46,9 +46,9 @@ pub(in super::super) struct Denied {
 }
 
 impl<'a> Outside<'a> {
-    pub(super) fn new(deployment: Deployment, expected: &'a Expected, env: &'a Env, edge: &Edge) -> Self {
-        let calls = Calls::new(Arc::new(deployment), Clock::clone(&edge.clock));
-        Self { calls, expected, env, entropy: edge.entropy.clone(), published: None }
+    pub(super) fn new(deployment: Deployment, expected: &'a Expected, env: &'a Env, ambient: &Ambient) -> Self {
+        let calls = Calls::new(Arc::new(deployment), Clock::clone(&ambient.clock));
+        Self { calls, expected, env, entropy: ambient.entropy.clone(), published: None }
     }
 
     /// Makes every check; gives the refused call that the access log must know.

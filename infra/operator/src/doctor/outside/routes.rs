@@ -49,7 +49,7 @@ pub(super) async fn guarded(calls: &Calls, expected: &Expected) -> Outcome {
         let answer = calls.send(&operation.method, &filled(&operation.path), HeaderMap::new(), body.as_ref()).await;
         let Some(answer) = several.take(answer.map_err(Trouble::from)) else { break };
         calls.must_not_be_kept(&call, &answer);
-        match unauthorized(&answer, expected) {
+        match require_unauthorized(&answer, expected) {
             Ok(()) => count += 1,
             Err(problem) => several.wrong(format!("{call} {problem}")),
         }
@@ -61,7 +61,7 @@ fn has_body(method: &Method) -> bool {
     [Method::POST, Method::PUT, Method::PATCH].contains(method)
 }
 
-fn unauthorized(answer: &Answer, expected: &Expected) -> Result<(), String> {
+fn require_unauthorized(answer: &Answer, expected: &Expected) -> Result<(), String> {
     if answer.status() != 401 {
         return Err(format!("answers {}, not 401", answer.status()));
     }
@@ -81,7 +81,7 @@ pub(super) async fn public(calls: &Calls, expected: &Expected) -> Outcome {
         let answer = calls.send(&operation.method, &filled(&operation.path), HeaderMap::new(), body.as_ref()).await;
         let Some(answer) = several.take(answer.map_err(Trouble::from)) else { break };
         let (status, named_file) = (answer.status(), operation.path.contains('{'));
-        let said = || answer.json().err().and_then(|error| error.refusal().map(|refusal| refusal.code.clone()));
+        let said = || answer.json().err().and_then(|error| error.response().map(|response| response.code.clone()));
         let as_it_must = if body.is_some() {
             calls.must_not_be_kept(&call, &answer);
             matches!(status, 400 | 401) && said().is_some_and(|code| code != "unexplained")
@@ -145,7 +145,7 @@ pub(super) async fn broken_token(
         Err(trouble) => return (Err(Trouble::clone(&trouble)), Err(trouble)),
     };
     calls.must_not_be_kept(&named(&Method::GET, path), &answer);
-    let outcome = unauthorized(&answer, expected).map(|()| "a credential that is none is 401".to_owned());
+    let outcome = require_unauthorized(&answer, expected).map(|()| "a credential that is none is 401".to_owned());
     let outcome = outcome.map_err(|problem| Trouble::Wrong(format!("GET {path} with a credential that is none {problem}")));
     (outcome, denied(&answer, sent, marker))
 }

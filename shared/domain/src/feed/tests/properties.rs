@@ -4,18 +4,18 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::{CREDENTIAL, MIDNIGHT, OWNER, RULES, USER, entry, exchange, feed_of, key, organization, shifted};
 use crate::{
-    feed::{Cohort, Credential, Effect, Entry, Exchange, Refusal, Subject},
+    feed::{Cohort, Credential, Effect, Entry, Exchange, Invalidation, Subject},
     ids::Guid,
-    kind::Kind,
+    key_mode::KeyMode,
 };
 
 /// Few identifiers and times, so that entries meet.
 fn subjects() -> impl Strategy<Value = Subject> {
     let id = || select(vec!["key", "secret", "token", "other"]).prop_map(String::from);
     let guid = || select(vec![USER, OWNER]).prop_map(|guid| guid.to_string());
-    let edge = || option::of((-2..=2i64).prop_map(|millis| shifted(MIDNIGHT, millis)));
+    let limit = || option::of((-2..=2i64).prop_map(|millis| shifted(MIDNIGHT, millis)));
     let owners = option::of(select(vec![USER, OWNER, Guid::PLATFORM]));
-    let cohorts = (option::of(select(Kind::ALL.to_vec())), edge(), edge(), owners)
+    let cohorts = (option::of(select(KeyMode::ALL.to_vec())), limit(), limit(), owners)
         .prop_map(|(environment, created_from, created_until, owner)| Cohort { environment, created_from, created_until, owner });
     prop_oneof![
         id().prop_map(Subject::Key),
@@ -47,7 +47,7 @@ fn plain_verdict(entries: &[Entry]) -> Option<bool> {
         Subject::Token(id) => id == "token",
         Subject::User(id) => *id == USER.to_string(),
         Subject::Owner(id) => *id == OWNER.to_string(),
-        Subject::Organization { cohort, .. } => cohort.contains(Kind::Live, MIDNIGHT, &[USER, OWNER]),
+        Subject::Organization { cohort, .. } => cohort.contains(KeyMode::Live, MIDNIGHT, &[USER, OWNER]),
     };
     let covering: Vec<_> = entries.iter().filter(|entry| covers(&entry.subject)).collect();
     if covering.iter().any(|entry| entry.effect == Effect::Revoke) {
@@ -85,7 +85,7 @@ proptest! {
 
     #[test]
     fn the_verdict_is_that_of_the_plainest_reading(entries in entries()) {
-        let found = feed_of(entries.clone()).verdict(&CREDENTIAL, MIDNIGHT).map(|refusal| matches!(refusal, Refusal::Revoked(_)));
+        let found = feed_of(entries.clone()).verdict(&CREDENTIAL, MIDNIGHT).map(|invalidation| matches!(invalidation, Invalidation::Revoked(_)));
         prop_assert_eq!(found, plain_verdict(&entries));
     }
 
@@ -96,7 +96,7 @@ proptest! {
         let mut feed = feed_of(before);
         feed.absorb([revoke], &exchange(MIDNIGHT)).unwrap();
         feed.absorb(after, &exchange(MIDNIGHT)).unwrap();
-        prop_assert!(!refused || matches!(feed.verdict(&CREDENTIAL, MIDNIGHT), Some(Refusal::Revoked(_))));
+        prop_assert!(!refused || matches!(feed.verdict(&CREDENTIAL, MIDNIGHT), Some(Invalidation::Revoked(_))));
     }
 
     /// The reader's clock decides, when an entry newer than all before arrives.

@@ -3,12 +3,12 @@
 use super::{MIDNIGHT, entry, key, organization};
 use crate::{
     feed::{Cohort, Effect, Entry},
-    kind::Kind,
+    key_mode::KeyMode,
 };
 
 #[test]
 fn is_flat_and_says_only_what_is_set() {
-    let cohort = Cohort { environment: Some(Kind::Live), created_from: Some(MIDNIGHT), created_until: None, owner: None };
+    let cohort = Cohort { environment: Some(KeyMode::Live), created_from: Some(MIDNIGHT), created_until: None, owner: None };
     let suspend = entry(MIDNIGHT, Effect::Suspend { version: 7 }, organization(cohort));
     assert_eq!(
         serde_json::to_value(suspend).unwrap(),

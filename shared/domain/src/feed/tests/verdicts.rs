@@ -2,9 +2,9 @@
 
 use super::{CREDENTIAL, MIDNIGHT, OWNER, USER, entry, feed_of, key, organization, shifted};
 use crate::{
-    feed::{Cohort, Credential, Effect, Entry, Fact, Feed, Parent, Refusal, Subject},
+    feed::{Cohort, Credential, Effect, Entry, Fact, Feed, Invalidation, Parent, Subject},
     ids::Guid,
-    kind::Kind,
+    key_mode::KeyMode,
 };
 
 #[test]
@@ -19,7 +19,7 @@ fn every_fact_of_a_credential_can_be_revoked() {
     ];
     for (subject, fact) in cases {
         let feed = feed_of([entry(MIDNIGHT, Effect::Revoke, subject)]);
-        assert_eq!(feed.verdict(&CREDENTIAL, MIDNIGHT), Some(Refusal::Revoked(fact)));
+        assert_eq!(feed.verdict(&CREDENTIAL, MIDNIGHT), Some(Invalidation::Revoked(fact)));
         let other =
             Credential { client_id: "k", secret: "s", token: None, user: None, owner: None, organization: "o", ..CREDENTIAL };
         assert_eq!(feed.verdict(&other, MIDNIGHT), None);
@@ -43,7 +43,7 @@ fn revoking_any_ancestor_kills_a_derived_token() {
         (Subject::Token("grandmother token".into()), Fact::Token),
     ] {
         let feed = feed_of([entry(MIDNIGHT, Effect::Revoke, subject)]);
-        assert_eq!(feed.verdict(&derived, MIDNIGHT), Some(Refusal::Revoked(fact)));
+        assert_eq!(feed.verdict(&derived, MIDNIGHT), Some(Invalidation::Revoked(fact)));
     }
 }
 
@@ -64,7 +64,7 @@ fn a_creation_interval_includes_its_start_and_excludes_its_end() {
 
 #[test]
 fn an_environment_limits_an_organization_entry() {
-    for (kind, refused) in [(Kind::Live, true), (Kind::Sandbox, false)] {
+    for (kind, refused) in [(KeyMode::Live, true), (KeyMode::Sandbox, false)] {
         let cohort = Cohort { environment: Some(kind), ..Cohort::default() };
         let feed = feed_of([entry(MIDNIGHT, Effect::Suspend { version: 1 }, organization(cohort))]);
         assert_eq!(feed.verdict(&CREDENTIAL, MIDNIGHT).is_some(), refused);
@@ -82,7 +82,7 @@ fn kyb_stops_no_personal_key_and_everything_else_does() {
     assert_ne!(kyb.footprint(&PERSONAL), Feed::default().footprint(&PERSONAL), "it is read anew all the same");
     let of_a_bank = Credential { user: None, ..CREDENTIAL };
     for gated in [of_a_bank, Credential { token: None, ..of_a_bank }, Credential { owner: None, ..CREDENTIAL }] {
-        assert_eq!(kyb.verdict(&gated, MIDNIGHT), Some(Refusal::Suspended(Fact::Organization)), "{gated:?}");
+        assert_eq!(kyb.verdict(&gated, MIDNIGHT), Some(Invalidation::Suspended(Fact::Organization)), "{gated:?}");
     }
 
     let window = Cohort { created_from: Some(MIDNIGHT), ..Cohort::OF_KYB };
@@ -94,17 +94,17 @@ fn kyb_stops_no_personal_key_and_everything_else_does() {
         (organization(window), Fact::Organization),
         (organization(Cohort { owner: Some(USER), ..Cohort::OF_KYB }), Fact::Organization),
     ];
-    let revoke = (Effect::Revoke, Refusal::Revoked as fn(Fact) -> Refusal);
-    let expire = (Effect::Expire { at: MIDNIGHT, version: 1 }, Refusal::Expired as fn(Fact) -> Refusal);
+    let revoke = (Effect::Revoke, Invalidation::Revoked as fn(Fact) -> Invalidation);
+    let expire = (Effect::Expire { at: MIDNIGHT, version: 1 }, Invalidation::Expired as fn(Fact) -> Invalidation);
     for (subject, fact) in subjects {
-        for (effect, refusal) in [revoke, (suspend, Refusal::Suspended), expire] {
+        for (effect, invalidation) in [revoke, (suspend, Invalidation::Suspended), expire] {
             let feed = feed_of([by_kyb(), entry(MIDNIGHT, effect, subject.clone())]);
-            assert_eq!(feed.verdict(&PERSONAL, MIDNIGHT), Some(refusal(fact)), "{effect:?} {subject:?}");
+            assert_eq!(feed.verdict(&PERSONAL, MIDNIGHT), Some(invalidation(fact)), "{effect:?} {subject:?}");
         }
     }
-    for (effect, refusal) in [revoke, expire] {
+    for (effect, invalidation) in [revoke, expire] {
         let feed = feed_of([by_kyb(), entry(MIDNIGHT, effect, organization(Cohort::OF_KYB))]);
-        assert_eq!(feed.verdict(&PERSONAL, MIDNIGHT), Some(refusal(Fact::Organization)), "{effect:?} of KYB's own cohort");
+        assert_eq!(feed.verdict(&PERSONAL, MIDNIGHT), Some(invalidation(Fact::Organization)), "{effect:?} of KYB's own cohort");
     }
 }
 
@@ -115,7 +115,7 @@ fn resuming_one_subject_leaves_another_suspended() {
         entry(MIDNIGHT, Effect::Suspend { version: 1 }, key("key")),
         entry(MIDNIGHT, Effect::Resume { version: 2 }, key("key")),
     ]);
-    assert_eq!(feed.verdict(&CREDENTIAL, MIDNIGHT), Some(Refusal::Suspended(Fact::Organization)));
+    assert_eq!(feed.verdict(&CREDENTIAL, MIDNIGHT), Some(Invalidation::Suspended(Fact::Organization)));
 }
 
 #[test]
@@ -123,12 +123,12 @@ fn arz_4_an_earlier_end_is_compared_at_the_decision_and_the_newest_version_count
     let expire = |at, version| entry(MIDNIGHT, Effect::Expire { at: shifted(MIDNIGHT, at), version }, key("key"));
     let feed = feed_of([expire(1_000, 1)]);
     assert_eq!(feed.verdict(&CREDENTIAL, shifted(MIDNIGHT, 999)), None);
-    assert_eq!(feed.verdict(&CREDENTIAL, shifted(MIDNIGHT, 1_000)), Some(Refusal::Expired(Fact::Key)));
+    assert_eq!(feed.verdict(&CREDENTIAL, shifted(MIDNIGHT, 1_000)), Some(Invalidation::Expired(Fact::Key)));
     let moved = feed_of([expire(5_000, 2), expire(1_000, 1)]);
     assert_eq!(moved.verdict(&CREDENTIAL, shifted(MIDNIGHT, 1_000)), None);
-    assert_eq!(moved.verdict(&CREDENTIAL, shifted(MIDNIGHT, 5_000)), Some(Refusal::Expired(Fact::Key)));
+    assert_eq!(moved.verdict(&CREDENTIAL, shifted(MIDNIGHT, 5_000)), Some(Invalidation::Expired(Fact::Key)));
     let suspended = feed_of([entry(MIDNIGHT, Effect::Suspend { version: 1 }, key("key")), expire(9_000, 2)]);
-    assert_eq!(suspended.verdict(&CREDENTIAL, MIDNIGHT), Some(Refusal::Suspended(Fact::Key)), "an end gives nothing back");
+    assert_eq!(suspended.verdict(&CREDENTIAL, MIDNIGHT), Some(Invalidation::Suspended(Fact::Key)), "an end gives nothing back");
 }
 
 #[test]
@@ -163,5 +163,5 @@ fn the_version_says_what_came_last_not_a_clock_or_a_second_writing() {
         entry(MIDNIGHT, Effect::Suspend { version: 2 }, key("key")),
         entry(shifted(MIDNIGHT, 30_000), Effect::Resume { version: 1 }, key("key")),
     ]);
-    assert_eq!(feed.verdict(&CREDENTIAL, MIDNIGHT), Some(Refusal::Suspended(Fact::Key)));
+    assert_eq!(feed.verdict(&CREDENTIAL, MIDNIGHT), Some(Invalidation::Suspended(Fact::Key)));
 }

@@ -102,14 +102,14 @@ fn leak_11_a_previous_secret_does_not_finish_its_own_keys_rotation() {
     assert_eq!(key.require_finishable_by(id(1)), Ok(()));
     let key = key.rotate(id(2), Rotation::Keep(Grace::DEFAULT), T0).unwrap().key;
     assert_eq!(key.require_finishable_by(id(2)), Ok(()));
-    assert_eq!(key.require_finishable_by(id(1)).map_err(|error| error.kind), Err(ErrorKind::Forbidden));
+    assert_eq!(key.require_finishable_by(id(1)).map_err(|error| error.kind), Err(Kind::Forbidden));
 }
 
 #[test]
 fn never_more_than_one_previous_secret() {
     let rotated = a_key(id(1), T0).rotate(id(2), Rotation::Keep(Grace::DEFAULT), T0).unwrap().key;
     let again = rotated.clone().rotate(id(3), Rotation::Keep(Grace::DEFAULT), T0);
-    assert_eq!(again.map_err(|error| error.kind), Err(ErrorKind::Conflict));
+    assert_eq!(again.map_err(|error| error.kind), Err(Kind::Conflict));
     let replaced = rotated.clone().rotate(id(3), Rotation::Replace, T0).unwrap();
     assert_eq!(working(&replaced.key, T0), [1, 3], "the newest is replaced, the previous stays as it is");
     assert_eq!(replaced.entry, Some((Subject::Secret(id(2).to_string()), Effect::Revoke)));
@@ -134,7 +134,7 @@ fn x_3_a_previous_secret_rotates_its_own_key_only_while_nobody_used_the_current_
         (&used, 2, keep, true),
     ] {
         let told = key.require_rotatable_by(id(own), rotation).map_err(|error| error.kind);
-        assert_eq!(told, if may { Ok(()) } else { Err(ErrorKind::Forbidden) }, "{own} {rotation:?} {:?}", key.secrets);
+        assert_eq!(told, if may { Ok(()) } else { Err(Kind::Forbidden) }, "{own} {rotation:?} {:?}", key.secrets);
     }
 }
 
@@ -169,6 +169,6 @@ fn a_key_that_is_over_is_not_rotated() {
     let expired = Key { expires_at: Some(T0), ..a_key(id(1), T0) };
     for key in [revoked, expired] {
         let refused = key.rotate(id(2), Rotation::Replace, T0).unwrap_err();
-        assert!(refused.kind == ErrorKind::Conflict && refused.message.contains("cannot be rotated"), "{refused}");
+        assert!(refused.kind == Kind::Conflict && refused.message.contains("cannot be rotated"), "{refused}");
     }
 }

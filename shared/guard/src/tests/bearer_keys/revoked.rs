@@ -1,8 +1,8 @@
 //! How the revocation feed refuses a personal key, and the answer while the feed cannot be trusted.
 
 use domain::{
-    feed::{Cohort, Effect, Fact, Refusal as Withdrawn, Subject},
-    kind::Kind,
+    feed::{Cohort, Effect, Fact, Invalidation, Subject},
+    key_mode::KeyMode,
     time::Timestamp,
 };
 use jwt::Expected;
@@ -27,16 +27,16 @@ fn x_1_every_fact_of_a_personal_key_can_be_withdrawn() {
         (Subject::User(USER.to_string()), Fact::User),
         (organization(Cohort::default()), Fact::Organization),
         (organization(Cohort { owner: Some(USER), ..Cohort::default() }), Fact::Organization),
-        (organization(Cohort { environment: Some(Kind::Sandbox), ..Cohort::default() }), Fact::Organization),
+        (organization(Cohort { environment: Some(KeyMode::Sandbox), ..Cohort::default() }), Fact::Organization),
         (cohort(Some(MADE), Some(next)), Fact::Organization),
     ] {
-        for (effect, refusal) in [
-            (Effect::Revoke, Withdrawn::Revoked(fact)),
-            (Effect::Suspend { version: 2 }, Withdrawn::Suspended(fact)),
-            (Effect::Expire { at: NOW, version: 2 }, Withdrawn::Expired(fact)),
+        for (effect, invalidation) in [
+            (Effect::Revoke, Invalidation::Revoked(fact)),
+            (Effect::Suspend { version: 2 }, Invalidation::Suspended(fact)),
+            (Effect::Expire { at: NOW, version: 2 }, Invalidation::Expired(fact)),
         ] {
             let world = World::with_feed(&[(effect, subject.clone())]);
-            assert_eq!(refused(&world), Unauthorized::Withdrawn(refusal), "{subject:?}");
+            assert_eq!(refused(&world), Unauthorized::Invalidated(invalidation), "{subject:?}");
         }
         for harmless in [Effect::Resume { version: 2 }, Effect::Expire { at: later(1), version: 2 }, Effect::Refresh] {
             assert!(allows(&World::with_feed(&[(harmless, subject.clone())])), "{harmless:?}");
@@ -48,7 +48,7 @@ fn x_1_every_fact_of_a_personal_key_can_be_withdrawn() {
         Subject::User("07".repeat(16)),
         Subject::Owner(USER.to_string()),
         organization(Cohort { owner: Some(ORGANIZATION), ..Cohort::default() }),
-        organization(Cohort { environment: Some(Kind::Live), ..Cohort::default() }),
+        organization(Cohort { environment: Some(KeyMode::Live), ..Cohort::default() }),
         cohort(Some(next), None),
         cohort(None, Some(MADE)),
     ] {
@@ -62,23 +62,23 @@ fn arz_3_withdrawn_kyb_stops_no_live_personal_key_and_hides_nothing_else() {
     let organization = |cohort| Subject::Organization { guid: ORGANIZATION.to_string(), cohort };
     let by_kyb = || (Effect::Suspend { version: 5 }, organization(Cohort::OF_KYB));
     let live = |entries: &[(Effect, Subject)]| {
-        let mut world = of(|person| person.key.kind = Kind::Live);
-        world.settings.expected = Expected::of_issuer(ISSUER).accepting(Kind::Live, "https://live.example");
+        let mut world = of(|person| person.key.kind = KeyMode::Live);
+        world.settings.expected = Expected::of_issuer(ISSUER).accepting(KeyMode::Live, "https://live.example");
         World { feed: feed(NOW, entries), ..world }
     };
     assert!(allows(&live(&[by_kyb()])));
     let suspend = Effect::Suspend { version: 2 };
-    for (effect, subject, refusal) in [
-        (suspend, organization(Cohort::default()), Withdrawn::Suspended(Fact::Organization)),
-        (suspend, Subject::User(USER.to_string()), Withdrawn::Suspended(Fact::User)),
-        (suspend, Subject::Key(KEY.to_string()), Withdrawn::Suspended(Fact::Key)),
-        (Effect::Revoke, organization(Cohort::OF_KYB), Withdrawn::Revoked(Fact::Organization)),
-        (Effect::Revoke, organization(Cohort::default()), Withdrawn::Revoked(Fact::Organization)),
-        (Effect::Revoke, Subject::Secret(SECRET.to_string()), Withdrawn::Revoked(Fact::Secret)),
-        (Effect::Expire { at: NOW, version: 2 }, Subject::Key(KEY.to_string()), Withdrawn::Expired(Fact::Key)),
+    for (effect, subject, invalidation) in [
+        (suspend, organization(Cohort::default()), Invalidation::Suspended(Fact::Organization)),
+        (suspend, Subject::User(USER.to_string()), Invalidation::Suspended(Fact::User)),
+        (suspend, Subject::Key(KEY.to_string()), Invalidation::Suspended(Fact::Key)),
+        (Effect::Revoke, organization(Cohort::OF_KYB), Invalidation::Revoked(Fact::Organization)),
+        (Effect::Revoke, organization(Cohort::default()), Invalidation::Revoked(Fact::Organization)),
+        (Effect::Revoke, Subject::Secret(SECRET.to_string()), Invalidation::Revoked(Fact::Secret)),
+        (Effect::Expire { at: NOW, version: 2 }, Subject::Key(KEY.to_string()), Invalidation::Expired(Fact::Key)),
     ] {
         let world = live(&[by_kyb(), (effect, subject.clone())]);
-        assert_eq!(refused(&world), Unauthorized::Withdrawn(refusal), "{effect:?} {subject:?}");
+        assert_eq!(refused(&world), Unauthorized::Invalidated(invalidation), "{effect:?} {subject:?}");
     }
 }
 

@@ -1,11 +1,11 @@
 //! How the revocation feed refuses a token, and the answer while the feed cannot be trusted.
 
 use domain::{
-    feed::{Cohort, Effect, Fact, Refusal as Withdrawn, Subject},
-    kind::Kind,
+    feed::{Cohort, Effect, Fact, Invalidation, Subject},
+    key_mode::KeyMode,
     time::Timestamp,
 };
-use jwt::{Refusal, Verifier};
+use jwt::{VerificationError, Verifier};
 
 use super::{allows, refused, token};
 use crate::{
@@ -24,7 +24,11 @@ fn cbm_4_an_old_unread_or_future_feed_is_503() {
     let cold = World { feed: domain::feed::Feed::default(), ..World::new() };
     assert_eq!(cold.decide(&request), Decision::Unavailable(Unavailable::Feed));
     let expired = World { now: later(3_600_000), ..cold };
-    assert_eq!(refused(&expired, &request), Unauthorized::Token(Refusal::Expired), "what is refused anyway needs no feed");
+    assert_eq!(
+        refused(&expired, &request),
+        Unauthorized::Token(VerificationError::Expired),
+        "what is refused anyway needs no feed"
+    );
 }
 
 #[test]
@@ -32,15 +36,19 @@ fn x_1_every_fact_of_a_token_can_be_revoked() {
     let request = request(&token());
     for (subject, fact) in facts() {
         let world = World::with_feed(&[(Effect::Revoke, subject.clone())]);
-        assert_eq!(refused(&world, &request), Unauthorized::Withdrawn(Withdrawn::Revoked(fact)), "{subject:?}");
+        assert_eq!(refused(&world, &request), Unauthorized::Invalidated(Invalidation::Revoked(fact)), "{subject:?}");
         let world = World::with_feed(&[(Effect::Suspend { version: 2 }, subject.clone())]);
-        assert_eq!(refused(&world, &request), Unauthorized::Withdrawn(Withdrawn::Suspended(fact)), "{subject:?}");
+        assert_eq!(refused(&world, &request), Unauthorized::Invalidated(Invalidation::Suspended(fact)), "{subject:?}");
         let world = World::with_feed(&[(Effect::Expire { at: NOW, version: 2 }, subject.clone())]);
-        assert_eq!(refused(&world, &request), Unauthorized::Withdrawn(Withdrawn::Expired(fact)), "{subject:?}");
+        assert_eq!(refused(&world, &request), Unauthorized::Invalidated(Invalidation::Expired(fact)), "{subject:?}");
         let world = World::with_feed(&[(Effect::Expire { at: later(1), version: 2 }, subject.clone())]);
         assert!(allows(&world, &request), "its new end has not come");
         let frozen = Request { time: Some(later(1)), ..request.clone() };
-        assert_eq!(refused(&world, &frozen), Unauthorized::Withdrawn(Withdrawn::Expired(fact)), "by the gateway's clock it has");
+        assert_eq!(
+            refused(&world, &frozen),
+            Unauthorized::Invalidated(Invalidation::Expired(fact)),
+            "by the gateway's clock it has"
+        );
         assert!(allows(&World::with_feed(&[(Effect::Refresh, subject.clone())]), &request), "a token says itself what it may do");
         let world =
             World::with_feed(&[(Effect::Suspend { version: 2 }, subject.clone()), (Effect::Resume { version: 3 }, subject)]);
@@ -60,7 +68,7 @@ fn facts() -> Vec<(Subject, Fact)> {
         (Subject::Token(claims().jti.to_string()), Fact::Token),
         (Subject::Owner("05".repeat(16)), Fact::Owner),
         (of_organization(Cohort::default()), Fact::Organization),
-        (of_organization(Cohort { environment: Some(Kind::Sandbox), ..Cohort::default() }), Fact::Organization),
+        (of_organization(Cohort { environment: Some(KeyMode::Sandbox), ..Cohort::default() }), Fact::Organization),
         (of_organization(Cohort { owner: claims().owner.bank(), ..Cohort::default() }), Fact::Organization),
         (created(Some(at), Some(next)), Fact::Organization),
     ]
@@ -73,7 +81,7 @@ fn others() -> Vec<Subject> {
         Subject::Key("0".repeat(22)),
         Subject::Owner("06".repeat(16)),
         Subject::Owner(claims().org.to_string()),
-        of_organization(Cohort { environment: Some(Kind::Live), ..Cohort::default() }),
+        of_organization(Cohort { environment: Some(KeyMode::Live), ..Cohort::default() }),
         created(Some(next), None),
         created(None, Some(at)),
     ]
@@ -100,11 +108,11 @@ fn a_remembered_token_is_refused_once_it_is_revoked_or_its_key_withdrawn() {
     let request = request(&token());
     assert!(allows(&world, &request));
     world.feed = feed(NOW, &[(Effect::Revoke, Subject::Key(claims().client_id.to_string()))]);
-    assert_eq!(refused(&world, &request), Unauthorized::Withdrawn(Withdrawn::Revoked(Fact::Key)));
+    assert_eq!(refused(&world, &request), Unauthorized::Invalidated(Invalidation::Revoked(Fact::Key)));
     world.feed = feed(NOW, &[]);
     assert!(allows(&world, &request));
-    world.verifier = Verifier::new([(Kind::Sandbox, LIVE.jwk())]).unwrap();
-    assert_eq!(refused(&world, &request), Unauthorized::Token(Refusal::UnknownKey));
-    world.verifier = Verifier::new([(Kind::Live, SANDBOX.jwk())]).unwrap();
-    assert_eq!(refused(&world, &request), Unauthorized::Token(Refusal::KeyOfOtherKind));
+    world.verifier = Verifier::new([(KeyMode::Sandbox, LIVE.jwk())]).unwrap();
+    assert_eq!(refused(&world, &request), Unauthorized::Token(VerificationError::UnknownKey));
+    world.verifier = Verifier::new([(KeyMode::Live, SANDBOX.jwk())]).unwrap();
+    assert_eq!(refused(&world, &request), Unauthorized::Token(VerificationError::KeyOfOtherKind));
 }

@@ -14,11 +14,11 @@ use serde_json::Value;
 use super::{rotate, secrets};
 use crate::tests::{
     Scene, Sent,
+    fixtures::{key, secret, secret_id},
     table::{stage, stage_with},
-    things::{key, secret, secret_id},
 };
 
-/// The positions that were read since `from`, each with its operation.
+/// The item keys that were read since `from`, each with its operation.
 fn reads(scene: &Scene, from: usize) -> Vec<(String, Vec<(String, String)>)> {
     let place = |key: &Value| ["PK", "SK"].map(|part| key[part]["S"].as_str().unwrap().to_owned()).into();
     let sent = scene.sent.lock().unwrap();

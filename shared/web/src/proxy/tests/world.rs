@@ -16,7 +16,7 @@ use domain::time::Timestamp;
 use runtime::Entropy;
 use serde_json::{Value, json};
 
-use crate::proxy::{ADDRESS_HEADER, Edge, Env, Judged, PROOF_HEADER, SECRET, TrustedProxy};
+use crate::proxy::{ADDRESS_HEADER, Ambient, Env, PROOF_HEADER, SECRET, SourceIpTrust, TrustedProxy};
 
 const ARN: &str = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:proxy-AbCdEf";
 pub(super) const PEER: &str = "130.176.0.1";
@@ -56,8 +56,8 @@ impl World {
             .endpoint_url(format!("http://{address}"))
             .build();
         let clock: domain::time::Clock = Arc::new(move || Timestamp::from_millis(now.load(Ordering::SeqCst)));
-        let edge = Edge { clock, entropy: Entropy::from_fn(|bytes| bytes.fill(1)), aws };
-        let proxy = TrustedProxy::read(&env(&[]), &edge).unwrap().unwrap();
+        let ambient = Ambient { clock, entropy: Entropy::from_fn(|bytes| bytes.fill(1)), aws };
+        let proxy = TrustedProxy::read(&env(&[]), &ambient).unwrap().unwrap();
         Self { proxy, secret, reads, ahead }
     }
 
@@ -81,13 +81,13 @@ impl World {
         self.ahead.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
-    pub(super) async fn judge(&self, mut event: Value) -> (Judged, Value) {
-        let judged = self.proxy.settle(&mut event).await;
-        (judged, event)
+    pub(super) async fn evaluate(&self, mut event: Value) -> (SourceIpTrust, Value) {
+        let source_ip_trust = self.proxy.resolve_source_ip(&mut event).await;
+        (source_ip_trust, event)
     }
 
-    pub(super) async fn by_proof(&self, proof: &str) -> Judged {
-        self.judge(event(&[("X-Proof", proof), ("CloudFront-Viewer-Address", VIEWER)])).await.0
+    pub(super) async fn by_proof(&self, proof: &str) -> SourceIpTrust {
+        self.evaluate(event(&[("X-Proof", proof), ("CloudFront-Viewer-Address", VIEWER)])).await.0
     }
 }
 

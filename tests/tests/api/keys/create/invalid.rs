@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 use tests::Platform;
 
 use crate::{
-    estate::estate,
     keys::{PATH, of_bank, of_organization},
-    minted::seed_organization,
+    management_keys::seed_organization,
+    organization_snapshot::organization_snapshot,
 };
 
 const HOOK: &str = "https://hooks.example.com/";
@@ -15,7 +15,7 @@ const HOOK: &str = "https://hooks.example.com/";
 async fn arz_1_422_for_members_that_do_not_go_together_or_are_wrong() {
     let platform = Platform::start().await;
     let caller = platform.organization().await;
-    let before = estate(&platform, &caller, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
     for (members, field, words) in invalid_members(&platform) {
         caller.post(PATH, &of_bank(&platform, &members)).await.assert_field(field, words);
     }
@@ -28,7 +28,7 @@ async fn arz_1_422_for_members_that_do_not_go_together_or_are_wrong() {
     for field in ["name", "description", "expires_at", "ip_allowlist[0]"] {
         answer.assert_field(field, "");
     }
-    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
 }
 
 /// Invalid members of a key of a bank, the field that is refused, and words of the refusal.

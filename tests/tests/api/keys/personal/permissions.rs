@@ -1,26 +1,26 @@
 //! Who may make, rotate, edit and stop whose personal keys.
 
-use domain::{kind::Kind, role::Role};
+use domain::{key_mode::KeyMode, role::Role};
 use serde_json::json;
 use tests::Platform;
 
 use super::of_user;
 use crate::{
-    bound,
-    estate::{estate, text},
+    five_second_bound,
     keys::{PATH, Person, item, make, rotate},
-    minted::seed_organization,
+    management_keys::seed_organization,
+    organization_snapshot::{organization_snapshot, text},
 };
 
 #[tokio::test]
 async fn cbm_1_who_makes_personal_keys_for_whom() {
     let platform = Platform::start().await;
-    let admin = Person::new(&platform, Role::Admin, Kind::Sandbox).await;
-    let second_admin = Person::new(&platform, Role::Admin, Kind::Sandbox).await;
+    let admin = Person::new(&platform, Role::Admin, KeyMode::Sandbox).await;
+    let second_admin = Person::new(&platform, Role::Admin, KeyMode::Sandbox).await;
     let (owner, developer, viewer) = (platform.owner(), platform.developer(), platform.viewer());
     let users = &platform.seed.users;
     let all = platform.organization().await;
-    let before = estate(&platform, &all, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &all, seed_organization(&platform)).await;
     for (caller, whose, status, code) in [
         (&developer, &users.viewer.guid, 403, "forbidden"),
         (&developer, &users.owner.guid, 403, "forbidden"),
@@ -33,7 +33,7 @@ async fn cbm_1_who_makes_personal_keys_for_whom() {
     }
     let scoped = of_user(&users.owner.guid, &json!({"scopes": ["banks:read"]}));
     owner.post(PATH, &scoped).await.assert_field("scopes", "personal");
-    assert_eq!(estate(&platform, &all, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &all, seed_organization(&platform)).await, before);
     for (caller, whose) in [
         (&admin.caller, &users.developer.guid),
         (&admin.caller, &second_admin.guid()),
@@ -51,10 +51,10 @@ async fn cbm_1_who_makes_personal_keys_for_whom() {
 #[tokio::test]
 async fn cbm_1_who_rotates_edits_and_stops_whose_personal_keys() {
     let platform = Platform::start().await;
-    let admin = Person::new(&platform, Role::Admin, Kind::Sandbox).await;
-    let developer = Person::new(&platform, Role::Developer, Kind::Sandbox).await;
-    let other = Person::new(&platform, Role::Developer, Kind::Sandbox).await;
-    let boss = Person::new(&platform, Role::Owner, Kind::Sandbox).await;
+    let admin = Person::new(&platform, Role::Admin, KeyMode::Sandbox).await;
+    let developer = Person::new(&platform, Role::Developer, KeyMode::Sandbox).await;
+    let other = Person::new(&platform, Role::Developer, KeyMode::Sandbox).await;
+    let boss = Person::new(&platform, Role::Owner, KeyMode::Sandbox).await;
     let all = platform.organization().await;
     for (caller, key, code) in [
         (&developer.caller, other.key(), "forbidden"),
@@ -75,16 +75,16 @@ async fn cbm_1_who_rotates_edits_and_stops_whose_personal_keys() {
     let second = make(&developer.caller, &of_user(&developer.guid(), &json!({}))).await;
     let second_caller = platform.bearer(&text(&second, "secret"));
     let rotated = rotate(&second_caller, &developer.key(), &json!({"grace_period": 0})).await;
-    bound::die(&[&developer.caller]).await;
-    bound::live(&[&platform.bearer(&text(&rotated, "secret"))]).await;
+    five_second_bound::die(&[&developer.caller]).await;
+    five_second_bound::live(&[&platform.bearer(&text(&rotated, "secret"))]).await;
     let rotated = rotate(&second_caller, &second, &json!({})).await;
-    bound::live(&[&second_caller, &platform.bearer(&text(&rotated, "secret"))]).await;
+    five_second_bound::live(&[&second_caller, &platform.bearer(&text(&rotated, "secret"))]).await;
     rotate(&admin.caller, &second, &json!({"replace": true})).await;
     assert_eq!(admin.caller.patch(&item(&other.key(), ""), &json!({"name": "stopped soon"})).await.status, 200);
     assert_eq!(admin.caller.post(&item(&other.key(), "/revoke"), &json!({})).await.body["state"], "revoked");
-    bound::die(&[&other.caller]).await;
+    five_second_bound::die(&[&other.caller]).await;
     assert_eq!(platform.owner().post(&item(&boss.key(), "/revoke"), &json!({})).await.body["state"], "revoked");
-    bound::die(&[&boss.caller]).await;
+    five_second_bound::die(&[&boss.caller]).await;
 }
 
 /// Machines read personal keys; an administrator is no more rid of an owner by the keys than by the user. What the disabled left
@@ -92,11 +92,13 @@ async fn cbm_1_who_rotates_edits_and_stops_whose_personal_keys() {
 #[tokio::test]
 async fn cbm_1_403_for_stopping_whoever_one_has_no_say_over() {
     let platform = Platform::start().await;
-    let admin = Person::new(&platform, Role::Admin, Kind::Sandbox).await;
-    let (boss, viewer) =
-        (Person::new(&platform, Role::Owner, Kind::Sandbox).await, Person::new(&platform, Role::Viewer, Kind::Sandbox).await);
+    let admin = Person::new(&platform, Role::Admin, KeyMode::Sandbox).await;
+    let (boss, viewer) = (
+        Person::new(&platform, Role::Owner, KeyMode::Sandbox).await,
+        Person::new(&platform, Role::Viewer, KeyMode::Sandbox).await,
+    );
     let (owner, all) = (platform.owner(), platform.organization().await);
-    let before = estate(&platform, &all, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &all, seed_organization(&platform)).await;
     for (caller, key) in [(&all, viewer.key()), (&all, boss.key()), (&admin.caller, boss.key())] {
         assert_eq!(caller.get(&item(&key, "")).await.status, 200);
         for operation in ["/revoke", "/deactivate", "/finish_rotation", "/restore", "/rotate"] {
@@ -105,13 +107,13 @@ async fn cbm_1_403_for_stopping_whoever_one_has_no_say_over() {
         caller.delete(&item(&key, "")).await.assert_error(403, "forbidden");
         caller.patch(&item(&key, ""), &json!({"name": "n"})).await.assert_error(403, "forbidden");
     }
-    assert_eq!(estate(&platform, &all, seed_organization(&platform)).await, before);
-    bound::live(&[&boss.caller, &viewer.caller]).await;
+    assert_eq!(organization_snapshot(&platform, &all, seed_organization(&platform)).await, before);
+    five_second_bound::live(&[&boss.caller, &viewer.caller]).await;
 
     assert_eq!(owner.delete(&format!("/api/users/{}", boss.guid())).await.status, 204);
     assert_eq!(admin.caller.post(&item(&boss.key(), "/revoke"), &json!({})).await.body["state"], "revoked");
     all.post(&item(&viewer.key(), "/revoke"), &json!({})).await.assert_error(403, "forbidden");
     let request = json!({"reason": "ticket 7"});
     assert_eq!(platform.support().post(&item(&viewer.key(), "/revoke"), &request).await.body["state"], "revoked");
-    bound::die(&[&viewer.caller]).await;
+    five_second_bound::die(&[&viewer.caller]).await;
 }

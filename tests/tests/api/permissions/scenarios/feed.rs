@@ -33,7 +33,7 @@ pub(super) async fn ticked_off(platform: &Platform) -> Outcome {
     let path = format!("/api/keys/{}", text(&key, "client_id")?);
     expect(organization.patch(&path, &json!({"expires_at": "2090-01-01T00:00:00Z"})).await, 200)?;
     let before = is_more(before, "a key's end").await?;
-    let email = format!("{}@example.com", platform.stack.services().edge().entropy.guid());
+    let email = format!("{}@example.com", platform.stack.services().ambient().entropy.guid());
     let user = expect(owner.post("/api/users", &json!({"email": email, "role": Role::Developer})).await, 201)?;
     let guid = text(&user, "guid")?;
     expect(owner.patch(&format!("/api/users/{guid}"), &json!({"role": Role::Viewer})).await, 200)?;
@@ -55,14 +55,14 @@ pub(super) async fn ticked_off(platform: &Platform) -> Outcome {
 pub(super) async fn chain(platform: &Platform) -> Outcome {
     let own = format!("/api/organizations/{}", platform.seed.organization.guid);
     expect(platform.owner().patch(&own, &json!({"name": "Chained"})).await, 200)?;
-    let mut settled = platform.stack.settle_within(Duration::from_millis(100)).await;
+    let mut drained = platform.stack.drain_within(Duration::from_millis(100)).await;
     for _ in 0..1_000 {
-        if settled.is_ok() || in_vain(platform) {
+        if drained.is_ok() || in_vain(platform) {
             break;
         }
-        settled = platform.stack.settle_within(Duration::from_millis(100)).await;
+        drained = platform.stack.drain_within(Duration::from_millis(100)).await;
     }
-    settled.map_err(|e| e.to_string())?;
+    drained.map_err(|e| e.to_string())?;
     let organization = platform.seed.organization.guid.parse().map_err(|_| "a guid".to_owned())?;
     let store = platform.stack.services().store().map_err(|e| e.to_string())?;
     let chain = store.audit_chain(organization).await.map_err(|e| e.to_string())?;

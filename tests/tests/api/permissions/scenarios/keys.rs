@@ -8,7 +8,7 @@ use super::{Outcome, expect, organization, text};
 pub(super) async fn key(platform: &Platform) -> Outcome {
     let organization = organization(platform).await?;
     let of_bank = json!({"owner": {"type": "bank", "guid": platform.seed.bank.guid}, "name": "one"});
-    let once = platform.stack.services().edge().entropy.guid().to_string();
+    let once = platform.stack.services().ambient().entropy.guid().to_string();
     let headers = [("Idempotency-Key", once.as_str())];
     let made = organization.post_with("/api/keys", &headers, &of_bank).await;
     let made = expect(made, 201)?;

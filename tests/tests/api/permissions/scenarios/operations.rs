@@ -27,11 +27,11 @@ pub(super) async fn clock(platform: &Platform) -> Outcome {
     let services = platform.stack.services();
     for (function, of) in &services.description().functions {
         let Some(audit) = of.environment.get("LATCHKEY_AUDIT_TABLE") else { continue };
-        let edge = services.edge_of(function).map_err(|e| e.to_string())?;
+        let ambient = services.ambient_of(function).map_err(|e| e.to_string())?;
         let named = |name: &str| of.environment.get(name).unwrap_or(audit).clone();
         let tables = Tables { core: named("LATCHKEY_CORE_TABLE"), feed: named("LATCHKEY_FEED_TABLE"), audit: audit.clone() };
-        let entropy = edge.entropy.clone();
-        let store = Store::new(&edge.aws, tables, edge.clock.clone(), move || entropy.guid());
+        let entropy = ambient.entropy.clone();
+        let store = Store::new(&ambient.aws, tables, ambient.clock.clone(), move || entropy.guid());
         store.require_a_true_clock().await.map_err(|e| format!("{function}: {e}"))?;
     }
     Ok(())
@@ -41,7 +41,7 @@ pub(super) async fn clock(platform: &Platform) -> Outcome {
 pub(super) async fn proxied(platform: &Platform) -> Outcome {
     let services = platform.stack.services();
     let variables = services.variables("tokens");
-    let secret = aws_sdk_secretsmanager::Client::new(&services.edge().aws)
+    let secret = aws_sdk_secretsmanager::Client::new(&services.ambient().aws)
         .get_secret_value()
         .secret_id(&variables["LATCHKEY_TRUSTED_PROXY_SECRET"]);
     let secret = secret.send().await.map_err(|e| e.to_string())?.secret_string.unwrap_or_default();
@@ -57,15 +57,15 @@ pub(super) async fn proxied(platform: &Platform) -> Outcome {
     let personal = expect(platform.owner().post("/api/keys", &body).await, 201)?;
     let body = json!({"name": "behind", "bank_guid": platform.seed.bank.guid, "ip_allowlist": [ALLOWED]});
     let of_bank = expect(organization(platform).await?.post("/api/bank_applications", &body).await, 201)?;
-    let edge = platform.anonymous().from(ELSEWHERE);
+    let elsewhere = platform.anonymous().from(ELSEWHERE);
     let key = credentials(&of_bank);
     let body = json!({"grant_type": "client_credentials", "client_id": key.client_id, "client_secret": key.client_secret});
-    send(edge.request(Method::POST, "/oauth/token").json(&body)).await?;
-    let person = edge.with_token(text(&personal, "secret")?);
+    send(elsewhere.request(Method::POST, "/oauth/token").json(&body)).await?;
+    let person = elsewhere.with_token(text(&personal, "secret")?);
     for (method, path) in [
         (Method::GET, "/v1/whoami"),
         (Method::GET, "/api/banks"),
-        // No authorizer stands before these: the functions judge for themselves.
+        // No authorizer stands before these: the functions decide for themselves.
         (Method::HEAD, "/api/banks"),
         (Method::HEAD, "/api/keys"),
     ] {
@@ -81,7 +81,7 @@ pub(super) async fn canary(platform: &Platform) -> Outcome {
     let services = platform.stack.services();
     let function = services.description().functions.get(FUNCTION).ok_or("there is no canary")?;
     let env = Env::from_map(function.environment.clone()).with("LATCHKEY_URL", platform.stack.base_url());
-    let edge = services.edge_of(FUNCTION).map_err(|e| e.to_string())?;
-    let canary = canary::start(&env, &edge).map_err(|e| e.to_string())?.writing(|_| Ok(()));
+    let ambient = services.ambient_of(FUNCTION).map_err(|e| e.to_string())?;
+    let canary = canary::start(&env, &ambient).map_err(|e| e.to_string())?.writing(|_| Ok(()));
     canary::handle(&canary, Value::Null).await.map(drop).map_err(|e| e.to_string())
 }

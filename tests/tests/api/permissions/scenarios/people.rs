@@ -9,7 +9,7 @@ use super::{Outcome, expect, organization, text};
 pub(super) async fn organizations(platform: &Platform) -> Outcome {
     let operations = platform.operations();
     let made = json!({"name": "New", "owner_email": "ada@example.com"});
-    let once = platform.stack.services().edge().entropy.guid().to_string();
+    let once = platform.stack.services().ambient().entropy.guid().to_string();
     let made = expect(operations.post_with("/api/organizations", &[("Idempotency-Key", once.as_str())], &made).await, 201)?;
     let path = format!("/api/organizations/{}", text(&made, "guid")?);
     expect(operations.get("/api/organizations").await, 200)?;
@@ -32,7 +32,7 @@ pub(super) async fn banks(platform: &Platform) -> Outcome {
 
 pub(super) async fn users(platform: &Platform) -> Outcome {
     let owner = platform.owner();
-    let email = format!("{}@example.com", platform.stack.services().edge().entropy.guid());
+    let email = format!("{}@example.com", platform.stack.services().ambient().entropy.guid());
     let made = expect(owner.post("/api/users", &json!({"email": email, "role": Role::Viewer})).await, 201)?;
     let path = format!("/api/users/{}", text(&made, "guid")?);
     expect(owner.get("/api/users").await, 200)?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::{gate::Kyb, kind::Kind};
+use domain::{gate::Kyb, key_mode::KeyMode};
 use serde_json::json;
 use tests::Platform;
 
@@ -21,8 +21,8 @@ pub(super) async fn token(platform: &Platform) -> Outcome {
 }
 
 async fn live_token(platform: &Platform) -> Outcome {
-    let (organization, key) = platform.founder().organization("Live", Kind::Live).await.map_err(|e| e.to_string())?;
-    platform.founder().kyb(organization, Kyb::Approved).await.map_err(|e| e.to_string())?;
+    let (organization, key) = platform.operator().organization("Live", KeyMode::Live).await.map_err(|e| e.to_string())?;
+    platform.operator().kyb(organization, Kyb::Approved).await.map_err(|e| e.to_string())?;
     bearer(platform, &key.client_id, &key.client_secret).await.map(drop)
 }
 

@@ -4,7 +4,7 @@ use axum::{extract::State, http::StatusCode};
 use web::{
     dialect::Management,
     extract::Id,
-    openapi::{KeyPath, NotFound, Refused},
+    openapi::{CommonErrors, KeyPath, NotFound},
 };
 
 use super::{Family, find};
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Revokes a key.
-#[utoipa::path(delete, path = "/{client_id}", params(KeyPath), responses((status = 204), Refused, NotFound))]
+#[utoipa::path(delete, path = "/{client_id}", params(KeyPath), responses((status = 204), CommonErrors, NotFound))]
 pub(crate) async fn delete<F: Family>(State(api): State<Api>, caller: Caller, Id(text): Id) -> Result<StatusCode, Management> {
     caller.require(F::DELETE)?;
     let key = find::<F>(&api, &caller, &text).await?;

@@ -6,7 +6,7 @@ use tests::{Answer, Caller, Platform};
 
 /// The lists of an organization, whole, and how many changes it has seen.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Estate {
+pub struct OrganizationSnapshot {
     pub lists: Vec<Value>,
     pub audit_events: usize,
 }
@@ -16,7 +16,7 @@ pub const COLLECTIONS: [&str; 4] =
     ["/api/organizations", "/api/banks", "/api/bank_applications", "/api/organization_applications"];
 
 /// What the organization has now.
-pub async fn estate(platform: &Platform, caller: &Caller, organization: Guid) -> Estate {
+pub async fn organization_snapshot(platform: &Platform, caller: &Caller, organization: Guid) -> OrganizationSnapshot {
     let mut lists = Vec::new();
     for collection in COLLECTIONS {
         let answer = caller.get(&format!("{collection}?per_page=100")).await;
@@ -24,7 +24,7 @@ pub async fn estate(platform: &Platform, caller: &Caller, organization: Guid) ->
         lists.push(answer.body);
     }
     let chain = platform.stack.services().store().unwrap().audit_chain(organization).await.unwrap();
-    Estate { lists, audit_events: chain.events.len() }
+    OrganizationSnapshot { lists, audit_events: chain.events.len() }
 }
 
 /// A member of every object on a list, in order.

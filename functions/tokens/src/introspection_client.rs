@@ -1,11 +1,11 @@
-//! Who asks about a token: a client by its secret, or whoever holds a credential of the platform (RFC 7662 §2.1).
+//! The client of an introspection: a client by its secret, or whoever holds a credential of the platform (RFC 7662 §2.1).
 
 use axum::http::{HeaderMap, header::AUTHORIZATION, request::Parts};
 use domain::{
-    error::{Error, Kind as ErrorKind},
+    error::{Error, Kind},
     ids::Guid,
     key::{Key, Owner},
-    kind::Kind,
+    key_mode::KeyMode,
 };
 use guard::Context;
 use web::{caller::Caller, request::Facts};
@@ -15,34 +15,34 @@ use crate::{
     parameters::{Parameters, malformed},
 };
 
-/// Whose question it is.
+/// The client that introspects.
 #[derive(Clone, Copy)]
-pub(crate) struct Asker {
+pub(crate) struct IntrospectionClient {
     organization: Guid,
     owner: Owner,
-    kind: Kind,
+    kind: KeyMode,
 }
 
-impl Asker {
+impl IntrospectionClient {
     /// Whether it may know of a credential: of its own organization and kind, and as a bank of that bank's alone. Staff ask nothing:
     /// the guard lets them to no route but those of the table of operations.
     pub(crate) fn may_know(self, credential: &Context) -> bool {
         self.reaches(credential.organization, credential.owner, credential.environment)
     }
 
-    fn reaches(self, organization: Guid, owner: Owner, kind: Kind) -> bool {
+    fn reaches(self, organization: Guid, owner: Owner, kind: KeyMode) -> bool {
         let of_its_bank = self.owner.bank().is_none() || self.owner == owner;
         self.organization == organization && self.kind == kind && of_its_bank
     }
 }
 
-impl From<&Key> for Asker {
+impl From<&Key> for IntrospectionClient {
     fn from(key: &Key) -> Self {
         Self { organization: key.organization, owner: key.owner, kind: key.kind }
     }
 }
 
-impl From<&Caller> for Asker {
+impl From<&Caller> for IntrospectionClient {
     fn from(caller: &Caller) -> Self {
         Self { organization: caller.organization, owner: caller.owner, kind: caller.kind }
     }
@@ -50,10 +50,14 @@ impl From<&Caller> for Asker {
 
 impl Tokens {
     /// Who asks: by a bearer credential, or else as a client does at `/oauth/token`.
-    pub(crate) async fn asker(&self, parts: &Parts, parameters: &Parameters) -> Result<Asker, Error> {
+    pub(crate) async fn introspection_client(
+        &self,
+        parts: &Parts,
+        parameters: &Parameters,
+    ) -> Result<IntrospectionClient, Error> {
         if !has_bearer(&parts.headers) {
             let facts = Facts::of(&parts.extensions);
-            return Ok(Asker::from(&self.client(parameters, &facts).await?.key));
+            return Ok(IntrospectionClient::from(&self.client(parameters, &facts).await?.key));
         }
         if parameters.client_secret.is_some() {
             return Err(malformed("Authenticate by a bearer credential or by client_secret, not by both (RFC 6749 §2.3)"));
@@ -61,9 +65,9 @@ impl Tokens {
         let caller = self.bearer(parts).await?;
         // It is in a customer's hands, and would tell them of the bank's own tokens.
         if caller.customer.is_some() {
-            return Err(Error::new(ErrorKind::Forbidden, "A customer's token is for the APIs that the platform guards"));
+            return Err(Error::new(Kind::Forbidden, "A customer's token is for the APIs that the platform guards"));
         }
-        Ok(Asker::from(&caller))
+        Ok(IntrospectionClient::from(&caller))
     }
 }
 
@@ -83,15 +87,15 @@ mod tests {
         let (home, abroad) = (guid(1), guid(2));
         let (bank, other_bank, user) = (Owner::Bank(guid(3)), Owner::Bank(guid(4)), Owner::User(guid(5)));
         let organization = Owner::Organization(home);
-        let asker = |owner| Asker { organization: home, owner, kind: Kind::Sandbox };
+        let client = |owner| IntrospectionClient { organization: home, owner, kind: KeyMode::Sandbox };
         for owner in [organization, bank, other_bank, user] {
             for asking in [organization, user] {
-                assert!(asker(asking).reaches(home, owner, Kind::Sandbox));
-                assert!(!asker(asking).reaches(home, owner, Kind::Live));
-                assert!(!asker(asking).reaches(abroad, owner, Kind::Sandbox));
+                assert!(client(asking).reaches(home, owner, KeyMode::Sandbox));
+                assert!(!client(asking).reaches(home, owner, KeyMode::Live));
+                assert!(!client(asking).reaches(abroad, owner, KeyMode::Sandbox));
             }
-            assert_eq!(asker(bank).reaches(home, owner, Kind::Sandbox), owner == bank);
+            assert_eq!(client(bank).reaches(home, owner, KeyMode::Sandbox), owner == bank);
         }
-        assert!(!asker(bank).reaches(home, bank, Kind::Live) && !asker(bank).reaches(abroad, bank, Kind::Sandbox));
+        assert!(!client(bank).reaches(home, bank, KeyMode::Live) && !client(bank).reaches(abroad, bank, KeyMode::Sandbox));
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::{
     key::Owner,
-    kind::Kind,
+    key_mode::KeyMode,
     scope::{Catalogue, Holder},
 };
 use serde_json::{Value, json};
@@ -12,8 +12,8 @@ use tests::Platform;
 
 use super::{PATH, create, narrowed};
 use crate::{
-    estate::{column, estate, text},
-    minted::{Minted, seed_bank_key, seed_organization},
+    management_keys::{ManagementKey, seed_bank_key, seed_organization},
+    organization_snapshot::{column, organization_snapshot, text},
 };
 
 /// Listing is open to any one of three scopes; the rest needs its own (CYB-11).
@@ -23,7 +23,7 @@ async fn cyb_11_403_insufficient_scope_without_the_scope_of_the_verb() {
     let organization = seed_organization(&platform);
     let all = platform.organization().await;
     let key = create(&all, json!({"name": "key", "bank_guid": platform.seed.bank.guid})).await;
-    let before = estate(&platform, &all, organization).await;
+    let before = organization_snapshot(&platform, &all, organization).await;
     for (family, key) in [
         ("bank_applications", text(&key, "client_id")),
         ("organization_applications", platform.seed.organization.key.client_id.clone()),
@@ -51,7 +51,7 @@ async fn cyb_11_403_insufficient_scope_without_the_scope_of_the_verb() {
             }
         }
     }
-    assert_eq!(estate(&platform, &all, organization).await, before);
+    assert_eq!(organization_snapshot(&platform, &all, organization).await, before);
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn cyb_11_scopes_of_a_new_bank_key() {
     let narrow = narrowed(&platform, "bank_applications:execute").await;
     assert_eq!(create(&narrow, with(json!(null))).await["scopes"], json!(defaults), "whatever its own token holds");
 
-    let before = estate(&platform, &caller, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
     for (scopes, field, words) in invalid_scopes() {
         caller.post(PATH, &with(scopes)).await.assert_field(field, words);
     }
@@ -81,7 +81,7 @@ async fn cyb_11_scopes_of_a_new_bank_key() {
         answer.assert_error(403, "insufficient_scope");
         assert!(answer.text.contains(granted), "{answer:?}");
     }
-    assert_eq!(estate(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
 }
 
 /// Scopes that no key of a bank may hold, the field that is refused, and words of the refusal.
@@ -104,7 +104,7 @@ fn invalid_scopes() -> Vec<(Value, &'static str, &'static str)> {
     ]
 }
 
-/// A bank's token confers what it holds and no more.
+/// A bank's token delegates what it holds and no more.
 #[tokio::test]
 async fn cyb_11_a_bank_token_confers_only_what_it_holds() {
     let platform = Platform::start().await;
@@ -129,18 +129,18 @@ async fn cyb_11_422_for_an_end_later_than_the_callers_own() {
     let platform = Platform::start().await;
     platform.stop_clock();
     let organization = seed_organization(&platform);
-    let now = (platform.stack.services().edge().clock)();
+    let now = (platform.stack.services().ambient().clock)();
     let end = now + Duration::from_hours(1);
-    let minted = Minted {
+    let minted = ManagementKey {
         organization,
         owner: Owner::Organization(organization),
-        kind: Kind::Sandbox,
+        kind: KeyMode::Sandbox,
         scopes: "bank_applications:execute organization_applications:execute banks:read",
         expires_at: Some(end),
     };
     let caller = platform.bearer(&platform.token(&minted.make(&platform).await).await);
     let all = platform.organization().await;
-    let before = estate(&platform, &all, organization).await;
+    let before = organization_snapshot(&platform, &all, organization).await;
     for (path, bank_guid) in [(PATH, json!(platform.seed.bank.guid)), ("/api/organization_applications", json!(null))] {
         let later = end + Duration::from_millis(1);
         for wrong in
@@ -151,7 +151,7 @@ async fn cyb_11_422_for_an_end_later_than_the_callers_own() {
             caller.post(path, &body).await.assert_field("expires_at", &format!("must be {end} or earlier"));
         }
     }
-    assert_eq!(estate(&platform, &all, organization).await, before);
+    assert_eq!(organization_snapshot(&platform, &all, organization).await, before);
     for (path, bank_guid) in [(PATH, json!(platform.seed.bank.guid)), ("/api/organization_applications", json!(null))] {
         for right in [end, now + Duration::from_mins(1)] {
             let answer = caller.post(path, &json!({"name": "key", "bank_guid": bank_guid, "expires_at": right})).await;

@@ -1,19 +1,19 @@
-//! A caller confers only what it holds (docs/requirements.md, Roles).
+//! A caller delegates only what it holds (docs/requirements.md, Roles).
 
 use crate::{
     allowlist::Allowlist,
-    error::{Error, FieldError, Kind as ErrorKind},
+    error::{Error, FieldError, Kind},
     key::{Key, Owner},
-    kind::Kind,
+    key_mode::KeyMode,
     role::Role,
     scope::{Catalogue, Grant, Holder, Scope, ScopeSet},
     time::Timestamp,
     user::User,
 };
 
-/// What a caller may confer on the keys and users that it creates and edits.
+/// What a caller may delegate to the keys and users that it creates and edits.
 #[derive(Clone, Debug)]
-pub struct Conferrer<'a> {
+pub struct Delegator<'a> {
     /// The caller's key as it is now.
     pub key: &'a Key,
     /// The caller's role, of a person as it is now.
@@ -24,20 +24,20 @@ pub struct Conferrer<'a> {
     pub ip_allowlist: &'a Allowlist,
 }
 
-impl Conferrer<'_> {
-    /// The scopes of a new key of `holder`: those asked for, or every default that the caller may confer (CYB-11).
+impl Delegator<'_> {
+    /// The scopes of a new key of `holder`: those asked for, or every default that the caller may delegate (CYB-11).
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidParameter`] for a scope that no such key may hold, [`ErrorKind::InsufficientScope`] for one
-    /// that this caller cannot confer.
+    /// [`Kind::InvalidParameter`] for a scope that no such key may hold, [`Kind::InsufficientScope`] for one
+    /// that this caller cannot delegate.
     pub fn scopes(&self, catalogue: &Catalogue, holder: Holder, requested: Option<&[String]>) -> Result<ScopeSet, Error> {
         let Some(requested) = requested else {
-            let conferred: ScopeSet =
-                catalogue.defaults(holder).iter().filter(|scope| self.may_confer(holder, scope)).cloned().collect();
-            return if conferred.is_empty() {
+            let delegated: ScopeSet =
+                catalogue.defaults(holder).iter().filter(|scope| self.may_delegate(holder, scope)).cloned().collect();
+            return if delegated.is_empty() {
                 Err(insufficient("This token holds no scope that it could confer on such a key".into()))
             } else {
-                Ok(conferred)
+                Ok(delegated)
             };
         };
         let mut refused = Vec::new();
@@ -60,19 +60,19 @@ impl Conferrer<'_> {
             return Err(Error::fields(fields.collect()));
         }
         for scope in &scopes {
-            self.require_conferrable(catalogue, holder, scope)?;
+            self.require_delegable(catalogue, holder, scope)?;
         }
         Ok(scopes.into_iter().collect())
     }
 
-    fn require_conferrable(&self, catalogue: &Catalogue, holder: Holder, scope: &Scope) -> Result<(), Error> {
+    fn require_delegable(&self, catalogue: &Catalogue, holder: Holder, scope: &Scope) -> Result<(), Error> {
         let granted = catalogue.grant(holder, scope) == Some(Grant::Granted);
-        if granted && !self.role.is_some_and(Role::confers_granted) {
+        if granted && !self.role.is_some_and(Role::delegates_granted) {
             return Err(insufficient(format!("Only owners, administrators and platform staff confer {scope}")));
         }
         // An organization's machine gives keys of its banks the scopes that they hold by default, and no granted scope
         // (docs/requirements.md, Roles).
-        let for_its_banks = !granted && self.may_confer(holder, scope);
+        let for_its_banks = !granted && self.may_delegate(holder, scope);
         if for_its_banks || self.scopes.has(scope.as_str()) {
             Ok(())
         } else {
@@ -80,17 +80,18 @@ impl Conferrer<'_> {
         }
     }
 
-    fn may_confer(&self, holder: Holder, scope: &Scope) -> bool {
+    fn may_delegate(&self, holder: Holder, scope: &Scope) -> bool {
         let for_its_banks = matches!(self.key.owner, Owner::Organization(_)) && holder == Holder::Bank;
         for_its_banks || self.scopes.has(scope.as_str())
     }
 
-    /// Whether this caller holds every scope that `target` holds: what it takes to give that key anything back. Of its own key it
-    /// does by a token with all the key's scopes. A personal key holds none; its user is another question ([`Conferrer::user`]).
+    /// Requires that this caller holds every scope that `target` holds: what it takes to give that key anything back. Of its own
+    /// key it does by a token with all the key's scopes. A personal key holds none; its user is another question
+    /// ([`Delegator::require_user`]).
     ///
     /// # Errors
-    /// [`ErrorKind::InsufficientScope`] when it holds less.
-    pub fn holds(&self, catalogue: &Catalogue, target: &Key) -> Result<(), Error> {
+    /// [`Kind::InsufficientScope`] when it holds less.
+    pub fn require_scopes_of(&self, catalogue: &Catalogue, target: &Key) -> Result<(), Error> {
         let Some(holder) = target.owner.holder() else { return Ok(()) };
         let own = target.client_id == self.key.client_id;
         for scope in target.scopes.iter().filter(|scope| !(own && self.scopes.has(scope.as_str()))) {
@@ -98,22 +99,22 @@ impl Conferrer<'_> {
                 let message = format!("A token rotates or widens its own key only with all its scopes, and it lacks {scope}");
                 return Err(insufficient(message));
             }
-            self.require_conferrable(catalogue, holder, scope)?;
+            self.require_delegable(catalogue, holder, scope)?;
         }
         Ok(())
     }
 
-    /// Whether this caller may be handed another secret of `target`, or bring it back: a credential with everything that the key
-    /// holds, for as long as it lives. Its own key's secret confers nothing new on a token that holds all of the key.
+    /// Requires that this caller may be handed another secret of `target`, or bring it back: a credential with everything that
+    /// the key holds, for as long as it lives. Its own key's secret delegates nothing new on a token that holds all of the key.
     ///
     /// # Errors
-    /// [`ErrorKind::InsufficientScope`] or [`ErrorKind::Forbidden`] when it holds less.
-    pub fn rotation(&self, catalogue: &Catalogue, target: &Key) -> Result<(), Error> {
-        self.holds(catalogue, target)?;
-        self.allowlist(&target.ip_allowlist)?;
+    /// [`Kind::InsufficientScope`] or [`Kind::Forbidden`] when it holds less.
+    pub fn require_may_rotate(&self, catalogue: &Catalogue, target: &Key) -> Result<(), Error> {
+        self.require_scopes_of(catalogue, target)?;
+        self.require_allowlist(&target.ip_allowlist)?;
         if target.client_id != self.key.client_id && self.outlives(target.expires_at) {
             let message = "This key would outlive the caller's own, which neither gets a secret of it nor restores it";
-            return Err(Error::new(ErrorKind::Forbidden, message));
+            return Err(Error::new(Kind::Forbidden, message));
         }
         Ok(())
     }
@@ -122,32 +123,33 @@ impl Conferrer<'_> {
         self.key.expires_at.is_some_and(|own| end.is_none_or(|end| end > own))
     }
 
-    /// Whether this caller may make, change or act for somebody of this role: nobody of a higher one than their own. A machine
-    /// does so to viewers and developers at most.
+    /// Requires that this caller may make, change or act for somebody of this role: nobody of a higher one than their own. A
+    /// machine does so to viewers and developers at most.
     ///
     /// # Errors
-    /// [`ErrorKind::Forbidden`].
-    pub fn covers(&self, role: Role) -> Result<(), Error> {
+    /// [`Kind::Forbidden`].
+    pub fn require_role(&self, role: Role) -> Result<(), Error> {
         if self.role.unwrap_or(Role::Developer).covers(role) {
             Ok(())
         } else {
-            Err(Error::new(ErrorKind::Forbidden, format!("This caller has no say over the role {role}")))
+            Err(Error::new(Kind::Forbidden, format!("This caller has no say over the role {role}")))
         }
     }
 
-    /// Whether this caller may make or change a user into `user`, or get a credential that acts as this user: nobody confers a
-    /// higher role or more scopes than their own, in either environment. A machine makes viewers and developers at most.
+    /// Requires that this caller may make or change a user into `user`, or get a credential that acts as this user: nobody
+    /// delegates a higher role or more scopes than their own, in either environment. A machine makes viewers and developers at
+    /// most.
     ///
     /// # Errors
-    /// [`ErrorKind::Forbidden`] for the role, [`ErrorKind::InsufficientScope`] for a scope.
-    pub fn user(&self, catalogue: &Catalogue, user: &User) -> Result<(), Error> {
-        self.covers(user.role)?;
+    /// [`Kind::Forbidden`] for the role, [`Kind::InsufficientScope`] for a scope.
+    pub fn require_user(&self, catalogue: &Catalogue, user: &User) -> Result<(), Error> {
+        self.require_role(user.role)?;
         let holds = |scope: &Scope| {
-            let of_banks = catalogue.grant(Holder::Bank, scope) == Some(Grant::Yes) && self.may_confer(Holder::Bank, scope);
+            let of_banks = catalogue.grant(Holder::Bank, scope) == Some(Grant::Yes) && self.may_delegate(Holder::Bank, scope);
             of_banks || self.scopes.has(scope.as_str())
         };
         // Whoever is a user acts by keys of either kind.
-        let either = user.scopes(catalogue, Kind::Sandbox).union(&user.scopes(catalogue, Kind::Live));
+        let either = user.scopes(catalogue, KeyMode::Sandbox).union(&user.scopes(catalogue, KeyMode::Live));
         match either.iter().find(|scope| !holds(scope)) {
             None => Ok(()),
             Some(scope) => Err(insufficient(format!(
@@ -160,21 +162,21 @@ impl Conferrer<'_> {
     /// (LEAK-10), no later than `latest`, which is also the end of a key that names none.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidParameter`] when it is past, or later than either.
+    /// [`Kind::InvalidParameter`] when it is past, or later than either.
     pub fn expiry(
         &self,
         requested: Option<Timestamp>,
         latest: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, Error> {
-        self.lent(within_policy(requested, latest, now)?)
+        self.within_own_life(within_policy(requested, latest, now)?)
     }
 
-    /// The end of an edited key, so far `current`: as of a new one, but leaving it as it is or bringing it forward confers nothing,
-    /// however short the caller's own life is.
+    /// The end of an edited key, so far `current`: as of a new one, but leaving it as it is or bringing it forward delegates
+    /// nothing, however short the caller's own life is.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidParameter`] when it is past, later than the policy's, or later than both the current and the caller's.
+    /// [`Kind::InvalidParameter`] when it is past, later than the policy's, or later than both the current and the caller's.
     pub fn edited_expiry(
         &self,
         current: Option<Timestamp>,
@@ -187,10 +189,10 @@ impl Conferrer<'_> {
         }
         let end = within_policy(requested, latest, now)?;
         let earlier = end.is_some_and(|end| current.is_none_or(|current| end <= current));
-        if earlier { Ok(end) } else { self.lent(end) }
+        if earlier { Ok(end) } else { self.within_own_life(end) }
     }
 
-    fn lent(&self, end: Option<Timestamp>) -> Result<Option<Timestamp>, Error> {
+    fn within_own_life(&self, end: Option<Timestamp>) -> Result<Option<Timestamp>, Error> {
         match self.key.expires_at {
             Some(own) if self.outlives(end) => {
                 Err(Error::field("expires_at", format!("must be {own} or earlier: a key creates none that outlives it")))
@@ -199,31 +201,31 @@ impl Conferrer<'_> {
         }
     }
 
-    /// The allowlist of an edited key: within the one that the caller's token carries, and within the key's own, since such a
-    /// token widens none.
+    /// Requires the allowlist of an edited key to be within the one that the caller's token carries, and within the key's own,
+    /// since such a token widens none.
     ///
     /// # Errors
-    /// [`ErrorKind::Forbidden`] when it is wider than either.
-    pub fn edited_allowlist(&self, own: &Allowlist, requested: &Allowlist) -> Result<(), Error> {
-        self.allowlist(requested)?;
+    /// [`Kind::Forbidden`] when it is wider than either.
+    pub fn require_edited_allowlist(&self, own: &Allowlist, requested: &Allowlist) -> Result<(), Error> {
+        self.require_allowlist(requested)?;
         if self.ip_allowlist.is_empty() || requested.is_within(own) {
             Ok(())
         } else {
-            Err(Error::new(ErrorKind::Forbidden, "The caller has an IP allowlist: it widens no key's list"))
+            Err(Error::new(Kind::Forbidden, "The caller has an IP allowlist: it widens no key's list"))
         }
     }
 
-    /// The allowlist of a new or edited key: within the one that the caller's token carries.
+    /// Requires the allowlist of a new or edited key to be within the one that the caller's token carries.
     ///
     /// # Errors
-    /// [`ErrorKind::Forbidden`] when it is wider.
-    pub fn allowlist(&self, requested: &Allowlist) -> Result<(), Error> {
+    /// [`Kind::Forbidden`] when it is wider.
+    pub fn require_allowlist(&self, requested: &Allowlist) -> Result<(), Error> {
         if requested.is_within(self.ip_allowlist) {
             Ok(())
         } else {
             let message =
                 "The caller has an IP allowlist: it makes, edits, rotates and restores keys only with a list within its own";
-            Err(Error::new(ErrorKind::Forbidden, message))
+            Err(Error::new(Kind::Forbidden, message))
         }
     }
 }
@@ -242,7 +244,7 @@ fn within_policy(requested: Option<Timestamp>, latest: Option<Timestamp>, now: T
 }
 
 fn insufficient(message: String) -> Error {
-    Error::new(ErrorKind::InsufficientScope, message)
+    Error::new(Kind::InsufficientScope, message)
 }
 
 #[cfg(test)]
@@ -257,7 +259,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
 
-    fn key(owner: Owner, kind: Kind) -> Key {
+    fn key(owner: Owner, kind: KeyMode) -> Key {
         let draft = Draft {
             owner,
             organization: Guid::from_bytes([1; 16]),
@@ -288,42 +290,42 @@ mod tests {
     }
 
     /// What a caller with these scopes is told of making such a user.
-    fn confers(role: Option<Role>, kind: Kind, scopes: &ScopeSet, made: &User) -> Result<(), ErrorKind> {
+    fn delegates(role: Option<Role>, kind: KeyMode, scopes: &ScopeSet, made: &User) -> Result<(), Kind> {
         let owner = match role {
             Some(_) => Owner::User(Guid::from_bytes([5; 16])),
             None => Owner::Organization(Guid::from_bytes([1; 16])),
         };
         let key = key(owner, kind);
-        let conferrer = Conferrer { key: &key, role, scopes, ip_allowlist: &key.ip_allowlist };
-        conferrer.user(&Catalogue::default(), made).map_err(|error| error.kind)
+        let delegator = Delegator { key: &key, role, scopes, ip_allowlist: &key.ip_allowlist };
+        delegator.require_user(&Catalogue::default(), made).map_err(|error| error.kind)
     }
 
     #[test]
     fn nobody_confers_a_higher_role_than_their_own_and_a_machine_none_above_developer() {
-        let all = Role::Owner.scopes(&Catalogue::default(), Kind::Live);
+        let all = Role::Owner.scopes(&Catalogue::default(), KeyMode::Live);
         for (by, made, expected) in [
             (Some(Role::Owner), Role::Owner, Ok(())),
             (Some(Role::Admin), Role::Admin, Ok(())),
-            (Some(Role::Admin), Role::Owner, Err(ErrorKind::Forbidden)),
+            (Some(Role::Admin), Role::Owner, Err(Kind::Forbidden)),
             (None, Role::Developer, Ok(())),
-            (None, Role::Admin, Err(ErrorKind::Forbidden)),
-            (Some(Role::Owner), Role::Support, Err(ErrorKind::Forbidden)),
-            (Some(Role::Operations), Role::Viewer, Err(ErrorKind::Forbidden)),
+            (None, Role::Admin, Err(Kind::Forbidden)),
+            (Some(Role::Owner), Role::Support, Err(Kind::Forbidden)),
+            (Some(Role::Operations), Role::Viewer, Err(Kind::Forbidden)),
         ] {
-            assert_eq!(confers(by, Kind::Live, &all, &user(made, None)), expected, "{by:?} makes {made}");
+            assert_eq!(delegates(by, KeyMode::Live, &all, &user(made, None)), expected, "{by:?} makes {made}");
         }
     }
 
     #[test]
     fn a_narrowed_caller_makes_users_as_narrow_whatever_key_either_acts_by() {
         let held: ScopeSet = "users:execute banks:read".parse().unwrap();
-        let makes = |made: &User| confers(Some(Role::Admin), Kind::Live, &held, made);
+        let makes = |made: &User| delegates(Some(Role::Admin), KeyMode::Live, &held, made);
         assert_eq!(makes(&user(Role::Viewer, Some("banks:read"))), Ok(()));
-        assert_eq!(makes(&user(Role::Viewer, None)), Err(ErrorKind::InsufficientScope));
-        assert_eq!(makes(&user(Role::Viewer, Some("banks:read users:read"))), Err(ErrorKind::InsufficientScope));
-        let reading = Role::Viewer.scopes(&Catalogue::default(), Kind::Live);
-        assert_eq!(confers(None, Kind::Live, &reading, &user(Role::Viewer, None)), Ok(()));
+        assert_eq!(makes(&user(Role::Viewer, None)), Err(Kind::InsufficientScope));
+        assert_eq!(makes(&user(Role::Viewer, Some("banks:read users:read"))), Err(Kind::InsufficientScope));
+        let reading = Role::Viewer.scopes(&Catalogue::default(), KeyMode::Live);
+        assert_eq!(delegates(None, KeyMode::Live, &reading, &user(Role::Viewer, None)), Ok(()));
         let sandbox_only = user(Role::Developer, Some("organization_applications:execute"));
-        assert_eq!(confers(None, Kind::Live, &reading, &sandbox_only), Err(ErrorKind::InsufficientScope));
+        assert_eq!(delegates(None, KeyMode::Live, &reading, &sandbox_only), Err(Kind::InsufficientScope));
     }
 }

@@ -9,7 +9,7 @@ pub(crate) mod update;
 
 use axum::{Router, routing::get};
 use domain::{
-    error::{Error, Kind as ErrorKind},
+    error::{Error, Kind},
     ids::{ClientId, Guid},
     key::{Effective, Key, Owner},
     operation::Operation,
@@ -91,7 +91,7 @@ impl Family for OrganizationApplications {
 
     async fn owner(_api: &Api, caller: &Caller, bank_guid: Option<&Value>) -> Result<Owner, Error> {
         match (caller.owner, bank_guid) {
-            (Owner::Bank(_), _) => Err(Error::new(ErrorKind::Forbidden, "A bank's token makes no keys of its organization")),
+            (Owner::Bank(_), _) => Err(Error::new(Kind::Forbidden, "A bank's token makes no keys of its organization")),
             (_, Some(_)) => Err(Error::field("bank_guid", "is not a member that this takes")),
             (_, None) => Ok(Owner::Organization(caller.organization)),
         }
@@ -121,7 +121,8 @@ async fn find_living<F: Family>(api: &Api, caller: &Caller, text: &str) -> Resul
 
 /// A key as CYB-3 shows it.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Application {
+#[schema(as = Application)]
+pub(crate) struct OwnerKey {
     name: String,
     #[schema(value_type = schema::Guid)]
     guid: Guid,
@@ -139,7 +140,7 @@ pub(crate) struct Application {
     updated_at: Timestamp,
 }
 
-impl From<&Key> for Application {
+impl From<&Key> for OwnerKey {
     fn from(key: &Key) -> Self {
         Self {
             name: key.name.to_string(),

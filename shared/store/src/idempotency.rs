@@ -7,11 +7,11 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put};
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Store, error::StoreError, positions, record, transaction::Transaction};
+use crate::{Store, error::StoreError, item_keys, record, transaction::Transaction};
 
-/// A create that happens once.
+/// What is remembered of a create, so that it happens once.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Once {
+pub struct IdempotencyRecord {
     /// Whose `Idempotency-Key` it is: two principals never meet.
     pub principal: String,
     /// The `Idempotency-Key`. Only its hash is stored.
@@ -26,7 +26,7 @@ pub struct Once {
 
 /// What an earlier request made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Repeated {
+pub struct Replayed {
     /// SHA-256 of that request.
     pub fingerprint: String,
     /// What it made.
@@ -34,31 +34,39 @@ pub struct Repeated {
 }
 
 #[derive(Serialize, Deserialize)]
-struct OnceRecord {
+struct StoredIdempotencyRecord {
     #[serde(flatten)]
-    made: Repeated,
+    made: Replayed,
     ends: Timestamp,
 }
 
-impl fmt::Debug for Once {
+impl fmt::Debug for IdempotencyRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Once").field("principal", &self.principal).field("target", &self.target).finish_non_exhaustive()
+        f.debug_struct("IdempotencyRecord")
+            .field("principal", &self.principal)
+            .field("target", &self.target)
+            .finish_non_exhaustive()
     }
 }
 
 impl Transaction {
     /// Holds only if no create of this `Idempotency-Key` is remembered. It comes first in its transaction: that a request is
     /// repeated says more than that what it makes is there already.
-    pub(crate) fn once(self, store: &Store, now: Timestamp, once: Option<&Once>) -> Result<Self, StoreError> {
-        let Some(Once { principal, key, fingerprint, target, ends }) = once else { return Ok(self) };
-        let made = Repeated { fingerprint: fingerprint.clone(), target: target.clone() };
-        let item = record::write(positions::once(principal, key), &OnceRecord { made, ends: *ends })?;
+    pub(crate) fn idempotency(
+        self,
+        store: &Store,
+        now: Timestamp,
+        idempotency: Option<&IdempotencyRecord>,
+    ) -> Result<Self, StoreError> {
+        let Some(IdempotencyRecord { principal, key, fingerprint, target, ends }) = idempotency else { return Ok(self) };
+        let made = Replayed { fingerprint: fingerprint.clone(), target: target.clone() };
+        let item = record::write(item_keys::idempotency(principal, key), &StoredIdempotencyRecord { made, ends: *ends })?;
         // The sweep lags: what has ended is overwritten.
         let put = Put::builder()
             .condition_expression("attribute_not_exists(PK) OR #ends <= :now")
             .expression_attribute_names("#ends", "ends")
             .expression_attribute_values(":now", AttributeValue::S(now.to_string()));
-        self.put(put, &store.tables.core, record::sweep_after(item, *ends), StoreError::Repeated)
+        self.put(put, &store.tables.core, record::sweep_after(item, *ends), StoreError::Replayed)
     }
 }
 
@@ -67,8 +75,9 @@ impl Store {
     ///
     /// # Errors
     /// What any read can meet.
-    pub async fn repeated(&self, once: &Once) -> Result<Option<Repeated>, StoreError> {
-        let record: Option<OnceRecord> = self.read(positions::once(&once.principal, &once.key)).await?;
+    pub async fn replayed(&self, idempotency: &IdempotencyRecord) -> Result<Option<Replayed>, StoreError> {
+        let record: Option<StoredIdempotencyRecord> =
+            self.read(item_keys::idempotency(&idempotency.principal, &idempotency.key)).await?;
         Ok(record.filter(|record| self.now() < record.ends).map(|record| record.made))
     }
 }

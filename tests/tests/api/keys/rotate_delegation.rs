@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use domain::{key::Owner, kind::Kind, role::Role};
+use domain::{key::Owner, key_mode::KeyMode, role::Role};
 use serde_json::{Value, json};
 use tests::{Caller, Platform};
 
 use super::{Person, granted, item, make, of_bank, of_organization, rotate};
 use crate::{
     bank_applications::narrowed,
-    estate::{estate, text},
-    minted::{Minted, seed_bank_key, seed_organization},
+    management_keys::{ManagementKey, seed_bank_key, seed_organization},
+    organization_snapshot::{organization_snapshot, text},
 };
 
 async fn refused(caller: &Caller, key: &Value, code: &str) {
@@ -21,14 +21,14 @@ async fn refused(caller: &Caller, key: &Value, code: &str) {
 async fn cyb_11_403_for_a_key_that_holds_more_than_the_caller() {
     let platform = Platform::start().await;
     let owner = platform.owner();
-    let before = estate(&platform, &platform.organization().await, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &platform.organization().await, seed_organization(&platform)).await;
     let organization_key = json!({"client_id": platform.seed.organization.key.client_id});
     let bank_key = json!({"client_id": platform.seed.bank.key.client_id});
 
     // Of its own key a token gets another secret only with all of that key's scopes: else a narrowed token would widen itself.
     let narrow = narrowed(&platform, "bank_applications:write banks:read organization_applications:write").await;
     refused(&narrow, &organization_key, "insufficient_scope").await;
-    // Of its banks' keys it confers whatever those have of themselves.
+    // Of its banks' keys it delegates whatever those have of themselves.
     assert_eq!(narrow.post(&item(&bank_key, "/rotate"), &json!({"grace_period": 60})).await.status, 200);
 
     let managing = json!({"scopes": ["bank_applications:write", "banks:read"]});
@@ -44,7 +44,7 @@ async fn cyb_11_403_for_a_key_that_holds_more_than_the_caller() {
     let administrators = make(&owner, &of_organization(&platform, &json!({"scopes": ["banks:execute"]}))).await;
     refused(&platform.developer(), &administrators, "insufficient_scope").await;
     rotate(&platform.developer(), &make(&owner, &of_bank(&platform, &json!({}))).await, &json!({})).await;
-    let changed = estate(&platform, &all, seed_organization(&platform)).await.audit_events - before.audit_events;
+    let changed = organization_snapshot(&platform, &all, seed_organization(&platform)).await.audit_events - before.audit_events;
     assert_eq!(changed, 8, "four keys made, four rotated");
 }
 
@@ -85,12 +85,12 @@ async fn nobody_rotates_themselves_out_of_their_allowlist_or_past_their_end() {
     refused(&caller, &free, "forbidden").await;
     rotate(&caller, &bound, &json!({})).await;
 
-    let now = (platform.stack.services().edge().clock)();
+    let now = (platform.stack.services().ambient().clock)();
     let end = now + Duration::from_hours(1);
-    let minted = Minted {
+    let minted = ManagementKey {
         organization,
         owner: Owner::Organization(organization),
-        kind: Kind::Sandbox,
+        kind: KeyMode::Sandbox,
         scopes: "bank_applications:write organization_applications:write",
         expires_at: Some(end),
     };
@@ -145,7 +145,7 @@ async fn cbm_3_403_for_a_previous_secrets_tokens_on_their_own_key() {
 #[tokio::test]
 async fn x_3_403_for_a_previous_personal_secret_on_its_own_key() {
     let platform = Platform::start().await;
-    let person = Person::new(&platform, Role::Developer, Kind::Sandbox).await;
+    let person = Person::new(&platform, Role::Developer, KeyMode::Sandbox).await;
     let (first, key) = (&person.caller, person.key());
     let second = platform.bearer(&text(&rotate(first, &key, &json!({"grace_period": 3600})).await, "secret"));
     cannot_stay(first, &key).await;

@@ -13,13 +13,13 @@ use domain::{
 use crate::api::Api;
 
 /// The organization's gate, and the users of the personal keys.
-pub(crate) struct Doors {
+pub(crate) struct GateCache {
     gates: Gates,
     users: HashMap<Guid, User>,
 }
 
-impl Doors {
-    /// The doors of these keys of one organization.
+impl GateCache {
+    /// Reads the gates of these keys of one organization.
     pub(crate) async fn read(api: &Api, organization: OrganizationGate, keys: &[Key]) -> Result<Self, Error> {
         let owners: BTreeSet<Guid> = keys.iter().filter_map(|key| key.owner.user()).collect();
         let users = api.store.users(owners).await?;

@@ -1,13 +1,13 @@
 //! Nobody makes of a user what they are not themselves (docs/requirements.md, Roles).
 
-use domain::{kind::Kind, role::Role};
+use domain::{key_mode::KeyMode, role::Role};
 use serde_json::{Value, json};
 use tests::Platform;
 
 use super::{PATH, item};
 use crate::{
-    estate::estate,
-    minted::{seed_organization, seed_organization_key},
+    management_keys::{seed_organization, seed_organization_key},
+    organization_snapshot::organization_snapshot,
     people::Person,
 };
 
@@ -45,7 +45,9 @@ async fn leak_9_an_admin_neither_demotes_nor_narrows_nor_disables_an_owner_and_n
     let admin = Person::new(&platform, Role::Admin).await;
     let (other, developer) = (Person::new(&platform, Role::Owner).await, Person::new(&platform, Role::Developer).await);
     let (organization, owner) = (platform.organization().await, platform.owner());
-    let now = async || (estate(&platform, &organization, seed_organization(&platform)).await, owner.get(PATH).await.body);
+    let now = async || {
+        (organization_snapshot(&platform, &organization, seed_organization(&platform)).await, owner.get(PATH).await.body)
+    };
     let before = now().await;
     for caller in [&admin.caller, &organization] {
         for body in [json!({"role": "viewer"}), json!({"allowed_scopes": ["banks:read"]}), json!({})] {
@@ -92,12 +94,12 @@ async fn cbm_1_nobody_raises_or_widens_themselves() {
 async fn cyb_11_a_machine_confers_only_what_it_holds() {
     let platform = Platform::start().await;
     let scopes = "users:execute users:write banks:read organization_applications:read";
-    let key = seed_organization_key(&platform, Kind::Sandbox, scopes).await;
+    let key = seed_organization_key(&platform, KeyMode::Sandbox, scopes).await;
     let machine = platform.bearer(&platform.token(&key).await);
     let body = |email: &str, role: &str, scopes: &[&str]| json!({"email": email, "role": role, "allowed_scopes": scopes});
     let made = machine.post(PATH, &body("a@example.com", "viewer", &["banks:read", "organization_applications:read"])).await;
     assert_eq!(made.status, 201, "{made:?}");
-    // What its banks have by themselves it may confer on them, and so on people too (docs/requirements.md, Roles).
+    // What its banks have by themselves it may delegate to them, and so on people too (docs/requirements.md, Roles).
     assert_eq!(machine.post(PATH, &body("b@example.com", "viewer", &["accounts:read"])).await.status, 201);
     let wider = body("c@example.com", "viewer", &["users:read"]);
     machine.post(PATH, &wider).await.assert_error(403, "insufficient_scope");

@@ -19,12 +19,12 @@ use utoipa::ToSchema;
 use web::{
     dialect::Management,
     extract,
-    openapi::{BadBody, Conflict, IdempotencyKey, Refused, schema},
+    openapi::{BadBody, CommonErrors, Conflict, IdempotencyKey, schema},
 };
 
-use super::{Application, Family};
+use super::{Family, OwnerKey};
 use crate::{
-    api::{Api, Attempt, Caller, replayed},
+    api::{Api, Caller, Outcome, replayed},
     keys::{
         access::{Target, require_now},
         create::made_before,
@@ -60,7 +60,7 @@ pub(crate) struct Body {
 #[schema(as = NewApplication)]
 pub(crate) struct Created<'a> {
     #[serde(flatten)]
-    application: Application,
+    key: OwnerKey,
     /// Shown here and never again; not when the request is repeated.
     #[schema(required = false)]
     secret: &'a str,
@@ -72,7 +72,7 @@ pub(crate) struct Created<'a> {
 #[utoipa::path(post, path = "", params(IdempotencyKey), request_body = Body,
     responses((status = 201, body = Created,
         headers(("Idempotency-Replayed" = String, description = "`true`: made before; without its secret"))),
-        Refused, BadBody, Conflict))]
+        CommonErrors, BadBody, Conflict))]
 pub(crate) async fn create<F: Family>(
     State(api): State<Api>,
     caller: Caller,
@@ -84,37 +84,37 @@ pub(crate) async fn create<F: Family>(
     let (name, ip_allowlist, expires_at) = read(&body)?;
     let owner = F::owner(&api, &caller, body.bank_guid.as_ref()).await?;
     let (organization, kind) = (caller.organization, caller.kind);
-    let standing = api.standing(&caller).await?;
-    require_now(&api, &caller, &standing, F::CREATE, Target { organization, owner, kind }).await?;
+    let authority = api.caller_authority(&caller).await?;
+    require_now(&api, &caller, &authority, F::CREATE, Target { organization, owner, kind }).await?;
     let client_id = api.entropy.client_id();
-    let once = match api.attempt(&caller, &parts, &bytes, client_id).await? {
-        Attempt::First(once) => once,
-        Attempt::Repeated(made) => return Ok(repeated(&api, &caller, &made).await?),
+    let record = match api.check_idempotency(&caller, &parts, &bytes, client_id).await? {
+        Outcome::Created(record) => record,
+        Outcome::Replayed(made) => return Ok(replay(&api, &caller, &made).await?),
     };
     let tenant = api.store.organization(organization).await?.ok_or_else(Error::unauthenticated)?;
     let (plain, secret) = api.mint(kind, client_id).await?;
     // Past the window of every incident that would cover it (LEAK-8).
     let creation = tenant.gate.creation(owner, kind, secret.created_at);
-    let conferrer = standing.conferrer();
-    conferrer.allowlist(&ip_allowlist)?;
-    let scopes = conferrer.scopes(&api.catalogue, F::HOLDER, body.scopes.as_deref())?;
-    let expires_at = conferrer.expiry(expires_at, tenant.organization.latest_end(creation), creation)?;
+    let delegator = authority.delegator();
+    delegator.require_allowlist(&ip_allowlist)?;
+    let scopes = delegator.scopes(&api.catalogue, F::HOLDER, body.scopes.as_deref())?;
+    let expires_at = delegator.expiry(expires_at, tenant.organization.latest_end(creation), creation)?;
     let (description, destination, webhook_url) = (None, None, None);
     let draft =
         Draft { owner, organization, kind, name, description, scopes, ip_allowlist, expires_at, destination, webhook_url };
     let key = Key::create(draft, client_id, secret.id, creation)?;
-    let store = api.store.on_behalf_of(&standing.behalf);
-    let created = store.create_key(&key, &secret, once.as_ref(), &caller.origin()).await;
-    if let Attempt::Repeated(made) = api.settle(created, once).await? {
-        return Ok(repeated(&api, &caller, &made).await?);
+    let store = api.store.on_behalf_of(&authority.behalf);
+    let created = store.create_key(&key, &secret, record.as_ref(), &caller.origin()).await;
+    if let Outcome::Replayed(made) = api.resolve(created, record).await? {
+        return Ok(replay(&api, &caller, &made).await?);
     }
-    let created = Created { application: Application::from(&key), secret: &plain.expose() };
+    let created = Created { key: OwnerKey::from(&key), secret: &plain.expose() };
     Ok((StatusCode::CREATED, [("cache-control", "no-store")], Json(created)).into_response())
 }
 
 /// What an earlier request of the same `Idempotency-Key` made, as it is now.
-async fn repeated(api: &Api, caller: &Caller, made: &str) -> Result<axum::response::Response, Error> {
-    Ok(replayed(Application::from(&made_before(api, caller, made).await?)))
+async fn replay(api: &Api, caller: &Caller, made: &str) -> Result<axum::response::Response, Error> {
+    Ok(replayed(OwnerKey::from(&made_before(api, caller, made).await?)))
 }
 
 fn read(body: &Body) -> Result<(Name, Allowlist, Option<Timestamp>), Error> {

@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
-use domain::{kind::Kind, role::Role};
+use domain::{key_mode::KeyMode, role::Role};
 use serde_json::{Value, json};
 use tests::{Answer, Caller, Platform};
 
 use super::{PATH, item};
 use crate::{
-    bound::die,
-    estate::{estate, text},
-    minted::{guid, seed_organization},
+    five_second_bound::die,
+    management_keys::{guid, seed_organization},
+    organization_snapshot::{organization_snapshot, text},
     people::Person,
 };
 
@@ -49,11 +49,11 @@ async fn cbm_1_409_for_raising_a_user_while_an_administrator_knows_their_secret(
     let (client_id, own) = (text(&key, "client_id"), platform.bearer(&text(&key, "secret")));
     let organization = platform.organization().await;
     let raise = async |body: Value| owner.patch(&item(&user), &body).await;
-    let before = estate(&platform, &organization, seed_organization(&platform)).await;
+    let before = organization_snapshot(&platform, &organization, seed_organization(&platform)).await;
     for body in [json!({"role": "owner"}), json!({"role": "owner", "allowed_scopes": ["banks:read"]})] {
         assert_known(&raise(body).await, &[&client_id]);
     }
-    assert_eq!(estate(&platform, &organization, seed_organization(&platform)).await, before);
+    assert_eq!(organization_snapshot(&platform, &organization, seed_organization(&platform)).await, before);
     // What the administrator may anyway is nothing gained.
     assert_eq!(raise(json!({"role": "admin"})).await.status, 200);
     for lower in [json!({}), json!({"allowed_scopes": ["banks:read"]}), json!({"role": "viewer"})] {
@@ -88,7 +88,7 @@ async fn cbm_1_what_others_know_is_of_either_kind_rotated_or_stopped_but_not_ove
     platform.stop_clock();
     let (owner, organization) = (platform.owner(), seed_organization(&platform));
     let admin = Person::new(&platform, Role::Admin).await.caller;
-    let live_admin = Person::of(&platform, organization, Role::Admin, Kind::Live).await.caller;
+    let live_admin = Person::of(&platform, organization, Role::Admin, KeyMode::Live).await.caller;
     let person = Person::new(&platform, Role::Developer).await;
     let user = json!({"guid": person.guid});
     let raise = async |role: &str| owner.patch(&person.path(), &json!({"role": role})).await;
@@ -110,7 +110,7 @@ async fn cbm_1_what_others_know_is_of_either_kind_rotated_or_stopped_but_not_ove
         act(&owner, key, "/revoke", json!({})).await;
     }
     assert_known(&raise("owner").await, &[&live_id]);
-    let soon = (platform.stack.services().edge().clock)() + Duration::from_mins(1);
+    let soon = (platform.stack.services().ambient().clock)() + Duration::from_mins(1);
     let short = live_admin.patch(&format!("{KEYS}/{live_id}"), &json!({"expires_at": soon})).await;
     assert_eq!(short.status, 200, "{short:?}");
     platform.advance(Duration::from_mins(1));

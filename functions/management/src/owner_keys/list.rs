@@ -7,10 +7,10 @@ use utoipa::IntoParams;
 use web::{
     dialect::Management,
     extract::{self, List, Page},
-    openapi::{BadQuery, NotFound, Paging, Refused, schema},
+    openapi::{BadQuery, CommonErrors, NotFound, Paging, schema},
 };
 
-use super::{Application, Family};
+use super::{Family, OwnerKey};
 use crate::{
     api::{Api, Caller},
     keys::access::{Target, may_see, require_reading},
@@ -34,12 +34,12 @@ pub(crate) struct Query {
 
 /// Lists keys.
 #[utoipa::path(get, path = "", params(Paging, Query),
-    responses((status = 200, body = List<Application>), Refused, NotFound, BadQuery))]
+    responses((status = 200, body = List<OwnerKey>), CommonErrors, NotFound, BadQuery))]
 pub(crate) async fn list<F: Family>(
     State(api): State<Api>,
     caller: Caller,
     uri: Uri,
-) -> Result<Json<List<Application>>, Management> {
+) -> Result<Json<List<OwnerKey>>, Management> {
     caller.require(F::LIST)?;
     let query: Query = extract::query(uri.query())?;
     let page = Page::parse(query.page.as_deref(), query.per_page.as_deref())?;
@@ -55,7 +55,7 @@ pub(crate) async fn list<F: Family>(
     });
     let client_ids: Vec<_> = shown.map(|row| row.client_id).collect();
     let keys = api.store.keys(page.cut(&client_ids).iter().copied()).await?;
-    Ok(Json(page.envelope(client_ids.len(), keys.iter().map(Application::from).collect())))
+    Ok(Json(page.envelope(client_ids.len(), keys.iter().map(OwnerKey::from).collect())))
 }
 
 /// The bank whose keys alone are asked for. A bank's token has its own bank, whatever it names (CYB-4).

@@ -1,4 +1,4 @@
-//! The edge: the one place that reads the ambient clock and draws random numbers.
+//! What surrounds a function: the one place that reads the ambient clock and draws random numbers.
 
 use std::{fmt, sync::Arc};
 
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 /// What a function gets from the world: time, randomness and AWS.
 #[derive(Clone)]
-pub struct Edge {
+pub struct Ambient {
     /// The present moment.
     pub clock: Clock,
     /// Randomness fit for secrets.
@@ -21,9 +21,9 @@ pub struct Edge {
     pub aws: SdkConfig,
 }
 
-impl Edge {
+impl Ambient {
     /// The real clock, the operating system's randomness, and AWS as this process's environment has it.
-    pub async fn ambient() -> Self {
+    pub async fn process() -> Self {
         Self {
             clock: system_clock(),
             entropy: Entropy::system(),
@@ -32,9 +32,9 @@ impl Edge {
     }
 }
 
-impl fmt::Debug for Edge {
+impl fmt::Debug for Ambient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Edge")
+        f.write_str("Ambient")
     }
 }
 
@@ -42,7 +42,7 @@ impl fmt::Debug for Edge {
 #[must_use]
 pub fn system_clock() -> Clock {
     Arc::new(|| {
-        #[expect(clippy::disallowed_methods, reason = "the edge is where the clock is read")]
+        #[expect(clippy::disallowed_methods, reason = "this module is where the clock is read")]
         let now = std::time::SystemTime::now();
         let since_epoch = now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
@@ -62,7 +62,7 @@ impl Entropy {
     pub fn system() -> Self {
         Self::from_fn(|bytes| {
             // A process without randomness must not go on to make guessable secrets.
-            #[expect(clippy::disallowed_methods, reason = "the edge is where randomness is drawn")]
+            #[expect(clippy::disallowed_methods, reason = "this module is where randomness is drawn")]
             aws_lc_rs::rand::fill(bytes).unwrap_or_else(|_| unreachable!("the operating system gives no random bytes"));
         })
     }

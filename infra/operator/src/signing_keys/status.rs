@@ -1,15 +1,15 @@
 //! Where a key stands in its roll.
 
-use domain::{kind::Kind, signing, time::Timestamp};
+use domain::{key_mode::KeyMode, signing, time::Timestamp};
 use runtime::StartError;
 use serde::Serialize;
 use store::{PublishedKey, Signer};
 
 /// A key, and where it stands in its roll.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Standing {
+pub struct KeyStatus {
     /// Sandbox or live.
-    pub environment: Kind,
+    pub environment: KeyMode,
     /// Its name in tokens and in the JWKS document.
     pub kid: String,
     /// What the stack calls it in KMS; nothing when the stack no longer has it.
@@ -50,8 +50,8 @@ pub enum State {
     Retired,
 }
 
-impl Standing {
-    pub(super) fn of(kind: Kind, key: &PublishedKey, id: Option<String>, signer: Option<&Signer>) -> Self {
+impl KeyStatus {
+    pub(super) fn of(kind: KeyMode, key: &PublishedKey, id: Option<String>, signer: Option<&Signer>) -> Self {
         let signs = signer.filter(|signer| signer.kid == key.kid);
         let state = match (key.retired_at, signs) {
             (Some(_), _) => State::Retired,
@@ -73,7 +73,7 @@ impl Standing {
         }
     }
 
-    pub(super) fn unpublished(kind: Kind, kid: &str, id: &str) -> Self {
+    pub(super) fn unpublished(kind: KeyMode, kid: &str, id: &str) -> Self {
         Self {
             environment: kind,
             kid: kid.to_owned(),
@@ -91,12 +91,12 @@ impl Standing {
 
 /// The only one that `is` what is asked for; of several, one has to be named.
 pub(super) fn only<'a>(
-    standings: &'a [Standing],
+    statuses: &'a [KeyStatus],
     what: &str,
     name_it: &str,
-    is: impl Fn(&Standing) -> bool,
-) -> Result<&'a Standing, StartError> {
-    let mut found = standings.iter().filter(|standing| is(standing));
+    is: impl Fn(&KeyStatus) -> bool,
+) -> Result<&'a KeyStatus, StartError> {
+    let mut found = statuses.iter().filter(|status| is(status));
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one),
         (None, _) => Err(format!("there is no {what}").into()),

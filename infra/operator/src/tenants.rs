@@ -10,25 +10,25 @@ use domain::{
     gate::{Kyb, OrganizationGate, Plan},
     ids::Guid,
     key::{Draft, Key, Owner},
-    kind::{BankEnvironment, Kind},
-    organization::{Bank, Name, Organization, OrganizationStanding},
+    key_mode::{BankEnvironment, KeyMode},
+    organization::{Bank, Name, Organization, OrganizationWithGate},
     role::Role,
     scope::{Catalogue, Holder, ScopeSet},
     secret::Brand,
     time::Timestamp,
     user::{Email, User, UserState},
 };
-use runtime::{Edge, Env, StartError};
+use runtime::{Ambient, Env, StartError};
 use serde::{Deserialize, Serialize};
 use store::{Store, StoreError, Tables};
 
 /// Makes and decides on the operator's authority; every act is audited as theirs.
-pub struct Founder {
+pub struct Operator {
     store: Store,
     peppers: PepperSource,
     catalogue: Catalogue,
     brand: Brand,
-    edge: Edge,
+    ambient: Ambient,
 }
 
 /// A key's name and secret.
@@ -43,20 +43,20 @@ pub struct Credentials {
 /// What the platform's own organization is called.
 const PLATFORM: &str = "Latchkey platform";
 
-impl Founder {
-    /// A founder over whatever stack `env` names, by the management function's own variables.
+impl Operator {
+    /// The operator of whatever stack `env` names, by the management function's own variables.
     ///
     /// # Errors
     /// A variable that is missing or wrong.
-    pub fn open(env: &Env, edge: &Edge) -> Result<Self, StartError> {
+    pub fn open(env: &Env, ambient: &Ambient) -> Result<Self, StartError> {
         let tables = Tables::of(|name| env.required(name))?;
-        let entropy = edge.entropy.clone();
+        let entropy = ambient.entropy.clone();
         Ok(Self {
-            store: Store::new(&edge.aws, tables, edge.clock.clone(), move || entropy.guid()),
-            peppers: PepperSource::new(&edge.aws, env.required("LATCHKEY_PEPPER_SECRET")?, edge.clock.clone()),
+            store: Store::new(&ambient.aws, tables, ambient.clock.clone(), move || entropy.guid()),
+            peppers: PepperSource::new(&ambient.aws, env.required("LATCHKEY_PEPPER_SECRET")?, ambient.clock.clone()),
             catalogue: runtime::env::catalogue(env)?,
             brand: runtime::env::brand(env)?,
-            edge: edge.clone(),
+            ambient: ambient.clone(),
         })
     }
 
@@ -64,8 +64,8 @@ impl Founder {
     ///
     /// # Errors
     /// What keeps it from being made.
-    pub async fn organization(&self, name: &str, kind: Kind) -> Result<(Guid, Credentials), StartError> {
-        let guid = self.edge.entropy.guid();
+    pub async fn organization(&self, name: &str, kind: KeyMode) -> Result<(Guid, Credentials), StartError> {
+        let guid = self.ambient.entropy.guid();
         self.profile(guid, name).await?;
         Ok((guid, self.key(guid, Owner::Organization(guid), kind, &format!("{name} key")).await?))
     }
@@ -74,8 +74,8 @@ impl Founder {
     ///
     /// # Errors
     /// What keeps it from being made.
-    pub async fn organization_key(&self, organization: Guid, kind: Kind) -> Result<Credentials, StartError> {
-        let name = self.standing(organization).await?.organization.name;
+    pub async fn organization_key(&self, organization: Guid, kind: KeyMode) -> Result<Credentials, StartError> {
+        let name = self.require_organization(organization).await?.organization.name;
         // A name has at most 128 characters.
         let name: String = format!("{kind} key of {name}").chars().take(128).collect();
         self.key(organization, Owner::Organization(organization), kind, &name).await
@@ -85,7 +85,7 @@ impl Founder {
     ///
     /// # Errors
     /// There is none of this name.
-    pub async fn working_user(&self, guid: Guid) -> Result<User, StartError> {
+    pub async fn require_working_user(&self, guid: Guid) -> Result<User, StartError> {
         let user = self.store.user(guid).await?.filter(|user| !user.is_disabled());
         Ok(user.ok_or_else(|| format!("there is no user {guid}, or a disabled one"))?)
     }
@@ -100,7 +100,7 @@ impl Founder {
         name: &str,
         environment: BankEnvironment,
     ) -> Result<(Guid, Credentials), StartError> {
-        let (guid, now) = (self.edge.entropy.guid(), self.now());
+        let (guid, now) = (self.ambient.entropy.guid(), self.now());
         let bank =
             Bank { guid, organization, name: Name::parse(name)?, environment, created_at: now, updated_at: now, version: 0 };
         self.store.create_bank(&bank, None, &operator()).await?;
@@ -123,7 +123,7 @@ impl Founder {
         }
         let now = self.now();
         let user = User {
-            guid: self.edge.entropy.guid(),
+            guid: self.ambient.entropy.guid(),
             organization,
             email: Email::parse(email).map_err(|problem| format!("the address {problem}"))?,
             role,
@@ -143,13 +143,13 @@ impl Founder {
     /// who lost their key gets another one.
     ///
     /// # Errors
-    /// As [`Founder::user`], and when that person has another role.
+    /// As [`Operator::user`], and when that person has another role.
     pub async fn staff(&self, email: &str, role: Role) -> Result<User, StartError> {
-        let standing = self.store.organization(Guid::PLATFORM).await?;
-        if standing.is_none() {
+        let found = self.store.organization(Guid::PLATFORM).await?;
+        if found.is_none() {
             self.profile(Guid::PLATFORM, PLATFORM).await?;
         }
-        if standing.is_none_or(|standing| standing.gate.plan != Plan::Enterprise) {
+        if found.is_none_or(|found| found.gate.plan != Plan::Enterprise) {
             self.plan(Guid::PLATFORM, Plan::Enterprise).await?;
         }
         match self.user_of(Guid::PLATFORM, email).await? {
@@ -170,7 +170,7 @@ impl Founder {
     ///
     /// # Errors
     /// What keeps it from being made.
-    pub async fn personal_key(&self, user: &User, kind: Kind, name: &str) -> Result<Credentials, StartError> {
+    pub async fn personal_key(&self, user: &User, kind: KeyMode, name: &str) -> Result<Credentials, StartError> {
         self.key(user.organization, Owner::User(user.guid), kind, name).await
     }
 
@@ -179,7 +179,7 @@ impl Founder {
     /// # Errors
     /// What keeps it from being written.
     pub async fn kyb(&self, organization: Guid, kyb: Kyb) -> Result<(), StartError> {
-        self.standing(organization).await?;
+        self.require_organization(organization).await?;
         Ok(self.store.set_kyb(organization, kyb, &operator()).await?)
     }
 
@@ -188,7 +188,7 @@ impl Founder {
     /// # Errors
     /// What keeps it from being written.
     pub async fn plan(&self, organization: Guid, plan: Plan) -> Result<(), StartError> {
-        self.standing(organization).await?;
+        self.require_organization(organization).await?;
         let decide = |gate: &OrganizationGate| Ok(OrganizationGate { plan, next_plan: None, ..gate.clone() });
         self.store.set_plan(organization, &operator(), decide).await?;
         Ok(())
@@ -199,13 +199,13 @@ impl Founder {
     /// # Errors
     /// What keeps it from being written.
     pub async fn suspension(&self, organization: Guid, suspended: bool) -> Result<(), StartError> {
-        self.standing(organization).await?;
+        self.require_organization(organization).await?;
         Ok(self.store.set_suspension(organization, suspended, &operator()).await?)
     }
 
-    async fn standing(&self, organization: Guid) -> Result<OrganizationStanding, StartError> {
-        let standing = self.store.organization(organization).await?;
-        Ok(standing.ok_or_else(|| format!("there is no organization {organization}"))?)
+    async fn require_organization(&self, organization: Guid) -> Result<OrganizationWithGate, StartError> {
+        let found = self.store.organization(organization).await?;
+        Ok(found.ok_or_else(|| format!("there is no organization {organization}"))?)
     }
 
     async fn profile(&self, guid: Guid, name: &str) -> Result<(), StartError> {
@@ -215,11 +215,11 @@ impl Founder {
         Ok(self.store.create_organization(&organization, None, &operator()).await?)
     }
 
-    async fn key(&self, organization: Guid, owner: Owner, kind: Kind, name: &str) -> Result<Credentials, StartError> {
-        let client_id = self.edge.entropy.client_id();
-        let standing = self.standing(organization).await?;
+    async fn key(&self, organization: Guid, owner: Owner, kind: KeyMode, name: &str) -> Result<Credentials, StartError> {
+        let client_id = self.ambient.entropy.client_id();
+        let found = self.require_organization(organization).await?;
         // A key that is made after an incident is none of its.
-        let now = standing.gate.creation(owner, kind, self.now());
+        let now = found.gate.creation(owner, kind, self.now());
         let draft = Draft {
             owner,
             organization,
@@ -236,14 +236,14 @@ impl Founder {
             destination: None,
             webhook_url: None,
         };
-        let (plain, secret) = mint::mint(&self.peppers, &self.brand, &self.edge.entropy, kind, client_id, now).await?;
+        let (plain, secret) = mint::mint(&self.peppers, &self.brand, &self.ambient.entropy, kind, client_id, now).await?;
         let key = Key::create(draft, client_id, secret.id, now)?;
         self.store.create_key(&key, &secret, None, &operator()).await?;
         Ok(Credentials { client_id: client_id.to_string(), client_secret: plain.expose().to_string() })
     }
 
     fn now(&self) -> Timestamp {
-        (self.edge.clock)()
+        (self.ambient.clock)()
     }
 }
 
@@ -251,8 +251,8 @@ fn operator() -> Origin {
     Origin::of(Actor::Operator)
 }
 
-impl fmt::Debug for Founder {
+impl fmt::Debug for Operator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Founder({:?})", self.store)
+        write!(f, "Operator({:?})", self.store)
     }
 }

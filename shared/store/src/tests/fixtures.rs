@@ -1,4 +1,4 @@
-//! The things that tests are about.
+//! The items that tests are about.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use domain::{
     gate::{OrganizationGate, Plan},
     ids::{ClientId, Guid, SecretId},
     key::{Draft, Key, Owner},
-    kind::{BankEnvironment, Kind},
+    key_mode::{BankEnvironment, KeyMode},
     organization::{Bank, Name, Organization},
     pepper::Peppers,
     role::Role,
@@ -19,7 +19,7 @@ use domain::{
 };
 
 use super::{START, Scene, at};
-use crate::{Behalf, Once};
+use crate::{Behalf, IdempotencyRecord};
 
 pub(super) const ORGANIZATION: Guid = Guid::from_bytes([7; 16]);
 
@@ -43,11 +43,11 @@ pub(super) fn secret(byte: u8) -> Secret {
 
 /// A sandbox key of a bank, with secret 1.
 pub(super) fn key() -> Key {
-    key_of(9, Owner::Bank(ORGANIZATION), Kind::Sandbox)
+    key_of(9, Owner::Bank(ORGANIZATION), KeyMode::Sandbox)
 }
 
 /// A key of the organization with this owner.
-pub(super) fn key_of(byte: u8, owner: Owner, kind: Kind) -> Key {
+pub(super) fn key_of(byte: u8, owner: Owner, kind: KeyMode) -> Key {
     let draft = Draft {
         owner,
         organization: ORGANIZATION,
@@ -101,8 +101,8 @@ pub(super) fn organization(guid: Guid) -> Organization {
 }
 
 /// A create of this principal under this `Idempotency-Key`, remembered for a day.
-pub(super) fn once(principal: &str, key: &str) -> Once {
-    Once {
+pub(super) fn idempotency(principal: &str, key: &str) -> IdempotencyRecord {
+    IdempotencyRecord {
         principal: principal.into(),
         key: key.into(),
         fingerprint: "f".repeat(64),
@@ -122,7 +122,7 @@ impl Scene {
     /// Makes the organization with a plan for people, and an owner with a personal key.
     pub(super) async fn with_person(&self) -> Behalf {
         let user = user(1, Role::Owner);
-        let key = key_of(8, Owner::User(user.guid), Kind::Live);
+        let key = key_of(8, Owner::User(user.guid), KeyMode::Live);
         self.with_key(&key).await;
         self.store.create_user(&user, None, &operator()).await.unwrap();
         let pro = |gate: &OrganizationGate| Ok(OrganizationGate { plan: Plan::Pro, ..gate.clone() });

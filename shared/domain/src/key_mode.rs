@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 /// The kind of a key or token. On the wire it is the member `environment`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum KeyMode {
     /// For trying things: active at once.
     Sandbox,
     /// Real money: gated by the organization's KYB (ARZ-3).
     Live,
 }
 
-impl Kind {
+impl KeyMode {
     /// Every kind.
     pub const ALL: [Self; 2] = [Self::Sandbox, Self::Live];
 
@@ -37,13 +37,13 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for KeyMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl FromStr for Kind {
+impl FromStr for KeyMode {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -64,10 +64,10 @@ pub enum BankEnvironment {
 impl BankEnvironment {
     /// The kind of the bank's keys.
     #[must_use]
-    pub const fn kind(self) -> Kind {
+    pub const fn kind(self) -> KeyMode {
         match self {
-            Self::Sandbox => Kind::Sandbox,
-            Self::Production => Kind::Live,
+            Self::Sandbox => KeyMode::Sandbox,
+            Self::Production => KeyMode::Live,
         }
     }
 }

@@ -21,7 +21,7 @@ use credentials::pepper::PepperSource;
 use domain::{
     feed::{Effect, Entry, Subject},
     ids::SecretId,
-    kind::Kind,
+    key_mode::KeyMode,
     pepper::Peppers,
     secret::Secret,
     time::{Clock, Timestamp},
@@ -44,7 +44,7 @@ pub(crate) struct Held {
     /// The stored secrets of the key: their names, and the seeds of their texts.
     pub(crate) secrets: Vec<(SecretId, u8)>,
     /// What those texts say of the key's kind.
-    pub(crate) kind: Kind,
+    pub(crate) kind: KeyMode,
     /// What Secrets Manager holds, and what the stored secrets are hashed under.
     pub(crate) peppers: [&'static str; 2],
     pub(crate) feed: Vec<Entry>,
@@ -62,15 +62,15 @@ pub(crate) struct Scene {
 }
 
 #[derive(Clone)]
-struct Played(Arc<dyn Fn(&HttpRequest) -> HttpResponse + Send + Sync>);
+struct FakeAws(Arc<dyn Fn(&HttpRequest) -> HttpResponse + Send + Sync>);
 
-impl fmt::Debug for Played {
+impl fmt::Debug for FakeAws {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Played")
+        f.write_str("FakeAws")
     }
 }
 
-impl HttpConnector for Played {
+impl HttpConnector for FakeAws {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let play = self.0.clone();
         // Later, so that calls that are made at once are under way at once.
@@ -91,7 +91,7 @@ impl Scene {
 
     pub(crate) fn with(settings: Settings, has_peppers: bool) -> Self {
         let (person, secrets) = (Some(Person::new()), vec![(SECRET, 1)]);
-        let (kind, peppers) = (Kind::Sandbox, [PEPPERS; 2]);
+        let (kind, peppers) = (KeyMode::Sandbox, [PEPPERS; 2]);
         let held = Held { person, secrets, kind, peppers, feed: Vec::new(), down: Vec::new(), meanwhile: Vec::new() };
         let (held, sent) = (Arc::new(Mutex::new(held)), Arc::new(Mutex::new(Vec::new())));
         let now = Arc::new(AtomicI64::new(NOW.millis()));
@@ -114,7 +114,7 @@ impl Scene {
             response.headers_mut().insert("date", date);
             response
         };
-        let connector = SharedHttpConnector::new(Played(Arc::new(play)));
+        let connector = SharedHttpConnector::new(FakeAws(Arc::new(play)));
         let aws = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("eu-west-1"))
@@ -139,9 +139,9 @@ impl Scene {
     }
 
     /// Makes an entry visible, stamped with the present moment.
-    pub(crate) fn announce(&self, effect: Effect, subject: Subject) {
+    pub(crate) fn publish(&self, effect: Effect, subject: Subject) {
         let time = Timestamp::from_millis(self.now.load(Ordering::SeqCst));
-        self.set(|held| held.announce(time, effect, subject));
+        self.set(|held| held.publish(time, effect, subject));
     }
 
     pub(crate) fn advance(&self, millis: i64) {
@@ -157,7 +157,7 @@ impl Scene {
 }
 
 impl Held {
-    pub(crate) fn announce(&mut self, time: Timestamp, effect: Effect, subject: Subject) {
+    pub(crate) fn publish(&mut self, time: Timestamp, effect: Effect, subject: Subject) {
         let id = self.feed.len().to_string();
         self.feed.push(Entry { time, id, effect, subject });
     }

@@ -1,14 +1,14 @@
 //! A longer life, more places to be used from, a life again: who gives a key any of them must hold what the key holds.
 
-use domain::{kind::Kind, role::Role, scope::ScopeSet};
+use domain::{key_mode::KeyMode, role::Role, scope::ScopeSet};
 use serde_json::{Value, json};
 use tests::{Caller, Platform};
 
 use super::{Person, granted, item, make, of_bank, of_organization, token};
 use crate::{
     bank_applications::narrowed,
-    estate::{estate, text},
-    minted::seed_organization,
+    management_keys::seed_organization,
+    organization_snapshot::{organization_snapshot, text},
 };
 
 const LIST: &str = "8.8.8.0/24";
@@ -45,7 +45,7 @@ async fn gives_nothing(caller: &Caller, key: &Value, code: &str) {
     caller.post(&item(key, "/restore"), &Value::Null).await.assert_error(403, code);
 }
 
-async fn gives(caller: &Caller, key: &Value) {
+async fn extends(caller: &Caller, key: &Value) {
     for gift in gifts() {
         let answer = caller.patch(&item(key, ""), &gift).await;
         assert_eq!(answer.status, 200, "{gift}: {answer:?}");
@@ -85,7 +85,7 @@ async fn cyb_11_403_for_giving_a_key_that_holds_more_than_the_caller() {
             for change in bounds() {
                 change_by(caller, &key, &change).await;
             }
-            let before = estate(&platform, &all, seed_organization(&platform)).await;
+            let before = organization_snapshot(&platform, &all, seed_organization(&platform)).await;
             gives_nothing(caller, &key, "insufficient_scope").await;
             let family = if key["owner"]["type"] == "bank" { "bank" } else { "organization" };
             let application = format!("/api/{family}_applications/{}", text(&key, "client_id"));
@@ -93,13 +93,13 @@ async fn cyb_11_403_for_giving_a_key_that_holds_more_than_the_caller() {
                 let wider = json!({"ip_allowlist": list});
                 caller.patch(&application, &wider).await.assert_error(403, "insufficient_scope");
             }
-            assert_eq!(estate(&platform, &all, seed_organization(&platform)).await, before);
+            assert_eq!(organization_snapshot(&platform, &all, seed_organization(&platform)).await, before);
             assert_eq!(caller.patch(&application, &json!({"ip_allowlist": ["8.8.8.0/25"], "name": "n"})).await.status, 200);
             for change in [json!({"ip_allowlist": ["8.8.8.8"]}), json!({"expires_at": day(9)})] {
                 change_by(caller, &key, &change).await;
             }
             assert_eq!(owner.post(&item(&key, "/restore"), &Value::Null).await.body["state"], "active");
-            gives(&owner, &key).await;
+            extends(&owner, &key).await;
         }
     }
 }
@@ -109,8 +109,8 @@ async fn cyb_11_403_for_giving_a_key_that_holds_more_than_the_caller() {
 async fn an_organizations_token_widens_default_keys_and_its_own() {
     let platform = Platform::start().await;
     let all = platform.organization().await;
-    gives(&all, &make(&all, &of_bank(&platform, &narrow(&Value::Null))).await).await;
-    gives(&all, &make(&all, &of_organization(&platform, &narrow(&Value::Null))).await).await;
+    extends(&all, &make(&all, &of_bank(&platform, &narrow(&Value::Null))).await).await;
+    extends(&all, &make(&all, &of_organization(&platform, &narrow(&Value::Null))).await).await;
 
     let own = json!({"client_id": platform.seed.organization.key.client_id});
     let some = narrowed(&platform, "organization_applications:read organization_applications:write").await;
@@ -146,13 +146,13 @@ async fn a_short_lived_caller_restores_only_what_ends_before_it() {
 #[tokio::test]
 async fn cbm_1_403_for_giving_somebody_more_than_one_holds() {
     let platform = Platform::start().await;
-    let viewer = Person::new(&platform, Role::Viewer, Kind::Sandbox).await;
-    let admin = Person::new(&platform, Role::Admin, Kind::Sandbox).await;
+    let viewer = Person::new(&platform, Role::Viewer, KeyMode::Sandbox).await;
+    let admin = Person::new(&platform, Role::Admin, KeyMode::Sandbox).await;
     let scopes: ScopeSet = "organization_applications:read organization_applications:write".parse().unwrap();
-    let founder = platform.founder();
-    let user = founder.user(seed_organization(&platform), "narrow@example.com", Role::Admin, Some(scopes)).await.unwrap();
-    let narrow_admin = platform.bearer(&founder.personal_key(&user, Kind::Sandbox, "first").await.unwrap().client_secret);
-    let sibling = json!({"client_id": founder.personal_key(&user, Kind::Sandbox, "second").await.unwrap().client_id});
+    let operator = platform.operator();
+    let user = operator.user(seed_organization(&platform), "narrow@example.com", Role::Admin, Some(scopes)).await.unwrap();
+    let narrow_admin = platform.bearer(&operator.personal_key(&user, KeyMode::Sandbox, "first").await.unwrap().client_secret);
+    let sibling = json!({"client_id": operator.personal_key(&user, KeyMode::Sandbox, "second").await.unwrap().client_id});
     for change in bounds() {
         change_by(&narrow_admin, &viewer.key(), &change).await;
         change_by(&narrow_admin, &sibling, &change).await;
@@ -161,6 +161,6 @@ async fn cbm_1_403_for_giving_somebody_more_than_one_holds() {
     gives_nothing(&narrow_admin, &viewer.key(), "insufficient_scope").await;
     assert_eq!(admin.caller.post(&item(&viewer.key(), "/restore"), &Value::Null).await.body["state"], "active");
     for (caller, key) in [(&admin.caller, &viewer.key()), (&admin.caller, &sibling), (&narrow_admin, &sibling)] {
-        gives(caller, key).await;
+        extends(caller, key).await;
     }
 }

@@ -5,12 +5,12 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use domain::{kind::Kind, role::Role};
+use domain::{key_mode::KeyMode, role::Role};
 use serde_json::{Value, json};
 use tests::{Platform, wait};
 
 use crate::{
-    minted::seed_organization,
+    management_keys::seed_organization,
     people::{Person, felt},
 };
 
@@ -57,10 +57,10 @@ async fn cbm_1_scopes_narrowed_and_given_back_are_felt_within_five_seconds() {
 async fn leak_9_a_disabled_users_keys_stop_within_five_seconds_in_both_environments() {
     let platform = Platform::start().await;
     let (owner, person) = (platform.owner(), Person::new(&platform, Role::Admin).await);
-    let founder = platform.founder();
-    let user = founder.user(seed_organization(&platform), "ada@example.com", Role::Developer, None).await.unwrap();
-    let sandbox = founder.personal_key(&user, Kind::Sandbox, "one").await.unwrap();
-    let live = founder.personal_key(&user, Kind::Live, "two").await.unwrap();
+    let operator = platform.operator();
+    let user = operator.user(seed_organization(&platform), "ada@example.com", Role::Developer, None).await.unwrap();
+    let sandbox = operator.personal_key(&user, KeyMode::Sandbox, "one").await.unwrap();
+    let live = operator.personal_key(&user, KeyMode::Live, "two").await.unwrap();
     let (sandbox_caller, live_caller) = (platform.bearer(&sandbox.client_secret), platform.bearer(&live.client_secret));
     for caller in [&sandbox_caller, &live_caller, &person.caller] {
         assert_eq!(caller.get("/api/users").await.status, 200);

@@ -1,5 +1,5 @@
-//! What a writer that died between its commit and its answer leaves behind: a mark, by which the next one tells readers again.
-//! A mark is left here by answers that come too late for readers to be sure.
+//! What a writer that died between its commit and its answer leaves behind: entries in the outbox, which the next one publishes
+//! again. They are left here by answers that come too late for readers to be sure.
 
 use std::{
     sync::{
@@ -11,7 +11,7 @@ use std::{
 
 use domain::{
     audit::Action,
-    error::{Error, Kind as ErrorKind},
+    error::{Error, Kind},
     feed::Cohort,
     gate::{OrganizationGate, Plan},
     ids::Guid,
@@ -22,8 +22,8 @@ use domain::{
 
 use super::{
     Scene, at,
+    fixtures::{ORGANIZATION, key, operator, secret, user},
     table::{Table, stage_with},
-    things::{ORGANIZATION, key, operator, secret, user},
 };
 use crate::StoreError;
 
@@ -42,7 +42,8 @@ fn late_scene() -> (Scene, Table, Arc<AtomicBool>) {
 
 type Step<'a> = std::pin::Pin<Box<dyn Future<Output = Result<(), Error>> + 'a>>;
 
-/// Takes a step that fails for being late, sees the mark, and repeats it in time: the entries are told again, and the mark goes.
+/// Takes a step that fails for being late, sees the outbox, and repeats it in time: the entries are published again, and the
+/// outbox is clear.
 async fn told_again(place: (&str, &str), effect: &str, step: impl Fn(&Scene) -> Step<'_>) {
     let (scene, table, late) = late_scene();
     scene.with_key(&key()).await;
@@ -53,7 +54,7 @@ async fn told_again(place: (&str, &str), effect: &str, step: impl Fn(&Scene) -> 
     scene.store.rotate_key(key().client_id, &secret(2), &operator(), open).await.unwrap();
 
     late.store(true, Ordering::SeqCst);
-    assert_eq!(step(&scene).await.unwrap_err().kind, ErrorKind::TemporarilyUnavailable, "{effect}");
+    assert_eq!(step(&scene).await.unwrap_err().kind, Kind::TemporarilyUnavailable, "{effect}");
     let marked = table.item(place.0, place.1)["unannounced"].clone();
     assert_eq!(marked[0]["effect"], effect, "{marked}");
     late.store(false, Ordering::SeqCst);
@@ -137,7 +138,7 @@ async fn a_rotation_that_readers_may_have_missed_is_told_with_the_next_change() 
     late.store(true, Ordering::SeqCst);
     let replace = |key: Key| key.rotate(secret(2).id, Rotation::Replace, at(Duration::ZERO));
     let failed = scene.store.rotate_key(key().client_id, &secret(2), &operator(), replace).await.unwrap_err();
-    assert_eq!(failed.kind, ErrorKind::TemporarilyUnavailable);
+    assert_eq!(failed.kind, Kind::TemporarilyUnavailable);
     late.store(false, Ordering::SeqCst);
     let entries = table.feed().len();
     let deactivate = |key: Key| key.deactivate(at(Duration::ZERO));
@@ -146,7 +147,7 @@ async fn a_rotation_that_readers_may_have_missed_is_told_with_the_next_change() 
     assert_eq!(table.item("K#", "KEY").get("unannounced"), None);
 }
 
-/// A change that nobody need be told of keeps the mark.
+/// A change that the feed says nothing of keeps the outbox.
 #[tokio::test]
 async fn a_quiet_change_forgets_no_entry() {
     let (scene, table, late) = late_scene();

@@ -7,31 +7,31 @@ use domain::{
     audit::{Actor, Origin},
     ids::Guid,
     key::{Draft, Key, Owner},
-    kind::Kind,
+    key_mode::KeyMode,
     organization::Name,
     time::Timestamp,
 };
-use operator::founder::Credentials;
+use operator::tenants::Credentials;
 use runtime::Env;
 use tests::Platform;
 
-/// A key to be made. Its name is `minted`.
+/// A key to be made. It is called minted.
 #[derive(Clone, Copy)]
-pub struct Minted<'a> {
+pub struct ManagementKey<'a> {
     pub organization: Guid,
     pub owner: Owner,
-    pub kind: Kind,
+    pub kind: KeyMode,
     /// Separated by spaces.
     pub scopes: &'a str,
     pub expires_at: Option<Timestamp>,
 }
 
-impl Minted<'_> {
+impl ManagementKey<'_> {
     /// Makes it.
     pub async fn make(self, platform: &Platform) -> Credentials {
         let services = platform.stack.services();
-        let edge = services.edge();
-        let now = (edge.clock)();
+        let ambient = services.ambient();
+        let now = (ambient.clock)();
         let draft = Draft {
             owner: self.owner,
             organization: self.organization,
@@ -45,9 +45,9 @@ impl Minted<'_> {
             webhook_url: None,
         };
         let brand = runtime::env::brand(&Env::from_map(services.variables("management"))).unwrap();
-        let client_id = edge.entropy.client_id();
+        let client_id = ambient.entropy.client_id();
         let peppers = services.peppers().unwrap();
-        let (plain, secret) = mint::mint(&peppers, &brand, &edge.entropy, self.kind, client_id, now).await.unwrap();
+        let (plain, secret) = mint::mint(&peppers, &brand, &ambient.entropy, self.kind, client_id, now).await.unwrap();
         let key = Key::create(draft, client_id, secret.id, now).unwrap();
         let origin = Origin::of(Actor::Operator);
         services.store().unwrap().create_key(&key, &secret, None, &origin).await.unwrap();
@@ -58,15 +58,15 @@ impl Minted<'_> {
 /// A sandbox key of the seed bank with these scopes.
 pub async fn seed_bank_key(platform: &Platform, scopes: &str) -> Credentials {
     let owner = Owner::Bank(guid(&platform.seed.bank.guid));
-    Minted { organization: seed_organization(platform), owner, kind: Kind::Sandbox, scopes, expires_at: None }
+    ManagementKey { organization: seed_organization(platform), owner, kind: KeyMode::Sandbox, scopes, expires_at: None }
         .make(platform)
         .await
 }
 
 /// A key of the seed organization with these scopes.
-pub async fn seed_organization_key(platform: &Platform, kind: Kind, scopes: &str) -> Credentials {
+pub async fn seed_organization_key(platform: &Platform, kind: KeyMode, scopes: &str) -> Credentials {
     let organization = seed_organization(platform);
-    Minted { organization, owner: Owner::Organization(organization), kind, scopes, expires_at: None }.make(platform).await
+    ManagementKey { organization, owner: Owner::Organization(organization), kind, scopes, expires_at: None }.make(platform).await
 }
 
 /// The seed organization.

@@ -1,12 +1,12 @@
 //! `POST /v1/auth/token`: a secret alone for a token (ARZ-2).
 
 use axum::{Json, extract::Request, extract::State, http::header, response::IntoResponse};
-use domain::kind::Kind;
+use domain::key_mode::KeyMode;
 use serde::Serialize;
 use utoipa::ToSchema;
 use web::{
     dialect::OAuth,
-    openapi::{OAuthRefused, schema},
+    openapi::{OAuthErrors, schema},
     request::Facts,
 };
 
@@ -35,13 +35,13 @@ pub(crate) struct Response {
     #[schema(minimum = 1)]
     expires_in: i64,
     #[schema(value_type = schema::Kind)]
-    environment: Kind,
+    environment: KeyMode,
 }
 
 /// Issues a token for a key's secret alone.
 #[utoipa::path(post, path = "/v1/auth/token", operation_id = "exchange_secret", tag = "tokens", security(()),
     request_body(content((SecretExchange = "application/json"), (SecretExchange = "application/x-www-form-urlencoded"))),
-    responses((status = 200, body = Response), OAuthRefused))]
+    responses((status = 200, body = Response), OAuthErrors))]
 pub(crate) async fn create(State(tokens): Shared, request: Request) -> Result<impl IntoResponse, OAuth> {
     let facts = Facts::of(request.extensions());
     let (parts, body) = request.into_parts();

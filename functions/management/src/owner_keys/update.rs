@@ -16,10 +16,10 @@ use utoipa::ToSchema;
 use web::{
     dialect::Management,
     extract::{self, Id},
-    openapi::{BadBody, KeyPath, NotFound, Refused, schema},
+    openapi::{BadBody, CommonErrors, KeyPath, NotFound, schema},
 };
 
-use super::{Application, Family, find_living};
+use super::{Family, OwnerKey, find_living};
 use crate::{
     api::{Api, Caller},
     keys::{access::require_now, members::Reader, require_own_works},
@@ -43,20 +43,20 @@ pub(crate) struct Body {
 
 /// Changes a key's name or allowlist.
 #[utoipa::path(patch, path = "/{client_id}", params(KeyPath), request_body = Body,
-    responses((status = 200, body = Application), Refused, NotFound, BadBody))]
+    responses((status = 200, body = OwnerKey), CommonErrors, NotFound, BadBody))]
 pub(crate) async fn update<F: Family>(
     State(api): State<Api>,
     caller: Caller,
     Id(text): Id,
     request: Request,
-) -> Result<Json<Application>, Management> {
+) -> Result<Json<OwnerKey>, Management> {
     caller.require(F::UPDATE)?;
     let (parts, body) = request.into_parts();
     let body: Body = extract::json(&parts.headers, body).await?;
     let edit = read(&caller, &body)?;
     let key = find_living::<F>(&api, &caller, &text).await?;
-    let standing = api.standing(&caller).await?;
-    require_now(&api, &caller, &standing, F::UPDATE, (&key).into()).await?;
+    let authority = api.caller_authority(&caller).await?;
+    require_now(&api, &caller, &authority, F::UPDATE, (&key).into()).await?;
     let update = |key: Key| {
         let now = api.now();
         if key.is_revoked() {
@@ -64,16 +64,16 @@ pub(crate) async fn update<F: Family>(
         }
         require_own_works(&caller, &key, now)?;
         if let Some(list) = &edit.ip_allowlist {
-            standing.conferrer().edited_allowlist(&key.ip_allowlist, list)?;
+            authority.delegator().require_edited_allowlist(&key.ip_allowlist, list)?;
         }
-        if edit.gives(&key) {
-            standing.conferrer().holds(&api.catalogue, &key)?;
+        if edit.extends(&key) {
+            authority.delegator().require_scopes_of(&api.catalogue, &key)?;
         }
         key.edit(edit.clone(), now)
     };
-    let store = api.store.on_behalf_of(&standing.behalf);
+    let store = api.store.on_behalf_of(&authority.behalf);
     let key = store.change_key(key.client_id, &caller.origin(), update).await?;
-    Ok(Json(Application::from(&key)))
+    Ok(Json(OwnerKey::from(&key)))
 }
 
 fn read(caller: &Caller, body: &Body) -> Result<Edit, Error> {

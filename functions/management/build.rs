@@ -15,8 +15,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     for file in FILES {
         // The archive's one folder is named for the version.
         let path = format!("/dist/{file}");
-        let name = archive.file_names().find_map(|name| name.ok().filter(|name| name.ends_with(&path)).map(Cow::into_owned));
-        let mut packed = archive.by_name(&name.ok_or_else(|| format!("Swagger UI has no {file}"))?)?;
+        let name = archive.file_names().find_map(|name| {
+            name.ok()
+                .filter(|name| name.ends_with(&path))
+                .map(Cow::into_owned)
+        });
+        let mut packed =
+            archive.by_name(&name.ok_or_else(|| format!("Swagger UI has no {file}"))?)?;
         std::io::copy(&mut packed, &mut fs::File::create(out.join(file))?)?;
     }
     Ok(())

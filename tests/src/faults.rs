@@ -72,7 +72,9 @@ pub struct FaultyProxy {
 impl FaultyProxy {
     /// Starts a proxy to `service`.
     pub async fn to(service: SocketAddr, faults: Arc<Faults>) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("a free port");
         let address = listener.local_addr().expect("an address");
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -123,7 +125,10 @@ async fn message(stream: &mut TcpStream) -> Option<Vec<u8>> {
         (stream.read_buf(&mut bytes).await.ok()? > 0).then_some(())?;
     };
     let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
-    let length = text.lines().find_map(|line| line.strip_prefix("content-length:")).map(str::trim);
+    let length = text
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length:"))
+        .map(str::trim);
     let whole = head + length.map_or(Some(0), |length| length.parse().ok())?;
     while bytes.len() < whole {
         (stream.read_buf(&mut bytes).await.ok()? > 0).then_some(())?;

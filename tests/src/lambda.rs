@@ -52,22 +52,43 @@ impl FunctionProcess {
     }
 
     /// The same, with all that it prints going into a file.
-    pub async fn start_into(program: &str, environment: &BTreeMap<String, String>, file: File) -> Self {
+    pub async fn start_into(
+        program: &str,
+        environment: &BTreeMap<String, String>,
+        file: File,
+    ) -> Self {
         let errors = file.try_clone().expect("a file that two may write");
         Self::printing(program, environment, file.into(), errors.into()).await
     }
 
-    async fn printing(program: &str, environment: &BTreeMap<String, String>, output: Stdio, errors: Stdio) -> Self {
+    async fn printing(
+        program: &str,
+        environment: &BTreeMap<String, String>,
+        output: Stdio,
+        errors: Stdio,
+    ) -> Self {
         let (events, receiver) = mpsc::unbounded_channel();
-        let runtime = Arc::new(Runtime { events: AsyncMutex::new(receiver), waiting: Mutex::default() });
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        let runtime = Arc::new(Runtime {
+            events: AsyncMutex::new(receiver),
+            waiting: Mutex::default(),
+        });
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("a free port");
         let address = listener.local_addr().expect("an address");
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
-            .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
+            .route(
+                "/2018-06-01/runtime/invocation/{id}/response",
+                post(response),
+            )
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .with_state(runtime.clone());
-        let server = tokio::spawn(async move { axum::serve(listener, router).await.expect("the runtime API serves") });
+        let server = tokio::spawn(async move {
+            axum::serve(listener, router)
+                .await
+                .expect("the runtime API serves");
+        });
         let process = Command::new(program)
             .env_clear()
             .envs(environment)
@@ -81,14 +102,24 @@ impl FunctionProcess {
             .kill_on_drop(true)
             .spawn()
             .expect("the function's process");
-        Self { events, runtime, next: AtomicU64::new(1), server, _process: process }
+        Self {
+            events,
+            runtime,
+            next: AtomicU64::new(1),
+            server,
+            _process: process,
+        }
     }
 
     /// Calls the function with an event and waits for what it comes to.
     pub async fn invoke(&self, event: Value) -> Outcome {
         let id = self.next.fetch_add(1, Ordering::SeqCst);
         let (sender, outcome) = oneshot::channel();
-        self.runtime.waiting.lock().expect("no panic holds it").insert(id, sender);
+        self.runtime
+            .waiting
+            .lock()
+            .expect("no panic holds it")
+            .insert(id, sender);
         self.events.send((id, event)).expect("the runtime API runs");
         outcome.await.expect("the function's process answers")
     }
@@ -106,7 +137,10 @@ async fn next(State(runtime): State<Arc<Runtime>>) -> Response {
             [
                 ("lambda-runtime-aws-request-id", id.to_string()),
                 ("lambda-runtime-deadline-ms", "32503680000000".into()),
-                ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-west-1:000000000000:function:function".into()),
+                (
+                    "lambda-runtime-invoked-function-arn",
+                    "arn:aws:lambda:eu-west-1:000000000000:function:function".into(),
+                ),
             ],
             event.to_string(),
         )
@@ -115,17 +149,41 @@ async fn next(State(runtime): State<Arc<Runtime>>) -> Response {
     }
 }
 
-async fn response(State(runtime): State<Arc<Runtime>>, Path(id): Path<u64>, body: String) -> StatusCode {
-    finish(&runtime, id, Ok(serde_json::from_str(&body).expect("an answer in JSON")))
+async fn response(
+    State(runtime): State<Arc<Runtime>>,
+    Path(id): Path<u64>,
+    body: String,
+) -> StatusCode {
+    finish(
+        &runtime,
+        id,
+        Ok(serde_json::from_str(&body).expect("an answer in JSON")),
+    )
 }
 
-async fn error(State(runtime): State<Arc<Runtime>>, Path(id): Path<u64>, body: String) -> StatusCode {
+async fn error(
+    State(runtime): State<Arc<Runtime>>,
+    Path(id): Path<u64>,
+    body: String,
+) -> StatusCode {
     let report: Value = serde_json::from_str(&body).expect("a report in JSON");
-    finish(&runtime, id, Err(report["errorMessage"].as_str().unwrap_or_default().to_owned()))
+    finish(
+        &runtime,
+        id,
+        Err(report["errorMessage"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()),
+    )
 }
 
 fn finish(runtime: &Runtime, id: u64, outcome: Outcome) -> StatusCode {
-    if let Some(waiting) = runtime.waiting.lock().expect("no panic holds it").remove(&id) {
+    if let Some(waiting) = runtime
+        .waiting
+        .lock()
+        .expect("no panic holds it")
+        .remove(&id)
+    {
         // A test that no longer waits is no concern of the function.
         drop(waiting.send(outcome));
     }

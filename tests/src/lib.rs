@@ -17,5 +17,7 @@ pub mod proxy;
 pub mod rotator;
 pub mod wait;
 
-pub use caller::{Answer, Caller};
-pub use platform::Platform;
+pub use self::{
+    caller::{Answer, Caller},
+    platform::Platform,
+};

@@ -64,7 +64,11 @@ impl Hands {
 
     fn stop(&self) {
         let now = system_clock()();
-        self.0.lock().expect("no panic holds it").stopped_at.get_or_insert(now);
+        self.0
+            .lock()
+            .expect("no panic holds it")
+            .stopped_at
+            .get_or_insert(now);
     }
 }
 
@@ -83,19 +87,39 @@ impl Platform {
     pub async fn with(options: Options) -> Self {
         let hands = Hands::default();
         let directory = tempfile::tempdir().expect("a directory");
-        let stack = Stack::start(Options { clock: Some(hands.clock()), ..options }).await.expect("the platform starts");
-        let seed = local::seed::ensure(stack.services(), stack.base_url(), directory.path()).await.expect("a seed");
-        Self { stack, seed, http: reqwest::Client::new(), hands, _directory: directory }
+        let stack = Stack::start(Options {
+            clock: Some(hands.clock()),
+            ..options
+        })
+        .await
+        .expect("the platform starts");
+        let seed = local::seed::ensure(stack.services(), stack.base_url(), directory.path())
+            .await
+            .expect("a seed");
+        Self {
+            stack,
+            seed,
+            http: reqwest::Client::new(),
+            hands,
+            _directory: directory,
+        }
     }
 
     /// Starts the platform with a proxy between its functions and the service that this variable names, such as
     /// `AWS_ENDPOINT_URL_KMS`.
     pub async fn behind_proxy(endpoint: &str, mut options: Options) -> (Self, Proxy) {
-        let (proxy, of_tables) = (Proxy::start().await, endpoint == "AWS_ENDPOINT_URL_DYNAMODB");
+        let (proxy, of_tables) = (
+            Proxy::start().await,
+            endpoint == "AWS_ENDPOINT_URL_DYNAMODB",
+        );
         options.endpoints.insert(endpoint.to_owned(), proxy.url());
         let forward = proxy.forward();
         options.listening = Some(Box::new(move |cloud| {
-            forward(if of_tables { cloud.dynamodb_address() } else { cloud.api_address() });
+            forward(if of_tables {
+                cloud.dynamodb_address()
+            } else {
+                cloud.api_address()
+            });
         }));
         (Self::with(options).await, proxy)
     }
@@ -121,7 +145,10 @@ impl Platform {
 
     /// Waits until every stream's consumer has seen what was written so far.
     pub async fn drain(&self) {
-        self.stack.drain_within(TIMEOUT).await.expect("the streams are consumed");
+        self.stack
+            .drain_within(TIMEOUT)
+            .await
+            .expect("the streams are consumed");
     }
 
     /// Stops the platform, once the streams are consumed: the stop itself waits for them only a few seconds.
@@ -192,7 +219,14 @@ impl Platform {
     #[must_use]
     pub fn people(&self) -> [&Person; 6] {
         let (users, staff) = (&self.seed.users, &self.seed.staff);
-        [&users.owner, &users.developer, &users.viewer, &staff.support, &staff.security, &staff.operations]
+        [
+            &users.owner,
+            &users.developer,
+            &users.viewer,
+            &staff.support,
+            &staff.security,
+            &staff.operations,
+        ]
     }
 
     fn person(&self, person: &Person) -> Caller {
@@ -201,12 +235,18 @@ impl Platform {
 
     /// A new user of an organization of customers, made by the operator.
     pub async fn user(&self, organization: Guid, email: &str, role: Role) -> User {
-        self.operator().user(organization, email, role, None).await.expect("a user")
+        self.operator()
+            .user(organization, email, role, None)
+            .await
+            .expect("a user")
     }
 
     /// A new personal key of this user, made by the operator.
     pub async fn personal_key(&self, user: &User, kind: KeyMode) -> Credentials {
-        self.operator().personal_key(user, kind, "personal").await.expect("a personal key")
+        self.operator()
+            .personal_key(user, kind, "personal")
+            .await
+            .expect("a personal key")
     }
 
     /// A new user of the seed organization with a new personal key of this kind, and somebody who sends that.
@@ -222,7 +262,10 @@ impl Platform {
     pub async fn token(&self, credentials: &Credentials) -> String {
         let answer = self.request_token(credentials, self.anonymous()).await;
         assert_eq!(answer.status, 200, "{answer:?}");
-        answer.body["access_token"].as_str().expect("a token").to_owned()
+        answer.body["access_token"]
+            .as_str()
+            .expect("a token")
+            .to_owned()
     }
 
     /// What `/oauth/token` says to these credentials from this caller's address.
@@ -238,8 +281,14 @@ impl Platform {
     /// A new key of the seed bank, made over the API with these further members.
     pub async fn bank_key(&self, members: serde_json::Value) -> Credentials {
         let mut body = json!({"name": "test key", "bank_guid": self.seed.bank.guid});
-        body.as_object_mut().expect("an object").extend(members.as_object().expect("an object").clone());
-        let answer = self.organization().await.post("/api/bank_applications", &body).await;
+        body.as_object_mut()
+            .expect("an object")
+            .extend(members.as_object().expect("an object").clone());
+        let answer = self
+            .organization()
+            .await
+            .post("/api/bank_applications", &body)
+            .await;
         assert_eq!(answer.status, 201, "{answer:?}");
         credentials(&answer.body)
     }
@@ -247,23 +296,39 @@ impl Platform {
     /// Another organization with a sandbox bank; their keys, the organization's first.
     pub async fn neighbour(&self) -> (Guid, Credentials, Guid, Credentials) {
         let operator = self.operator();
-        let (organization, organization_key) =
-            operator.organization("Neighbour", KeyMode::Sandbox).await.expect("an organization");
-        let (bank, bank_key) = operator.bank(organization, "Neighbour's bank", BankEnvironment::Sandbox).await.expect("a bank");
+        let (organization, organization_key) = operator
+            .organization("Neighbour", KeyMode::Sandbox)
+            .await
+            .expect("an organization");
+        let (bank, bank_key) = operator
+            .bank(organization, "Neighbour's bank", BankEnvironment::Sandbox)
+            .await
+            .expect("a bank");
         (organization, organization_key, bank, bank_key)
     }
 
     /// The operator's hand.
     #[must_use]
     pub fn operator(&self) -> Operator {
-        Operator::open(&self.stack.services().env("management"), self.stack.services().ambient())
-            .expect("the settings of the management function")
+        Operator::open(
+            &self.stack.services().env("management"),
+            self.stack.services().ambient(),
+        )
+        .expect("the settings of the management function")
     }
 }
 
 /// The credentials in the answer to a creation.
 #[must_use]
 pub fn credentials(body: &serde_json::Value) -> Credentials {
-    let text = |name: &str| body[name].as_str().unwrap_or_else(|| panic!("no {name} in {body}")).to_owned();
-    Credentials { client_id: text("client_id"), client_secret: text("secret") }
+    let text = |name: &str| {
+        body[name]
+            .as_str()
+            .unwrap_or_else(|| panic!("no {name} in {body}"))
+            .to_owned()
+    };
+    Credentials {
+        client_id: text("client_id"),
+        client_secret: text("secret"),
+    }
 }

@@ -44,7 +44,9 @@ impl Proxy {
     /// Starts a proxy whose service does not listen yet: connections wait until [`Proxy::forward`] says where it does. So a service
     /// takes any free port, and none that was free a moment ago.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("a free port");
         let address = listener.local_addr().expect("an address");
         let (service, known) = watch::channel(None);
         let (mode, watched) = watch::channel(Mode::Pass);
@@ -54,7 +56,13 @@ impl Proxy {
                 tokio::spawn(relay(client, known.clone(), watched.clone(), count.clone()));
             }
         });
-        Self { address, service, mode, held, task }
+        Self {
+            address,
+            service,
+            mode,
+            held,
+            task,
+        }
     }
 
     /// Says where the service listens.
@@ -76,7 +84,11 @@ impl Proxy {
 
     /// Waits until something has been held.
     pub async fn holds(&self) {
-        self.held.clone().wait_for(|held| *held > 0).await.expect("the proxy runs");
+        self.held
+            .clone()
+            .wait_for(|held| *held > 0)
+            .await
+            .expect("the proxy runs");
     }
 }
 
@@ -95,8 +107,17 @@ async fn relay(
     if *mode.borrow() == Mode::Cut {
         return;
     }
-    let Some(address) = service.wait_for(Option::is_some).await.ok().and_then(|address| *address) else { return };
-    let Ok(service) = TcpStream::connect(address).await else { return };
+    let Some(address) = service
+        .wait_for(Option::is_some)
+        .await
+        .ok()
+        .and_then(|address| *address)
+    else {
+        return;
+    };
+    let Ok(service) = TcpStream::connect(address).await else {
+        return;
+    };
     let (from_client, to_client) = client.into_split();
     let (from_service, to_service) = service.into_split();
     tokio::select! {
@@ -110,7 +131,12 @@ async fn cut(mut mode: watch::Receiver<Mode>) {
     let _: Result<_, _> = mode.wait_for(|mode| *mode == Mode::Cut).await;
 }
 
-async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut mode: watch::Receiver<Mode>, held: &watch::Sender<usize>) {
+async fn copy(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut mode: watch::Receiver<Mode>,
+    held: &watch::Sender<usize>,
+) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length) = from.read(&mut buffer).await {
         if length > 0 && *mode.borrow() == Mode::Hold {

@@ -18,5 +18,8 @@ pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
             sleep(Duration::from_millis(10)).await;
         }
     };
-    assert!(timeout(TIMEOUT, look).await.is_ok(), "{what}: not within {TIMEOUT:?}");
+    assert!(
+        timeout(TIMEOUT, look).await.is_ok(),
+        "{what}: not within {TIMEOUT:?}"
+    );
 }

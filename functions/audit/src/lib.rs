@@ -22,9 +22,17 @@ pub struct Audit {
 pub fn start(env: &Env, ambient: &Ambient) -> Result<Audit, StartError> {
     // It reads and writes the audit table alone: its role admits no other (LEAK-5).
     let audit = env.required("LATCHKEY_AUDIT_TABLE")?.to_owned();
-    let tables = Tables { core: audit.clone(), feed: audit.clone(), audit };
+    let tables = Tables {
+        core: audit.clone(),
+        feed: audit.clone(),
+        audit,
+    };
     let entropy = ambient.entropy.clone();
-    Ok(Audit { store: Store::new(&ambient.aws, tables, ambient.clock.clone(), move || entropy.guid()) })
+    Ok(Audit {
+        store: Store::new(&ambient.aws, tables, ambient.clock.clone(), move || {
+            entropy.guid()
+        }),
+    })
 }
 
 #[derive(Deserialize)]
@@ -66,7 +74,10 @@ const MAX_ATTEMPTS: usize = 5;
 pub async fn handle(audit: &Audit, batch: Value) -> Result<Value, StartError> {
     let batch: Batch = serde_json::from_value(batch)?;
     for record in batch.records {
-        let number = record["dynamodb"]["SequenceNumber"].as_str().ok_or("a stream record has no sequence number")?.to_owned();
+        let number = record["dynamodb"]["SequenceNumber"]
+            .as_str()
+            .ok_or("a stream record has no sequence number")?
+            .to_owned();
         if let Err(error) = link(audit, record).await {
             tracing::error!(%error, sequence_number = number, "an audit event could not be linked");
             return Ok(json!({"batchItemFailures": [{"itemIdentifier": number}]}));
@@ -78,18 +89,33 @@ pub async fn handle(audit: &Audit, batch: Value) -> Result<Value, StartError> {
 async fn link(audit: &Audit, record: Value) -> Result<(), StartError> {
     let record: Record = serde_json::from_value(record)?;
     // The chain's own items stand in the same table.
-    let Some(image) = record.dynamodb.new_image.filter(|_| record.name == "INSERT") else { return Ok(()) };
-    let is_event = image.get("PK").is_some_and(|pk| matches!(pk, serde_dynamo::AttributeValue::S(pk) if pk.starts_with("A#")));
+    let Some(image) = record
+        .dynamodb
+        .new_image
+        .filter(|_| record.name == "INSERT")
+    else {
+        return Ok(());
+    };
+    let is_event = image.get("PK").is_some_and(
+        |pk| matches!(pk, serde_dynamo::AttributeValue::S(pk) if pk.starts_with("A#")),
+    );
     if !is_event {
         return Ok(());
     }
     let event: Event = serde_dynamo::from_item(image)?;
     let organization: Guid = event.partition.trim_start_matches("A#").parse()?;
     for _ in 1..MAX_ATTEMPTS {
-        match audit.store.link_audit_event(organization, event.id, &event.body).await {
+        match audit
+            .store
+            .link_audit_event(organization, event.id, &event.body)
+            .await
+        {
             Err(StoreError::Changed) => {}
             result => return Ok(result?),
         }
     }
-    Ok(audit.store.link_audit_event(organization, event.id, &event.body).await?)
+    Ok(audit
+        .store
+        .link_audit_event(organization, event.id, &event.body)
+        .await?)
 }

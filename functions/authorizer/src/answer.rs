@@ -2,10 +2,9 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use guard::{Decision, Unavailable};
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
-
-use guard::{Decision, Unavailable};
 
 use crate::events::event::{Form, UnknownEvent};
 
@@ -40,7 +39,10 @@ impl From<AuthorizerError> for Diagnostic {
             AuthorizerError::Unauthorized => "Unauthorized",
             AuthorizerError::Unavailable(_) => "Unavailable",
         };
-        Self { error_type: error_type.into(), error_message: error.to_string() }
+        Self {
+            error_type: error_type.into(),
+            error_message: error.to_string(),
+        }
     }
 }
 
@@ -57,18 +59,33 @@ pub(crate) fn unknown_event(unknown: UnknownEvent) -> AuthorizerError {
 }
 
 /// The answer to a decision.
-pub(crate) fn of(decision: Decision, form: &Form, usage_key: Option<&str>) -> Result<Value, AuthorizerError> {
+pub(crate) fn of(
+    decision: Decision,
+    form: &Form,
+    usage_key: Option<&str>,
+) -> Result<Value, AuthorizerError> {
     match decision {
         Decision::Allow(context) => {
-            let mut answer = policy(form, true, &context.client_id.to_string(), &context.fields());
+            let mut answer = policy(
+                form,
+                true,
+                &context.client_id.to_string(),
+                &context.fields(),
+            );
             if let (Form::Policy { .. }, Some(key)) = (form, usage_key) {
                 answer["usageIdentifierKey"] = json!(key);
             }
             Ok(answer)
         }
         Decision::Deny { reason, client_id } => {
-            let context = [("message_code", reason.message_code()), ("message", reason.message())];
-            let context = context.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            let context = [
+                ("message_code", reason.message_code()),
+                ("message", reason.message()),
+            ];
+            let context = context
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect();
             Ok(policy(form, false, &client_id.to_string(), &context))
         }
         Decision::Unauthorized(_) => Err(AuthorizerError::Unauthorized),

@@ -17,8 +17,10 @@ use serde_json::Value;
 use store::{Store, Tables};
 use web::proxy::TrustedProxy;
 
-pub use answer::AuthorizerError;
-pub use settings::{HttpApiResponse, Settings};
+pub use self::{
+    answer::AuthorizerError,
+    settings::{HttpApiResponse, Settings},
+};
 
 /// The authorizer of one deployment: its guard, and the form of its answers.
 #[derive(Debug)]
@@ -36,7 +38,9 @@ pub async fn handle(authorizer: &Authorizer, mut event: Value) -> Result<Value, 
     let source_ip_trust = guard.resolve_source_ip(&mut event).await;
     let event = events::read(event, settings.http_api_response).map_err(answer::unknown_event)?;
     answer::of(
-        guard.authorize(event.request.with_source_ip_trust(source_ip_trust)).await,
+        guard
+            .authorize(event.request.with_source_ip_trust(source_ip_trust))
+            .await,
         &event.form,
         settings.usage_key.as_deref(),
     )
@@ -50,11 +54,24 @@ pub async fn start(env: &Env, ambient: &Ambient) -> Result<Authorizer, StartErro
     let settings = guard::Settings::read(env)?;
     // Without the audit table's name nothing that would need it is begun: see `guard::Settings::audit_table`.
     let audit = settings.audit_table.clone().unwrap_or_default();
-    let tables = Tables { core: settings.core_table.clone(), feed: settings.feed_table.clone(), audit };
+    let tables = Tables {
+        core: settings.core_table.clone(),
+        feed: settings.feed_table.clone(),
+        audit,
+    };
     let entropy = ambient.entropy.clone();
-    let store = Store::new(&ambient.aws, tables, ambient.clock.clone(), move || entropy.guid());
-    let peppers = settings.pepper_secret.as_deref().map(|secret| PepperSource::new(&ambient.aws, secret, ambient.clock.clone()));
-    let guard = Guard::new(settings, store, peppers, ambient.clock.clone()).with_trusted_proxy(TrustedProxy::read(env, ambient)?);
+    let store = Store::new(&ambient.aws, tables, ambient.clock.clone(), move || {
+        entropy.guid()
+    });
+    let peppers = settings
+        .pepper_secret
+        .as_deref()
+        .map(|secret| PepperSource::new(&ambient.aws, secret, ambient.clock.clone()));
+    let guard = Guard::new(settings, store, peppers, ambient.clock.clone())
+        .with_trusted_proxy(TrustedProxy::read(env, ambient)?);
     guard.warm().await;
-    Ok(Authorizer { guard, settings: Settings::read(env)? })
+    Ok(Authorizer {
+        guard,
+        settings: Settings::read(env)?,
+    })
 }

@@ -35,7 +35,9 @@ impl Settings {
             http_api_response: match env.optional(HTTP_API_RESPONSE) {
                 None | Some("simple") => HttpApiResponse::Simple,
                 Some("iam") => HttpApiResponse::Iam,
-                Some(_) => return Err(SettingError::new(HTTP_API_RESPONSE, "is not simple or iam")),
+                Some(_) => {
+                    return Err(SettingError::new(HTTP_API_RESPONSE, "is not simple or iam"));
+                }
             },
             usage_key: usage_key(env)?,
         })
@@ -44,11 +46,16 @@ impl Settings {
 
 /// API Gateway's form of an API key's value.
 fn usage_key(env: &Env) -> Result<Option<String>, SettingError> {
-    let well_formed = |key: &str| (20..=128).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let well_formed = |key: &str| {
+        (20..=128).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
     match env.optional(USAGE_KEY) {
         None => Ok(None),
         Some(key) if well_formed(key) => Ok(Some(key.to_owned())),
-        Some(_) => Err(SettingError::new(USAGE_KEY, "is not 20 to 128 letters and digits")),
+        Some(_) => Err(SettingError::new(
+            USAGE_KEY,
+            "is not 20 to 128 letters and digits",
+        )),
     }
 }
 
@@ -58,16 +65,24 @@ mod tests {
 
     #[test]
     fn http_apis_get_simple_responses_unless_told_otherwise() {
-        let response =
-            |value| Settings::read(&Env::default().with(HTTP_API_RESPONSE, value)).map(|settings| settings.http_api_response);
+        let response = |value| {
+            Settings::read(&Env::default().with(HTTP_API_RESPONSE, value))
+                .map(|settings| settings.http_api_response)
+        };
         assert_eq!(response(""), Ok(HttpApiResponse::Simple));
         assert_eq!(response("iam"), Ok(HttpApiResponse::Iam));
     }
 
     #[test]
     fn a_wrong_form_of_answer_is_named() {
-        for (name, value) in [(HTTP_API_RESPONSE, "yes"), (USAGE_KEY, "short"), (USAGE_KEY, "with-hyphens-and-long-enough")] {
-            let error = Settings::read(&Env::default().with(name, value)).unwrap_err().to_string();
+        for (name, value) in [
+            (HTTP_API_RESPONSE, "yes"),
+            (USAGE_KEY, "short"),
+            (USAGE_KEY, "with-hyphens-and-long-enough"),
+        ] {
+            let error = Settings::read(&Env::default().with(name, value))
+                .unwrap_err()
+                .to_string();
             assert!(error.starts_with(name), "{name}={value}: {error}");
         }
     }

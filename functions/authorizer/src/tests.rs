@@ -13,8 +13,13 @@ use crate::{AuthorizerError, Settings, answer, events};
 
 /// What the function answers to an event in this world.
 fn answer(world: &World, settings: &Settings, event: Value) -> Result<Value, AuthorizerError> {
-    let event = events::read(event, settings.http_api_response).map_err(|_| AuthorizerError::Unavailable("unknown_event"))?;
-    answer::of(world.decide(&event.request), &event.form, settings.usage_key.as_deref())
+    let event = events::read(event, settings.http_api_response)
+        .map_err(|_| AuthorizerError::Unavailable("unknown_event"))?;
+    answer::of(
+        world.decide(&event.request),
+        &event.form,
+        settings.usage_key.as_deref(),
+    )
 }
 
 fn rest_event(token: &str) -> Value {

@@ -28,17 +28,28 @@ pub(crate) fn name(round: &str) -> String {
 
 /// Makes a key of this name. Where there is no answer, nobody knows whether there is a key: [`sweep`] looks.
 pub(crate) async fn create(session: &Session, name: &str, now: Timestamp) -> Result<Key, Error> {
-    let body = json!({"name": name, "scopes": [SCOPE], "expires_at": (now + KEY_LIFETIME).to_string()});
+    let body =
+        json!({"name": name, "scopes": [SCOPE], "expires_at": (now + KEY_LIFETIME).to_string()});
     let made = session.create(PATH, &body, name).await?.json()?;
     match (made["client_id"].as_str(), made["secret"].as_str()) {
-        (Some(id), Some(secret)) => Ok(Key { client_id: id.to_owned(), client_secret: secret.to_owned().into() }),
+        (Some(id), Some(secret)) => Ok(Key {
+            client_id: id.to_owned(),
+            client_secret: secret.to_owned().into(),
+        }),
         _ => Err(Error::Foreign { status: 201 }),
     }
 }
 
 /// Revokes a key for good.
 pub(crate) async fn revoke(session: &Session, client_id: &str) -> Result<(), Error> {
-    let answer = session.send(Method::DELETE, &format!("{PATH}/{client_id}"), http::HeaderMap::new(), None).await?;
+    let answer = session
+        .send(
+            Method::DELETE,
+            &format!("{PATH}/{client_id}"),
+            http::HeaderMap::new(),
+            None,
+        )
+        .await?;
     // Revoked already, by another round or by hand: it is not there any more.
     match answer.status() {
         204 | 404 => Ok(()),
@@ -47,14 +58,26 @@ pub(crate) async fn revoke(session: &Session, client_id: &str) -> Result<(), Err
 }
 
 /// Revokes what is left of this round by its name, whatever became of the calls, and of rounds that are over. Gives how many.
-pub(crate) async fn sweep(session: &Session, own: Option<&str>, now: Timestamp) -> Result<u64, Error> {
-    let list = session.call(Method::GET, &format!("{PATH}?per_page={PAGE}"), None).await?;
+pub(crate) async fn sweep(
+    session: &Session,
+    own: Option<&str>,
+    now: Timestamp,
+) -> Result<u64, Error> {
+    let list = session
+        .call(Method::GET, &format!("{PATH}?per_page={PAGE}"), None)
+        .await?;
     let total = list["total"].as_u64().unwrap_or_default();
     let mut left = leftovers(&list, own, now);
     // The newest are on the last page.
     let newest = total.saturating_sub(1) / u64::from(PAGE);
     if newest > 0 {
-        let list = session.call(Method::GET, &format!("{PATH}?per_page={PAGE}&page={newest}"), None).await?;
+        let list = session
+            .call(
+                Method::GET,
+                &format!("{PATH}?per_page={PAGE}&page={newest}"),
+                None,
+            )
+            .await?;
         left.extend(leftovers(&list, own, now));
     }
     let mut count = 0;
@@ -72,12 +95,20 @@ fn leftovers(list: &Value, own: Option<&str>, now: Timestamp) -> Vec<String> {
         let over = name.starts_with(NAME_PREFIX) && now.since(created) > STALE_AFTER_MILLIS;
         (own == Some(name) || over).then(|| key["client_id"].as_str().map(str::to_owned))?
     };
-    list["objects"].as_array().into_iter().flatten().filter_map(left).collect()
+    list["objects"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(left)
+        .collect()
 }
 
 /// How many keys the organization has, revoked ones among them: there can be 10,000.
 pub(crate) async fn count(session: &Session) -> Result<Option<u64>, Error> {
-    Ok(session.call(Method::GET, "/api/keys?per_page=1", None).await?["total"].as_u64())
+    Ok(session
+        .call(Method::GET, "/api/keys?per_page=1", None)
+        .await?["total"]
+        .as_u64())
 }
 
 #[cfg(test)]

@@ -59,7 +59,10 @@ impl Canary {
     /// The same canary, with the line that has its metrics going elsewhere than to standard output.
     #[must_use]
     pub fn writing(self, output: impl Fn(&str) -> io::Result<()> + Send + Sync + 'static) -> Self {
-        Self { output: Arc::new(output), ..self }
+        Self {
+            output: Arc::new(output),
+            ..self
+        }
     }
 }
 
@@ -70,9 +73,16 @@ impl Canary {
 pub async fn handle(canary: &Canary, _event: Value) -> Result<Value, StartError> {
     let round = match canary.secret.read().await {
         Ok(key) => round::make(&canary.settings.target, key, &canary.clock, &canary.entropy).await,
-        Err(problem) => Round::failed(Failure { step: Step::Credential, cause: problem }),
+        Err(problem) => Round::failed(Failure {
+            step: Step::Credential,
+            cause: problem,
+        }),
     };
-    (canary.output)(&metrics::line(&round, &canary.settings.stack, (canary.clock)()))?;
+    (canary.output)(&metrics::line(
+        &round,
+        &canary.settings.stack,
+        (canary.clock)(),
+    ))?;
     match &round.failure {
         None => {
             tracing::info!(round = %round.json(), "the canary's round");
@@ -97,6 +107,8 @@ fn printed(line: &str) -> io::Result<()> {
 
 impl std::fmt::Debug for Canary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Canary").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Canary")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }

@@ -22,15 +22,26 @@ pub fn line(round: &Round, stack: &str, at: At) -> String {
     if let Some(seconds) = round.seconds_to_last_admission() {
         add(LAST_ADMISSION.to_owned(), "Seconds", json!(seconds));
     }
-    add("CanaryFailed".to_owned(), "Count", json!(u8::from(round.failure.is_some())));
+    add(
+        "CanaryFailed".to_owned(),
+        "Count",
+        json!(u8::from(round.failure.is_some())),
+    );
     if let Some(keys) = round.keys {
         add("CanaryKeys".to_owned(), "Count", json!(keys));
     }
     for (step, took) in &round.steps {
-        add(format!("Canary{}", step.name()), "Seconds", json!(seconds(*took)));
+        add(
+            format!("Canary{}", step.name()),
+            "Seconds",
+            json!(seconds(*took)),
+        );
     }
     let directive = json!({"Namespace": NAMESPACE, "Dimensions": [["Stack"]], "Metrics": metrics});
-    values.insert("_aws".into(), json!({"Timestamp": at.millis(), "CloudWatchMetrics": [directive]}));
+    values.insert(
+        "_aws".into(),
+        json!({"Timestamp": at.millis(), "CloudWatchMetrics": [directive]}),
+    );
     values.insert("Stack".into(), stack.into());
     Value::Object(values).to_string()
 }
@@ -48,20 +59,47 @@ mod tests {
             keys: Some(7),
             ..Round::default()
         };
-        let line: Value = serde_json::from_str(&line(&round, "prod", At::from_millis(1_000))).unwrap();
+        let line: Value =
+            serde_json::from_str(&line(&round, "prod", At::from_millis(1_000))).unwrap();
         let directive = &line["_aws"]["CloudWatchMetrics"][0];
-        assert_eq!((&directive["Namespace"], &directive["Dimensions"]), (&json!("Latchkey"), &json!([["Stack"]])));
-        let names: Vec<&str> = directive["Metrics"].as_array().unwrap().iter().map(|one| one["Name"].as_str().unwrap()).collect();
-        assert_eq!(names, ["SecondsToLastAdmission", "CanaryFailed", "CanaryKeys", "CanaryCreate", "CanaryRevoke"]);
+        assert_eq!(
+            (&directive["Namespace"], &directive["Dimensions"]),
+            (&json!("Latchkey"), &json!([["Stack"]]))
+        );
+        let names: Vec<&str> = directive["Metrics"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["Name"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "SecondsToLastAdmission",
+                "CanaryFailed",
+                "CanaryKeys",
+                "CanaryCreate",
+                "CanaryRevoke"
+            ]
+        );
         assert!(names.iter().all(|name| line[name].is_number()));
-        assert_eq!((&line["SecondsToLastAdmission"], &line["Stack"]), (&json!(1.25), &json!("prod")));
+        assert_eq!(
+            (&line["SecondsToLastAdmission"], &line["Stack"]),
+            (&json!(1.25), &json!("prod"))
+        );
         assert_eq!(line["_aws"]["Timestamp"], 1_000);
     }
 
     #[test]
     fn a_round_that_failed_says_so_and_measures_nothing_it_did_not_see() {
-        let round = Round::failed(Failure { step: Step::Token, cause: "no".into() });
+        let round = Round::failed(Failure {
+            step: Step::Token,
+            cause: "no".into(),
+        });
         let line: Value = serde_json::from_str(&line(&round, "prod", At::from_millis(0))).unwrap();
-        assert_eq!((&line["CanaryFailed"], line.get("SecondsToLastAdmission")), (&json!(1), None));
+        assert_eq!(
+            (&line["CanaryFailed"], line.get("SecondsToLastAdmission")),
+            (&json!(1), None)
+        );
     }
 }

@@ -78,10 +78,19 @@ pub(crate) async fn make(target: &Target, key: Key, clock: &Clock, entropy: &Ent
         Ok(deployment) => Arc::new(deployment),
         Err(error) => return Round::failed(Failure::at(Step::Credential)(error)),
     };
-    let own = Credential::Client { id: key.client_id, secret: key.client_secret };
+    let own = Credential::Client {
+        id: key.client_id,
+        secret: key.client_secret,
+    };
     let session = Session::new(deployment.clone(), own, clock.clone());
     let name = keys::name(&entropy.guid().to_string());
-    let walk = Walk { target, clock, session: &session, deployment: &deployment, name: &name };
+    let walk = Walk {
+        target,
+        clock,
+        session: &session,
+        deployment: &deployment,
+        name: &name,
+    };
     if let Err(failure) = walk.all(&mut round).await {
         let mut failure = failure;
         if failure.step > Step::Sweep && failure.step < Step::Watch && !walk.clean_up().await {
@@ -106,17 +115,39 @@ struct Walk<'a> {
 impl Walk<'_> {
     async fn all(&self, round: &mut Round) -> Result<(), Failure> {
         let now = self.clock;
-        round.swept = self.timed(round, Step::Sweep, keys::sweep(self.session, None, now())).await?;
-        let key = self.timed(round, Step::Create, keys::create(self.session, self.name, now())).await?;
+        round.swept = self
+            .timed(round, Step::Sweep, keys::sweep(self.session, None, now()))
+            .await?;
+        let key = self
+            .timed(
+                round,
+                Step::Create,
+                keys::create(self.session, self.name, now()),
+            )
+            .await?;
         let authorization = self.timed(round, Step::Token, self.token(&key)).await?;
-        self.timed(round, Step::Admission, self.await_admission(&authorization)).await?;
-        self.timed(round, Step::Revoke, keys::revoke(self.session, &key.client_id)).await?;
+        self.timed(round, Step::Admission, self.await_admission(&authorization))
+            .await?;
+        self.timed(
+            round,
+            Step::Revoke,
+            keys::revoke(self.session, &key.client_id),
+        )
+        .await?;
         let revoked = now();
         let watched = watch::watch(self.target, &authorization, self.clock, revoked).await;
         round.steps.push((Step::Watch, now().since(revoked)));
         round.last_admission = Some(watched.last_admission.unwrap_or_default());
-        round.calls = [watched.calls, watched.admitted, watched.refused, watched.unclear];
-        require_within_bound(&watched).map_err(|cause| Failure { step: Step::Watch, cause })?;
+        round.calls = [
+            watched.calls,
+            watched.admitted,
+            watched.refused,
+            watched.unclear,
+        ];
+        require_within_bound(&watched).map_err(|cause| Failure {
+            step: Step::Watch,
+            cause,
+        })?;
         // How full the organization is concerns the next months, not this round.
         round.keys = keys::count(self.session).await.ok().flatten();
         Ok(())
@@ -135,8 +166,13 @@ impl Walk<'_> {
     }
 
     async fn token(&self, key: &Key) -> Result<HeaderValue, Error> {
-        let answer = self.deployment.request_token(&key.client_id, &key.client_secret, None).await?;
-        let token = answer["access_token"].as_str().ok_or(Error::Foreign { status: 200 })?;
+        let answer = self
+            .deployment
+            .request_token(&key.client_id, &key.client_secret, None)
+            .await?;
+        let token = answer["access_token"]
+            .as_str()
+            .ok_or(Error::Foreign { status: 200 })?;
         sensitive(&Zeroizing::new(format!("Bearer {token}")), "the token")
     }
 
@@ -150,7 +186,10 @@ impl Walk<'_> {
                 Err(said) => said,
             };
             if (self.clock)().since(began) > ADMISSION_TIMEOUT_MILLIS {
-                return Err(format!("GET {} does not let the new key in: {said}", self.target.path));
+                return Err(format!(
+                    "GET {} does not let the new key in: {said}",
+                    self.target.path
+                ));
             }
             tokio::time::sleep(RETRY_INTERVAL).await;
         }
@@ -161,7 +200,9 @@ impl Walk<'_> {
         for attempt in 0..MAX_ATTEMPTS {
             match keys::sweep(self.session, Some(self.name), (self.clock)()).await {
                 Ok(_) => return true,
-                Err(error) => tracing::warn!(%error, attempt, "what the canary made cannot be revoked yet"),
+                Err(error) => {
+                    tracing::warn!(%error, attempt, "what the canary made cannot be revoked yet");
+                }
             }
             tokio::time::sleep(RETRY_INTERVAL * 2_u32.pow(attempt)).await;
         }
@@ -171,21 +212,39 @@ impl Walk<'_> {
 
 /// Requires that the revoke was seen to work: how late is the metric's affair.
 fn require_within_bound(watched: &Watched) -> Result<(), String> {
-    let Watched { calls, refused, unclear, last_unclear, .. } = watched;
+    let Watched {
+        calls,
+        refused,
+        unclear,
+        last_unclear,
+        ..
+    } = watched;
     let said = || last_unclear.as_deref().unwrap_or("no answer");
     match watched {
-        Watched { ends_with_admission: true, .. } => {
-            Err(format!("the key is let in to the end, {calls} calls after its revocation"))
-        }
-        Watched { refused: 0, .. } => Err(format!("none of {calls} calls was refused with 401: {}", said())),
-        _ if unclear > refused => Err(format!("{unclear} of {calls} calls were neither let in nor refused with 401: {}", said())),
+        Watched {
+            ends_with_admission: true,
+            ..
+        } => Err(format!(
+            "the key is let in to the end, {calls} calls after its revocation"
+        )),
+        Watched { refused: 0, .. } => Err(format!(
+            "none of {calls} calls was refused with 401: {}",
+            said()
+        )),
+        _ if unclear > refused => Err(format!(
+            "{unclear} of {calls} calls were neither let in nor refused with 401: {}",
+            said()
+        )),
         _ => Ok(()),
     }
 }
 
 impl Failure {
     fn at<E: fmt::Display>(step: Step) -> impl Fn(E) -> Self {
-        move |error| Self { step, cause: error.to_string() }
+        move |error| Self {
+            step,
+            cause: error.to_string(),
+        }
     }
 }
 
@@ -215,7 +274,10 @@ impl Round {
     /// A round that ended before it began.
     #[must_use]
     pub fn failed(failure: Failure) -> Self {
-        Self { failure: Some(failure), ..Self::default() }
+        Self {
+            failure: Some(failure),
+            ..Self::default()
+        }
     }
 
     /// Whether it did not fail and nobody was let in past the bound.
@@ -234,7 +296,11 @@ impl Round {
     #[must_use]
     pub fn json(&self) -> Value {
         let [calls, admitted, refused, unclear] = self.calls;
-        let steps: Map<_, _> = self.steps.iter().map(|(step, took)| (step.name().to_owned(), json!(took))).collect();
+        let steps: Map<_, _> = self
+            .steps
+            .iter()
+            .map(|(step, took)| (step.name().to_owned(), json!(took)))
+            .collect();
         json!({
             "seconds_to_last_admission": self.seconds_to_last_admission(),
             "calls_after_revoke": {"all": calls, "admitted": admitted, "refused": refused, "unclear": unclear},
@@ -259,15 +325,39 @@ mod tests {
 
     #[test]
     fn a_revoke_is_seen_to_work_only_by_refusals() {
-        let fine = Watched { calls: 100, admitted: 10, refused: 90, last_admission: Some(900), ..Watched::default() };
+        let fine = Watched {
+            calls: 100,
+            admitted: 10,
+            refused: 90,
+            last_admission: Some(900),
+            ..Watched::default()
+        };
         assert_eq!(require_within_bound(&fine), Ok(()));
         for (watched, words) in [
-            (Watched { ends_with_admission: true, ..fine.clone() }, "let in to the end"),
             (
-                Watched { refused: 0, unclear: 90, last_unclear: Some("503 temporarily_unavailable".into()), ..fine.clone() },
+                Watched {
+                    ends_with_admission: true,
+                    ..fine.clone()
+                },
+                "let in to the end",
+            ),
+            (
+                Watched {
+                    refused: 0,
+                    unclear: 90,
+                    last_unclear: Some("503 temporarily_unavailable".into()),
+                    ..fine.clone()
+                },
                 "503 temp",
             ),
-            (Watched { refused: 20, unclear: 70, ..fine }, "70 of 100 calls"),
+            (
+                Watched {
+                    refused: 20,
+                    unclear: 70,
+                    ..fine
+                },
+                "70 of 100 calls",
+            ),
             (Watched::default(), "no answer"),
         ] {
             let cause = require_within_bound(&watched).unwrap_err();
@@ -277,9 +367,18 @@ mod tests {
 
     #[test]
     fn a_round_is_sound_within_the_bound() {
-        let round = |last_admission| Round { last_admission, ..Round::default() };
+        let round = |last_admission| Round {
+            last_admission,
+            ..Round::default()
+        };
         assert!(round(Some(0)).is_sound() && round(Some(5_000)).is_sound());
         assert!(!round(Some(5_001)).is_sound() && !round(None).is_sound());
-        assert!(!Round { failure: Some(Failure::at(Step::Token)("x")), ..round(Some(0)) }.is_sound());
+        assert!(
+            !Round {
+                failure: Some(Failure::at(Step::Token)("x")),
+                ..round(Some(0))
+            }
+            .is_sound()
+        );
     }
 }

@@ -23,7 +23,10 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn read(env: &Env) -> Result<Self, StartError> {
         let stack = env.required("LATCHKEY_STACK")?.to_owned();
-        Ok(Self { target: Target::of(env)?, stack })
+        Ok(Self {
+            target: Target::of(env)?,
+            stack,
+        })
     }
 }
 
@@ -38,8 +41,9 @@ impl Target {
     pub fn of(env: &Env) -> Result<Self, StartError> {
         let name = "LATCHKEY_URL";
         let url = env.required(name)?.to_owned();
-        client::Deployment::at(&url)
-            .map_err(|error| SettingError::new(name, &format!("cannot be called: {}", causes(&error))))?;
+        client::Deployment::at(&url).map_err(|error| {
+            SettingError::new(name, &format!("cannot be called: {}", causes(&error)))
+        })?;
         let name = "LATCHKEY_CANARY_PATH";
         let path = env.optional(name).unwrap_or(Self::PATH).to_owned();
         let harmless = |byte: u8| byte.is_ascii_graphic() && !b"\"'\\<>#".contains(&byte);
@@ -59,15 +63,25 @@ mod tests {
         let env = Env::default().with("LATCHKEY_URL", "https://auth.example.com");
         assert_eq!(Target::of(&env).unwrap().path, "/v1/whoami");
         assert_eq!(
-            Target::of(&env.clone().with("LATCHKEY_CANARY_PATH", "/api/keys?per_page=1")).unwrap().path,
+            Target::of(
+                &env.clone()
+                    .with("LATCHKEY_CANARY_PATH", "/api/keys?per_page=1")
+            )
+            .unwrap()
+            .path,
             "/api/keys?per_page=1"
         );
         for path in ["whoami", "/a b", "/a#b"] {
-            let error = Target::of(&env.clone().with("LATCHKEY_CANARY_PATH", path)).unwrap_err().to_string();
+            let error = Target::of(&env.clone().with("LATCHKEY_CANARY_PATH", path))
+                .unwrap_err()
+                .to_string();
             assert!(error.contains("LATCHKEY_CANARY_PATH"), "{error}");
         }
         for url in ["http://auth.example.com", "auth.example.com"] {
-            assert!(Target::of(&Env::default().with("LATCHKEY_URL", url)).is_err(), "{url}");
+            assert!(
+                Target::of(&Env::default().with("LATCHKEY_URL", url)).is_err(),
+                "{url}"
+            );
         }
         assert!(Target::of(&Env::default()).is_err());
     }

@@ -44,14 +44,26 @@ pub(crate) struct Watched {
 }
 
 /// Calls until the key is refused for good.
-pub(crate) async fn watch(target: &Target, authorization: &HeaderValue, clock: &Clock, revoked: Timestamp) -> Watched {
+pub(crate) async fn watch(
+    target: &Target,
+    authorization: &HeaderValue,
+    clock: &Clock,
+    revoked: Timestamp,
+) -> Watched {
     let watched = Arc::new(Mutex::new(Watched::default()));
     let calls = (0..CONNECTIONS).map(|index| {
-        let (target, authorization, clock, watched) = (target.clone(), authorization.clone(), clock.clone(), watched.clone());
+        let (target, authorization, clock, watched) = (
+            target.clone(),
+            authorization.clone(),
+            clock.clone(),
+            watched.clone(),
+        );
         tokio::spawn(async move {
             tokio::time::sleep(POLL_INTERVAL * index).await;
             // A connector of its own has connections of its own.
-            let Ok(deployment) = Deployment::within(&target.url, READ_TIMEOUT) else { return };
+            let Ok(deployment) = Deployment::within(&target.url, READ_TIMEOUT) else {
+                return;
+            };
             while goes_on(&seen(&watched), clock().since(revoked)) {
                 let answer = call(&deployment, &target.path, &authorization).await;
                 note(&watched, answer, clock().since(revoked));
@@ -67,7 +79,10 @@ pub(crate) async fn watch(target: &Target, authorization: &HeaderValue, clock: &
 }
 
 fn seen(watched: &Mutex<Watched>) -> Watched {
-    watched.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    watched
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone()
 }
 
 fn goes_on(watched: &Watched, since_revoke: i64) -> bool {
@@ -76,12 +91,24 @@ fn goes_on(watched: &Watched, since_revoke: i64) -> bool {
 }
 
 /// The status of an answer, or why there is none.
-pub(crate) async fn call(deployment: &Deployment, path: &str, authorization: &HeaderValue) -> Result<u16, String> {
-    let headers: HeaderMap = [(AUTHORIZATION, authorization.clone())].into_iter().collect();
-    let answer = deployment.send(Method::GET, path, headers, None).await.map_err(|error| error.to_string())?;
+pub(crate) async fn call(
+    deployment: &Deployment,
+    path: &str,
+    authorization: &HeaderValue,
+) -> Result<u16, String> {
+    let headers: HeaderMap = [(AUTHORIZATION, authorization.clone())]
+        .into_iter()
+        .collect();
+    let answer = deployment
+        .send(Method::GET, path, headers, None)
+        .await
+        .map_err(|error| error.to_string())?;
     match answer.status() {
         status @ (200..=299 | 401) => Ok(status),
-        status => Err(answer.json().err().map_or_else(|| status.to_string(), |error| error.to_string())),
+        status => Err(answer
+            .json()
+            .err()
+            .map_or_else(|| status.to_string(), |error| error.to_string())),
     }
 }
 
@@ -112,7 +139,10 @@ mod tests {
 
     #[test]
     fn it_watches_on_while_somebody_is_let_in() {
-        let last = |last_admission| Watched { last_admission, ..Watched::default() };
+        let last = |last_admission| Watched {
+            last_admission,
+            ..Watched::default()
+        };
         assert!(goes_on(&last(None), 9_999));
         assert!(!goes_on(&last(None), 10_000));
         assert!(!goes_on(&last(Some(1_000)), 10_000));

@@ -25,7 +25,11 @@ impl Failure {
 /// Of a call of the deployment.
 impl From<client::Error> for Failure {
     fn from(error: client::Error) -> Self {
-        if error.is_temporary() { Self::Temporary(error.to_string()) } else { Self::Final(error.to_string()) }
+        if error.is_temporary() {
+            Self::Temporary(error.to_string())
+        } else {
+            Self::Final(error.to_string())
+        }
     }
 }
 
@@ -42,6 +46,9 @@ impl std::error::Error for Failure {}
 /// As Lambda reports it: `errorType` tells the two apart.
 impl From<Failure> for Diagnostic {
     fn from(failure: Failure) -> Self {
-        Self { error_type: failure.kind().to_owned(), error_message: failure.to_string() }
+        Self {
+            error_type: failure.kind().to_owned(),
+            error_message: failure.to_string(),
+        }
     }
 }

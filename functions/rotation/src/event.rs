@@ -62,22 +62,37 @@ struct Wire {
 impl Event {
     /// Members that it does not know are for others.
     pub(crate) fn read(event: Value) -> Result<Self, Failure> {
-        const EXPECTED: &str = "is not an event of Secrets Manager: Step, SecretId and ClientRequestToken are texts";
+        const EXPECTED: &str =
+            "is not an event of Secrets Manager: Step, SecretId and ClientRequestToken are texts";
         // What serde says would repeat what is wrong, whatever that is.
-        let wire: Wire = serde_json::from_value(event).map_err(|_| Failure::Final(EXPECTED.to_owned()))?;
-        let step = Step::read(&wire.step)
-            .ok_or_else(|| Failure::Final("Step is none of createSecret, setSecret, testSecret and finishSecret".to_owned()))?;
+        let wire: Wire =
+            serde_json::from_value(event).map_err(|_| Failure::Final(EXPECTED.to_owned()))?;
+        let step = Step::read(&wire.step).ok_or_else(|| {
+            Failure::Final(
+                "Step is none of createSecret, setSecret, testSecret and finishSecret".to_owned(),
+            )
+        })?;
         if wire.secret_id.is_empty() || wire.client_request_token.is_empty() {
             return Err(Failure::Final(EXPECTED.to_owned()));
         }
-        Ok(Self { step, secret_id: wire.secret_id, version: wire.client_request_token, rotation_token: wire.rotation_token })
+        Ok(Self {
+            step,
+            secret_id: wire.secret_id,
+            version: wire.client_request_token,
+            rotation_token: wire.rotation_token,
+        })
     }
 }
 
 /// Without the rotation's token.
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { step, secret_id, version, .. } = self;
+        let Self {
+            step,
+            secret_id,
+            version,
+            ..
+        } = self;
         f.debug_struct("Event")
             .field("step", step)
             .field("secret_id", secret_id)
@@ -94,11 +109,21 @@ mod tests {
 
     #[test]
     fn an_event_of_secrets_manager_is_read_and_its_token_not_shown() {
-        for (name, step) in [("createSecret", Step::Create), ("set_secret", Step::Set), ("testSecret", Step::Test)] {
+        for (name, step) in [
+            ("createSecret", Step::Create),
+            ("set_secret", Step::Set),
+            ("testSecret", Step::Test),
+        ] {
             let event = json!({"Step": name, "SecretId": "arn", "ClientRequestToken": "v", "RotationToken": "hidden", "More": 1});
             let event = Event::read(event).unwrap();
-            assert_eq!((event.step, &*event.secret_id, &*event.version), (step, "arn", "v"));
-            assert_eq!(event.rotation_token.as_ref().map(|token| token.as_str()), Some("hidden"));
+            assert_eq!(
+                (event.step, &*event.secret_id, &*event.version),
+                (step, "arn", "v")
+            );
+            assert_eq!(
+                event.rotation_token.as_ref().map(|token| token.as_str()),
+                Some("hidden")
+            );
             assert!(!format!("{event:?}").contains("hidden"));
         }
     }
@@ -117,7 +142,10 @@ mod tests {
             let mut bad = good.clone();
             bad[member] = value;
             let failure = Event::read(bad).unwrap_err();
-            assert!(matches!(failure, Failure::Final(_)) && !failure.to_string().contains("lk_test"), "{failure}");
+            assert!(
+                matches!(failure, Failure::Final(_)) && !failure.to_string().contains("lk_test"),
+                "{failure}"
+            );
         }
         Event::read(json!([])).unwrap_err();
     }

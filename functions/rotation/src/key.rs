@@ -44,16 +44,26 @@ struct Rotated {
 impl Key {
     /// Presents a secret. Of a key that gets tokens, one is got with all its scopes, as it takes to rotate it; a personal key is
     /// sent itself, and reads itself. Either is a use of the secret.
-    pub(crate) async fn prove(deployment: &Arc<Deployment>, clock: &Clock, stored: &Stored) -> Result<Proof, Failure> {
+    pub(crate) async fn prove(
+        deployment: &Arc<Deployment>,
+        clock: &Clock,
+        stored: &Stored,
+    ) -> Result<Proof, Failure> {
         let client_id = stored.client_id().to_owned();
         let secret = stored.secret().clone();
         let session = |credential| Session::new(deployment.clone(), credential, clock.clone());
-        let machine = session(Credential::Client { id: client_id.clone(), secret: secret.clone() });
+        let machine = session(Credential::Client {
+            id: client_id.clone(),
+            secret: secret.clone(),
+        });
         let session = match machine.authorization().await {
             Ok(_) => machine,
             Err(error) if code(&error) == "unauthorized_client" => {
                 let person = session(Credential::Bearer(secret));
-                match person.call(Method::GET, &format!("/api/keys/{client_id}"), None).await {
+                match person
+                    .call(Method::GET, &format!("/api/keys/{client_id}"), None)
+                    .await
+                {
                     Ok(_) => person,
                     Err(error) if error.is_status(401) => return Ok(Proof::Fails),
                     Err(error) => return Err(error.into()),
@@ -68,7 +78,8 @@ impl Key {
     /// Mints a secret, the one before working on until the rotation is finished. Until the new one is used, the one before can
     /// replace it.
     pub(crate) async fn rotate(&self) -> Result<Minted, Failure> {
-        self.mint(&json!({"grace_period": null, "grace_starts": "first_use"})).await
+        self.mint(&json!({"grace_period": null, "grace_starts": "first_use"}))
+            .await
     }
 
     /// Mints a secret in the place of the newest.
@@ -77,7 +88,15 @@ impl Key {
     }
 
     async fn mint(&self, body: &Value) -> Result<Minted, Failure> {
-        let answer = self.session.send(Method::POST, &self.path("rotate"), HeaderMap::new(), Some(body)).await?;
+        let answer = self
+            .session
+            .send(
+                Method::POST,
+                &self.path("rotate"),
+                HeaderMap::new(),
+                Some(body),
+            )
+            .await?;
         match answer.read::<Rotated>() {
             Ok(Rotated { secret }) => Ok(Minted::Secret(secret)),
             Err(error) if error.is_status(409) => Ok(Minted::Busy),
@@ -89,7 +108,11 @@ impl Key {
     /// Ends the secret before this one, in so many seconds. Nothing where this one is not the newest.
     pub(crate) async fn finish(&self, grace: u64) -> Result<Option<()>, Failure> {
         let body = json!({"grace_period": grace});
-        match self.session.call(Method::POST, &self.path("finish_rotation"), Some(&body)).await {
+        match self
+            .session
+            .call(Method::POST, &self.path("finish_rotation"), Some(&body))
+            .await
+        {
             Ok(_) => Ok(Some(())),
             Err(error) if code(&error) == "forbidden" => Ok(None),
             Err(error) => Err(error.into()),
@@ -102,5 +125,8 @@ impl Key {
 }
 
 fn code(error: &Error) -> &str {
-    error.response().map(|response| response.code.as_str()).unwrap_or_default()
+    error
+        .response()
+        .map(|response| response.code.as_str())
+        .unwrap_or_default()
 }

@@ -56,8 +56,11 @@ pub struct Pace {
 
 impl Pace {
     /// Together less than the function's time on Lambda (`infra/rotation.yaml`).
-    pub const LAMBDA: Self =
-        Self { minting: Duration::from_secs(20), settling: Duration::from_secs(25), pause: Duration::from_secs(1) };
+    pub const LAMBDA: Self = Self {
+        minting: Duration::from_secs(20),
+        settling: Duration::from_secs(25),
+        pause: Duration::from_secs(1),
+    };
 }
 
 /// The function.
@@ -94,14 +97,28 @@ pub fn start(env: &Env, ambient: &Ambient) -> Result<Rotation, StartError> {
 /// A setting that is missing or wrong.
 pub fn start_at(env: &Env, ambient: &Ambient, pace: Pace) -> Result<Rotation, StartError> {
     let (url, period) = ("LATCHKEY_URL", "LATCHKEY_GRACE_PERIOD_SECONDS");
-    let deployment = Deployment::within(env.required(url)?, READ_TIMEOUT)
-        .map_err(|_| SettingError::new(url, "must be an https URL (http on loopback) without user, password or query"))?;
+    let deployment = Deployment::within(env.required(url)?, READ_TIMEOUT).map_err(|_| {
+        SettingError::new(
+            url,
+            "must be an https URL (http on loopback) without user, password or query",
+        )
+    })?;
     let grace = env.parsed(period, DEFAULT_GRACE_SECONDS)?;
     if grace > MAX_GRACE_SECONDS {
-        return Err(SettingError::new(period, &format!("must be a whole number from 0 to {MAX_GRACE_SECONDS}")).into());
+        return Err(SettingError::new(
+            period,
+            &format!("must be a whole number from 0 to {MAX_GRACE_SECONDS}"),
+        )
+        .into());
     }
     let clock = Marker(ambient.clock.clone());
-    Ok(Rotation { vault: Vault::new(&ambient.aws), deployment: Arc::new(deployment), clock, grace, pace })
+    Ok(Rotation {
+        vault: Vault::new(&ambient.aws),
+        deployment: Arc::new(deployment),
+        clock,
+        grace,
+        pace,
+    })
 }
 
 impl Rotation {
@@ -110,7 +127,8 @@ impl Rotation {
     /// # Errors
     /// What keeps it from being taken. Secrets Manager tries every failure again; which ones that may help says [`Failure`].
     pub async fn handle(&self, event: Value) -> Result<(), Failure> {
-        let event = Event::read(event).inspect_err(|failure| tracing::error!(%failure, "an event that is none"))?;
+        let event = Event::read(event)
+            .inspect_err(|failure| tracing::error!(%failure, "an event that is none"))?;
         let (step, secret, version) = (event.step.name(), &event.secret_id, &event.version);
         match self.take(&event).await {
             Ok(done) => {
@@ -144,20 +162,39 @@ mod tests {
     #[tokio::test]
     async fn a_wrong_setting_stops_the_start_by_its_name() {
         let ambient = Ambient::process().await;
-        let env = |url: &str, grace: &str| Env::default().with("LATCHKEY_URL", url).with("LATCHKEY_GRACE_PERIOD_SECONDS", grace);
+        let env = |url: &str, grace: &str| {
+            Env::default()
+                .with("LATCHKEY_URL", url)
+                .with("LATCHKEY_GRACE_PERIOD_SECONDS", grace)
+        };
         for (env, name) in [
             (Env::default(), "LATCHKEY_URL"),
             (env("http://auth.example.com", ""), "LATCHKEY_URL"),
             (env("https://me:word@auth.example.com", ""), "LATCHKEY_URL"),
-            (env("https://auth.example.com", "7776001"), "LATCHKEY_GRACE_PERIOD_SECONDS"),
-            (env("https://auth.example.com", "-1"), "LATCHKEY_GRACE_PERIOD_SECONDS"),
-            (env("https://auth.example.com", "a day"), "LATCHKEY_GRACE_PERIOD_SECONDS"),
+            (
+                env("https://auth.example.com", "7776001"),
+                "LATCHKEY_GRACE_PERIOD_SECONDS",
+            ),
+            (
+                env("https://auth.example.com", "-1"),
+                "LATCHKEY_GRACE_PERIOD_SECONDS",
+            ),
+            (
+                env("https://auth.example.com", "a day"),
+                "LATCHKEY_GRACE_PERIOD_SECONDS",
+            ),
         ] {
             let error = start(&env, &ambient).unwrap_err().to_string();
-            assert!(error.starts_with(name) && !error.contains("word@"), "{error}");
+            assert!(
+                error.starts_with(name) && !error.contains("word@"),
+                "{error}"
+            );
         }
         let started = start(&env("https://auth.example.com/", ""), &ambient).unwrap();
-        assert_eq!((started.grace, started.deployment.url()), (86_400, "https://auth.example.com"));
+        assert_eq!(
+            (started.grace, started.deployment.url()),
+            (86_400, "https://auth.example.com")
+        );
         assert!(Pace::LAMBDA.minting < Pace::LAMBDA.settling);
     }
 }

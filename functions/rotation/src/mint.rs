@@ -32,17 +32,29 @@ impl Rotation {
     }
 
     /// Stores a new secret as the event's version.
-    pub(crate) async fn mint(&self, event: &Event, stages: &Stages) -> Result<&'static str, Failure> {
+    pub(crate) async fn mint(
+        &self,
+        event: &Event,
+        stages: &Stages,
+    ) -> Result<&'static str, Failure> {
         let current = self.vault.current(event, stages).await?;
         let Proof::Works(key) = self.prove(&current).await? else {
             return self.adopt(event, stages, &current).await;
         };
-        match self.store(event, &current, async || rotate(&key).await).await? {
+        match self
+            .store(event, &current, async || rotate(&key).await)
+            .await?
+        {
             Some(()) => return Ok("minted"),
-            None if self.another_run_stores_one(event).await? => return Ok("another run stored one"),
+            None if self.another_run_stores_one(event).await? => {
+                return Ok("another run stored one");
+            }
             None => {}
         }
-        match self.store(event, &current, async || key.replace().await).await? {
+        match self
+            .store(event, &current, async || key.replace().await)
+            .await?
+        {
             Some(()) => Ok("replaced one that nobody has used"),
             None => self.adopt(event, stages, &current).await,
         }
@@ -60,9 +72,16 @@ impl Rotation {
             let secret: Zeroizing<String> = match mint().await? {
                 Minted::Secret(secret) => secret,
                 Minted::NotNewest => return Ok(None),
-                Minted::Busy => return Err(Failure::Temporary("the key is being changed by somebody else".into())),
+                Minted::Busy => {
+                    return Err(Failure::Temporary(
+                        "the key is being changed by somebody else".into(),
+                    ));
+                }
             };
-            self.vault.put(event, &current.with_secret(&secret)?).await.map(Some)
+            self.vault
+                .put(event, &current.with_secret(&secret)?)
+                .await
+                .map(Some)
         };
         let late = |_| Failure::Temporary("a new secret was not minted and stored in time".into());
         timeout(self.pace.minting, both).await.map_err(late)?
@@ -82,14 +101,24 @@ impl Rotation {
 
     /// Stores the secret that an earlier rotation minted and stored, and that works: with `AWSCURRENT`'s it makes two, so it is the
     /// newest.
-    async fn adopt(&self, event: &Event, stages: &Stages, current: &Stored) -> Result<&'static str, Failure> {
-        if let Some(newest) = stages.newest.as_ref().filter(|newest| **newest != stages.current)
+    async fn adopt(
+        &self,
+        event: &Event,
+        stages: &Stages,
+        current: &Stored,
+    ) -> Result<&'static str, Failure> {
+        if let Some(newest) = stages
+            .newest
+            .as_ref()
+            .filter(|newest| **newest != stages.current)
             && let Some(newest) = self.vault.value(event, newest).await?
             && newest.client_id() == current.client_id()
             && !newest.is_same(current)
             && let Proof::Works(_) = self.prove(&newest).await?
         {
-            self.vault.put(event, &current.with_secret(newest.secret())?).await?;
+            self.vault
+                .put(event, &current.with_secret(newest.secret())?)
+                .await?;
             return Ok("adopted the one of an earlier rotation");
         }
         Err(Failure::Final(
@@ -117,7 +146,10 @@ async fn rotate(key: &Key) -> Result<Minted, Failure> {
 const MAX_ATTEMPTS: u32 = 3;
 
 /// Tries again what changes nothing the second time, while that may help.
-pub(crate) async fn persist<T>(pause: Duration, attempt: impl AsyncFn() -> Result<T, Failure>) -> Result<T, Failure> {
+pub(crate) async fn persist<T>(
+    pause: Duration,
+    attempt: impl AsyncFn() -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let mut tried = 1;
     loop {
         match attempt().await {

@@ -27,8 +27,12 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 /// # Errors
 /// None; every function starts alike.
 pub fn start(_env: &Env, _ambient: &Ambient) -> Result<Router, StartError> {
-    let routes = Router::new().route("/v1/whoami", get(whoami)).fallback(dialect::no_such_path);
-    Ok(catch_panics_and_timeouts::<Management, _>(routes.method_not_allowed_fallback(dialect::no_such_method)))
+    let routes = Router::new()
+        .route("/v1/whoami", get(whoami))
+        .fallback(dialect::no_such_path);
+    Ok(catch_panics_and_timeouts::<Management, _>(
+        routes.method_not_allowed_fallback(dialect::no_such_method),
+    ))
 }
 
 /// Tells the caller what the authorizer found out about it.
@@ -37,8 +41,14 @@ pub fn start(_env: &Env, _ambient: &Ambient) -> Result<Router, StartError> {
 #[utoipa::path(get, path = "/v1/whoami", operation_id = "who_am_i", tag = "sample",
     responses((status = 200, body = HashMap<String, Value>), CommonErrors))]
 async fn whoami(request: Request) -> Result<Json<Map<String, Value>>, Management> {
-    let context = request.extensions().get::<RequestContext>().and_then(RequestContext::authorizer);
-    let fields: Map<String, Value> = context.into_iter().flat_map(|context| context.fields.clone()).collect();
+    let context = request
+        .extensions()
+        .get::<RequestContext>()
+        .and_then(RequestContext::authorizer);
+    let fields: Map<String, Value> = context
+        .into_iter()
+        .flat_map(|context| context.fields.clone())
+        .collect();
     // A call that no authorizer vouched for learns nothing.
     if fields.is_empty() {
         return Err(Error::unauthenticated().into());

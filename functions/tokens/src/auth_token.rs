@@ -1,6 +1,11 @@
 //! `POST /v1/auth/token`: a secret alone for a token (ARZ-2).
 
-use axum::{Json, extract::Request, extract::State, http::header, response::IntoResponse};
+use axum::{
+    Json,
+    extract::{Request, State},
+    http::header,
+    response::IntoResponse,
+};
 use domain::key_mode::KeyMode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -42,18 +47,37 @@ pub(crate) struct Response {
 #[utoipa::path(post, path = "/v1/auth/token", operation_id = "exchange_secret", tag = "tokens", security(()),
     request_body(content((SecretExchange = "application/json"), (SecretExchange = "application/x-www-form-urlencoded"))),
     responses((status = 200, body = Response), OAuthErrors))]
-pub(crate) async fn create(State(tokens): Shared, request: Request) -> Result<impl IntoResponse, OAuth> {
+pub(crate) async fn create(
+    State(tokens): Shared,
+    request: Request,
+) -> Result<impl IntoResponse, OAuth> {
     let facts = Facts::of(request.extensions());
     let (parts, body) = request.into_parts();
     let parameters = Parameters::read(&parts.headers, body).await?;
     if parameters.grant_type.is_some() {
         parameters.require_client_credentials()?;
     }
-    let Some(secret) = &parameters.client_secret else { return Err(refused("no client_secret", None, &facts).into()) };
-    let authenticated = tokens.authenticate(parameters.client_id.as_deref(), secret, &facts).await?;
-    let issued = tokens.issue(&authenticated, parameters.scope.as_deref()).await?;
+    let Some(secret) = &parameters.client_secret else {
+        return Err(refused("no client_secret", None, &facts).into());
+    };
+    let authenticated = tokens
+        .authenticate(parameters.client_id.as_deref(), secret, &facts)
+        .await?;
+    let issued = tokens
+        .issue(&authenticated, parameters.scope.as_deref())
+        .await?;
     let environment = authenticated.key.kind;
-    let response =
-        Response { access_token: issued.access_token, token_type: "Bearer", expires_in: issued.expires_in, environment };
-    Ok(([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(response)))
+    let response = Response {
+        access_token: issued.access_token,
+        token_type: "Bearer",
+        expires_in: issued.expires_in,
+        environment,
+    };
+    Ok((
+        [
+            (header::CACHE_CONTROL, "no-store"),
+            (header::PRAGMA, "no-cache"),
+        ],
+        Json(response),
+    ))
 }

@@ -26,8 +26,14 @@ pub(crate) struct Authenticated {
 
 impl Tokens {
     /// The key of the client that these parameters name and prove (RFC 6749 §2.3.1).
-    pub(crate) async fn client(&self, parameters: &Parameters, facts: &Facts) -> Result<Authenticated, Error> {
-        let Some(secret) = &parameters.client_secret else { return Err(refused("no client_secret", None, facts)) };
+    pub(crate) async fn client(
+        &self,
+        parameters: &Parameters,
+        facts: &Facts,
+    ) -> Result<Authenticated, Error> {
+        let Some(secret) = &parameters.client_secret else {
+            return Err(refused("no client_secret", None, facts));
+        };
         let Some(client_id) = &parameters.client_id else {
             return Err(Error::new(Kind::MalformedRequest, "client_id is missing"));
         };
@@ -42,7 +48,8 @@ impl Tokens {
         secret: &str,
         facts: &Facts,
     ) -> Result<Authenticated, Error> {
-        let presented = PlainSecret::parse(&self.settings.brand, secret).map_err(|_| refused("not a secret", None, facts))?;
+        let presented = PlainSecret::parse(&self.settings.brand, secret)
+            .map_err(|_| refused("not a secret", None, facts))?;
         let names = presented.client_id();
         if client_id.is_some_and(|client_id| client_id != names.to_string()) {
             return Err(refused("client_id is not the secret's", None, facts));
@@ -50,12 +57,19 @@ impl Tokens {
         let client_id = Some(names.to_string());
         let refused = |reason| refused(reason, client_id.as_deref(), facts);
         let now = (self.clock)();
-        let (key, stored) =
-            self.store.key_with_secrets(names).await?.map_or((None, Vec::new()), |(key, stored)| (Some(key), stored));
+        let (key, stored) = self
+            .store
+            .key_with_secrets(names)
+            .await?
+            .map_or((None, Vec::new()), |(key, stored)| (Some(key), stored));
         self.store.require_a_true_clock().await?;
         let sid = matching::matching(&self.peppers, &presented, &stored).await?;
-        let (Some(key), Some(sid)) = (key, sid) else { return Err(refused("unknown client or wrong secret")) };
-        let Some(term) = key.secrets.term(sid, now) else { return Err(refused("secret has ended")) };
+        let (Some(key), Some(sid)) = (key, sid) else {
+            return Err(refused("unknown client or wrong secret"));
+        };
+        let Some(term) = key.secrets.term(sid, now) else {
+            return Err(refused("secret has ended"));
+        };
         if key.kind != presented.kind() {
             return Err(refused("wrong kind"));
         }
@@ -81,11 +95,19 @@ impl Tokens {
         if key.owner.user().is_some() {
             return Err(Error::new(Kind::UnauthorizedClient, BEARER_ONLY));
         }
-        let Term { ends_at, starts_grace } = term;
+        let Term {
+            ends_at,
+            starts_grace,
+        } = term;
         if starts_grace {
             self.start_grace(&key, sid).await;
         }
-        Ok(Authenticated { key, sid, secret_ends: ends_at, now })
+        Ok(Authenticated {
+            key,
+            sid,
+            secret_ends: ends_at,
+            now,
+        })
     }
 
     /// A grace that cannot be started now refuses nobody: the previous secret works until the next use of the new one starts it.
@@ -98,7 +120,8 @@ impl Tokens {
 
 /// CBM-1: a personal key is a bearer credential itself, with its user's role and scopes as they are at each call; a token would
 /// keep what they were.
-const BEARER_ONLY: &str = "A personal key gets no tokens: send its secret itself as Authorization: Bearer";
+const BEARER_ONLY: &str =
+    "A personal key gets no tokens: send its secret itself as Authorization: Bearer";
 
 /// The one answer to every failed authentication; only the log tells why.
 pub(crate) fn refused(reason: &str, client_id: Option<&str>, facts: &Facts) -> Error {

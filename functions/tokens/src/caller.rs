@@ -14,9 +14,22 @@ use crate::Tokens;
 const ANY_ROUTE: &str = "$default";
 
 /// A guard that admits credentials of both kinds.
-pub(crate) fn guard(env: &Env, store: &Store, peppers: &PepperSource, clock: &Clock) -> Result<Guard, StartError> {
-    let env = env.clone().with("LATCHKEY_ACCEPTED_KINDS", "sandbox,live").with("LATCHKEY_ROUTES", r#"{"$default": []}"#);
-    Ok(Guard::new(Settings::read(&env)?, store.clone(), Some(peppers.clone()), clock.clone()))
+pub(crate) fn guard(
+    env: &Env,
+    store: &Store,
+    peppers: &PepperSource,
+    clock: &Clock,
+) -> Result<Guard, StartError> {
+    let env = env
+        .clone()
+        .with("LATCHKEY_ACCEPTED_KINDS", "sandbox,live")
+        .with("LATCHKEY_ROUTES", r#"{"$default": []}"#);
+    Ok(Guard::new(
+        Settings::read(&env)?,
+        store.clone(),
+        Some(peppers.clone()),
+        clock.clone(),
+    ))
 }
 
 impl Tokens {

@@ -49,7 +49,10 @@ pub(crate) struct Body {
     /// Ignored: the token that is sent decides (CYB-4).
     #[serde(default)]
     #[schema(value_type = Option<schema::Guid>)]
-    #[expect(dead_code, reason = "taken from a bank's token with anything, and read by nobody")]
+    #[expect(
+        dead_code,
+        reason = "taken from a bank's token with anything, and read by nobody"
+    )]
     bank_guid: Option<Value>,
 }
 
@@ -69,17 +72,28 @@ const REQUIRED_SCOPES: [&str; 2] = ["customers:read", "customers:write"];
 /// does, and ends when its key, its secret or it itself is revoked. Nothing is kept of a token, so each call issues another one,
 /// whatever `Idempotency-Key` it has.
 #[utoipa::path(post, path = "/api/customer_tokens", request_body = Body, responses((status = 201, body = Response), CommonErrors, BadBody))]
-pub(crate) async fn create(State(tokens): Shared, request: Request) -> Result<impl IntoResponse, Management> {
+pub(crate) async fn create(
+    State(tokens): Shared,
+    request: Request,
+) -> Result<impl IntoResponse, Management> {
     let (parts, body) = request.into_parts();
     let caller = tokens.caller(&parts).await?;
     let parent = require_parent(&caller)?;
     let body: Body = extract::json(&parts.headers, body).await?;
     let (scopes, own_list) = parse(&tokens.catalogue, &body)?;
-    let ParentKey { key, secret_ends, now } = tokens.parent_key(&caller).await?;
+    let ParentKey {
+        key,
+        secret_ends,
+        now,
+    } = tokens.parent_key(&caller).await?;
     require_held(&scopes, &key)?;
     // The list sealed into the bank's token does not bound this one, nor does the key's unless it is inherited: the product's own
     // rule (CYB-8). That a token with a list widens none is said of keys (docs/requirements.md, Roles).
-    let ip_allowlist = if body.inherit_ip_allowlist == Some(true) { key.ip_allowlist.union(&own_list) } else { own_list };
+    let ip_allowlist = if body.inherit_ip_allowlist == Some(true) {
+        key.ip_allowlist.union(&own_list)
+    } else {
+        own_list
+    };
     let draft = Draft {
         key: &key,
         sid: caller.sid,
@@ -89,9 +103,18 @@ pub(crate) async fn create(State(tokens): Shared, request: Request) -> Result<im
         ends: [key.expires_at, secret_ends, caller.expires_at],
         now,
     };
-    let issued = tokens.issue_token(draft).await?.ok_or_else(Error::unauthenticated)?;
-    let response = Response { access_token: issued.access_token };
-    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(response)))
+    let issued = tokens
+        .issue_token(draft)
+        .await?
+        .ok_or_else(Error::unauthenticated)?;
+    let response = Response {
+        access_token: issued.access_token,
+    };
+    Ok((
+        StatusCode::CREATED,
+        [(header::CACHE_CONTROL, "no-store")],
+        Json(response),
+    ))
 }
 
 /// The token that the new one is derived from: a bank's, with both scopes.
@@ -100,13 +123,25 @@ fn require_parent(caller: &Caller) -> Result<Parent, Error> {
     match caller.reach(Operation::CreateCustomerToken) {
         Err(refused) if refused.kind != Kind::InsufficientScope => return Err(refused),
         _ if caller.owner.bank().is_none() => {
-            return Err(Error::new(Kind::Forbidden, "Only a bank's token issues customers' tokens"));
+            return Err(Error::new(
+                Kind::Forbidden,
+                "Only a bank's token issues customers' tokens",
+            ));
         }
         Ok(_) if holds_both => {}
-        _ => return Err(insufficient(format!("This needs the scopes {}", REQUIRED_SCOPES.join(" and ")))),
+        _ => {
+            return Err(insufficient(format!(
+                "This needs the scopes {}",
+                REQUIRED_SCOPES.join(" and ")
+            )));
+        }
     }
     let jti = caller.jti.ok_or_else(Error::unauthenticated)?;
-    Ok(Parent { client_id: caller.client_id.to_string(), sid: caller.sid.to_string(), jti: jti.to_string() })
+    Ok(Parent {
+        client_id: caller.client_id.to_string(),
+        sid: caller.sid.to_string(),
+        jti: jti.to_string(),
+    })
 }
 
 /// Reads the members that can be wrong by themselves, and says of all of them at once what is wrong.
@@ -116,7 +151,9 @@ fn parse(catalogue: &Catalogue, body: &Body) -> Result<(ScopeSet, Allowlist), Er
         (Ok(scopes), Ok(list)) => Ok((scopes, list)),
         (scopes, list) => {
             let refused = [scopes.err(), list.err()];
-            Err(Error::fields(refused.into_iter().flatten().flatten().collect()))
+            Err(Error::fields(
+                refused.into_iter().flatten().flatten().collect(),
+            ))
         }
     }
 }
@@ -128,26 +165,40 @@ fn scopes(catalogue: &Catalogue, names: &[String]) -> Result<ScopeSet, Vec<Field
     for (index, name) in names.iter().enumerate() {
         let reason = match name.parse::<Scope>() {
             Err(reason) => reason,
-            Ok(scope) if catalogue.grant(Holder::Customer, &scope).is_none() => "is not a scope that a customer's token may hold",
+            Ok(scope) if catalogue.grant(Holder::Customer, &scope).is_none() => {
+                "is not a scope that a customer's token may hold"
+            }
             Ok(scope) if scopes.contains(&scope) => "is a duplicate",
             Ok(scope) => {
                 scopes.push(scope);
                 continue;
             }
         };
-        refused.push(FieldError { field: format!("scopes[{index}]"), reason: reason.into() });
+        refused.push(FieldError {
+            field: format!("scopes[{index}]"),
+            reason: reason.into(),
+        });
     }
     if names.is_empty() {
-        refused.push(FieldError { field: "scopes".into(), reason: "must name at least one scope".into() });
+        refused.push(FieldError {
+            field: "scopes".into(),
+            reason: "must name at least one scope".into(),
+        });
     }
-    if refused.is_empty() { Ok(scopes.into_iter().collect()) } else { Err(refused) }
+    if refused.is_empty() {
+        Ok(scopes.into_iter().collect())
+    } else {
+        Err(refused)
+    }
 }
 
 /// Of the key's own, not of the token's: what a bank does for its customers is bounded by its key (CYB-8).
 fn require_held(scopes: &ScopeSet, key: &Key) -> Result<(), Error> {
     match scopes.iter().find(|scope| !key.scopes.has(scope.as_str())) {
         None => Ok(()),
-        Some(scope) => Err(insufficient(format!("The bank's key does not hold the scope {scope}"))),
+        Some(scope) => Err(insufficient(format!(
+            "The bank's key does not hold the scope {scope}"
+        ))),
     }
 }
 
@@ -167,11 +218,22 @@ impl Tokens {
     /// happens from here on reaches the new token through the feed, by the parent that it names.
     async fn parent_key(&self, caller: &Caller) -> Result<ParentKey, Error> {
         let now = (self.clock)();
-        let key = self.store.key(caller.client_id).await?.ok_or_else(Error::unauthenticated)?;
+        let key = self
+            .store
+            .key(caller.client_id)
+            .await?
+            .ok_or_else(Error::unauthenticated)?;
         self.store.require_a_true_clock().await?;
-        let term = key.secrets.term(caller.sid, now).ok_or_else(Error::unauthenticated)?;
+        let term = key
+            .secrets
+            .term(caller.sid, now)
+            .ok_or_else(Error::unauthenticated)?;
         match key.effective(&self.store.gates(&key).await?, now) {
-            Effective::Active => Ok(ParentKey { key, secret_ends: term.ends_at, now }),
+            Effective::Active => Ok(ParentKey {
+                key,
+                secret_ends: term.ends_at,
+                now,
+            }),
             _ => Err(Error::unauthenticated()),
         }
     }
@@ -184,13 +246,19 @@ mod tests {
     fn refused(names: &[&str]) -> Vec<(String, String)> {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let refused = scopes(&Catalogue::default(), &names).unwrap_err();
-        refused.into_iter().map(|refused| (refused.field, refused.reason)).collect()
+        refused
+            .into_iter()
+            .map(|refused| (refused.field, refused.reason))
+            .collect()
     }
 
     #[test]
     fn cyb_8_scopes_are_those_of_the_customer_column_each_once() {
         let names = ["trades:read".to_owned(), "accounts:read".to_owned()];
-        assert_eq!(scopes(&Catalogue::default(), &names).unwrap().to_string(), "accounts:read trades:read");
+        assert_eq!(
+            scopes(&Catalogue::default(), &names).unwrap().to_string(),
+            "accounts:read trades:read"
+        );
         assert_eq!(refused(&[])[0].0, "scopes");
         for (name, words) in [
             ("banks:read", "customer's token"),
@@ -200,7 +268,10 @@ mod tests {
             ("trades:read", "duplicate"),
         ] {
             let refused = refused(&["trades:read", name]);
-            assert!(refused.len() == 1 && refused[0].0 == "scopes[1]" && refused[0].1.contains(words), "{name}: {refused:?}");
+            assert!(
+                refused.len() == 1 && refused[0].0 == "scopes[1]" && refused[0].1.contains(words),
+                "{name}: {refused:?}"
+            );
         }
     }
 }

@@ -127,11 +127,15 @@ pub(crate) struct NotWorking {
 }
 
 fn always() -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(SchemaType::new(Type::Boolean)).enum_values(Some([true]))
+    ObjectBuilder::new()
+        .schema_type(SchemaType::new(Type::Boolean))
+        .enum_values(Some([true]))
 }
 
 fn never() -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(SchemaType::new(Type::Boolean)).enum_values(Some([false]))
+    ObjectBuilder::new()
+        .schema_type(SchemaType::new(Type::Boolean))
+        .enum_values(Some([false]))
 }
 
 /// Tells what a token is.
@@ -143,7 +147,10 @@ fn never() -> ObjectBuilder {
     security(("client" = []), ("token" = []), ("personal_key" = []), ()),
     request_body(content((IntrospectionRequest = "application/x-www-form-urlencoded"), (IntrospectionRequest = "application/json"))),
     responses((status = 200, body = Response), OAuthErrors))]
-pub(crate) async fn introspect(State(tokens): Shared, request: Request) -> Result<impl IntoResponse, OAuth> {
+pub(crate) async fn introspect(
+    State(tokens): Shared,
+    request: Request,
+) -> Result<impl IntoResponse, OAuth> {
     let facts = Facts::of(request.extensions());
     let (parts, body) = request.into_parts();
     let parameters = Parameters::read(&parts.headers, body).await?;
@@ -151,28 +158,69 @@ pub(crate) async fn introspect(State(tokens): Shared, request: Request) -> Resul
     let inspected = tokens.inspect(parameters.require_token()?, &facts).await?;
     let known = inspected.filter(|found| client.may_know(&found.context));
     let response = match known {
-        None => Response::Inactive(NotWorking { active: false, reason: None }),
-        Some(Inspection { inactive: Some(reason), .. }) => Response::Inactive(NotWorking { active: false, reason: Some(reason) }),
+        None => Response::Inactive(NotWorking {
+            active: false,
+            reason: None,
+        }),
+        Some(Inspection {
+            inactive: Some(reason),
+            ..
+        }) => Response::Inactive(NotWorking {
+            active: false,
+            reason: Some(reason),
+        }),
         Some(found) => Response::Active(Box::new(tokens.describe(found).await?)),
     };
-    Ok(([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(response)))
+    Ok((
+        [
+            (header::CACHE_CONTROL, "no-store"),
+            (header::PRAGMA, "no-cache"),
+        ],
+        Json(response),
+    ))
 }
 
 impl Tokens {
     /// What a text is as a credential; nothing when it is none of ours.
-    pub(crate) async fn inspect(&self, credential: &str, facts: &Facts) -> Result<Option<Inspection>, Error> {
-        self.guard.inspect(credential, facts.request_time).await.map_err(|_| Error::temporarily_unavailable())
+    pub(crate) async fn inspect(
+        &self,
+        credential: &str,
+        facts: &Facts,
+    ) -> Result<Option<Inspection>, Error> {
+        self.guard
+            .inspect(credential, facts.request_time)
+            .await
+            .map_err(|_| Error::temporarily_unavailable())
     }
 
     async fn describe(&self, found: Inspection) -> Result<Working, Error> {
-        let Inspection { context, claims, issued_at, .. } = found;
+        let Inspection {
+            context,
+            claims,
+            issued_at,
+            ..
+        } = found;
         let user = match context.owner.user() {
             None => None,
             Some(guid) => self.store.user(guid).await?,
         };
-        let subject = [context.customer, context.owner.user()].into_iter().flatten().next();
-        let Context { organization, client_id, owner, customer, scopes, role, environment, jti, sid, ip_allowlist, expires_at } =
-            context;
+        let subject = [context.customer, context.owner.user()]
+            .into_iter()
+            .flatten()
+            .next();
+        let Context {
+            organization,
+            client_id,
+            owner,
+            customer,
+            scopes,
+            role,
+            environment,
+            jti,
+            sid,
+            ip_allowlist,
+            expires_at,
+        } = context;
         Ok(Working {
             active: true,
             scope: scopes.to_string(),

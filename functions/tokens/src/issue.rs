@@ -42,8 +42,17 @@ pub(crate) struct Issued {
 
 impl Tokens {
     /// A token of the client, with the key's allowlist sealed in (CYB-6).
-    pub(crate) async fn issue(&self, authenticated: &Authenticated, requested: Option<&str>) -> Result<Issued, Error> {
-        let Authenticated { key, sid, secret_ends, now } = authenticated;
+    pub(crate) async fn issue(
+        &self,
+        authenticated: &Authenticated,
+        requested: Option<&str>,
+    ) -> Result<Issued, Error> {
+        let Authenticated {
+            key,
+            sid,
+            secret_ends,
+            now,
+        } = authenticated;
         let draft = Draft {
             key,
             sid: *sid,
@@ -53,13 +62,23 @@ impl Tokens {
             ends: [key.expires_at, *secret_ends, None],
             now: *now,
         };
-        self.issue_token(draft).await?.ok_or_else(Error::invalid_client)
+        self.issue_token(draft)
+            .await?
+            .ok_or_else(Error::invalid_client)
     }
 
     /// Signs a token; nothing when it would be over before it is there. It is issued as of the moment its key was read: whatever
     /// happened to the key since reaches the token through the revocation feed, which names the key, not the time.
     pub(crate) async fn issue_token(&self, draft: Draft<'_>) -> Result<Option<Issued>, Error> {
-        let Draft { key, sid, scopes, ip_allowlist, customer, ends, now } = draft;
+        let Draft {
+            key,
+            sid,
+            scopes,
+            ip_allowlist,
+            customer,
+            ends,
+            now,
+        } = draft;
         let iat = Timestamp::from_seconds(now.seconds());
         let exp = expiry(iat, self.settings.lifetime, ends);
         let expires_in = exp.seconds() - iat.seconds();
@@ -88,19 +107,32 @@ impl Tokens {
         // Of both kinds, since an authorizer that has just read the published keys does not look for another one at once.
         // Only its own kind's must be published; what goes wrong with the other is in the log. One after the other, in one order
         // everywhere: where both kinds name one key, the second must find it published.
-        let (sandbox, live) = (self.sandbox.begin(&self.store).await, self.live.begin(&self.store).await);
+        let (sandbox, live) = (
+            self.sandbox.begin(&self.store).await,
+            self.live.begin(&self.store).await,
+        );
         match key.kind {
             KeyMode::Sandbox => sandbox?,
             KeyMode::Live => live?,
         }
-        let access_token = self.signer(key.kind).sign_with_kms(&self.store, &claims).await?;
-        Ok(Some(Issued { access_token, expires_in, scopes }))
+        let access_token = self
+            .signer(key.kind)
+            .sign_with_kms(&self.store, &claims)
+            .await?;
+        Ok(Some(Issued {
+            access_token,
+            expires_in,
+            scopes,
+        }))
     }
 }
 
 /// The least of the lifetime and every end (docs/requirements.md, Tokens), in whole seconds, rounded down.
 fn expiry(iat: Timestamp, lifetime: Duration, ends: [Option<Timestamp>; 3]) -> Timestamp {
-    let least = ends.into_iter().flatten().fold(iat + lifetime, Timestamp::min);
+    let least = ends
+        .into_iter()
+        .flatten()
+        .fold(iat + lifetime, Timestamp::min);
     Timestamp::from_seconds(least.seconds())
 }
 
@@ -113,12 +145,22 @@ mod tests {
         let iat = Timestamp::from_seconds(1_000);
         let lifetime = Duration::from_mins(30);
         let at = |seconds| Some(Timestamp::from_seconds(seconds));
-        assert_eq!(expiry(iat, lifetime, [None, None, None]), Timestamp::from_seconds(2_800));
+        assert_eq!(
+            expiry(iat, lifetime, [None, None, None]),
+            Timestamp::from_seconds(2_800)
+        );
         for place in 0..3 {
             let mut ends = [at(2_000), at(2_000), at(2_000)];
             ends[place] = Some(Timestamp::from_millis(1_500_999));
-            assert_eq!(expiry(iat, lifetime, ends), Timestamp::from_seconds(1_500), "never later than the end, {place}");
+            assert_eq!(
+                expiry(iat, lifetime, ends),
+                Timestamp::from_seconds(1_500),
+                "never later than the end, {place}"
+            );
         }
-        assert_eq!(expiry(iat, lifetime, [at(9_000), None, at(9_000)]), Timestamp::from_seconds(2_800));
+        assert_eq!(
+            expiry(iat, lifetime, [at(9_000), None, at(9_000)]),
+            Timestamp::from_seconds(2_800)
+        );
     }
 }

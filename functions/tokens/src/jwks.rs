@@ -33,7 +33,11 @@ pub(crate) struct Kept(Mutex<Option<(Timestamp, Response)>>);
     responses((status = 200, body = Response), Unavailable))]
 pub(crate) async fn read(State(tokens): Shared) -> Result<impl IntoResponse, Management> {
     let (document, complete) = document(&tokens).await?;
-    let caching = if complete { format!("public, max-age={}", JWKS_MAX_AGE.as_secs()) } else { "no-store".to_owned() };
+    let caching = if complete {
+        format!("public, max-age={}", JWKS_MAX_AGE.as_secs())
+    } else {
+        "no-store".to_owned()
+    };
     Ok(([(header::CACHE_CONTROL, caching)], Json(document)))
 }
 

@@ -71,15 +71,34 @@ pub fn start(env: &Env, ambient: &Ambient) -> Result<Router, StartError> {
     let settings = Settings::read(env)?;
     let kms = signer::client(&ambient.aws);
     let entropy = ambient.entropy.clone();
-    let store = Store::new(&ambient.aws, Tables::of(|name| env.required(name))?, ambient.clock.clone(), move || entropy.guid());
-    let peppers = PepperSource::new(&ambient.aws, env.required("LATCHKEY_PEPPER_SECRET")?, ambient.clock.clone());
+    let store = Store::new(
+        &ambient.aws,
+        Tables::of(|name| env.required(name))?,
+        ambient.clock.clone(),
+        move || entropy.guid(),
+    );
+    let peppers = PepperSource::new(
+        &ambient.aws,
+        env.required("LATCHKEY_PEPPER_SECRET")?,
+        ambient.clock.clone(),
+    );
     let tokens = Tokens {
         guard: caller::guard(env, &store, &peppers, &ambient.clock)?,
         catalogue: runtime::env::catalogue(env)?,
         store,
         peppers,
-        sandbox: Signer::new(kms.clone(), KeyMode::Sandbox, ambient.clock.clone(), &settings.sandbox_signing_keys),
-        live: Signer::new(kms, KeyMode::Live, ambient.clock.clone(), &settings.live_signing_keys),
+        sandbox: Signer::new(
+            kms.clone(),
+            KeyMode::Sandbox,
+            ambient.clock.clone(),
+            &settings.sandbox_signing_keys,
+        ),
+        live: Signer::new(
+            kms,
+            KeyMode::Live,
+            ambient.clock.clone(),
+            &settings.live_signing_keys,
+        ),
         jwks: jwks::Kept::default(),
         clock: ambient.clock.clone(),
         entropy: ambient.entropy.clone(),
@@ -98,8 +117,17 @@ fn router(tokens: Tokens) -> Router {
     let others = Router::new()
         .route("/api/customer_tokens", post(customer_tokens::create))
         .route("/.well-known/jwks.json", get(jwks::read))
-        .route("/.well-known/oauth-authorization-server", get(metadata::read))
+        .route(
+            "/.well-known/oauth-authorization-server",
+            get(metadata::read),
+        )
         .method_not_allowed_fallback(dialect::no_such_method);
-    let (oauth, others) = (catch_panics_and_timeouts::<OAuth, _>(oauth), catch_panics_and_timeouts::<Management, _>(others));
-    oauth.merge(others).fallback(dialect::no_such_path).with_state(Arc::new(tokens))
+    let (oauth, others) = (
+        catch_panics_and_timeouts::<OAuth, _>(oauth),
+        catch_panics_and_timeouts::<Management, _>(others),
+    );
+    oauth
+        .merge(others)
+        .fallback(dialect::no_such_path)
+        .with_state(Arc::new(tokens))
 }

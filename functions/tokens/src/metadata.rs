@@ -54,5 +54,8 @@ pub(crate) async fn read(State(tokens): Shared) -> impl IntoResponse {
         introspection_endpoint_auth_methods_supported: [basic, post, "Bearer"],
         revocation_endpoint_auth_methods_supported: CLIENT_METHODS,
     };
-    ([(header::CACHE_CONTROL, "public, max-age=300")], Json(response))
+    (
+        [(header::CACHE_CONTROL, "public, max-age=300")],
+        Json(response),
+    )
 }

@@ -1,6 +1,11 @@
 //! `POST /oauth/token`: client credentials (RFC 6749 §4.4; CYB-10).
 
-use axum::{Json, extract::Request, extract::State, http::header, response::IntoResponse};
+use axum::{
+    Json,
+    extract::{Request, State},
+    http::header,
+    response::IntoResponse,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 use web::{
@@ -47,14 +52,30 @@ pub(crate) struct Response {
 #[utoipa::path(post, path = "/oauth/token", operation_id = "create_token", tag = "tokens", security(("client" = []), ()),
     request_body(content((TokenRequest = "application/x-www-form-urlencoded"), (TokenRequest = "application/json"))),
     responses((status = 200, body = Response), OAuthErrors))]
-pub(crate) async fn create(State(tokens): Shared, request: Request) -> Result<impl IntoResponse, OAuth> {
+pub(crate) async fn create(
+    State(tokens): Shared,
+    request: Request,
+) -> Result<impl IntoResponse, OAuth> {
     let facts = Facts::of(request.extensions());
     let (parts, body) = request.into_parts();
     let parameters = Parameters::read(&parts.headers, body).await?;
     parameters.require_client_credentials()?;
     let authenticated = tokens.client(&parameters, &facts).await?;
-    let issued = tokens.issue(&authenticated, parameters.scope.as_deref()).await?;
+    let issued = tokens
+        .issue(&authenticated, parameters.scope.as_deref())
+        .await?;
     let scope = issued.scopes.to_string();
-    let response = Response { access_token: issued.access_token, token_type: "Bearer", expires_in: issued.expires_in, scope };
-    Ok(([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(response)))
+    let response = Response {
+        access_token: issued.access_token,
+        token_type: "Bearer",
+        expires_in: issued.expires_in,
+        scope,
+    };
+    Ok((
+        [
+            (header::CACHE_CONTROL, "no-store"),
+            (header::PRAGMA, "no-cache"),
+        ],
+        Json(response),
+    ))
 }

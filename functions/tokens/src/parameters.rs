@@ -37,16 +37,23 @@ impl Parameters {
             "application/x-www-form-urlencoded" => form(&extract::bytes(body).await?)?,
             "application/json" => extract::parse_json::<Members>(&extract::bytes(body).await?)?.0,
             _ => {
-                let message = "Send the body as application/x-www-form-urlencoded or application/json";
+                let message =
+                    "Send the body as application/x-www-form-urlencoded or application/json";
                 return Err(Error::new(Kind::UnsupportedMediaType, message));
             }
         };
         let mut parameters = Self::from_pairs(pairs)?;
         if let Some((client_id, client_secret)) = basic(headers)? {
             if parameters.client_secret.is_some() {
-                return Err(malformed("Authenticate by HTTP Basic or by client_secret, not by both (RFC 6749 §2.3)"));
+                return Err(malformed(
+                    "Authenticate by HTTP Basic or by client_secret, not by both (RFC 6749 §2.3)",
+                ));
             }
-            if parameters.client_id.as_ref().is_some_and(|other| *other != client_id) {
+            if parameters
+                .client_id
+                .as_ref()
+                .is_some_and(|other| *other != client_id)
+            {
                 return Err(malformed("client_id differs from the one of HTTP Basic"));
             }
             parameters.client_id = Some(client_id);
@@ -83,14 +90,19 @@ impl Parameters {
 
     /// What is to be introspected or revoked (RFC 7662 §2.1, RFC 7009 §2.1).
     pub(crate) fn require_token(&self) -> Result<&str, Error> {
-        self.token.as_deref().ok_or_else(|| malformed("token is missing"))
+        self.token
+            .as_deref()
+            .ok_or_else(|| malformed("token is missing"))
     }
 
     /// Refuses any other grant.
     pub(crate) fn require_client_credentials(&self) -> Result<(), Error> {
         match self.grant_type.as_deref() {
             Some("client_credentials") => Ok(()),
-            Some(_) => Err(Error::new(Kind::UnsupportedGrantType, "The one grant_type here is client_credentials")),
+            Some(_) => Err(Error::new(
+                Kind::UnsupportedGrantType,
+                "The one grant_type here is client_credentials",
+            )),
             None => Err(malformed("grant_type is missing; send client_credentials")),
         }
     }
@@ -101,30 +113,48 @@ pub(crate) fn malformed(message: impl Into<std::borrow::Cow<'static, str>>) -> E
 }
 
 fn form(body: &[u8]) -> Result<Vec<(String, Value)>, Error> {
-    let pairs: Vec<(String, String)> =
-        serde_urlencoded::from_bytes(body).map_err(|_| malformed("The body is not form-encoded"))?;
-    Ok(pairs.into_iter().map(|(name, value)| (name, Value::String(value))).collect())
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(body)
+        .map_err(|_| malformed("The body is not form-encoded"))?;
+    Ok(pairs
+        .into_iter()
+        .map(|(name, value)| (name, Value::String(value)))
+        .collect())
 }
 
 /// HTTP Basic, each half form-encoded (RFC 6749 §2.3.1). Another scheme says nothing here and is passed over.
 fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>, Error> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
     if values.next().is_some() {
         return Err(malformed("The Authorization header stands twice"));
     }
-    let unreadable = || malformed("The Authorization header is not HTTP Basic of a client_id and a client_secret");
-    let Some((scheme, credentials)) = value.to_str().map_err(|_| unreadable())?.split_once(' ') else { return Ok(None) };
+    let unreadable = || {
+        malformed("The Authorization header is not HTTP Basic of a client_id and a client_secret")
+    };
+    let Some((scheme, credentials)) = value.to_str().map_err(|_| unreadable())?.split_once(' ')
+    else {
+        return Ok(None);
+    };
     if !scheme.eq_ignore_ascii_case("basic") {
         return Ok(None);
     }
-    let decoded =
-        STANDARD.decode(credentials.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(unreadable)?;
+    let decoded = STANDARD
+        .decode(credentials.trim())
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(unreadable)?;
     let (client_id, secret) = decoded.split_once(':').ok_or_else(unreadable)?;
     let decode = |text: &str| -> Result<String, Error> {
         let pairs: Vec<(String, String)> =
-            serde_urlencoded::from_str(&format!("v={}", text.replace('&', "%26"))).map_err(|_| unreadable())?;
-        pairs.into_iter().next().map(|(_, value)| value).ok_or_else(unreadable)
+            serde_urlencoded::from_str(&format!("v={}", text.replace('&', "%26")))
+                .map_err(|_| unreadable())?;
+        pairs
+            .into_iter()
+            .next()
+            .map(|(_, value)| value)
+            .ok_or_else(unreadable)
     };
     Ok(Some((decode(client_id)?, decode(secret)?)))
 }

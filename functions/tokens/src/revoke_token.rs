@@ -44,7 +44,10 @@ pub(crate) struct RevocationRequest {
 #[utoipa::path(post, path = "/oauth/revoke", operation_id = "revoke_token", tag = "tokens", security(("client" = []), ()),
     request_body(content((RevocationRequest = "application/x-www-form-urlencoded"), (RevocationRequest = "application/json"))),
     responses((status = 200), OAuthErrors))]
-pub(crate) async fn revoke(State(tokens): Shared, request: Request) -> Result<impl IntoResponse, OAuth> {
+pub(crate) async fn revoke(
+    State(tokens): Shared,
+    request: Request,
+) -> Result<impl IntoResponse, OAuth> {
     let facts = Facts::of(request.extensions());
     let (parts, body) = request.into_parts();
     let parameters = Parameters::read(&parts.headers, body).await?;
@@ -61,26 +64,47 @@ pub(crate) async fn revoke(State(tokens): Shared, request: Request) -> Result<im
     {
         require_revocable(&client, &claims)?;
         if !has_ended {
-            tokens.store.revoke_token(claims.org, claims.jti, claims.client_id, &origin(&client, facts)).await?;
+            tokens
+                .store
+                .revoke_token(
+                    claims.org,
+                    claims.jti,
+                    claims.client_id,
+                    &origin(&client, facts),
+                )
+                .await?;
         }
     }
-    Ok([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")])
+    Ok([
+        (header::CACHE_CONTROL, "no-store"),
+        (header::PRAGMA, "no-cache"),
+    ])
 }
 
 /// RFC 7009 §2.1: the client is told that the token is not its own. That tells it no more than it could read in the token, which
 /// it has, and before anything is said of whether the token still works.
 fn require_revocable(client: &Key, claims: &Claims) -> Result<(), Error> {
-    let of_its_organization =
-        matches!(client.owner, Owner::Organization(guid) if guid == claims.org) && client.kind == claims.env;
+    let of_its_organization = matches!(client.owner, Owner::Organization(guid) if guid == claims.org)
+        && client.kind == claims.env;
     if claims.client_id == client.client_id || of_its_organization {
         Ok(())
     } else {
-        Err(Error::new(Kind::UnauthorizedClient, "This token was issued to another client"))
+        Err(Error::new(
+            Kind::UnauthorizedClient,
+            "This token was issued to another client",
+        ))
     }
 }
 
 /// By its secret, not by a token.
 fn origin(client: &Key, facts: Facts) -> Origin {
-    let actor = Actor::Key { client_id: client.client_id.to_string(), jti: String::new() };
-    Origin { source_ip: facts.source_ip, request_id: facts.request_id, ..Origin::of(actor) }
+    let actor = Actor::Key {
+        client_id: client.client_id.to_string(),
+        jti: String::new(),
+    };
+    Origin {
+        source_ip: facts.source_ip,
+        request_id: facts.request_id,
+        ..Origin::of(actor)
+    }
 }

@@ -36,11 +36,19 @@ impl Settings {
             lifetime: Duration::from_secs(env.parsed("LATCHKEY_TOKEN_LIFETIME_SECONDS", 1800)?),
             brand: runtime::env::brand(env)?,
         };
-        if settings.lifetime < Duration::from_mins(1) || settings.lifetime > Rules::STANDARD.longest_token {
-            return Err(SettingError::new("LATCHKEY_TOKEN_LIFETIME_SECONDS", "must be 60 to 3600"));
+        if settings.lifetime < Duration::from_mins(1)
+            || settings.lifetime > Rules::STANDARD.longest_token
+        {
+            return Err(SettingError::new(
+                "LATCHKEY_TOKEN_LIFETIME_SECONDS",
+                "must be 60 to 3600",
+            ));
         }
         if settings.sandbox_audience == settings.live_audience {
-            return Err(SettingError::new("LATCHKEY_LIVE_AUDIENCE", "must differ from LATCHKEY_SANDBOX_AUDIENCE"));
+            return Err(SettingError::new(
+                "LATCHKEY_LIVE_AUDIENCE",
+                "must differ from LATCHKEY_SANDBOX_AUDIENCE",
+            ));
         }
         Ok(settings)
     }

@@ -53,7 +53,11 @@ struct Chosen {
 /// A KMS client that gives a try up early enough for another one within the gateway's patience.
 pub(crate) fn client(aws: &runtime::ambient::SdkConfig) -> Client {
     let config = aws_sdk_kms::config::Builder::from(aws)
-        .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50)))
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(3)
+                .with_initial_backoff(Duration::from_millis(50)),
+        )
         .timeout_config(
             TimeoutConfig::builder()
                 .operation_attempt_timeout(Duration::from_secs(2))
@@ -66,8 +70,20 @@ pub(crate) fn client(aws: &runtime::ambient::SdkConfig) -> Client {
 
 impl Signer {
     pub(crate) fn new(kms: Client, kind: KeyMode, clock: Clock, keys: &[String]) -> Self {
-        let keys = keys.iter().map(|id| KmsKey { id: id.clone(), public: OnceCell::new() }).collect();
-        Self { kms, kind, clock, keys, chosen: Mutex::default() }
+        let keys = keys
+            .iter()
+            .map(|id| KmsKey {
+                id: id.clone(),
+                public: OnceCell::new(),
+            })
+            .collect();
+        Self {
+            kms,
+            kind,
+            clock,
+            keys,
+            chosen: Mutex::default(),
+        }
     }
 
     /// Makes sure that some key is published and signs; once per instance.
@@ -75,21 +91,41 @@ impl Signer {
         let mut chosen = self.chosen.lock().await;
         if chosen.is_none() {
             let now = (self.clock)();
-            *chosen = Some(Chosen { kid: self.load_or_initialize_signer(store).await?, read_at: now, tried_at: now });
+            *chosen = Some(Chosen {
+                kid: self.load_or_initialize_signer(store).await?,
+                read_at: now,
+                tried_at: now,
+            });
         }
         Ok(())
     }
 
     /// The signed token.
-    pub(crate) async fn sign_with_kms(&self, store: &Store, claims: &Claims) -> Result<String, Error> {
+    pub(crate) async fn sign_with_kms(
+        &self,
+        store: &Store,
+        claims: &Claims,
+    ) -> Result<String, Error> {
         let kid = self.choose(store).await?;
         let key = self.key(&kid).await?;
         let unsigned = jwt::unsigned(&kid, claims).map_err(unsignable)?;
         let digest = sha256(&unsigned);
-        let call = self.kms.sign().key_id(&key.id).message(Blob::new(digest)).message_type(MessageType::Digest);
-        let answer =
-            call.signing_algorithm(SigningAlgorithmSpec::EcdsaSha256).send().await.map_err(|error| unavailable(&error))?;
-        jwt::assemble(unsigned, answer.signature().map(Blob::as_ref).unwrap_or_default()).map_err(unsignable)
+        let call = self
+            .kms
+            .sign()
+            .key_id(&key.id)
+            .message(Blob::new(digest))
+            .message_type(MessageType::Digest);
+        let answer = call
+            .signing_algorithm(SigningAlgorithmSpec::EcdsaSha256)
+            .send()
+            .await
+            .map_err(|error| unavailable(&error))?;
+        jwt::assemble(
+            unsigned,
+            answer.signature().map(Blob::as_ref).unwrap_or_default(),
+        )
+        .map_err(unsignable)
     }
 
     /// The name of the key that signs: as it was last read while that is fresh, read again after that.
@@ -99,15 +135,30 @@ impl Signer {
         if let Some(known) = chosen.as_mut() {
             match Choice::of(known.read_at, now) {
                 Choice::Fresh => return Ok(known.kid.clone()),
-                Choice::Ageing if known.tried_at <= now && now < known.tried_at + RETRY_AFTER => return Ok(known.kid.clone()),
+                Choice::Ageing if known.tried_at <= now && now < known.tried_at + RETRY_AFTER => {
+                    return Ok(known.kid.clone());
+                }
                 Choice::Ageing => {
                     // Before the reading: whoever waits for it may give it up.
                     known.tried_at = now;
-                    match tokio::time::timeout(REFRESH_TIMEOUT, self.load_or_initialize_signer(store)).await {
-                        Ok(Ok(kid)) => *known = Chosen { kid, read_at: now, tried_at: now },
+                    match tokio::time::timeout(
+                        REFRESH_TIMEOUT,
+                        self.load_or_initialize_signer(store),
+                    )
+                    .await
+                    {
+                        Ok(Ok(kid)) => {
+                            *known = Chosen {
+                                kid,
+                                read_at: now,
+                                tried_at: now,
+                            }
+                        }
                         // The failure is in the log.
                         Ok(Err(_)) => {}
-                        Err(_) => tracing::warn!(kind = %self.kind, "the signer was not read again in time"),
+                        Err(_) => {
+                            tracing::warn!(kind = %self.kind, "the signer was not read again in time")
+                        }
                     }
                     return Ok(known.kid.clone());
                 }
@@ -115,7 +166,11 @@ impl Signer {
             }
         }
         let kid = self.load_or_initialize_signer(store).await?;
-        *chosen = Some(Chosen { kid: kid.clone(), read_at: now, tried_at: now });
+        *chosen = Some(Chosen {
+            kid: kid.clone(),
+            read_at: now,
+            tried_at: now,
+        });
         Ok(kid)
     }
 
@@ -136,22 +191,49 @@ impl Signer {
             KeyMode::Sandbox => KeyMode::Live,
             KeyMode::Live => KeyMode::Sandbox,
         };
-        if store.all_signing_keys(other).await?.iter().any(|key| key.kid == jwk.kid()) {
+        if store
+            .all_signing_keys(other)
+            .await?
+            .iter()
+            .any(|key| key.kid == jwk.kid())
+        {
             tracing::error!(kind = %self.kind, kid = jwk.kid(), "the first key is published for the other kind of tokens");
             return Err(Error::temporarily_unavailable());
         }
         let public = serde_json::to_value(jwk).map_err(broken)?;
-        let key = PublishedKey { kid: jwk.kid().to_owned(), jwk: public, published_at: now, stopped_at: None, retired_at: None };
+        let key = PublishedKey {
+            kid: jwk.kid().to_owned(),
+            jwk: public,
+            published_at: now,
+            stopped_at: None,
+            retired_at: None,
+        };
         let published = store.publish_signing_key(self.kind, &key).await?;
         // Where other keys are published, somebody may hold a list without this one. Where none is, nobody holds any.
-        let others = store.signing_keys(self.kind).await?.iter().any(|other| other.kid != published.kid);
-        if published.retired_at.is_some() || others && now < signing::may_sign_at(published.published_at) {
+        let others = store
+            .signing_keys(self.kind)
+            .await?
+            .iter()
+            .any(|other| other.kid != published.kid);
+        if published.retired_at.is_some()
+            || others && now < signing::may_sign_at(published.published_at)
+        {
             tracing::error!(kind = %self.kind, kid = published.kid, "no key is named that signs, and the first one may not");
             return Err(Error::temporarily_unavailable());
         }
-        store.name_first_signer(self.kind, &Named { kid: published.kid, since: now }).await?;
+        store
+            .name_first_signer(
+                self.kind,
+                &Named {
+                    kid: published.kid,
+                    since: now,
+                },
+            )
+            .await?;
         let named = store.signer(self.kind).await?;
-        named.map(|signer| signer.kid).ok_or_else(Error::temporarily_unavailable)
+        named
+            .map(|signer| signer.kid)
+            .ok_or_else(Error::temporarily_unavailable)
     }
 
     /// The key of this name, among those that this function may use.
@@ -173,15 +255,24 @@ impl Signer {
 
     async fn public<'a>(&self, key: &'a KmsKey) -> Result<&'a Jwk, Error> {
         let read = || async {
-            let answer = self.kms.get_public_key().key_id(&key.id).send().await.map_err(|error| unavailable(&error))?;
-            Jwk::from_spki(answer.public_key().map(Blob::as_ref).unwrap_or_default()).map_err(broken)
+            let answer = self
+                .kms
+                .get_public_key()
+                .key_id(&key.id)
+                .send()
+                .await
+                .map_err(|error| unavailable(&error))?;
+            Jwk::from_spki(answer.public_key().map(Blob::as_ref).unwrap_or_default())
+                .map_err(broken)
         };
         key.public.get_or_try_init(read).await
     }
 }
 
 fn sha256(message: &str) -> Vec<u8> {
-    aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, message.as_bytes()).as_ref().to_vec()
+    aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, message.as_bytes())
+        .as_ref()
+        .to_vec()
 }
 
 /// A key that holds more scopes than a token can carry asks for some of them.
@@ -202,7 +293,11 @@ fn broken(error: impl std::fmt::Display) -> Error {
 
 /// `code` is what the template's metric filter for KMS's throttling reads.
 fn unavailable(error: &(impl std::error::Error + ProvideErrorMetadata)) -> Error {
-    tracing::error!(code = error.code(), cause = causes(error), "KMS is unavailable");
+    tracing::error!(
+        code = error.code(),
+        cause = causes(error),
+        "KMS is unavailable"
+    );
     Error::temporarily_unavailable()
 }
 

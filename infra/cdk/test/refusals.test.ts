@@ -116,7 +116,7 @@ test('a trusted header without a proxy that proves itself is refused', () => {
 });
 
 test('the headers that no proxy controls alone are those of the functions', () => {
-  const source = readFileSync(join(CDK, '..', '..', 'shared', 'web', 'src', 'proxy', 'mod.rs'), 'utf8');
+  const source = readFileSync(join(CDK, '..', '..', 'shared', 'web', 'src', 'proxy.rs'), 'utf8');
   const [, list = ''] = /const RESERVED: \[&str; \d+\] = \[([^\]]*)\]/.exec(source) ?? [];
   assert.deepEqual(
     RESERVED_HEADERS,

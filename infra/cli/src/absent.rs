@@ -48,20 +48,42 @@ mod tests {
 
     #[test]
     fn each_command_that_is_left_out_says_how_to_get_it() {
-        for command in [&["serve", "--port", "0"][..], &["services", "--base-url", "http://x"], &["openapi"]] {
-            let cli = Cli::try_parse_from(["latchkey"].iter().chain(command)).unwrap_or_else(|error| panic!("{error}"));
-            let Some(crate::Command::Absent(absent)) = cli.command else { panic!("{command:?}") };
+        for command in [
+            &["serve", "--port", "0"][..],
+            &["services", "--base-url", "http://x"],
+            &["openapi"],
+        ] {
+            let cli = Cli::try_parse_from(["latchkey"].iter().chain(command))
+                .unwrap_or_else(|error| panic!("{error}"));
+            let Some(crate::Command::Absent(absent)) = cli.command else {
+                panic!("{command:?}")
+            };
             let error = absent.run().unwrap_err().to_string();
-            assert!(error.starts_with(command[0]) && error.contains("needs the feature `local`"), "{error}");
+            assert!(
+                error.starts_with(command[0]) && error.contains("needs the feature `local`"),
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn a_data_directory_says_how_to_get_it() {
-        for command in [&["doctor"][..], &["peppers", "add"], &["onboard", "--name", "x"]] {
-            let arguments = ["latchkey"].iter().chain(command).chain(&["--data-dir", "x"]);
-            let Err(error) = Cli::try_parse_from(arguments) else { panic!("{command:?}") };
-            assert!(error.to_string().contains("needs the feature `local`"), "{error}");
+        for command in [
+            &["doctor"][..],
+            &["peppers", "add"],
+            &["onboard", "--name", "x"],
+        ] {
+            let arguments = ["latchkey"]
+                .iter()
+                .chain(command)
+                .chain(&["--data-dir", "x"]);
+            let Err(error) = Cli::try_parse_from(arguments) else {
+                panic!("{command:?}")
+            };
+            assert!(
+                error.to_string().contains("needs the feature `local`"),
+                "{error}"
+            );
         }
     }
 }

@@ -22,7 +22,10 @@ pub(super) struct Canary {
 impl Canary {
     pub(super) async fn run(self) -> Result<(), StartError> {
         let mut env = Env::process();
-        for (name, given) in [("LATCHKEY_URL", self.url), ("LATCHKEY_CANARY_PATH", self.path)] {
+        for (name, given) in [
+            ("LATCHKEY_URL", self.url),
+            ("LATCHKEY_CANARY_PATH", self.path),
+        ] {
             if let Some(given) = given {
                 env = env.with(name, &given);
             }
@@ -33,12 +36,20 @@ impl Canary {
             client_secret: env.required("LATCHKEY_CLIENT_SECRET")?.to_owned().into(),
         };
         // It calls nothing of AWS.
-        let ambient = Ambient { clock: system_clock(), entropy: Entropy::system(), aws: SdkConfig::builder().build() };
+        let ambient = Ambient {
+            clock: system_clock(),
+            entropy: Entropy::system(),
+            aws: SdkConfig::builder().build(),
+        };
         let round = canary::round(&target, key, &ambient).await;
         print(&round.json())?;
         match (&round.failure, round.is_sound()) {
             (Some(failure), _) => Err(format!("the canary's round failed: {failure}").into()),
-            (None, false) => Err(format!("a revoked key was let in past the bound of {} s", canary::BOUND / 1000).into()),
+            (None, false) => Err(format!(
+                "a revoked key was let in past the bound of {} s",
+                canary::BOUND / 1000
+            )
+            .into()),
             (None, true) => Ok(()),
         }
     }

@@ -45,9 +45,16 @@ impl Command {
             Self::Token { place, scope } => {
                 let scope = Some(scope.join(" ")).filter(|scope| !scope.is_empty());
                 let (id, secret) = key(&env)?;
-                print(&place.deployment(&env)?.request_token(id, secret, scope.as_deref()).await?)
+                print(
+                    &place
+                        .deployment(&env)?
+                        .request_token(id, secret, scope.as_deref())
+                        .await?,
+                )
             }
-            Self::Keys { place, command } => command.run(&session(place.deployment(&env)?, &env)?).await,
+            Self::Keys { place, command } => {
+                command.run(&session(place.deployment(&env)?, &env)?).await
+            }
         }
     }
 }
@@ -55,7 +62,9 @@ impl Command {
 impl Place {
     fn deployment(&self, env: &Env) -> Result<Deployment, StartError> {
         let url = self.url.as_deref().or_else(|| env.optional(URL));
-        Ok(Deployment::at(url.ok_or_else(|| format!("say where the deployment answers, by --url or {URL}"))?)?)
+        Ok(Deployment::at(url.ok_or_else(|| {
+            format!("say where the deployment answers, by --url or {URL}")
+        })?)?)
     }
 }
 
@@ -72,11 +81,17 @@ fn session(deployment: Deployment, env: &Env) -> Result<Session, StartError> {
             Credential::Bearer(token.to_owned().into())
         }
         None if env.optional(CLIENT_ID).is_none() => {
-            return Err(format!("say who you are, by {TOKEN}, or by {CLIENT_ID} and {CLIENT_SECRET}").into());
+            return Err(format!(
+                "say who you are, by {TOKEN}, or by {CLIENT_ID} and {CLIENT_SECRET}"
+            )
+            .into());
         }
         None => {
             let (id, secret) = key(env)?;
-            Credential::Client { id: id.to_owned(), secret: secret.to_owned().into() }
+            Credential::Client {
+                id: id.to_owned(),
+                secret: secret.to_owned().into(),
+            }
         }
     };
     Ok(Session::new(deployment.into(), credential, system_clock()))

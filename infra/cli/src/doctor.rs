@@ -40,11 +40,22 @@ pub(super) struct Doctor {
 impl Doctor {
     pub(super) async fn run(self) -> Result<(), StartError> {
         let (env, ambient) = self.place().await?;
-        let options = Options { url: self.url, patience: Duration::from_secs(self.patience) };
+        let options = Options {
+            url: self.url,
+            patience: Duration::from_secs(self.patience),
+        };
         let report = doctor::examine(&env, &ambient, &options).await?;
-        let shown = if self.json { format!("{:#}\n", report.json()) } else { report.to_string() };
+        let shown = if self.json {
+            format!("{:#}\n", report.json())
+        } else {
+            report.to_string()
+        };
         io::stdout().lock().write_all(shown.as_bytes())?;
-        if report.is_sound() { Ok(()) } else { Err("something is wrong with this stack".into()) }
+        if report.is_sound() {
+            Ok(())
+        } else {
+            Err("something is wrong with this stack".into())
+        }
     }
 
     /// The variables, and AWS as they have it.
@@ -72,7 +83,10 @@ impl Doctor {
         };
         let mut variables = environment::parse(&std::fs::read_to_string(&file).map_err(nowhere)?);
         for name in ["LATCHKEY_CLIENT_ID", "LATCHKEY_CLIENT_SECRET"] {
-            variables.extend(env.optional(name).map(|value| (name.to_owned(), value.to_owned())));
+            variables.extend(
+                env.optional(name)
+                    .map(|value| (name.to_owned(), value.to_owned())),
+            );
         }
         let ambient = Ambient {
             clock: runtime::ambient::system_clock(),

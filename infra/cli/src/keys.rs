@@ -122,41 +122,93 @@ pub(super) enum Grace {
 fn grace(text: &str) -> Result<Grace, &'static str> {
     match text {
         "open" => Ok(Grace::Open),
-        seconds => seconds.parse().map(Grace::Seconds).map_err(|_| "must be a number of seconds, or open"),
+        seconds => seconds
+            .parse()
+            .map(Grace::Seconds)
+            .map_err(|_| "must be a number of seconds, or open"),
     }
 }
 
 /// It becomes a part of a path.
 fn name(text: &str) -> Result<String, &'static str> {
     let fits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if fits { Ok(text.to_owned()) } else { Err("is no client_id or guid of a key") }
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("is no client_id or guid of a key")
+    }
 }
 
 impl Command {
     pub(super) async fn run(self, session: &Session) -> Result<(), StartError> {
         let post = async |Named { key }: &Named, act: &str, body: &Value| {
-            Ok::<_, StartError>(session.call(Method::POST, &format!("/api/keys/{key}/{act}"), Some(body)).await?)
+            Ok::<_, StartError>(
+                session
+                    .call(Method::POST, &format!("/api/keys/{key}/{act}"), Some(body))
+                    .await?,
+            )
         };
         print(&match self {
             Self::Create(create) => create.run(session).await?,
-            Self::List { filters, page, per_page } => session.call(Method::GET, &listing(filters, page, per_page)?, None).await?,
-            Self::Show(Named { key }) => session.call(Method::GET, &format!("/api/keys/{key}"), None).await?,
-            Self::Rotate { key, grace_period, grace_starts, replace } => {
-                post(&key, "rotate", &rotation(grace_period, grace_starts.as_deref(), replace)).await?
+            Self::List {
+                filters,
+                page,
+                per_page,
+            } => {
+                session
+                    .call(Method::GET, &listing(filters, page, per_page)?, None)
+                    .await?
+            }
+            Self::Show(Named { key }) => {
+                session
+                    .call(Method::GET, &format!("/api/keys/{key}"), None)
+                    .await?
+            }
+            Self::Rotate {
+                key,
+                grace_period,
+                grace_starts,
+                replace,
+            } => {
+                post(
+                    &key,
+                    "rotate",
+                    &rotation(grace_period, grace_starts.as_deref(), replace),
+                )
+                .await?
             }
             Self::Finish { key, grace_period } => {
-                post(&key, "finish_rotation", &members([("grace_period", grace_period.map(Value::from))])).await?
+                post(
+                    &key,
+                    "finish_rotation",
+                    &members([("grace_period", grace_period.map(Value::from))]),
+                )
+                .await?
             }
-            Self::Revoke { key, reason } => post(&key, "revoke", &members([("reason", reason.map(Value::from))])).await?,
+            Self::Revoke { key, reason } => {
+                post(
+                    &key,
+                    "revoke",
+                    &members([("reason", reason.map(Value::from))]),
+                )
+                .await?
+            }
         })
     }
 }
 
 /// The path of a list.
-fn listing(mut filters: Vec<(String, String)>, page: Option<u32>, per_page: Option<u32>) -> Result<String, StartError> {
+fn listing(
+    mut filters: Vec<(String, String)>,
+    page: Option<u32>,
+    per_page: Option<u32>,
+) -> Result<String, StartError> {
     filters.extend(page.map(|page| ("page".to_owned(), page.to_string())));
     filters.extend(per_page.map(|per_page| ("per_page".to_owned(), per_page.to_string())));
-    Ok(format!("/api/keys?{}", serde_urlencoded::to_string(filters)?))
+    Ok(format!(
+        "/api/keys?{}",
+        serde_urlencoded::to_string(filters)?
+    ))
 }
 
 /// What was said of a rotation; what was not is the API's to decide.
@@ -166,25 +218,47 @@ fn rotation(grace_period: Option<Grace>, grace_starts: Option<&str>, replace: bo
         Grace::Open => Value::Null,
     });
     let starts = grace_starts.map(Value::from);
-    members([("grace_period", period), ("grace_starts", starts), ("replace", replace.then(|| true.into()))])
+    members([
+        ("grace_period", period),
+        ("grace_starts", starts),
+        ("replace", replace.then(|| true.into())),
+    ])
 }
 
 impl Create {
     async fn run(self, session: &Session) -> Result<Value, StartError> {
-        let key = self.idempotency_key.clone().unwrap_or_else(|| Entropy::system().guid().to_string());
+        let key = self
+            .idempotency_key
+            .clone()
+            .unwrap_or_else(|| Entropy::system().guid().to_string());
         let answer = session.create("/api/keys", &self.body(), &key).await;
-        let answer =
-            answer.map_err(|error| format!("{error}\nIt may have been made: repeat the command with --idempotency-key {key}"))?;
+        let answer = answer.map_err(|error| {
+            format!(
+                "{error}\nIt may have been made: repeat the command with --idempotency-key {key}"
+            )
+        })?;
         if answer.header("idempotency-replayed").is_some() {
-            eprintln!("latchkey: this key was made before, and its secret was shown then; `rotate --replace` gives it another");
+            eprintln!(
+                "latchkey: this key was made before, and its secret was shown then; `rotate --replace` gives it another"
+            );
         }
         Ok(answer.json()?)
     }
 
     fn body(self) -> Value {
-        let Owner { organization, bank, user } = self.owner;
-        let owners = [("organization", organization), ("bank", bank), ("user", user)];
-        let owner = owners.into_iter().find_map(|(of, guid)| Some(json!({"type": of, "guid": guid?})));
+        let Owner {
+            organization,
+            bank,
+            user,
+        } = self.owner;
+        let owners = [
+            ("organization", organization),
+            ("bank", bank),
+            ("user", user),
+        ];
+        let owner = owners
+            .into_iter()
+            .find_map(|(of, guid)| Some(json!({"type": of, "guid": guid?})));
         let list = |texts: Vec<String>| (!texts.is_empty()).then(|| json!(texts));
         members([
             ("owner", owner),
@@ -202,7 +276,9 @@ impl Create {
 
 /// An object of those that are there.
 fn members<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
-    let there = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let there = members
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Value::Object(there.collect::<Map<_, _>>())
 }
 
@@ -213,7 +289,10 @@ mod tests {
     #[test]
     fn a_rotation_says_no_more_than_was_asked() {
         assert_eq!(rotation(None, None, false), json!({}));
-        assert_eq!(rotation(Some(Grace::Open), None, false), json!({"grace_period": null}));
+        assert_eq!(
+            rotation(Some(Grace::Open), None, false),
+            json!({"grace_period": null})
+        );
         assert_eq!(
             rotation(Some(Grace::Seconds(60)), Some("first_use"), false),
             json!({"grace_period": 60, "grace_starts": "first_use"})

@@ -22,7 +22,11 @@ use clap::{Parser, Subcommand};
 
 /// Latchkey: the operator's commands, and a client of any deployment.
 #[derive(Parser)]
-#[cfg_attr(feature = "local", doc = "", doc = "Without a command it starts the whole platform in one process on a laptop.")]
+#[cfg_attr(
+    feature = "local",
+    doc = "",
+    doc = "Without a command it starts the whole platform in one process on a laptop."
+)]
 #[command(version, about, args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
@@ -69,7 +73,11 @@ pub async fn run() -> ExitCode {
         #[cfg(feature = "local")]
         None => cli.serve.run().await,
         #[cfg(not(feature = "local"))]
-        None => Err(format!("name a command (--help lists them); serving {}", absent::HOW_TO_GET_IT).into()),
+        None => Err(format!(
+            "name a command (--help lists them); serving {}",
+            absent::HOW_TO_GET_IT
+        )
+        .into()),
         #[cfg(not(feature = "local"))]
         Some(Command::Absent(command)) => command.run(),
         #[cfg(feature = "local")]
@@ -111,12 +119,19 @@ mod tests {
     #[test]
     fn no_argument_takes_a_secret() {
         fn arguments(command: &clap::Command) -> Vec<String> {
-            let own = command.get_arguments().map(|argument| argument.get_id().to_string());
-            own.chain(command.get_subcommands().flat_map(arguments)).collect()
+            let own = command
+                .get_arguments()
+                .map(|argument| argument.get_id().to_string());
+            own.chain(command.get_subcommands().flat_map(arguments))
+                .collect()
         }
         let arguments = arguments(&Cli::command());
         assert!(arguments.len() > 20, "{arguments:?}");
-        let secret = |name: &String| ["secret", "token", "password"].iter().any(|word| name.contains(word));
+        let secret = |name: &String| {
+            ["secret", "token", "password"]
+                .iter()
+                .any(|word| name.contains(word))
+        };
         assert!(!arguments.iter().any(secret), "{arguments:?}");
     }
 }

@@ -43,7 +43,12 @@ pub(super) enum Command {
         #[command(flatten)]
         place: Place,
         /// The organization that gets a key with the management scopes
-        #[arg(long, value_name = "GUID", required_unless_present = "user", conflicts_with = "user")]
+        #[arg(
+            long,
+            value_name = "GUID",
+            required_unless_present = "user",
+            conflicts_with = "user"
+        )]
         organization: Option<Guid>,
         /// The user who gets a personal key
         #[arg(long, value_name = "GUID")]
@@ -120,37 +125,90 @@ fn email(text: &str) -> Result<String, &'static str> {
 impl Command {
     pub(super) async fn run(self) -> Result<(), StartError> {
         match self {
-            Self::Onboard { place, name, environment, plan, owner } => {
+            Self::Onboard {
+                place,
+                name,
+                environment,
+                plan,
+                owner,
+            } => {
                 if owner.is_some() && plan == Plan::Starter {
-                    return Err("--owner gets a personal key, which needs --plan pro or --plan enterprise".into());
+                    return Err(
+                        "--owner gets a personal key, which needs --plan pro or --plan enterprise"
+                            .into(),
+                    );
                 }
-                let made = work(&place, async |operator| onboard(&operator, &name, environment, plan, owner.as_deref()).await);
+                let made = work(&place, async |operator| {
+                    onboard(&operator, &name, environment, plan, owner.as_deref()).await
+                });
                 print(&made.await?)
             }
-            Self::Key { place, organization, user, environment } => {
-                let made = work(&place, async |operator| key(&operator, organization, user, environment).await);
+            Self::Key {
+                place,
+                organization,
+                user,
+                environment,
+            } => {
+                let made = work(&place, async |operator| {
+                    key(&operator, organization, user, environment).await
+                });
                 print(&made.await?)
             }
-            Self::Staff { place, email, role } => {
-                print(&work(&place, async |operator| staff(&operator, &email, role).await).await?)
+            Self::Staff { place, email, role } => print(
+                &work(&place, async |operator| {
+                    staff(&operator, &email, role).await
+                })
+                .await?,
+            ),
+            Self::Plan {
+                place,
+                organization,
+                plan,
+            } => {
+                work(&place, async |operator| {
+                    operator.plan(organization, plan).await
+                })
+                .await
             }
-            Self::Plan { place, organization, plan } => {
-                work(&place, async |operator| operator.plan(organization, plan).await).await
+            Self::Kyb {
+                place,
+                organization,
+                status,
+            } => {
+                work(&place, async |operator| {
+                    operator.kyb(organization, status).await
+                })
+                .await
             }
-            Self::Kyb { place, organization, status } => {
-                work(&place, async |operator| operator.kyb(organization, status).await).await
+            Self::Suspend {
+                place,
+                organization,
+            } => {
+                work(&place, async |operator| {
+                    operator.suspension(organization, true).await
+                })
+                .await
             }
-            Self::Suspend { place, organization } => {
-                work(&place, async |operator| operator.suspension(organization, true).await).await
-            }
-            Self::Resume { place, organization } => {
-                work(&place, async |operator| operator.suspension(organization, false).await).await
+            Self::Resume {
+                place,
+                organization,
+            } => {
+                work(&place, async |operator| {
+                    operator.suspension(organization, false).await
+                })
+                .await
             }
         }
     }
 }
 
-async fn onboard(operator: &Operator, name: &str, kind: KeyMode, plan: Plan, owner: Option<&str>) -> Result<Value, StartError> {
+async fn onboard(
+    operator: &Operator,
+    name: &str,
+    kind: KeyMode,
+    plan: Plan,
+    owner: Option<&str>,
+) -> Result<Value, StartError> {
     let (guid, key) = operator.organization(name, kind).await?;
     let mut made = json!({"guid": guid, "key": key});
     // The key's secret is not shown again: what fails from here on is said beside it.
@@ -161,14 +219,19 @@ async fn onboard(operator: &Operator, name: &str, kind: KeyMode, plan: Plan, own
         let Some(email) = owner else { return Ok(None) };
         let user = operator.user(guid, email, Role::Owner, None).await?;
         let key = operator.personal_key(&user, kind, "First key").await?;
-        Ok::<_, StartError>(Some(json!({"guid": user.guid, "secret": key.client_secret})))
+        Ok::<_, StartError>(Some(
+            json!({"guid": user.guid, "secret": key.client_secret}),
+        ))
     };
     match further.await {
         Ok(Some(owner)) => made["owner"] = owner,
         Ok(None) => {}
         Err(error) => {
             print(&made)?;
-            return Err(format!("the organization was made, but not all that was asked for: {error}").into());
+            return Err(format!(
+                "the organization was made, but not all that was asked for: {error}"
+            )
+            .into());
         }
     }
     Ok(made)
@@ -182,12 +245,16 @@ async fn key(
 ) -> Result<Value, StartError> {
     match (organization, user) {
         (Some(guid), _) => {
-            let key = operator.organization_key(guid, kind.unwrap_or(KeyMode::Sandbox)).await?;
+            let key = operator
+                .organization_key(guid, kind.unwrap_or(KeyMode::Sandbox))
+                .await?;
             Ok(serde_json::to_value(key)?)
         }
         (None, Some(guid)) => {
             let user = operator.require_working_user(guid).await?;
-            let key = operator.personal_key(&user, kind.unwrap_or(KeyMode::Live), "By the operator").await?;
+            let key = operator
+                .personal_key(&user, kind.unwrap_or(KeyMode::Live), "By the operator")
+                .await?;
             Ok(json!({"guid": guid, "secret": key.client_secret}))
         }
         (None, None) => Err("name an --organization or a --user".into()),
@@ -197,10 +264,19 @@ async fn key(
 /// Staff see both kinds, whatever that of their key.
 async fn staff(operator: &Operator, email: &str, role: Role) -> Result<Value, StartError> {
     let user = operator.staff(email, role).await?;
-    let key = operator.personal_key(&user, KeyMode::Live, "By the operator").await?;
+    let key = operator
+        .personal_key(&user, KeyMode::Live, "By the operator")
+        .await?;
     Ok(json!({"guid": user.guid, "secret": key.client_secret}))
 }
 
-async fn work<T>(place: &Place, act: impl AsyncFnOnce(Operator) -> Result<T, StartError>) -> Result<T, StartError> {
-    place.at("management", async |env, ambient| Box::pin(act(Operator::open(&env, &ambient)?)).await).await
+async fn work<T>(
+    place: &Place,
+    act: impl AsyncFnOnce(Operator) -> Result<T, StartError>,
+) -> Result<T, StartError> {
+    place
+        .at("management", async |env, ambient| {
+            Box::pin(act(Operator::open(&env, &ambient)?)).await
+        })
+        .await
 }

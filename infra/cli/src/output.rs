@@ -7,6 +7,10 @@ use serde::Serialize;
 
 /// Shows an answer as JSON.
 pub(super) fn print(answer: &impl Serialize) -> Result<(), StartError> {
-    writeln!(io::stdout().lock(), "{}", serde_json::to_string_pretty(answer)?)?;
+    writeln!(
+        io::stdout().lock(),
+        "{}",
+        serde_json::to_string_pretty(answer)?
+    )?;
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! `latchkey peppers`: another pepper, and every hash brought under it (docs/peppers.md). No pepper is ever printed.
 
 use clap::{Args, Subcommand};
+use operator::peppers::PepperRoll;
 use runtime::StartError;
 
 use crate::{output::print, place::Place};
-use operator::peppers::PepperRoll;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -40,17 +40,32 @@ pub(super) struct Walk {
 impl Command {
     pub(super) async fn run(self) -> Result<(), StartError> {
         match self {
-            Self::List { walk: Walk { place, rate } } => {
-                print(&work(&place, async |peppers: PepperRoll| peppers.list(rate).await).await?)
+            Self::List {
+                walk: Walk { place, rate },
+            } => print(&work(&place, async |peppers: PepperRoll| peppers.list(rate).await).await?),
+            Self::Add { place } => {
+                print(&work(&place, async |peppers: PepperRoll| peppers.add().await).await?)
             }
-            Self::Add { place } => print(&work(&place, async |peppers: PepperRoll| peppers.add().await).await?),
-            Self::Upgrade { walk: Walk { place, rate }, wait } => {
-                print(&work(&place, async |peppers: PepperRoll| peppers.upgrade(rate, wait).await).await?)
-            }
+            Self::Upgrade {
+                walk: Walk { place, rate },
+                wait,
+            } => print(
+                &work(&place, async |peppers: PepperRoll| {
+                    peppers.upgrade(rate, wait).await
+                })
+                .await?,
+            ),
         }
     }
 }
 
-async fn work<T>(place: &Place, act: impl AsyncFnOnce(PepperRoll) -> Result<T, StartError>) -> Result<T, StartError> {
-    place.at("tokens", async |env, ambient| act(PepperRoll::open(&env, &ambient)?).await).await
+async fn work<T>(
+    place: &Place,
+    act: impl AsyncFnOnce(PepperRoll) -> Result<T, StartError>,
+) -> Result<T, StartError> {
+    place
+        .at("tokens", async |env, ambient| {
+            act(PepperRoll::open(&env, &ambient)?).await
+        })
+        .await
 }

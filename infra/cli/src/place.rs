@@ -26,7 +26,13 @@ pub(super) struct Place {
 }
 
 impl Place {
-    #[cfg_attr(not(feature = "local"), expect(unused_variables, reason = "a deployed stack names its variables itself"))]
+    #[cfg_attr(
+        not(feature = "local"),
+        expect(
+            unused_variables,
+            reason = "a deployed stack names its variables itself"
+        )
+    )]
     /// Acts where this says, by the variables of the function that runs `binary`.
     pub(super) async fn at<T>(
         &self,
@@ -39,7 +45,11 @@ impl Place {
         #[cfg(feature = "local")]
         return self.on_the_laptop(binary, act).await;
         #[cfg(not(feature = "local"))]
-        Err(format!("name the place by --deployed; a data directory {}", crate::absent::HOW_TO_GET_IT).into())
+        Err(format!(
+            "name the place by --deployed; a data directory {}",
+            crate::absent::HOW_TO_GET_IT
+        )
+        .into())
     }
 
     #[cfg(feature = "local")]
@@ -54,7 +64,11 @@ impl Place {
         };
 
         let storage = Storage::Directory(crate::serve::directory(&self.data_dir)?);
-        let options = Options { storage, parameters: self.parameters.iter().cloned().collect(), ..Options::default() };
+        let options = Options {
+            storage,
+            parameters: self.parameters.iter().cloned().collect(),
+            ..Options::default()
+        };
         // Where the gateway will answer does not matter to these commands.
         let services = Services::start(options, "http://127.0.0.1:8787").await?;
         let done = Box::pin(act(services.env(binary), services.ambient().clone())).await;
@@ -63,10 +77,15 @@ impl Place {
     }
 }
 
-async fn deployed<T>(act: impl AsyncFnOnce(Env, Ambient) -> Result<T, StartError>) -> Result<T, StartError> {
+async fn deployed<T>(
+    act: impl AsyncFnOnce(Env, Ambient) -> Result<T, StartError>,
+) -> Result<T, StartError> {
     let done = Box::pin(act(Env::process(), Ambient::process().await)).await;
     done.map_err(|error| match error.downcast_ref::<SettingError>() {
-        Some(unnamed) => format!("{unnamed}: --deployed needs the stack's output OperatorEnvironment in the environment").into(),
+        Some(unnamed) => format!(
+            "{unnamed}: --deployed needs the stack's output OperatorEnvironment in the environment"
+        )
+        .into(),
         None => error,
     })
 }

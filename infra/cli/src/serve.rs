@@ -7,14 +7,13 @@ use std::{
 };
 
 use clap::Args;
-use runtime::StartError;
-
 use local::{
     environment,
     seed::{self, Seed},
     services::{self, Options, Storage},
     stack::Stack,
 };
+use runtime::StartError;
 
 use crate::arguments::assignment;
 
@@ -62,7 +61,11 @@ pub(super) fn directory(path: &Path) -> Result<PathBuf, StartError> {
 impl Data {
     fn storage(&self) -> Result<Storage, StartError> {
         let directory = directory(&self.data_dir)?;
-        Ok(if self.ephemeral { Storage::Memory } else { Storage::Directory(directory) })
+        Ok(if self.ephemeral {
+            Storage::Memory
+        } else {
+            Storage::Directory(directory)
+        })
     }
 }
 
@@ -76,11 +79,15 @@ impl Serve {
             ..Options::default()
         };
         if let Some(file) = self.template {
-            options.template = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+            options.template = std::fs::read_to_string(&file)
+                .map_err(|error| format!("{}: {error}", file.display()))?;
         }
         let stack = Stack::start(options).await?;
         let seed = seed::ensure(stack.services(), stack.base_url(), &self.data.data_dir).await?;
-        environment::write(&self.data.data_dir, &stack.services().environment(stack.base_url()))?;
+        environment::write(
+            &self.data.data_dir,
+            &stack.services().environment(stack.base_url()),
+        )?;
         print!("{}", tour(&seed, &self.data.data_dir));
         interrupted().await?;
         eprintln!("latchkey: stopping");
@@ -91,10 +98,16 @@ impl Serve {
 impl Services {
     pub(super) async fn run(self) -> Result<(), StartError> {
         runtime::log::to_stderr();
-        let options = Options { storage: self.data.storage()?, ..Options::default() };
+        let options = Options {
+            storage: self.data.storage()?,
+            ..Options::default()
+        };
         let services = services::Services::start(options, &self.base_url).await?;
         seed::ensure(&services, &self.base_url, &self.data.data_dir).await?;
-        print!("{}", environment::commands(&services.environment_of_every_function(&self.base_url)));
+        print!(
+            "{}",
+            environment::commands(&services.environment_of_every_function(&self.base_url))
+        );
         interrupted().await?;
         services.stop().await;
         Ok(())
@@ -114,9 +127,12 @@ async fn interrupted() -> Result<(), StartError> {
 /// The README's tour, over this data directory.
 fn tour(seed: &Seed, directory: &Path) -> String {
     let seed_file = directory.join("seed.json");
-    let block =
-        include_str!("../../../README.md").split_once("<!-- tour -->\n```sh\n").and_then(|(_, rest)| rest.split_once("```"));
-    let commands = block.map_or("", |(block, _)| block).replace(".latchkey/seed.json", &format!("'{}'", seed_file.display()));
+    let block = include_str!("../../../README.md")
+        .split_once("<!-- tour -->\n```sh\n")
+        .and_then(|(_, rest)| rest.split_once("```"));
+    let commands = block
+        .map_or("", |(block, _)| block)
+        .replace(".latchkey/seed.json", &format!("'{}'", seed_file.display()));
     format!(
         "Latchkey answers at {}. Demo credentials are in {}. Ctrl-C stops it.\n\nA tour to paste into another shell; it needs curl:\n\n{commands}",
         seed.base_url,
@@ -133,17 +149,38 @@ mod tests {
 
     #[test]
     fn the_tour_is_the_readme_s_over_the_data_directory() {
-        let credentials = || Credentials { client_id: String::new(), client_secret: String::new() };
-        let seeded = || Seeded { guid: String::new(), key: credentials() };
-        let person = || Person { guid: String::new(), secret: String::new() };
+        let credentials = || Credentials {
+            client_id: String::new(),
+            client_secret: String::new(),
+        };
+        let seeded = || Seeded {
+            guid: String::new(),
+            key: credentials(),
+        };
+        let person = || Person {
+            guid: String::new(),
+            secret: String::new(),
+        };
         let seed = Seed {
             base_url: "http://127.0.0.1:1".into(),
             organization: seeded(),
             bank: seeded(),
-            users: Users { owner: person(), developer: person(), viewer: person() },
-            staff: Staff { support: person(), security: person(), operations: person() },
+            users: Users {
+                owner: person(),
+                developer: person(),
+                viewer: person(),
+            },
+            staff: Staff {
+                support: person(),
+                security: person(),
+                operations: person(),
+            },
         };
         let printed = tour(&seed, Path::new("/a b"));
-        assert!(printed.contains("http://127.0.0.1:1") && printed.contains("< '/a b/seed.json'") && printed.contains("# => 204"));
+        assert!(
+            printed.contains("http://127.0.0.1:1")
+                && printed.contains("< '/a b/seed.json'")
+                && printed.contains("# => 204")
+        );
     }
 }

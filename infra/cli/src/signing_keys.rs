@@ -2,10 +2,10 @@
 
 use clap::{Args, Subcommand};
 use domain::{key_mode::KeyMode, signing};
+use operator::signing_keys::{Early, SigningKeys};
 use runtime::StartError;
 
 use crate::{output::print, place::Place};
-use operator::signing_keys::{Early, SigningKeys};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -74,24 +74,41 @@ impl Command {
                 };
                 print(&work(&place, list).await?)
             }
-            Self::Publish { place, kind, key } => {
-                print(&work(&place, async |keys: SigningKeys| keys.publish(kind, key.as_deref()).await).await?)
-            }
+            Self::Publish { place, kind, key } => print(
+                &work(&place, async |keys: SigningKeys| {
+                    keys.publish(kind, key.as_deref()).await
+                })
+                .await?,
+            ),
             Self::Sign { step } => {
                 let early = step.early(&format!(
                     "whoever keeps the JWKS document refuses the new key's tokens for up to {} s; this stack's own authorizers do not",
                     (signing::JWKS_TTL + signing::JWKS_MAX_AGE).as_secs()
                 ))?;
-                let Step { place, kind, kid, .. } = step;
-                print(&work(&place, async |keys: SigningKeys| keys.sign(kind, kid.as_deref(), early).await).await?)
+                let Step {
+                    place, kind, kid, ..
+                } = step;
+                print(
+                    &work(&place, async |keys: SigningKeys| {
+                        keys.sign(kind, kid.as_deref(), early).await
+                    })
+                    .await?,
+                )
             }
             Self::Retire { step } => {
                 let early = step.early(&format!(
                     "every token that the key signed dies within {} s, and clients must get new ones",
                     signing::TRUST_TTL.as_secs()
                 ))?;
-                let Step { place, kind, kid, .. } = step;
-                print(&work(&place, async |keys: SigningKeys| keys.retire(kind, kid.as_deref(), early).await).await?)
+                let Step {
+                    place, kind, kid, ..
+                } = step;
+                print(
+                    &work(&place, async |keys: SigningKeys| {
+                        keys.retire(kind, kid.as_deref(), early).await
+                    })
+                    .await?,
+                )
             }
         }
     }
@@ -108,6 +125,13 @@ impl Step {
     }
 }
 
-async fn work<T>(place: &Place, act: impl AsyncFnOnce(SigningKeys) -> Result<T, StartError>) -> Result<T, StartError> {
-    place.at("tokens", async |env, ambient| act(SigningKeys::open(&env, &ambient)?).await).await
+async fn work<T>(
+    place: &Place,
+    act: impl AsyncFnOnce(SigningKeys) -> Result<T, StartError>,
+) -> Result<T, StartError> {
+    place
+        .at("tokens", async |env, ambient| {
+            act(SigningKeys::open(&env, &ambient)?).await
+        })
+        .await
 }

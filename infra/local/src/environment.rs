@@ -14,7 +14,9 @@ pub const FILE: &str = "environment";
 /// A shell command `export NAME='value'` for each variable.
 #[must_use]
 pub fn commands(environment: &BTreeMap<String, String>) -> String {
-    let command = |(name, value): (&String, &String)| format!("export {name}='{}'\n", value.replace('\'', r"'\''"));
+    let command = |(name, value): (&String, &String)| {
+        format!("export {name}='{}'\n", value.replace('\'', r"'\''"))
+    };
     environment.iter().map(command).collect::<Vec<_>>().concat()
 }
 
@@ -39,7 +41,11 @@ pub fn write(directory: &Path, environment: &BTreeMap<String, String>) -> io::Re
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+    let mut out = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&fresh)?;
     out.write_all(commands(environment).as_bytes())?;
     out.sync_all()?;
     fs::rename(fresh, file)
@@ -51,10 +57,14 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        let environment: BTreeMap<_, _> = [("A", "plain"), ("B", "it's"), ("C", ""), ("D", "a=b, c")]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into();
+        let environment: BTreeMap<_, _> =
+            [("A", "plain"), ("B", "it's"), ("C", ""), ("D", "a=b, c")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into();
         assert_eq!(parse(&commands(&environment)), environment);
-        assert_eq!(parse("  export X='1'\n# export Y='2'\nexport Z=3"), [("X".to_owned(), "1".to_owned())].into());
+        assert_eq!(
+            parse("  export X='1'\n# export Y='2'\nexport Z=3"),
+            [("X".to_owned(), "1".to_owned())].into()
+        );
     }
 }

@@ -2,13 +2,12 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use emulator::gateway::{FunctionError, Invocation, Invoke};
 use lambda_runtime::{Context, LambdaEvent};
 use runtime::{Ambient, Env, StartError};
+use sam::template::Description;
 use serde_json::Value;
 use web::lambda::HttpFunction;
-
-use emulator::gateway::{FunctionError, Invocation, Invoke};
-use sam::template::Description;
 
 /// Every function of a template, started.
 pub struct Functions(BTreeMap<String, Running>);
@@ -40,7 +39,9 @@ impl Functions {
         for (name, function) in &description.functions {
             let env = Env::from_map(function.environment.clone());
             let ambient = ambient_of(name).map_err(|error| format!("{name}: {error}"))?;
-            let started = start(&function.binary, &env, &ambient).await.map_err(|error| format!("{name}: {error}"))?;
+            let started = start(&function.binary, &env, &ambient)
+                .await
+                .map_err(|error| format!("{name}: {error}"))?;
             running.insert(name.clone(), started);
         }
         Ok(Self(running))
@@ -49,9 +50,15 @@ impl Functions {
 
 async fn start(binary: &str, env: &Env, ambient: &Ambient) -> Result<Running, StartError> {
     Ok(match binary {
-        "management" => Running::Http(HttpFunction::start(management::start(env, ambient)?, env, ambient).await?),
-        "tokens" => Running::Http(HttpFunction::start(tokens::start(env, ambient)?, env, ambient).await?),
-        "sample-api" => Running::Http(HttpFunction::start(sample_api::start(env, ambient)?, env, ambient).await?),
+        "management" => Running::Http(
+            HttpFunction::start(management::start(env, ambient)?, env, ambient).await?,
+        ),
+        "tokens" => {
+            Running::Http(HttpFunction::start(tokens::start(env, ambient)?, env, ambient).await?)
+        }
+        "sample-api" => Running::Http(
+            HttpFunction::start(sample_api::start(env, ambient)?, env, ambient).await?,
+        ),
         "authorizer" => Running::Authorizer(Arc::new(authorizer::start(env, ambient).await?)),
         "audit" => Running::Audit(Arc::new(audit::start(env, ambient)?)),
         "canary" => Running::Canary(Arc::new(canary::start(env, ambient)?)),
@@ -69,16 +76,25 @@ impl Invoke for Functions {
     fn invoke(&self, function: &str, event: Value) -> Invocation {
         let Some(running) = self.0.get(function).cloned() else {
             let message = format!("there is no function {function}");
-            return Box::pin(async move { Err(FunctionError { error_type: "ResourceNotFoundException".into(), message }) });
+            return Box::pin(async move {
+                Err(FunctionError {
+                    error_type: "ResourceNotFoundException".into(),
+                    message,
+                })
+            });
         };
         Box::pin(async move {
             match running {
                 Running::Http(function) => answer_request(function, event).await,
-                Running::Authorizer(authorizer) => {
-                    authorizer::handle(&authorizer, event).await.map_err(|error| failed("Refused", &error))
-                }
-                Running::Audit(audit) => audit::handle(&audit, event).await.map_err(|error| failed("Audit", &error)),
-                Running::Canary(canary) => canary::handle(&canary, event).await.map_err(|error| failed("Canary", &error)),
+                Running::Authorizer(authorizer) => authorizer::handle(&authorizer, event)
+                    .await
+                    .map_err(|error| failed("Refused", &error)),
+                Running::Audit(audit) => audit::handle(&audit, event)
+                    .await
+                    .map_err(|error| failed("Audit", &error)),
+                Running::Canary(canary) => canary::handle(&canary, event)
+                    .await
+                    .map_err(|error| failed("Canary", &error)),
             }
         })
     }
@@ -87,11 +103,18 @@ impl Invoke for Functions {
 async fn answer_request(function: HttpFunction, event: Value) -> Result<Value, FunctionError> {
     // Its future is not Send: it is driven on a thread of its own, as an instance on Lambda has one.
     let runtime = tokio::runtime::Handle::current();
-    let answer =
-        tokio::task::spawn_blocking(move || runtime.block_on(function.answer(LambdaEvent::new(event, Context::default()))));
-    answer.await.map_err(|error| failed("Panic", &error))?.map_err(|error| failed("Handler", &error))
+    let answer = tokio::task::spawn_blocking(move || {
+        runtime.block_on(function.answer(LambdaEvent::new(event, Context::default())))
+    });
+    answer
+        .await
+        .map_err(|error| failed("Panic", &error))?
+        .map_err(|error| failed("Handler", &error))
 }
 
 fn failed(error_type: &str, error: &dyn fmt::Display) -> FunctionError {
-    FunctionError { error_type: error_type.to_owned(), message: error.to_string() }
+    FunctionError {
+        error_type: error_type.to_owned(),
+        message: error.to_string(),
+    }
 }

@@ -18,7 +18,10 @@ pub fn document() -> String {
     document["components"]["securitySchemes"] = security_schemes();
     // By default: a token of any scope, or a personal key.
     document["security"] = json!([{"token": []}, {"personal_key": []}]);
-    document["tags"] = TAGS.iter().map(|(name, description)| json!({"name": name, "description": description})).collect();
+    document["tags"] = TAGS
+        .iter()
+        .map(|(name, description)| json!({"name": name, "description": description}))
+        .collect();
     for (method, path, operation) in operations(&mut document) {
         complete(&method, &path, operation);
     }
@@ -32,9 +35,21 @@ fn described() -> OpenApi {
         .title("Latchkey")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(DESCRIPTION))
-        .license(Some(utoipa::openapi::LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()));
-    let mut document = OpenApiBuilder::new().info(info).components(Some(web::openapi::components())).build();
-    for part in [management::openapi(), tokens::openapi(), sample_api::openapi()] {
+        .license(Some(
+            utoipa::openapi::LicenseBuilder::new()
+                .name("Apache-2.0")
+                .identifier(Some("Apache-2.0"))
+                .build(),
+        ));
+    let mut document = OpenApiBuilder::new()
+        .info(info)
+        .components(Some(web::openapi::components()))
+        .build();
+    for part in [
+        management::openapi(),
+        tokens::openapi(),
+        sample_api::openapi(),
+    ] {
         document.merge(part);
     }
     document
@@ -52,7 +67,10 @@ const TAGS: [(&str, &str); 11] = [
     ("organization_applications", "Keys of organizations"),
     ("keys", "Every key, whatever its owner, for its whole life"),
     ("incidents", "Many keys at once"),
-    ("tokens", "Secrets in, tokens out; what a token is, what verifies it, and its end"),
+    (
+        "tokens",
+        "Secrets in, tokens out; what a token is, what verifies it, and its end",
+    ),
     ("customer_tokens", "Tokens that act for a bank's customer"),
     ("sample", "The sample guarded API"),
     ("documentation", "This documentation"),
@@ -73,14 +91,23 @@ fn complete(method: &str, path: &str, operation: &mut Value) {
         operation["operationId"] = json!(rule.operation.name());
         operation["tags"] = json!([path.split('/').nth(2)]);
         operation["security"] = security(rule);
-        let words = operation["description"].as_str().map(|words| format!("{words}\n\n")).unwrap_or_default();
+        let words = operation["description"]
+            .as_str()
+            .map(|words| format!("{words}\n\n"))
+            .unwrap_or_default();
         operation["description"] = json!(format!("{words}{}", callers(rule)));
     }
     for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
         // OpenAPI wants one of each; a success says no more than its status.
         if response.get("$ref").is_none() && response.get("description").is_none() {
-            let code = status.parse().ok().and_then(|code| http::StatusCode::from_u16(code).ok());
-            response["description"] = json!(code.and_then(|code| code.canonical_reason()).unwrap_or_default());
+            let code = status
+                .parse()
+                .ok()
+                .and_then(|code| http::StatusCode::from_u16(code).ok());
+            response["description"] = json!(
+                code.and_then(|code| code.canonical_reason())
+                    .unwrap_or_default()
+            );
         }
     }
 }
@@ -98,7 +125,10 @@ fn security(rule: &Rule) -> Value {
     let mut ways: Vec<Value> = match rule.operation {
         // CYB-8: it needs both; the table's lets a token as far as the function.
         Operation::CreateCustomerToken => vec![json!({"token": CUSTOMERS})],
-        _ => scopes.iter().map(|scope| json!({"token": [scope]})).collect(),
+        _ => scopes
+            .iter()
+            .map(|scope| json!({"token": [scope]}))
+            .collect(),
     };
     // LEAK-11: that it is the caller's own key, the function says.
     ways.extend(rule.itself.then(|| json!({"token": []})));
@@ -141,7 +171,10 @@ fn callers(rule: &Rule) -> String {
 
 fn security_schemes() -> Value {
     let catalogue = Catalogue::default();
-    let scopes: Map<String, Value> = catalogue.scopes().map(|scope| (scope.to_string(), json!(words(scope)))).collect();
+    let scopes: Map<String, Value> = catalogue
+        .scopes()
+        .map(|scope| (scope.to_string(), json!(words(scope))))
+        .collect();
     json!({
         "token": {
             "type": "oauth2",
@@ -164,14 +197,28 @@ fn security_schemes() -> Value {
 /// What a scope opens, in words.
 fn words(scope: &Scope) -> String {
     let (resource, action) = scope.as_str().split_once(':').unwrap_or_default();
-    format!("{} {}", action.replace(':', " "), resource.replace('_', " "))
+    format!(
+        "{} {}",
+        action.replace(':', " "),
+        resource.replace('_', " ")
+    )
 }
 
 /// utoipa writes out what a generic list holds; it stands among the components already.
 fn refer_to_listed(document: &mut Value) {
-    let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
-    let listed: Vec<String> = schemas.keys().filter_map(|name| name.strip_prefix("List_")).map(str::to_owned).collect();
-    for name in listed.into_iter().filter(|name| schemas.contains_key(name)).collect::<Vec<_>>() {
+    let Some(schemas) = document["components"]["schemas"].as_object_mut() else {
+        return;
+    };
+    let listed: Vec<String> = schemas
+        .keys()
+        .filter_map(|name| name.strip_prefix("List_"))
+        .map(str::to_owned)
+        .collect();
+    for name in listed
+        .into_iter()
+        .filter(|name| schemas.contains_key(name))
+        .collect::<Vec<_>>()
+    {
         schemas[&format!("List_{name}")]["properties"]["objects"]["items"] =
             json!({"$ref": format!("#/components/schemas/{name}")});
     }
@@ -192,7 +239,10 @@ mod tests {
         let mut document = serde_json::from_str(&document()).unwrap();
         for (method, path, operation) in operations(&mut document) {
             let tag = operation["tags"][0].as_str().unwrap_or_default();
-            assert!(TAGS.iter().any(|(name, _)| *name == tag), "{method} {path}: {tag:?}");
+            assert!(
+                TAGS.iter().any(|(name, _)| *name == tag),
+                "{method} {path}: {tag:?}"
+            );
         }
     }
 }

@@ -6,11 +6,10 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::time::{Clock, Timestamp};
-use serde_json::{Value, json};
-use tokio::task::JoinHandle;
-
 use emulator::gateway::Invoke;
 use sam::template::{Description, Schedule};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 /// How often the clock is looked at.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
@@ -28,7 +27,11 @@ impl Schedules {
             for schedule in &function.schedules {
                 let rule = format!(
                     "arn:{}:events:{}:{}:rule/{}-{name}{}",
-                    description.partition, description.region, description.account_id, description.stack_name, schedule.name
+                    description.partition,
+                    description.region,
+                    description.account_id,
+                    description.stack_name,
+                    schedule.name
                 );
                 running.push(tokio::spawn(run(
                     name.clone(),
@@ -50,7 +53,14 @@ impl Drop for Schedules {
     }
 }
 
-async fn run(function: String, rule: String, schedule: Schedule, functions: Arc<dyn Invoke>, clock: Clock, look: Duration) {
+async fn run(
+    function: String,
+    rule: String,
+    schedule: Schedule,
+    functions: Arc<dyn Invoke>,
+    clock: Clock,
+    look: Duration,
+) {
     let mut next = clock() + schedule.every;
     loop {
         tokio::time::sleep(look).await;
@@ -60,7 +70,11 @@ async fn run(function: String, rule: String, schedule: Schedule, functions: Arc<
         }
         next = now + schedule.every;
         if let Err(error) = functions.invoke(&function, event(&rule, now)).await {
-            tracing::error!(function, error_type = error.error_type, "a scheduled call failed");
+            tracing::error!(
+                function,
+                error_type = error.error_type,
+                "a scheduled call failed"
+            );
         }
     }
 }
@@ -85,15 +99,19 @@ fn event(rule: &str, now: Timestamp) -> Value {
 mod tests {
     use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
-    use super::*;
     use emulator::gateway::Invocation;
+
+    use super::*;
 
     #[derive(Default)]
     struct Counting(Arc<AtomicUsize>);
 
     impl Invoke for Counting {
         fn invoke(&self, function: &str, event: Value) -> Invocation {
-            assert_eq!((function, &event["detail-type"]), ("Canary", &json!("Scheduled Event")));
+            assert_eq!(
+                (function, &event["detail-type"]),
+                ("Canary", &json!("Scheduled Event"))
+            );
             self.0.fetch_add(1, Ordering::SeqCst);
             Box::pin(std::future::ready(Ok(Value::Null)))
         }
@@ -112,9 +130,18 @@ mod tests {
         });
         let (calls, look) = (Counting::default(), Duration::from_millis(5));
         let count = calls.0.clone();
-        let schedule = Schedule { name: "Rounds".into(), every: Duration::from_mins(5) };
-        let running =
-            tokio::spawn(run("Canary".into(), "arn:aws:events:r:1:rule/x".into(), schedule, Arc::new(calls), clock, look));
+        let schedule = Schedule {
+            name: "Rounds".into(),
+            every: Duration::from_mins(5),
+        };
+        let running = tokio::spawn(run(
+            "Canary".into(),
+            "arn:aws:events:r:1:rule/x".into(),
+            schedule,
+            Arc::new(calls),
+            clock,
+            look,
+        ));
         // A look calls before it sleeps: with the second one from here on, whatever the first one called for was called.
         let looked = async || {
             let before = looks.load(Ordering::SeqCst);
@@ -122,7 +149,15 @@ mod tests {
                 tokio::time::sleep(look).await;
             }
         };
-        for (moment, expected) in [(0, 0), (299, 0), (300, 1), (301, 1), (599, 1), (600, 2), (6_000, 3)] {
+        for (moment, expected) in [
+            (0, 0),
+            (299, 0),
+            (300, 1),
+            (301, 1),
+            (599, 1),
+            (600, 2),
+            (6_000, 3),
+        ] {
             now.store(moment, Ordering::SeqCst);
             looked().await;
             assert_eq!(count.load(Ordering::SeqCst), expected, "at {moment}");

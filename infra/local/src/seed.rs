@@ -16,12 +16,11 @@ use domain::{
     role::Role,
     user::User,
 };
+use operator::tenants::{Credentials, Operator};
 use runtime::StartError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::StoreError;
-
-use operator::tenants::{Credentials, Operator};
 
 use crate::services::Services;
 
@@ -85,11 +84,24 @@ pub struct Person {
 ///
 /// # Errors
 /// What keeps it from being made or written.
-pub async fn ensure(services: &Services, base_url: &str, directory: &Path) -> Result<Seed, StartError> {
+pub async fn ensure(
+    services: &Services,
+    base_url: &str,
+    directory: &Path,
+) -> Result<Seed, StartError> {
     let file = directory.join("seed.json");
     let seed = match kept(services, &file).await? {
-        Some(kept) => Seed { base_url: base_url.to_owned(), ..kept },
-        None => make(&Operator::open(&services.env("management"), services.ambient())?, base_url).await?,
+        Some(kept) => Seed {
+            base_url: base_url.to_owned(),
+            ..kept
+        },
+        None => {
+            make(
+                &Operator::open(&services.env("management"), services.ambient())?,
+                base_url,
+            )
+            .await?
+        }
     };
     write(&file, &seed)?;
     Ok(seed)
@@ -97,16 +109,25 @@ pub async fn ensure(services: &Services, base_url: &str, directory: &Path) -> Re
 
 /// The seed in the file, if its organization is in the tables: data that was thrown away takes its seed with it.
 async fn kept(services: &Services, file: &Path) -> Result<Option<Seed>, StartError> {
-    let Ok(text) = fs::read_to_string(file) else { return Ok(None) };
-    let unreadable = |problem: &dyn fmt::Display| another_version(file.parent().unwrap_or(file), problem);
+    let Ok(text) = fs::read_to_string(file) else {
+        return Ok(None);
+    };
+    let unreadable =
+        |problem: &dyn fmt::Display| another_version(file.parent().unwrap_or(file), problem);
     let value: Value = serde_json::from_str(&text).map_err(|error| unreadable(&error))?;
-    let Some(guid) = value["organization"]["guid"].as_str().and_then(|guid| guid.parse::<Guid>().ok()) else {
+    let Some(guid) = value["organization"]["guid"]
+        .as_str()
+        .and_then(|guid| guid.parse::<Guid>().ok())
+    else {
         return Err(unreadable(&"seed.json names no organization"));
     };
     match services.store()?.organization(guid).await {
         Ok(None) => Ok(None),
         Err(StoreError::Corrupt(problem)) => Err(unreadable(&problem)),
-        found => found.map(|_| serde_json::from_value(value))?.map(Some).map_err(|error| unreadable(&error)),
+        found => found
+            .map(|_| serde_json::from_value(value))?
+            .map(Some)
+            .map_err(|error| unreadable(&error)),
     }
 }
 
@@ -131,7 +152,11 @@ fn another_version(directory: &Path, problem: &dyn fmt::Display) -> StartError {
 fn write(file: &Path, seed: &Seed) -> Result<(), StartError> {
     let fresh = file.with_extension("json.new");
     let _: Result<(), _> = fs::remove_file(&fresh);
-    let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+    let mut out = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&fresh)?;
     out.write_all(serde_json::to_string_pretty(seed)?.as_bytes())?;
     out.sync_all()?;
     fs::rename(fresh, file)?;
@@ -139,13 +164,23 @@ fn write(file: &Path, seed: &Seed) -> Result<(), StartError> {
 }
 
 async fn make(operator: &Operator, base_url: &str) -> Result<Seed, StartError> {
-    let (organization, organization_key) = operator.organization("Demo Organization", KeyMode::Sandbox).await?;
+    let (organization, organization_key) = operator
+        .organization("Demo Organization", KeyMode::Sandbox)
+        .await?;
     operator.plan(organization, Plan::Pro).await?;
-    let (bank, bank_key) = operator.bank(organization, "Demo Sandbox Bank", BankEnvironment::Sandbox).await?;
+    let (bank, bank_key) = operator
+        .bank(organization, "Demo Sandbox Bank", BankEnvironment::Sandbox)
+        .await?;
     Ok(Seed {
         base_url: base_url.to_owned(),
-        organization: Seeded { guid: organization.to_string(), key: organization_key },
-        bank: Seeded { guid: bank.to_string(), key: bank_key },
+        organization: Seeded {
+            guid: organization.to_string(),
+            key: organization_key,
+        },
+        bank: Seeded {
+            guid: bank.to_string(),
+            key: bank_key,
+        },
         users: Users {
             owner: user(operator, organization, Role::Owner).await?,
             developer: user(operator, organization, Role::Developer).await?,
@@ -161,14 +196,33 @@ async fn make(operator: &Operator, base_url: &str) -> Result<Seed, StartError> {
 
 /// Their keys are sandbox ones, so that they reach the demo bank and the sample API. Nobody has an address under `.example`.
 async fn user(operator: &Operator, organization: Guid, role: Role) -> Result<Person, StartError> {
-    person(operator, &operator.user(organization, &format!("{role}@demo.example"), role, None).await?, KeyMode::Sandbox).await
+    person(
+        operator,
+        &operator
+            .user(organization, &format!("{role}@demo.example"), role, None)
+            .await?,
+        KeyMode::Sandbox,
+    )
+    .await
 }
 
 async fn staff(operator: &Operator, role: Role) -> Result<Person, StartError> {
-    person(operator, &operator.staff(&format!("{role}@platform.example"), role).await?, KeyMode::Live).await
+    person(
+        operator,
+        &operator
+            .staff(&format!("{role}@platform.example"), role)
+            .await?,
+        KeyMode::Live,
+    )
+    .await
 }
 
 async fn person(operator: &Operator, user: &User, kind: KeyMode) -> Result<Person, StartError> {
-    let key = operator.personal_key(user, kind, &format!("Demo {} key", user.role)).await?;
-    Ok(Person { guid: user.guid.to_string(), secret: key.client_secret })
+    let key = operator
+        .personal_key(user, kind, &format!("Demo {} key", user.role))
+        .await?;
+    Ok(Person {
+        guid: user.guid.to_string(),
+        secret: key.client_secret,
+    })
 }

@@ -66,7 +66,10 @@ impl Default for Options {
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options").field("storage", &self.storage).field("port", &self.port).finish_non_exhaustive()
+        f.debug_struct("Options")
+            .field("storage", &self.storage)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
     }
 }
 
@@ -85,7 +88,9 @@ pub struct Services {
 
 impl fmt::Debug for Services {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Services").field("cloud", &self.cloud).finish_non_exhaustive()
+        f.debug_struct("Services")
+            .field("cloud", &self.cloud)
+            .finish_non_exhaustive()
     }
 }
 
@@ -103,20 +108,44 @@ impl Services {
         }
         let mut parameters = BTreeMap::from([("Issuer".to_owned(), issuer.to_owned())]);
         parameters.extend(options.parameters);
-        let template = Template::parse(&options.template, Settings { parameters, ..Settings::default() })?;
+        let template = Template::parse(
+            &options.template,
+            Settings {
+                parameters,
+                ..Settings::default()
+            },
+        )?;
         let physical = provision(&cloud, &template).await?;
         let description = template.resolve(&physical)?;
         let access = template.access(&physical)?;
-        cloud.authority().enforce(Rules::of(&access, &description, &physical)?)?;
+        cloud
+            .authority()
+            .enforce(Rules::of(&access, &description, &physical)?)?;
         cloud.show(&description);
-        let operator = environment::parse(&template.output("OperatorEnvironment", &physical)?.unwrap_or_default());
+        let operator = environment::parse(
+            &template
+                .output("OperatorEnvironment", &physical)?
+                .unwrap_or_default(),
+        );
         cloud.sweep_ttl_every(SWEEP_INTERVAL);
         let mut environment = cloud.environment();
         environment.extend(options.endpoints.clone());
         let shown = options.clock.map(|shown| (shown, machine));
         let aws = aws::config(&environment, shown.clone());
-        let ambient = Ambient { clock, entropy: options.entropy, aws };
-        Ok(Self { cloud, description, access, operator, ambient, endpoints: options.endpoints, shown })
+        let ambient = Ambient {
+            clock,
+            entropy: options.entropy,
+            aws,
+        };
+        Ok(Self {
+            cloud,
+            description,
+            access,
+            operator,
+            ambient,
+            endpoints: options.endpoints,
+            shown,
+        })
     }
 
     /// What surrounds a function, by its logical id: as [`Services::ambient`], signing with the function's own access key.
@@ -125,12 +154,23 @@ impl Services {
     /// There is no such function, or its role may not write the function's log, whose lines Lambda would drop in silence.
     pub fn ambient_of(&self, function: &str) -> Result<Ambient, StartError> {
         let environment = self.environment_of(function)?;
-        let group = &self.access.functions.get(function).ok_or_else(|| format!("there is no function {function}"))?.log_group;
+        let group = &self
+            .access
+            .functions
+            .get(function)
+            .ok_or_else(|| format!("there is no function {function}"))?
+            .log_group;
         let stream = format!("arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}:log-stream:local");
         for action in ["logs:CreateLogStream", "logs:PutLogEvents"] {
-            self.cloud.authority().check(function, action, &stream).map_err(|aws_error| aws_error.to_string())?;
+            self.cloud
+                .authority()
+                .check(function, action, &stream)
+                .map_err(|aws_error| aws_error.to_string())?;
         }
-        Ok(Ambient { aws: aws::config(&environment, self.shown.clone()), ..self.ambient.clone() })
+        Ok(Ambient {
+            aws: aws::config(&environment, self.shown.clone()),
+            ..self.ambient.clone()
+        })
     }
 
     /// What a function exports that runs as a process of its own, by its logical id: where the services are and its access key.
@@ -170,8 +210,16 @@ impl Services {
     /// The variables of the function that runs this binary; of several, those of the one whose logical id comes last.
     #[must_use]
     pub fn variables(&self, binary: &str) -> BTreeMap<String, String> {
-        let mut functions = self.description.functions.values().rev().filter(|function| function.binary == binary);
-        functions.next().map(|function| function.environment.clone()).unwrap_or_default()
+        let mut functions = self
+            .description
+            .functions
+            .values()
+            .rev()
+            .filter(|function| function.binary == binary);
+        functions
+            .next()
+            .map(|function| function.environment.clone())
+            .unwrap_or_default()
     }
 
     /// [`Services::variables`] as settings.
@@ -188,7 +236,12 @@ impl Services {
         let env = self.env("management");
         let tables = Tables::of(|name| env.required(name))?;
         let entropy = self.ambient.entropy.clone();
-        Ok(Store::new(&self.ambient.aws, tables, self.ambient.clock.clone(), move || entropy.guid()))
+        Ok(Store::new(
+            &self.ambient.aws,
+            tables,
+            self.ambient.clock.clone(),
+            move || entropy.guid(),
+        ))
     }
 
     /// The peppers, as the management function reads them.
@@ -197,7 +250,11 @@ impl Services {
     /// As [`Services::store`].
     pub fn peppers(&self) -> Result<PepperSource, StartError> {
         let env = self.env("management");
-        Ok(PepperSource::new(&self.ambient.aws, env.required("LATCHKEY_PEPPER_SECRET")?, self.ambient.clock.clone()))
+        Ok(PepperSource::new(
+            &self.ambient.aws,
+            env.required("LATCHKEY_PEPPER_SECRET")?,
+            self.ambient.clock.clone(),
+        ))
     }
 
     /// Where the services are, every function's variables together, those of the template's output `OperatorEnvironment`, and

@@ -34,9 +34,15 @@ impl Stack {
     /// One sentence about what keeps it from starting.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let port = options.port;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| format!("port {port}: {error}"))?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .await
+            .map_err(|error| format!("port {port}: {error}"))?;
         let base_url = format!("http://{}", listener.local_addr()?);
-        Self::over(Arc::new(Services::start(options, &base_url).await?), listener).await
+        Self::over(
+            Arc::new(Services::start(options, &base_url).await?),
+            listener,
+        )
+        .await
     }
 
     /// The same platform with functions that remember nothing, as after a deployment. It answers at another port.
@@ -44,15 +50,26 @@ impl Stack {
     /// # Errors
     /// As [`Stack::start`].
     pub async fn renewed(&self) -> Result<Self, StartError> {
-        Self::over(self.services.clone(), TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?).await
+        Self::over(
+            self.services.clone(),
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?,
+        )
+        .await
     }
 
     async fn over(services: Arc<Services>, listener: TcpListener) -> Result<Self, StartError> {
         let base_url = format!("http://{}", listener.local_addr()?);
-        let started = Functions::start(services.description(), |function| services.ambient_of(function)).await?;
+        let started = Functions::start(services.description(), |function| {
+            services.ambient_of(function)
+        })
+        .await?;
         let functions: Arc<dyn Invoke> = Arc::new(started);
         let streams = event_sources(&services, &functions)?;
-        let schedules = Schedules::start(services.description(), &functions, &services.ambient().clock);
+        let schedules = Schedules::start(
+            services.description(),
+            &functions,
+            &services.ambient().clock,
+        );
         let clock = services.ambient().clock.clone();
         let mut gateway_options = GatewayOptions::new(Arc::new(move || clock().millis()));
         if let Some(log) = &services.description().api.access_log {
@@ -64,7 +81,14 @@ impl Stack {
             // Whether told to stop or dropped: either way it is over.
             let _: Result<(), _> = stopped.await;
         }));
-        Ok(Self { services, base_url, streams, schedules, gateway, stop })
+        Ok(Self {
+            services,
+            base_url,
+            streams,
+            schedules,
+            gateway,
+            stop,
+        })
     }
 
     /// Where the gateway answers, without a trailing slash.
@@ -117,11 +141,16 @@ impl Stack {
     }
 }
 
-fn event_sources(services: &Services, functions: &Arc<dyn Invoke>) -> Result<Vec<EventSource>, StartError> {
+fn event_sources(
+    services: &Services,
+    functions: &Arc<dyn Invoke>,
+) -> Result<Vec<EventSource>, StartError> {
     let mut sources = Vec::new();
     for (name, function) in &services.description().functions {
         for stream in &function.streams {
-            let mapping = Mapping::from_properties(&format!("{name}.{}", stream.name), &stream.properties)?.of_function(name);
+            let mapping =
+                Mapping::from_properties(&format!("{name}.{}", stream.name), &stream.properties)?
+                    .of_function(name);
             let (functions, name) = (functions.clone(), name.clone());
             let invoke = move |event| {
                 let invocation = functions.invoke(&name, event);

@@ -85,9 +85,12 @@ impl PepperRoll {
     pub fn open(env: &Env, ambient: &Ambient) -> Result<Self, StartError> {
         let entropy = ambient.entropy.clone();
         Ok(Self {
-            store: Store::new(&ambient.aws, Tables::of(|name| env.required(name))?, ambient.clock.clone(), move || {
-                entropy.guid()
-            }),
+            store: Store::new(
+                &ambient.aws,
+                Tables::of(|name| env.required(name))?,
+                ambient.clock.clone(),
+                move || entropy.guid(),
+            ),
             client: Client::new(&ambient.aws),
             secret: env.required("LATCHKEY_PEPPER_SECRET")?.to_owned(),
             ambient: ambient.clone(),
@@ -108,7 +111,11 @@ impl PepperRoll {
                 *hashes.entry(stored.hash.pepper_version()).or_default() += 1;
             }
         }
-        Ok(Overview { newest, added_at: current.since, hashes })
+        Ok(Overview {
+            newest,
+            added_at: current.since,
+            hashes,
+        })
     }
 
     /// Draws another pepper and puts it beside those that are there. Nobody sees it.
@@ -120,11 +127,20 @@ impl PepperRoll {
     /// Somebody else changed the secret, or what keeps it from being written.
     pub async fn add(&self) -> Result<Added, StartError> {
         let before = self.current().await?;
-        let (version, value) = before.peppers.with_another(&drawn(&self.ambient.entropy.secret()))?;
+        let (version, value) = before
+            .peppers
+            .with_another(&drawn(&self.ambient.entropy.secret()))?;
         let written = self.write(&value).await?;
         let changes = BTreeMap::from([("version".to_owned(), Value::from(version))]);
         // Before it counts, so that nothing is done that is not written down.
-        self.store.note(Action::PepperAdd, &version.to_string(), &changes, &operator()).await?;
+        self.store
+            .note(
+                Action::PepperAdd,
+                &version.to_string(),
+                &changes,
+                &operator(),
+            )
+            .await?;
         let moved = self
             .client
             .update_secret_version_stage()
@@ -143,7 +159,11 @@ impl PepperRoll {
                 }
             });
         }
-        Ok(Added { version, upgrade_from: after.since + PROPAGATION_TIME, older_hashes_until: last_older_hash(after.since) })
+        Ok(Added {
+            version,
+            upgrade_from: after.since + PROPAGATION_TIME,
+            older_hashes_until: last_older_hash(after.since),
+        })
     }
 
     /// Brings every hash under the newest pepper, without the secrets, `rate` items of the table a second. It may be stopped and run
@@ -164,8 +184,13 @@ impl PepperRoll {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         let to = current.peppers.current();
-        let mut done =
-            Upgraded { to, brought_up_to_date: BTreeMap::new(), up_to_date: 0, changed_meanwhile: 0, run_again_at: None };
+        let mut done = Upgraded {
+            to,
+            brought_up_to_date: BTreeMap::new(),
+            up_to_date: 0,
+            changed_meanwhile: 0,
+            run_again_at: None,
+        };
         let mut walk = Walk::new(rate);
         while let Some(page) = walk.next(&self.store).await? {
             for stored in page {
@@ -176,7 +201,14 @@ impl PepperRoll {
                 }
                 if done.brought_up_to_date.is_empty() {
                     let changes = BTreeMap::from([("version".to_owned(), Value::from(to))]);
-                    self.store.note(Action::PepperUpgrade, &to.to_string(), &changes, &operator()).await?;
+                    self.store
+                        .note(
+                            Action::PepperUpgrade,
+                            &to.to_string(),
+                            &changes,
+                            &operator(),
+                        )
+                        .await?;
                 }
                 let newest = stored.hash.brought_up_to_date(&current.peppers)?;
                 if self.store.replace_hash(&stored, &newest).await? {
@@ -192,20 +224,41 @@ impl PepperRoll {
     }
 
     async fn current(&self) -> Result<Current, StartError> {
-        let answer = self.client.get_secret_value().secret_id(&self.secret).version_stage(CURRENT).send().await;
-        let answer = answer.map_err(|error| format!("the pepper secret cannot be read: {}", causes(&error)))?;
-        let since = answer.created_date().and_then(|at| at.to_millis().ok()).map(Timestamp::from_millis);
+        let answer = self
+            .client
+            .get_secret_value()
+            .secret_id(&self.secret)
+            .version_stage(CURRENT)
+            .send()
+            .await;
+        let answer = answer
+            .map_err(|error| format!("the pepper secret cannot be read: {}", causes(&error)))?;
+        let since = answer
+            .created_date()
+            .and_then(|at| at.to_millis().ok())
+            .map(Timestamp::from_millis);
         let (Some(version_id), Some(since)) = (answer.version_id(), since) else {
-            return Err("Secrets Manager does not say which version of the pepper secret this is".into());
+            return Err(
+                "Secrets Manager does not say which version of the pepper secret this is".into(),
+            );
         };
         let peppers = Peppers::parse(answer.secret_string().unwrap_or_default())?;
-        Ok(Current { version_id: version_id.to_owned(), peppers, since })
+        Ok(Current {
+            version_id: version_id.to_owned(),
+            peppers,
+            since,
+        })
     }
 
     /// Writes a value that is not the current one yet; its version's id.
     async fn write(&self, value: &str) -> Result<String, StartError> {
         let token = self.ambient.entropy.guid().to_string();
-        let put = self.client.put_secret_value().secret_id(&self.secret).client_request_token(&token).secret_string(value);
+        let put = self
+            .client
+            .put_secret_value()
+            .secret_id(&self.secret)
+            .client_request_token(&token)
+            .secret_string(value);
         let put = put.version_stages(PENDING).send().await;
         put.map_err(|error| format!("the pepper secret cannot be written: {}", causes(&error)))?;
         Ok(token)
@@ -225,7 +278,11 @@ struct Walk {
 
 impl Walk {
     const fn new(rate: u32) -> Self {
-        Self { rate, after: None, begun: false }
+        Self {
+            rate,
+            after: None,
+            begun: false,
+        }
     }
 
     async fn next(&mut self, store: &Store) -> Result<Option<Vec<store::StoredHash>>, StartError> {
@@ -237,7 +294,9 @@ impl Walk {
             // What the pages themselves take comes on top: it only makes the walk slower.
             tokio::time::sleep(Duration::from_secs(1) * items / self.rate.max(1)).await;
         }
-        let page = store.hash_page(self.after.take(), i32::try_from(items)?).await?;
+        let page = store
+            .hash_page(self.after.take(), i32::try_from(items)?)
+            .await?;
         self.begun = true;
         self.after = page.end;
         Ok(Some(page.hashes))

@@ -52,8 +52,14 @@ impl Operator {
         let tables = Tables::of(|name| env.required(name))?;
         let entropy = ambient.entropy.clone();
         Ok(Self {
-            store: Store::new(&ambient.aws, tables, ambient.clock.clone(), move || entropy.guid()),
-            peppers: PepperSource::new(&ambient.aws, env.required("LATCHKEY_PEPPER_SECRET")?, ambient.clock.clone()),
+            store: Store::new(&ambient.aws, tables, ambient.clock.clone(), move || {
+                entropy.guid()
+            }),
+            peppers: PepperSource::new(
+                &ambient.aws,
+                env.required("LATCHKEY_PEPPER_SECRET")?,
+                ambient.clock.clone(),
+            ),
             catalogue: runtime::env::catalogue(env)?,
             brand: runtime::env::brand(env)?,
             ambient: ambient.clone(),
@@ -64,21 +70,43 @@ impl Operator {
     ///
     /// # Errors
     /// What keeps it from being made.
-    pub async fn organization(&self, name: &str, kind: KeyMode) -> Result<(Guid, Credentials), StartError> {
+    pub async fn organization(
+        &self,
+        name: &str,
+        kind: KeyMode,
+    ) -> Result<(Guid, Credentials), StartError> {
         let guid = self.ambient.entropy.guid();
         self.profile(guid, name).await?;
-        Ok((guid, self.key(guid, Owner::Organization(guid), kind, &format!("{name} key")).await?))
+        Ok((
+            guid,
+            self.key(
+                guid,
+                Owner::Organization(guid),
+                kind,
+                &format!("{name} key"),
+            )
+            .await?,
+        ))
     }
 
     /// Makes a key of an organization that is there, with every scope, the management scopes too.
     ///
     /// # Errors
     /// What keeps it from being made.
-    pub async fn organization_key(&self, organization: Guid, kind: KeyMode) -> Result<Credentials, StartError> {
-        let name = self.require_organization(organization).await?.organization.name;
+    pub async fn organization_key(
+        &self,
+        organization: Guid,
+        kind: KeyMode,
+    ) -> Result<Credentials, StartError> {
+        let name = self
+            .require_organization(organization)
+            .await?
+            .organization
+            .name;
         // A name has at most 128 characters.
         let name: String = format!("{kind} key of {name}").chars().take(128).collect();
-        self.key(organization, Owner::Organization(organization), kind, &name).await
+        self.key(organization, Owner::Organization(organization), kind, &name)
+            .await
     }
 
     /// A user who is not disabled.
@@ -86,7 +114,11 @@ impl Operator {
     /// # Errors
     /// There is none of this name.
     pub async fn require_working_user(&self, guid: Guid) -> Result<User, StartError> {
-        let user = self.store.user(guid).await?.filter(|user| !user.is_disabled());
+        let user = self
+            .store
+            .user(guid)
+            .await?
+            .filter(|user| !user.is_disabled());
         Ok(user.ok_or_else(|| format!("there is no user {guid}, or a disabled one"))?)
     }
 
@@ -101,10 +133,26 @@ impl Operator {
         environment: BankEnvironment,
     ) -> Result<(Guid, Credentials), StartError> {
         let (guid, now) = (self.ambient.entropy.guid(), self.now());
-        let bank =
-            Bank { guid, organization, name: Name::parse(name)?, environment, created_at: now, updated_at: now, version: 0 };
+        let bank = Bank {
+            guid,
+            organization,
+            name: Name::parse(name)?,
+            environment,
+            created_at: now,
+            updated_at: now,
+            version: 0,
+        };
         self.store.create_bank(&bank, None, &operator()).await?;
-        Ok((guid, self.key(organization, Owner::Bank(guid), environment.kind(), &format!("{name} key")).await?))
+        Ok((
+            guid,
+            self.key(
+                organization,
+                Owner::Bank(guid),
+                environment.kind(),
+                &format!("{name} key"),
+            )
+            .await?,
+        ))
     }
 
     /// Makes a user of a customer's organization, or one of the platform's staff in [`Guid::PLATFORM`].
@@ -134,7 +182,9 @@ impl Operator {
             version: 0,
         };
         match self.store.create_user(&user, None, &operator()).await {
-            Err(StoreError::Exists) => Err(format!("a user with the address {email} is there already").into()),
+            Err(StoreError::Exists) => {
+                Err(format!("a user with the address {email} is there already").into())
+            }
             created => Ok(created.map(|()| user)?),
         }
     }
@@ -160,18 +210,31 @@ impl Operator {
     }
 
     async fn user_of(&self, organization: Guid, email: &str) -> Result<Option<User>, StartError> {
-        let rows = self.store.user_rows(organization).await?.into_iter().filter(|row| !row.disabled);
+        let rows = self
+            .store
+            .user_rows(organization)
+            .await?
+            .into_iter()
+            .filter(|row| !row.disabled);
         let users = self.store.users(rows.map(|row| row.guid)).await?;
         let email = email.to_ascii_lowercase();
-        Ok(users.into_iter().find(|user| !user.is_disabled() && user.email.to_string() == email))
+        Ok(users
+            .into_iter()
+            .find(|user| !user.is_disabled() && user.email.to_string() == email))
     }
 
     /// Makes a personal key of a user; the answer is its secret, which is sent as a bearer credential.
     ///
     /// # Errors
     /// What keeps it from being made.
-    pub async fn personal_key(&self, user: &User, kind: KeyMode, name: &str) -> Result<Credentials, StartError> {
-        self.key(user.organization, Owner::User(user.guid), kind, name).await
+    pub async fn personal_key(
+        &self,
+        user: &User,
+        kind: KeyMode,
+        name: &str,
+    ) -> Result<Credentials, StartError> {
+        self.key(user.organization, Owner::User(user.guid), kind, name)
+            .await
     }
 
     /// Decides an organization's KYB (ARZ-3).
@@ -189,8 +252,16 @@ impl Operator {
     /// What keeps it from being written.
     pub async fn plan(&self, organization: Guid, plan: Plan) -> Result<(), StartError> {
         self.require_organization(organization).await?;
-        let decide = |gate: &OrganizationGate| Ok(OrganizationGate { plan, next_plan: None, ..gate.clone() });
-        self.store.set_plan(organization, &operator(), decide).await?;
+        let decide = |gate: &OrganizationGate| {
+            Ok(OrganizationGate {
+                plan,
+                next_plan: None,
+                ..gate.clone()
+            })
+        };
+        self.store
+            .set_plan(organization, &operator(), decide)
+            .await?;
         Ok(())
     }
 
@@ -200,10 +271,16 @@ impl Operator {
     /// What keeps it from being written.
     pub async fn suspension(&self, organization: Guid, suspended: bool) -> Result<(), StartError> {
         self.require_organization(organization).await?;
-        Ok(self.store.set_suspension(organization, suspended, &operator()).await?)
+        Ok(self
+            .store
+            .set_suspension(organization, suspended, &operator())
+            .await?)
     }
 
-    async fn require_organization(&self, organization: Guid) -> Result<OrganizationWithGate, StartError> {
+    async fn require_organization(
+        &self,
+        organization: Guid,
+    ) -> Result<OrganizationWithGate, StartError> {
         let found = self.store.organization(organization).await?;
         Ok(found.ok_or_else(|| format!("there is no organization {organization}"))?)
     }
@@ -211,11 +288,27 @@ impl Operator {
     async fn profile(&self, guid: Guid, name: &str) -> Result<(), StartError> {
         let now = self.now();
         let name = Name::parse(name)?;
-        let organization = Organization { guid, name, max_key_age_days: None, created_at: now, updated_at: now, version: 0 };
-        Ok(self.store.create_organization(&organization, None, &operator()).await?)
+        let organization = Organization {
+            guid,
+            name,
+            max_key_age_days: None,
+            created_at: now,
+            updated_at: now,
+            version: 0,
+        };
+        Ok(self
+            .store
+            .create_organization(&organization, None, &operator())
+            .await?)
     }
 
-    async fn key(&self, organization: Guid, owner: Owner, kind: KeyMode, name: &str) -> Result<Credentials, StartError> {
+    async fn key(
+        &self,
+        organization: Guid,
+        owner: Owner,
+        kind: KeyMode,
+        name: &str,
+    ) -> Result<Credentials, StartError> {
         let client_id = self.ambient.entropy.client_id();
         let found = self.require_organization(organization).await?;
         // A key that is made after an incident is none of its.
@@ -236,10 +329,23 @@ impl Operator {
             destination: None,
             webhook_url: None,
         };
-        let (plain, secret) = mint::mint(&self.peppers, &self.brand, &self.ambient.entropy, kind, client_id, now).await?;
+        let (plain, secret) = mint::mint(
+            &self.peppers,
+            &self.brand,
+            &self.ambient.entropy,
+            kind,
+            client_id,
+            now,
+        )
+        .await?;
         let key = Key::create(draft, client_id, secret.id, now)?;
-        self.store.create_key(&key, &secret, None, &operator()).await?;
-        Ok(Credentials { client_id: client_id.to_string(), client_secret: plain.expose().to_string() })
+        self.store
+            .create_key(&key, &secret, None, &operator())
+            .await?;
+        Ok(Credentials {
+            client_id: client_id.to_string(),
+            client_secret: plain.expose().to_string(),
+        })
     }
 
     fn now(&self) -> Timestamp {

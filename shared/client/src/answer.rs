@@ -16,7 +16,11 @@ pub struct Answer {
 
 impl Answer {
     pub(crate) fn new(status: u16, headers: HeaderMap, body: Vec<u8>) -> Self {
-        Self { status, headers, body: Zeroizing::new(body) }
+        Self {
+            status,
+            headers,
+            body: Zeroizing::new(body),
+        }
     }
 
     /// Its status.
@@ -50,18 +54,26 @@ impl Answer {
     /// # Errors
     /// As of [`Answer::json`], and [`Error::Foreign`] of a success that says nothing of the kind.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        let foreign = |_| Error::Foreign { status: self.status };
+        let foreign = |_| Error::Foreign {
+            status: self.status,
+        };
         if matches!(self.status, 200..=299) {
             return serde_json::from_slice(&self.body).map_err(foreign);
         }
         let body: Value = serde_json::from_slice(&self.body).map_err(foreign)?;
-        Err(Error::Response(Box::new(ErrorResponse::read(self.status, &body, self.header("retry-after")))))
+        Err(Error::Response(Box::new(ErrorResponse::read(
+            self.status,
+            &body,
+            self.header("retry-after"),
+        ))))
     }
 }
 
 /// The status alone: the rest may hold a credential.
 impl std::fmt::Debug for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Answer").field("status", &self.status).finish_non_exhaustive()
+        f.debug_struct("Answer")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
     }
 }

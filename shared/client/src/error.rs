@@ -56,14 +56,17 @@ impl Error {
     pub fn response(&self) -> Option<&ErrorResponse> {
         match self {
             Self::Response(response) => Some(response),
-            Self::Address | Self::Header { .. } | Self::NoAnswer { .. } | Self::Foreign { .. } => None,
+            Self::Address | Self::Header { .. } | Self::NoAnswer { .. } | Self::Foreign { .. } => {
+                None
+            }
         }
     }
 
     /// Whether it is an error response with this status.
     #[must_use]
     pub fn is_status(&self, status: u16) -> bool {
-        self.response().is_some_and(|response| response.status == status)
+        self.response()
+            .is_some_and(|response| response.status == status)
     }
 
     /// Whether the same call may succeed later, as it is.
@@ -80,19 +83,49 @@ impl Error {
 
 impl ErrorResponse {
     pub(crate) fn read(status: u16, body: &Value, retry_after: Option<&str>) -> Self {
-        let said = |names: [&str; 2]| names.into_iter().find_map(|name| body[name].as_str()).map_or("unexplained".into(), clean);
-        let (code, message) = (said(["message_code", "error"]), said(["message", "error_description"]));
-        let field = |error: &Value| Some((clean(error["field"].as_str()?), clean(error["reason"].as_str()?)));
-        let fields = body["errors"].as_array().into_iter().flatten().filter_map(field).collect();
-        let retry_after = retry_after.and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
-        Self { status, code, message, fields, retry_after }
+        let said = |names: [&str; 2]| {
+            names
+                .into_iter()
+                .find_map(|name| body[name].as_str())
+                .map_or("unexplained".into(), clean)
+        };
+        let (code, message) = (
+            said(["message_code", "error"]),
+            said(["message", "error_description"]),
+        );
+        let field = |error: &Value| {
+            Some((
+                clean(error["field"].as_str()?),
+                clean(error["reason"].as_str()?),
+            ))
+        };
+        let fields = body["errors"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(field)
+            .collect();
+        let retry_after = retry_after
+            .and_then(|seconds| seconds.parse().ok())
+            .map(Duration::from_secs);
+        Self {
+            status,
+            code,
+            message,
+            fields,
+            retry_after,
+        }
     }
 }
 
 /// Without credentials, control characters and endlessness.
 fn clean(text: &str) -> String {
     let text = redact(text.as_bytes());
-    String::from_utf8_lossy(&text).chars().filter(|c| !c.is_control()).take(LONGEST).collect()
+    String::from_utf8_lossy(&text)
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(LONGEST)
+        .collect()
 }
 
 impl fmt::Display for Error {
@@ -111,9 +144,17 @@ impl fmt::Display for Error {
 
 impl fmt::Display for ErrorResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { status, code, message, fields, retry_after: _ } = self;
+        let Self {
+            status,
+            code,
+            message,
+            fields,
+            retry_after: _,
+        } = self;
         write!(f, "{status} {code}: {message}")?;
-        fields.iter().try_for_each(|(field, reason)| write!(f, "\n  {field} {reason}"))
+        fields
+            .iter()
+            .try_for_each(|(field, reason)| write!(f, "\n  {field} {reason}"))
     }
 }
 
@@ -127,13 +168,24 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_the_api_says() {
-        let body =
-            json!({"message_code": "invalid_parameter", "message": "Wrong", "errors": [{"field": "name", "reason": "is long"}]});
-        assert_eq!(ErrorResponse::read(422, &body, None).to_string(), "422 invalid_parameter: Wrong\n  name is long");
+        let body = json!({"message_code": "invalid_parameter", "message": "Wrong", "errors": [{"field": "name", "reason": "is long"}]});
+        assert_eq!(
+            ErrorResponse::read(422, &body, None).to_string(),
+            "422 invalid_parameter: Wrong\n  name is long"
+        );
         let body = json!({"error": "invalid_client", "error_description": "No"});
-        assert_eq!(ErrorResponse::read(401, &body, None).to_string(), "401 invalid_client: No");
-        assert_eq!(ErrorResponse::read(503, &json!({}), Some("7")).retry_after, Some(Duration::from_secs(7)));
-        assert_eq!(ErrorResponse::read(503, &json!([]), Some("soon")).to_string(), "503 unexplained: unexplained");
+        assert_eq!(
+            ErrorResponse::read(401, &body, None).to_string(),
+            "401 invalid_client: No"
+        );
+        assert_eq!(
+            ErrorResponse::read(503, &json!({}), Some("7")).retry_after,
+            Some(Duration::from_secs(7))
+        );
+        assert_eq!(
+            ErrorResponse::read(503, &json!([]), Some("soon")).to_string(),
+            "503 unexplained: unexplained"
+        );
     }
 
     #[test]
@@ -143,19 +195,29 @@ mod tests {
             "errors": [{"field": secret, "reason": secret}]});
         let response = ErrorResponse::read(422, &body, None);
         let shown = format!("{response} {response:?}");
-        assert!(!shown.contains("a1B") && !shown.contains('\u{1b}') && shown.contains("not [redacted]"), "{shown}");
+        assert!(
+            !shown.contains("a1B") && !shown.contains('\u{1b}') && shown.contains("not [redacted]"),
+            "{shown}"
+        );
     }
 
     #[test]
     fn what_may_succeed_later_is_told_from_what_will_not() {
-        let refused = |status| Error::Response(Box::new(ErrorResponse::read(status, &json!({}), None)));
+        let refused =
+            |status| Error::Response(Box::new(ErrorResponse::read(status, &json!({}), None)));
         for (error, temporary) in [
             (refused(400), false),
             (refused(401), false),
             (refused(409), false),
             (refused(429), true),
             (refused(503), true),
-            (Error::NoAnswer { deployment: String::new(), cause: String::new() }, true),
+            (
+                Error::NoAnswer {
+                    deployment: String::new(),
+                    cause: String::new(),
+                },
+                true,
+            ),
             (Error::Foreign { status: 502 }, true),
             (Error::Foreign { status: 200 }, false),
             (Error::Address, false),

@@ -8,7 +8,9 @@ mod deployment;
 mod error;
 mod session;
 
-pub use answer::Answer;
-pub use deployment::{Deployment, sensitive};
-pub use error::{Error, ErrorResponse};
-pub use session::{Credential, Session};
+pub use self::{
+    answer::Answer,
+    deployment::{Deployment, sensitive},
+    error::{Error, ErrorResponse},
+    session::{Credential, Session},
+};

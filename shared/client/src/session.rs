@@ -53,12 +53,19 @@ impl Deployment {
     ///
     /// # Errors
     /// That it was refused, or not answered.
-    pub async fn request_token(&self, client_id: &str, secret: &str, scope: Option<&str>) -> Result<Value, Error> {
+    pub async fn request_token(
+        &self,
+        client_id: &str,
+        secret: &str,
+        scope: Option<&str>,
+    ) -> Result<Value, Error> {
         let mut body = json!({"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret});
         if let Some(scope) = scope {
             body["scope"] = scope.into();
         }
-        self.send(Method::POST, "/oauth/token", HeaderMap::new(), Some(&body)).await?.json()
+        self.send(Method::POST, "/oauth/token", HeaderMap::new(), Some(&body))
+            .await?
+            .json()
     }
 }
 
@@ -66,7 +73,12 @@ impl Session {
     /// Nothing is sent yet.
     #[must_use]
     pub fn new(deployment: Arc<Deployment>, credential: Credential, clock: Clock) -> Self {
-        Self { deployment, credential, clock, token: Mutex::new(None) }
+        Self {
+            deployment,
+            credential,
+            clock,
+            token: Mutex::new(None),
+        }
     }
 
     /// The deployment.
@@ -90,12 +102,18 @@ impl Session {
             return Ok(token.authorization.clone());
         }
         let answer = self.deployment.request_token(id, secret, None).await?;
-        let (Some(text), Some(expires_in)) = (answer["access_token"].as_str(), answer["expires_in"].as_u64()) else {
+        let (Some(text), Some(expires_in)) = (
+            answer["access_token"].as_str(),
+            answer["expires_in"].as_u64(),
+        ) else {
             return Err(Error::Foreign { status: 200 });
         };
         let authorization = bearer_of(text)?;
         let until = now + Duration::from_secs(expires_in).saturating_sub(EXPIRY_MARGIN);
-        *kept = Some(Token { authorization: authorization.clone(), until });
+        *kept = Some(Token {
+            authorization: authorization.clone(),
+            until,
+        });
         Ok(authorization)
     }
 
@@ -103,8 +121,15 @@ impl Session {
     ///
     /// # Errors
     /// That it was refused, or not answered.
-    pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Error> {
-        self.send(method, path, HeaderMap::new(), body).await?.json()
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Error> {
+        self.send(method, path, HeaderMap::new(), body)
+            .await?
+            .json()
     }
 
     /// A create that a repetition under the same `key` does not make twice.
@@ -112,8 +137,12 @@ impl Session {
     /// # Errors
     /// That it was not answered, or `key` has characters that no header can have.
     pub async fn create(&self, path: &str, body: &Value, key: &str) -> Result<Answer, Error> {
-        let key = HeaderValue::from_str(key).map_err(|_| Error::Header { what: "the idempotency key" })?;
-        let headers = [(HeaderName::from_static("idempotency-key"), key)].into_iter().collect();
+        let key = HeaderValue::from_str(key).map_err(|_| Error::Header {
+            what: "the idempotency key",
+        })?;
+        let headers = [(HeaderName::from_static("idempotency-key"), key)]
+            .into_iter()
+            .collect();
         self.send(Method::POST, path, headers, Some(body)).await
     }
 
@@ -122,7 +151,13 @@ impl Session {
     ///
     /// # Errors
     /// That it was not answered, or that there is no token.
-    pub async fn send(&self, method: Method, path: &str, mut headers: HeaderMap, body: Option<&Value>) -> Result<Answer, Error> {
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        mut headers: HeaderMap,
+        body: Option<&Value>,
+    ) -> Result<Answer, Error> {
         headers.insert(AUTHORIZATION, self.authorization().await?);
         let answer = self.deployment.send(method, path, headers, body).await?;
         if answer.status() == 401 {
@@ -133,13 +168,23 @@ impl Session {
 }
 
 fn bearer_of(text: &str) -> Result<HeaderValue, Error> {
-    sensitive(&Zeroizing::new(format!("Bearer {text}")), "the bearer credential")
+    sensitive(
+        &Zeroizing::new(format!("Bearer {text}")),
+        "the bearer credential",
+    )
 }
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { deployment, credential, .. } = self;
-        f.debug_struct("Session").field("deployment", deployment).field("credential", credential).finish_non_exhaustive()
+        let Self {
+            deployment,
+            credential,
+            ..
+        } = self;
+        f.debug_struct("Session")
+            .field("deployment", deployment)
+            .field("credential", credential)
+            .finish_non_exhaustive()
     }
 }
 
@@ -164,9 +209,18 @@ mod tests {
         };
         let shown = |headers: HeaderMap| async move {
             let shown = headers[AUTHORIZATION].to_str().unwrap().to_owned();
-            (if shown == "Bearer token-1" { StatusCode::UNAUTHORIZED } else { StatusCode::OK }, Json(json!({"shown": shown})))
+            (
+                if shown == "Bearer token-1" {
+                    StatusCode::UNAUTHORIZED
+                } else {
+                    StatusCode::OK
+                },
+                Json(json!({"shown": shown})),
+            )
         };
-        let routes = Router::new().route("/oauth/token", post(token)).route("/shown", get(shown));
+        let routes = Router::new()
+            .route("/oauth/token", post(token))
+            .route("/shown", get(shown));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, routes).await });
@@ -175,14 +229,26 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_is_kept_until_it_nearly_expires_or_is_refused() {
-        let (given, now) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicI64::new(1_000)));
+        let (given, now) = (
+            Arc::new(AtomicUsize::new(0)),
+            Arc::new(AtomicI64::new(1_000)),
+        );
         let clock: Clock = Arc::new({
             let now = now.clone();
             move || Timestamp::from_seconds(now.load(Ordering::Relaxed))
         });
-        let credential = Credential::Client { id: "id".into(), secret: Zeroizing::new("secret".into()) };
+        let credential = Credential::Client {
+            id: "id".into(),
+            secret: Zeroizing::new("secret".into()),
+        };
         let session = Session::new(deployment(given.clone()).await, credential, clock);
-        let shown = async || Some(session.call(Method::GET, "/shown", None).await.ok()?["shown"].as_str()?.to_owned());
+        let shown = async || {
+            Some(
+                session.call(Method::GET, "/shown", None).await.ok()?["shown"]
+                    .as_str()?
+                    .to_owned(),
+            )
+        };
 
         assert_eq!(shown().await.as_deref(), Some("Bearer token-0"));
         now.store(1_539, Ordering::Relaxed);
@@ -197,8 +263,15 @@ mod tests {
     async fn a_bearer_is_sent_as_it_is() {
         let given = Arc::new(AtomicUsize::new(0));
         let credential = Credential::Bearer(Zeroizing::new("mine".into()));
-        let session = Session::new(deployment(given.clone()).await, credential, Arc::new(|| Timestamp::LAST));
-        assert_eq!(session.call(Method::GET, "/shown", None).await.unwrap()["shown"], "Bearer mine");
+        let session = Session::new(
+            deployment(given.clone()).await,
+            credential,
+            Arc::new(|| Timestamp::LAST),
+        );
+        assert_eq!(
+            session.call(Method::GET, "/shown", None).await.unwrap()["shown"],
+            "Bearer mine"
+        );
         assert_eq!(given.load(Ordering::Relaxed), 0);
     }
 }

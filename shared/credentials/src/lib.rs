@@ -9,4 +9,4 @@ pub mod proofs;
 
 mod proof_secret;
 
-pub use proof_secret::{Held, ProofSecret};
+pub use self::proof_secret::{Held, ProofSecret};

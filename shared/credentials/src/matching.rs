@@ -14,9 +14,16 @@ use crate::pepper::PepperSource;
 ///
 /// # Errors
 /// [`domain::error::Kind::TemporarilyUnavailable`] when the peppers cannot be read, or one that a hash names is missing.
-pub async fn matching(source: &PepperSource, presented: &PlainSecret, stored: &[Secret]) -> Result<Option<SecretId>, Error> {
+pub async fn matching(
+    source: &PepperSource,
+    presented: &PlainSecret,
+    stored: &[Secret],
+) -> Result<Option<SecretId>, Error> {
     let mut peppers = source.peppers().await?;
-    if stored.iter().any(|secret| secret.hash.matches(presented, &peppers) == Err(NoSuchPepper)) {
+    if stored
+        .iter()
+        .any(|secret| secret.hash.matches(presented, &peppers) == Err(NoSuchPepper))
+    {
         peppers = source.reread().await?;
     }
     let missing = |error: NoSuchPepper| {
@@ -24,7 +31,9 @@ pub async fn matching(source: &PepperSource, presented: &PlainSecret, stored: &[
         Error::temporarily_unavailable()
     };
     if stored.is_empty() {
-        SecretHash::decoy(&peppers).matches(presented, &peppers).map_err(missing)?;
+        SecretHash::decoy(&peppers)
+            .matches(presented, &peppers)
+            .map_err(missing)?;
     }
     let mut matching = None;
     for secret in stored {

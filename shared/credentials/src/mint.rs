@@ -7,9 +7,9 @@ use domain::{
     secret::{Brand, PlainSecret, Secret},
     time::Timestamp,
 };
+use runtime::Entropy;
 
 use crate::pepper::PepperSource;
-use runtime::Entropy;
 
 /// A new secret of a key: the text, to be shown once, and what is stored of it.
 ///
@@ -25,6 +25,15 @@ pub async fn mint(
 ) -> Result<(PlainSecret, Secret), Error> {
     let plain = PlainSecret::mint(brand, kind, client_id, &entropy.secret());
     // There is a pepper: a pepper secret without one is not read at all.
-    let hash = plain.hash(&*peppers.peppers().await?).map_err(|_| Error::internal())?;
-    Ok((plain, Secret { id: entropy.secret_id(), hash, created_at: now }))
+    let hash = plain
+        .hash(&*peppers.peppers().await?)
+        .map_err(|_| Error::internal())?;
+    Ok((
+        plain,
+        Secret {
+            id: entropy.secret_id(),
+            hash,
+            created_at: now,
+        },
+    ))
 }

@@ -48,10 +48,18 @@ impl PepperSource {
     /// Reads the Secrets Manager secret of this name or ARN, later.
     #[must_use]
     pub fn new(aws: &SdkConfig, secret: &str, clock: Clock) -> Self {
-        let timeouts =
-            TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).operation_timeout(OPERATION_TIMEOUT).build();
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .operation_timeout(OPERATION_TIMEOUT)
+            .build();
         let client = Client::from_conf(Builder::from(aws).timeout_config(timeouts).build());
-        Self { client, secret: secret.to_owned(), clock, kept: Arc::default(), reread: Arc::default() }
+        Self {
+            client,
+            secret: secret.to_owned(),
+            clock,
+            kept: Arc::default(),
+            reread: Arc::default(),
+        }
     }
 
     /// The peppers, as they were read within the last hour. Older ones are better than none: where they cannot be read again, they
@@ -69,13 +77,21 @@ impl PepperSource {
         }
         let Some(older) = kept.as_mut() else {
             let peppers = Arc::new(self.read().await?);
-            *kept = Some(Kept { peppers: Arc::clone(&peppers), until: now + CACHE_TTL });
+            *kept = Some(Kept {
+                peppers: Arc::clone(&peppers),
+                until: now + CACHE_TTL,
+            });
             return Ok(peppers);
         };
         // Before the reading: whoever waits for it may give it up.
         older.until = now + RETRY_AFTER;
         match tokio::time::timeout(REFRESH_TIMEOUT, self.read()).await {
-            Ok(Ok(peppers)) => *older = Kept { peppers: Arc::new(peppers), until: now + CACHE_TTL },
+            Ok(Ok(peppers)) => {
+                *older = Kept {
+                    peppers: Arc::new(peppers),
+                    until: now + CACHE_TTL,
+                }
+            }
             // The failure is in the log.
             Ok(Err(_)) => {}
             Err(_) => tracing::warn!("the pepper secret was not read again in time"),
@@ -98,8 +114,14 @@ impl PepperSource {
         let peppers = Arc::new(self.read().await?);
         let mut kept = self.kept.lock().await;
         // Another reading may have been faster, and have come after a change that this one came before: versions are only added.
-        if kept.as_ref().is_none_or(|kept| kept.peppers.current() <= peppers.current()) {
-            *kept = Some(Kept { peppers: Arc::clone(&peppers), until: now + CACHE_TTL });
+        if kept
+            .as_ref()
+            .is_none_or(|kept| kept.peppers.current() <= peppers.current())
+        {
+            *kept = Some(Kept {
+                peppers: Arc::clone(&peppers),
+                until: now + CACHE_TTL,
+            });
         }
         Ok(peppers)
     }
@@ -111,9 +133,15 @@ impl PepperSource {
             Error::temporarily_unavailable()
         };
         Box::pin(async move {
-            let answer = self.client.get_secret_value().secret_id(&self.secret).send().await;
+            let answer = self
+                .client
+                .get_secret_value()
+                .secret_id(&self.secret)
+                .send()
+                .await;
             let answer = answer.map_err(|error| unavailable(causes(&error)))?;
-            Peppers::parse(answer.secret_string().unwrap_or_default()).map_err(|problem| unavailable(problem.into()))
+            Peppers::parse(answer.secret_string().unwrap_or_default())
+                .map_err(|problem| unavailable(problem.into()))
         })
     }
 }

@@ -4,11 +4,11 @@
 use std::fmt::Write as _;
 
 use aws_sdk_secretsmanager::{Client, error::DisplayErrorContext};
+use runtime::{Ambient, Entropy, Env, StartError};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::proofs::{Proofs, SECRET};
-use runtime::{Ambient, Entropy, Env, StartError};
 
 /// The secret of the proofs, for whoever may change it.
 #[derive(Debug)]
@@ -32,7 +32,10 @@ impl ProofSecret {
     /// # Errors
     /// When the variable is not set.
     pub fn open(env: &Env, ambient: &Ambient) -> Result<Self, StartError> {
-        Ok(Self { client: Client::new(&ambient.aws), secret: env.required(SECRET)?.to_owned() })
+        Ok(Self {
+            client: Client::new(&ambient.aws),
+            secret: env.required(SECRET)?.to_owned(),
+        })
     }
 
     /// What it holds.
@@ -41,7 +44,10 @@ impl ProofSecret {
     /// It cannot be read, or is not of that form.
     pub async fn held(&self) -> Result<Held, StartError> {
         let (proofs, version) = self.read().await?;
-        Ok(Held { version, proofs: proofs.names() })
+        Ok(Held {
+            version,
+            proofs: proofs.names(),
+        })
     }
 
     /// Makes a new proof current and the current one previous: both are right until the rotation is finished.
@@ -57,7 +63,11 @@ impl ProofSecret {
         for byte in entropy.secret().iter() {
             write!(*drawn, "{byte:02x}")?;
         }
-        self.put(Proofs { current: drawn, previous: Some(proofs.current) }).await
+        self.put(Proofs {
+            current: drawn,
+            previous: Some(proofs.current),
+        })
+        .await
     }
 
     /// Drops the previous proof, if there is one.
@@ -67,35 +77,68 @@ impl ProofSecret {
     pub async fn finish(&self) -> Result<Held, StartError> {
         let (proofs, version) = self.read().await?;
         if proofs.previous.is_none() {
-            return Ok(Held { version, proofs: proofs.names() });
+            return Ok(Held {
+                version,
+                proofs: proofs.names(),
+            });
         }
-        self.put(Proofs { previous: None, ..proofs }).await
+        self.put(Proofs {
+            previous: None,
+            ..proofs
+        })
+        .await
     }
 
     async fn read(&self) -> Result<(Proofs, String), StartError> {
-        let answer = self.client.get_secret_value().secret_id(&self.secret).send().await;
+        let answer = self
+            .client
+            .get_secret_value()
+            .secret_id(&self.secret)
+            .send()
+            .await;
         let answer = answer.map_err(|error| format!("{SECRET}: {}", DisplayErrorContext(error)))?;
-        let proofs =
-            Proofs::parse(answer.secret_string().unwrap_or_default()).map_err(|problem| format!("{SECRET}: {problem}"))?;
+        let proofs = Proofs::parse(answer.secret_string().unwrap_or_default())
+            .map_err(|problem| format!("{SECRET}: {problem}"))?;
         Ok((proofs, answer.version_id().unwrap_or_default().to_owned()))
     }
 
     async fn put(&self, proofs: Proofs) -> Result<Held, StartError> {
-        let answer = self.client.put_secret_value().secret_id(&self.secret).secret_string(proofs.value()?.as_str()).send().await;
+        let answer = self
+            .client
+            .put_secret_value()
+            .secret_id(&self.secret)
+            .secret_string(proofs.value()?.as_str())
+            .send()
+            .await;
         let answer = answer.map_err(|error| format!("{SECRET}: {}", DisplayErrorContext(error)))?;
-        Ok(Held { version: answer.version_id().unwrap_or_default().to_owned(), proofs: proofs.names() })
+        Ok(Held {
+            version: answer.version_id().unwrap_or_default().to_owned(),
+            proofs: proofs.names(),
+        })
     }
 }
 
 impl Proofs {
     fn names(&self) -> Vec<&'static str> {
-        [Some("current"), self.previous.as_ref().map(|_| "previous")].into_iter().flatten().collect()
+        [Some("current"), self.previous.as_ref().map(|_| "previous")]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// The secret's value.
     fn value(&self) -> Result<Zeroizing<String>, serde_json::Error> {
         let mut members = vec![("current", self.current.as_str())];
-        members.extend(self.previous.as_ref().map(|previous| ("previous", previous.as_str())));
-        serde_json::to_string(&members.into_iter().collect::<std::collections::BTreeMap<_, _>>()).map(Zeroizing::new)
+        members.extend(
+            self.previous
+                .as_ref()
+                .map(|previous| ("previous", previous.as_str())),
+        );
+        serde_json::to_string(
+            &members
+                .into_iter()
+                .collect::<std::collections::BTreeMap<_, _>>(),
+        )
+        .map(Zeroizing::new)
     }
 }

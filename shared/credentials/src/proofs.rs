@@ -16,11 +16,10 @@ use domain::{
     error::causes,
     time::{Clock, Timestamp},
 };
+use runtime::Ambient;
 use serde::Deserialize;
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
-
-use runtime::Ambient;
 
 /// One try of one call to Secrets Manager, and all of them: an authorizer has five seconds for everything.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(700);
@@ -80,7 +79,9 @@ impl Kept {
     }
 
     fn known(&self, now: Timestamp) -> Option<&Proofs> {
-        self.proofs.as_deref().filter(|_| Self::within(self.read, now, TTL))
+        self.proofs
+            .as_deref()
+            .filter(|_| Self::within(self.read, now, TTL))
     }
 }
 
@@ -88,8 +89,10 @@ impl ProofSource {
     /// Reads the Secrets Manager secret of this ARN, later.
     #[must_use]
     pub fn new(ambient: &Ambient, secret: &str) -> Self {
-        let timeouts =
-            TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).operation_timeout(OPERATION_TIMEOUT).build();
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .operation_timeout(OPERATION_TIMEOUT)
+            .build();
         Self(Arc::new(Inner {
             client: Client::from_conf(Builder::from(&ambient.aws).timeout_config(timeouts).build()),
             secret: secret.to_owned(),
@@ -145,13 +148,23 @@ impl ProofSource {
     }
 
     async fn read(&self) -> Result<Proofs, String> {
-        let answer = self.0.client.get_secret_value().secret_id(&self.0.secret).send().await;
+        let answer = self
+            .0
+            .client
+            .get_secret_value()
+            .secret_id(&self.0.secret)
+            .send()
+            .await;
         let answer = answer.map_err(|error| causes(&error))?;
         Proofs::parse(answer.secret_string().unwrap_or_default()).map_err(str::to_owned)
     }
 
     fn kept(&self) -> Kept {
-        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn now(&self) -> Timestamp {
@@ -181,10 +194,17 @@ struct Document {
 impl Proofs {
     /// Reads the secret's value; the reason says nothing of what is in it.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
-        let document: Document =
-            serde_json::from_str(text).map_err(|_| "it is not a JSON object of the texts current and, if any, previous")?;
-        let (current, previous) = (Zeroizing::new(document.current), document.previous.map(Zeroizing::new));
-        if previous.iter().chain([&current]).all(|proof| is_proof(proof)) {
+        let document: Document = serde_json::from_str(text)
+            .map_err(|_| "it is not a JSON object of the texts current and, if any, previous")?;
+        let (current, previous) = (
+            Zeroizing::new(document.current),
+            document.previous.map(Zeroizing::new),
+        );
+        if previous
+            .iter()
+            .chain([&current])
+            .all(|proof| is_proof(proof))
+        {
             Ok(Self { current, previous })
         } else {
             Err("a proof in it is not 32 to 512 visible ASCII characters without a comma")
@@ -193,14 +213,20 @@ impl Proofs {
 
     /// Each is compared, and in a time that does not depend on how much of it is right.
     fn have(&self, proof: &[u8]) -> bool {
-        let previous = self.previous.as_ref().map_or(Choice::from(0), |previous| previous.as_bytes().ct_eq(proof));
+        let previous = self
+            .previous
+            .as_ref()
+            .map_or(Choice::from(0), |previous| previous.as_bytes().ct_eq(proof));
         (self.current.as_bytes().ct_eq(proof) | previous).into()
     }
 }
 
 /// What every HTTP implementation carries as it is; HTTP APIs join repeated headers by commas.
 fn is_proof(text: &str) -> bool {
-    LENGTHS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
+    LENGTHS.contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b',')
 }
 
 #[cfg(test)]
@@ -216,10 +242,21 @@ mod tests {
         let (a, b) = (proof('a'), proof('b'));
         let both = Proofs::parse(&format!(r#"{{"current": "{a}", "previous": "{b}"}}"#)).unwrap();
         assert!(both.have(a.as_bytes()) && both.have(b.as_bytes()));
-        for wrong in ["", "a", &a[1..], &format!("{a}a"), &proof('c'), &format!("{a},{b}"), &a.to_uppercase()] {
+        for wrong in [
+            "",
+            "a",
+            &a[1..],
+            &format!("{a}a"),
+            &proof('c'),
+            &format!("{a},{b}"),
+            &a.to_uppercase(),
+        ] {
             assert!(!both.have(wrong.as_bytes()), "{wrong}");
         }
-        for without in [format!(r#"{{"current": "{a}"}}"#), format!(r#"{{"current": "{a}", "previous": null}}"#)] {
+        for without in [
+            format!(r#"{{"current": "{a}"}}"#),
+            format!(r#"{{"current": "{a}", "previous": null}}"#),
+        ] {
             let one = Proofs::parse(&without).unwrap();
             assert!(one.have(a.as_bytes()) && !one.have(b.as_bytes()) && !one.have(b""));
         }
@@ -243,8 +280,13 @@ mod tests {
             format!(r#"{{"current": ["{good}"]}}"#),
             format!(r#"{{"previous": "{good}"}}"#),
         ] {
-            let Err(problem) = Proofs::parse(&value) else { panic!("{value}") };
-            assert!(!problem.contains("aaa") && !problem.contains("xxx"), "{problem}");
+            let Err(problem) = Proofs::parse(&value) else {
+                panic!("{value}")
+            };
+            assert!(
+                !problem.contains("aaa") && !problem.contains("xxx"),
+                "{problem}"
+            );
         }
     }
 }

@@ -55,25 +55,39 @@ impl Allowlist {
     fn parse_up_to<S: AsRef<str>>(max: usize, entries: &[S]) -> Result<Self, Vec<FieldError>> {
         if entries.len() > max {
             let reason = format!("has {} entries; at most {max} are allowed", entries.len());
-            return Err(vec![FieldError { field: "ip_allowlist".into(), reason }]);
+            return Err(vec![FieldError {
+                field: "ip_allowlist".into(),
+                reason,
+            }]);
         }
         let mut accepted: Vec<Entry> = Vec::new();
         let mut refused = Vec::new();
         for (index, text) in entries.iter().map(AsRef::as_ref).enumerate() {
             let entry = Entry::parse(text).and_then(|entry| {
                 let duplicate = accepted.iter().any(|other| other.range == entry.range);
-                if duplicate { Err("is a duplicate of an earlier entry".into()) } else { Ok(entry) }
+                if duplicate {
+                    Err("is a duplicate of an earlier entry".into())
+                } else {
+                    Ok(entry)
+                }
             });
             match entry {
                 Ok(entry) => accepted.push(entry),
                 Err(reason) => refused.push(FieldError {
                     field: format!("ip_allowlist[{index}]"),
                     // An entry is at most 18 characters; what is longer is not echoed whole.
-                    reason: format!("'{}' {reason}", text.chars().take(64).collect::<String>().escape_debug()),
+                    reason: format!(
+                        "'{}' {reason}",
+                        text.chars().take(64).collect::<String>().escape_debug()
+                    ),
                 }),
             }
         }
-        if refused.is_empty() { Ok(Self(accepted)) } else { Err(refused) }
+        if refused.is_empty() {
+            Ok(Self(accepted))
+        } else {
+            Err(refused)
+        }
     }
 
     /// Whether the list restricts nobody.
@@ -91,7 +105,11 @@ impl Allowlist {
         }
         match address.map(|address| address.to_canonical()) {
             None => Admission::AddressUnknown,
-            Some(IpAddr::V4(address)) if self.0.iter().any(|entry| entry.range.contains(&address)) => Admission::Admitted,
+            Some(IpAddr::V4(address))
+                if self.0.iter().any(|entry| entry.range.contains(&address)) =>
+            {
+                Admission::Admitted
+            }
             Some(_) => Admission::NotListed,
         }
     }
@@ -100,14 +118,22 @@ impl Allowlist {
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {
         let wide = Ipv4Net::aggregate(&other.0.iter().map(|entry| entry.range).collect());
-        other.is_empty() || (!self.is_empty() && self.0.iter().all(|entry| wide.iter().any(|net| net.contains(&entry.range))))
+        other.is_empty()
+            || (!self.is_empty()
+                && self
+                    .0
+                    .iter()
+                    .all(|entry| wide.iter().any(|net| net.contains(&entry.range))))
     }
 
     /// Everybody whom either list names; one that is empty names nobody here (CYB-8: inherited and own lists unite). May have
     /// more entries than one key's list.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        let more = other.0.iter().filter(|entry| self.0.iter().all(|own| own.range != entry.range));
+        let more = other
+            .0
+            .iter()
+            .filter(|entry| self.0.iter().all(|own| own.range != entry.range));
         Self(self.0.iter().chain(more).copied().collect())
     }
 
@@ -121,13 +147,22 @@ impl Allowlist {
 const NOT_PUBLIC: [(Ipv4Net, &str); 16] = [
     (net([0, 0, 0, 0], 8), "reserved (\"this network\", RFC 791)"),
     (net([10, 0, 0, 0], 8), "private (RFC 1918)"),
-    (net([100, 64, 0, 0], 10), "CGNAT shared address space (RFC 6598)"),
+    (
+        net([100, 64, 0, 0], 10),
+        "CGNAT shared address space (RFC 6598)",
+    ),
     (net([127, 0, 0, 0], 8), "loopback (RFC 1122)"),
     (net([169, 254, 0, 0], 16), "link-local (RFC 3927)"),
     (net([172, 16, 0, 0], 12), "private (RFC 1918)"),
-    (net([192, 0, 0, 0], 24), "reserved (IETF protocol assignments, RFC 6890)"),
+    (
+        net([192, 0, 0, 0], 24),
+        "reserved (IETF protocol assignments, RFC 6890)",
+    ),
     (net([192, 0, 2, 0], 24), "documentation (RFC 5737)"),
-    (net([192, 88, 99, 0], 24), "reserved (6to4 relay anycast, RFC 7526)"),
+    (
+        net([192, 88, 99, 0], 24),
+        "reserved (6to4 relay anycast, RFC 7526)",
+    ),
     (net([192, 168, 0, 0], 16), "private (RFC 1918)"),
     (net([198, 18, 0, 0], 15), "benchmarking (RFC 2544)"),
     (net([198, 51, 100, 0], 24), "documentation (RFC 5737)"),
@@ -150,16 +185,23 @@ impl Entry {
         if text.contains(':') {
             return Err("is IPv6; only IPv4 addresses and CIDR ranges are supported".into());
         }
-        if text.split(['.', '/']).any(|part| part.len() > 1 && part.starts_with('0') && part.bytes().all(|b| b.is_ascii_digit()))
-        {
+        if text.split(['.', '/']).any(|part| {
+            part.len() > 1 && part.starts_with('0') && part.bytes().all(|b| b.is_ascii_digit())
+        }) {
             return Err("has a number with leading zeros".into());
         }
         let is_address = !text.contains('/');
-        let range = if is_address { text.parse::<Ipv4Addr>().map(Ipv4Net::from).ok() } else { text.parse::<Ipv4Net>().ok() }
-            .ok_or("is not an IPv4 address or CIDR range, such as 8.8.8.8 or 8.8.8.0/24")?;
+        let range = if is_address {
+            text.parse::<Ipv4Addr>().map(Ipv4Net::from).ok()
+        } else {
+            text.parse::<Ipv4Net>().ok()
+        }
+        .ok_or("is not an IPv4 address or CIDR range, such as 8.8.8.8 or 8.8.8.0/24")?;
         let canonical = range.trunc();
         if canonical != range {
-            return Err(format!("has host bits set; the range is written {canonical}"));
+            return Err(format!(
+                "has host bits set; the range is written {canonical}"
+            ));
         }
         why_not_public(range).map_or(Ok(Self { range, is_address }), Err)
     }
@@ -171,14 +213,20 @@ pub(crate) fn why_not_public(range: Ipv4Net) -> Option<String> {
         if special.contains(&range) {
             Some(format!("is not public: {special} is {what}"))
         } else {
-            range.contains(&special).then(|| format!("is not public: it overlaps {special}, which is {what}"))
+            range
+                .contains(&special)
+                .then(|| format!("is not public: it overlaps {special}, which is {what}"))
         }
     })
 }
 
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_address { self.range.addr().fmt(f) } else { self.range.fmt(f) }
+        if self.is_address {
+            self.range.addr().fmt(f)
+        } else {
+            self.range.fmt(f)
+        }
     }
 }
 
@@ -192,7 +240,8 @@ impl Serialize for Allowlist {
 /// never taken for an empty one.
 impl<'de> Deserialize<'de> for Allowlist {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse_sealed(&Vec::<String>::deserialize(deserializer)?).map_err(|refused| D::Error::custom(&refused[0].reason))
+        Self::parse_sealed(&Vec::<String>::deserialize(deserializer)?)
+            .map_err(|refused| D::Error::custom(&refused[0].reason))
     }
 }
 
@@ -254,14 +303,20 @@ mod tests {
         ] {
             let reason = refusal(entry);
             assert!(reason.contains(word), "{entry}: {reason}");
-            assert!(reason.contains(&entry.escape_debug().to_string()), "{entry} is not named: {reason}");
+            assert!(
+                reason.contains(&entry.escape_debug().to_string()),
+                "{entry} is not named: {reason}"
+            );
         }
     }
 
     #[test]
     fn cyb_5_at_most_three_and_no_duplicates() {
         assert!(Allowlist::parse(&["8.8.8.8", "1.1.1.1", "9.9.9.0/24"]).is_ok());
-        assert_eq!(Allowlist::parse(&["8.8.8.8", "1.1.1.1", "9.9.9.9", "4.4.4.4"]).unwrap_err()[0].field, "ip_allowlist");
+        assert_eq!(
+            Allowlist::parse(&["8.8.8.8", "1.1.1.1", "9.9.9.9", "4.4.4.4"]).unwrap_err()[0].field,
+            "ip_allowlist"
+        );
         let refused = Allowlist::parse(&["8.8.8.8", "8.8.8.8/32"]).unwrap_err();
         assert_eq!(refused[0].field, "ip_allowlist[1]");
         assert!(refused[0].reason.contains("duplicate"));
@@ -271,8 +326,14 @@ mod tests {
     fn an_ipv6_caller_never_matches_and_a_mapped_one_counts_as_ipv4() {
         let list = Allowlist::parse(&["8.8.8.0/24"]).unwrap();
         assert_eq!(list.admission("8.8.8.8".parse().ok()), Admission::Admitted);
-        assert_eq!(list.admission("::ffff:8.8.8.8".parse().ok()), Admission::Admitted);
-        assert_eq!(list.admission("::8.8.8.8".parse().ok()), Admission::NotListed);
+        assert_eq!(
+            list.admission("::ffff:8.8.8.8".parse().ok()),
+            Admission::Admitted
+        );
+        assert_eq!(
+            list.admission("::8.8.8.8".parse().ok()),
+            Admission::NotListed
+        );
         assert_eq!(list.admission("8.8.9.8".parse().ok()), Admission::NotListed);
         assert_eq!(list.admission(None), Admission::AddressUnknown);
         assert_eq!(Allowlist::default().admission(None), Admission::Admitted);
@@ -282,9 +343,15 @@ mod tests {
     fn a_restricted_caller_widens_nothing() {
         let list = |entries: &[&str]| Allowlist::parse(entries).unwrap();
         let own = list(&["8.8.8.0/25", "8.8.8.128/25"]);
-        assert!(list(&["8.8.8.0/24"]).is_within(&own), "two halves make the whole");
+        assert!(
+            list(&["8.8.8.0/24"]).is_within(&own),
+            "two halves make the whole"
+        );
         assert!(!list(&["8.8.8.0/23"]).is_within(&own));
-        assert!(!list(&[]).is_within(&own), "unrestricted is wider than any list");
+        assert!(
+            !list(&[]).is_within(&own),
+            "unrestricted is wider than any list"
+        );
         assert!(list(&[]).is_within(&list(&[])));
     }
 

@@ -132,7 +132,12 @@ impl Origin {
     /// What follows from an earlier change, on the platform's own account.
     #[must_use]
     pub const fn of(actor: Actor) -> Self {
-        Self { actor, source_ip: None, request_id: None, reason: None }
+        Self {
+            actor,
+            source_ip: None,
+            request_id: None,
+            reason: None,
+        }
     }
 }
 
@@ -194,21 +199,36 @@ impl Head {
     /// The head of a chain without links.
     #[must_use]
     pub fn empty() -> Self {
-        Self { sequence: 0, hash: sha256(&[]) }
+        Self {
+            sequence: 0,
+            hash: sha256(&[]),
+        }
     }
 
     /// Links an event, given as the bytes that are stored, to the chain.
     #[must_use]
     pub fn link(&self, event: Guid, body: &str) -> Link {
         let sequence = self.sequence + 1;
-        let hash = sha256(&[&sequence.to_be_bytes(), self.hash.0.as_bytes(), body.as_bytes()]);
-        Link { sequence, event, previous: self.hash.clone(), hash }
+        let hash = sha256(&[
+            &sequence.to_be_bytes(),
+            self.hash.0.as_bytes(),
+            body.as_bytes(),
+        ]);
+        Link {
+            sequence,
+            event,
+            previous: self.hash.clone(),
+            hash,
+        }
     }
 }
 
 impl From<&Link> for Head {
     fn from(link: &Link) -> Self {
-        Self { sequence: link.sequence, hash: link.hash.clone() }
+        Self {
+            sequence: link.sequence,
+            hash: link.hash.clone(),
+        }
     }
 }
 
@@ -262,7 +282,9 @@ mod tests {
     fn leak_6_a_removed_altered_or_moved_event_breaks_the_chain() {
         let bodies = ["one", "two", "three"];
         let links = chain(&bodies);
-        let check = |order: &[usize], bodies: &[&str]| verify(order.iter().map(|&i| (&links[i], bodies[i]))).is_ok();
+        let check = |order: &[usize], bodies: &[&str]| {
+            verify(order.iter().map(|&i| (&links[i], bodies[i]))).is_ok()
+        };
         assert!(check(&[0, 1, 2], &bodies));
         assert!(!check(&[0, 2], &bodies));
         assert!(!check(&[1, 0, 2], &bodies));

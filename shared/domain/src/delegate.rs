@@ -30,12 +30,23 @@ impl Delegator<'_> {
     /// # Errors
     /// [`Kind::InvalidParameter`] for a scope that no such key may hold, [`Kind::InsufficientScope`] for one
     /// that this caller cannot delegate.
-    pub fn scopes(&self, catalogue: &Catalogue, holder: Holder, requested: Option<&[String]>) -> Result<ScopeSet, Error> {
+    pub fn scopes(
+        &self,
+        catalogue: &Catalogue,
+        holder: Holder,
+        requested: Option<&[String]>,
+    ) -> Result<ScopeSet, Error> {
         let Some(requested) = requested else {
-            let delegated: ScopeSet =
-                catalogue.defaults(holder).iter().filter(|scope| self.may_delegate(holder, scope)).cloned().collect();
+            let delegated: ScopeSet = catalogue
+                .defaults(holder)
+                .iter()
+                .filter(|scope| self.may_delegate(holder, scope))
+                .cloned()
+                .collect();
             return if delegated.is_empty() {
-                Err(insufficient("This token holds no scope that it could confer on such a key".into()))
+                Err(insufficient(
+                    "This token holds no scope that it could confer on such a key".into(),
+                ))
             } else {
                 Ok(delegated)
             };
@@ -43,20 +54,31 @@ impl Delegator<'_> {
         let mut refused = Vec::new();
         let mut scopes = Vec::new();
         for (index, name) in requested.iter().enumerate() {
-            match name.parse::<Scope>().map(|scope| (catalogue.grant(holder, &scope), scope)) {
-                Ok((Some(_), scope)) if scopes.contains(&scope) => refused.push((index, "is a duplicate")),
+            match name
+                .parse::<Scope>()
+                .map(|scope| (catalogue.grant(holder, &scope), scope))
+            {
+                Ok((Some(_), scope)) if scopes.contains(&scope) => {
+                    refused.push((index, "is a duplicate"));
+                }
                 Ok((Some(_), scope)) => scopes.push(scope),
-                Ok((None, _)) => refused.push((index, "is not a scope that a key of this owner may hold")),
+                Ok((None, _)) => {
+                    refused.push((index, "is not a scope that a key of this owner may hold"));
+                }
                 Err(reason) => refused.push((index, reason)),
             }
         }
         if requested.is_empty() {
-            return Err(Error::field("scopes", "must name at least one scope; leave it out for every default"));
+            return Err(Error::field(
+                "scopes",
+                "must name at least one scope; leave it out for every default",
+            ));
         }
         if !refused.is_empty() {
-            let fields = refused
-                .into_iter()
-                .map(|(index, reason)| FieldError { field: format!("scopes[{index}]"), reason: reason.into() });
+            let fields = refused.into_iter().map(|(index, reason)| FieldError {
+                field: format!("scopes[{index}]"),
+                reason: reason.into(),
+            });
             return Err(Error::fields(fields.collect()));
         }
         for scope in &scopes {
@@ -65,10 +87,17 @@ impl Delegator<'_> {
         Ok(scopes.into_iter().collect())
     }
 
-    fn require_delegable(&self, catalogue: &Catalogue, holder: Holder, scope: &Scope) -> Result<(), Error> {
+    fn require_delegable(
+        &self,
+        catalogue: &Catalogue,
+        holder: Holder,
+        scope: &Scope,
+    ) -> Result<(), Error> {
         let granted = catalogue.grant(holder, scope) == Some(Grant::Granted);
         if granted && !self.role.is_some_and(Role::delegates_granted) {
-            return Err(insufficient(format!("Only owners, administrators and platform staff confer {scope}")));
+            return Err(insufficient(format!(
+                "Only owners, administrators and platform staff confer {scope}"
+            )));
         }
         // An organization's machine gives keys of its banks the scopes that they hold by default, and no granted scope
         // (docs/requirements.md, Roles).
@@ -76,12 +105,15 @@ impl Delegator<'_> {
         if for_its_banks || self.scopes.has(scope.as_str()) {
             Ok(())
         } else {
-            Err(insufficient(format!("A caller confers only scopes that it holds, and this one does not hold {scope}")))
+            Err(insufficient(format!(
+                "A caller confers only scopes that it holds, and this one does not hold {scope}"
+            )))
         }
     }
 
     fn may_delegate(&self, holder: Holder, scope: &Scope) -> bool {
-        let for_its_banks = matches!(self.key.owner, Owner::Organization(_)) && holder == Holder::Bank;
+        let for_its_banks =
+            matches!(self.key.owner, Owner::Organization(_)) && holder == Holder::Bank;
         for_its_banks || self.scopes.has(scope.as_str())
     }
 
@@ -92,11 +124,19 @@ impl Delegator<'_> {
     /// # Errors
     /// [`Kind::InsufficientScope`] when it holds less.
     pub fn require_scopes_of(&self, catalogue: &Catalogue, target: &Key) -> Result<(), Error> {
-        let Some(holder) = target.owner.holder() else { return Ok(()) };
+        let Some(holder) = target.owner.holder() else {
+            return Ok(());
+        };
         let own = target.client_id == self.key.client_id;
-        for scope in target.scopes.iter().filter(|scope| !(own && self.scopes.has(scope.as_str()))) {
+        for scope in target
+            .scopes
+            .iter()
+            .filter(|scope| !(own && self.scopes.has(scope.as_str())))
+        {
             if own {
-                let message = format!("A token rotates or widens its own key only with all its scopes, and it lacks {scope}");
+                let message = format!(
+                    "A token rotates or widens its own key only with all its scopes, and it lacks {scope}"
+                );
                 return Err(insufficient(message));
             }
             self.require_delegable(catalogue, holder, scope)?;
@@ -120,7 +160,9 @@ impl Delegator<'_> {
     }
 
     fn outlives(&self, end: Option<Timestamp>) -> bool {
-        self.key.expires_at.is_some_and(|own| end.is_none_or(|end| end > own))
+        self.key
+            .expires_at
+            .is_some_and(|own| end.is_none_or(|end| end > own))
     }
 
     /// Requires that this caller may make, change or act for somebody of this role: nobody of a higher one than their own. A
@@ -132,7 +174,10 @@ impl Delegator<'_> {
         if self.role.unwrap_or(Role::Developer).covers(role) {
             Ok(())
         } else {
-            Err(Error::new(Kind::Forbidden, format!("This caller has no say over the role {role}")))
+            Err(Error::new(
+                Kind::Forbidden,
+                format!("This caller has no say over the role {role}"),
+            ))
         }
     }
 
@@ -145,11 +190,14 @@ impl Delegator<'_> {
     pub fn require_user(&self, catalogue: &Catalogue, user: &User) -> Result<(), Error> {
         self.require_role(user.role)?;
         let holds = |scope: &Scope| {
-            let of_banks = catalogue.grant(Holder::Bank, scope) == Some(Grant::Yes) && self.may_delegate(Holder::Bank, scope);
+            let of_banks = catalogue.grant(Holder::Bank, scope) == Some(Grant::Yes)
+                && self.may_delegate(Holder::Bank, scope);
             of_banks || self.scopes.has(scope.as_str())
         };
         // Whoever is a user acts by keys of either kind.
-        let either = user.scopes(catalogue, KeyMode::Sandbox).union(&user.scopes(catalogue, KeyMode::Live));
+        let either = user
+            .scopes(catalogue, KeyMode::Sandbox)
+            .union(&user.scopes(catalogue, KeyMode::Live));
         match either.iter().find(|scope| !holds(scope)) {
             None => Ok(()),
             Some(scope) => Err(insufficient(format!(
@@ -189,14 +237,19 @@ impl Delegator<'_> {
         }
         let end = within_policy(requested, latest, now)?;
         let earlier = end.is_some_and(|end| current.is_none_or(|current| end <= current));
-        if earlier { Ok(end) } else { self.within_own_life(end) }
+        if earlier {
+            Ok(end)
+        } else {
+            self.within_own_life(end)
+        }
     }
 
     fn within_own_life(&self, end: Option<Timestamp>) -> Result<Option<Timestamp>, Error> {
         match self.key.expires_at {
-            Some(own) if self.outlives(end) => {
-                Err(Error::field("expires_at", format!("must be {own} or earlier: a key creates none that outlives it")))
-            }
+            Some(own) if self.outlives(end) => Err(Error::field(
+                "expires_at",
+                format!("must be {own} or earlier: a key creates none that outlives it"),
+            )),
             _ => Ok(end),
         }
     }
@@ -206,12 +259,19 @@ impl Delegator<'_> {
     ///
     /// # Errors
     /// [`Kind::Forbidden`] when it is wider than either.
-    pub fn require_edited_allowlist(&self, own: &Allowlist, requested: &Allowlist) -> Result<(), Error> {
+    pub fn require_edited_allowlist(
+        &self,
+        own: &Allowlist,
+        requested: &Allowlist,
+    ) -> Result<(), Error> {
         self.require_allowlist(requested)?;
         if self.ip_allowlist.is_empty() || requested.is_within(own) {
             Ok(())
         } else {
-            Err(Error::new(Kind::Forbidden, "The caller has an IP allowlist: it widens no key's list"))
+            Err(Error::new(
+                Kind::Forbidden,
+                "The caller has an IP allowlist: it widens no key's list",
+            ))
         }
     }
 
@@ -223,20 +283,25 @@ impl Delegator<'_> {
         if requested.is_within(self.ip_allowlist) {
             Ok(())
         } else {
-            let message =
-                "The caller has an IP allowlist: it makes, edits, rotates and restores keys only with a list within its own";
+            let message = "The caller has an IP allowlist: it makes, edits, rotates and restores keys only with a list within its own";
             Err(Error::new(Kind::Forbidden, message))
         }
     }
 }
 
-fn within_policy(requested: Option<Timestamp>, latest: Option<Timestamp>, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+fn within_policy(
+    requested: Option<Timestamp>,
+    latest: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Error> {
     if requested.is_some_and(|end| end <= now) {
         return Err(Error::field("expires_at", "is not in the future"));
     }
     match requested.zip(latest) {
         Some((end, latest)) if end > latest => {
-            let reason = format!("must be {latest} or earlier by the organization's policy for the age of keys, not {end}");
+            let reason = format!(
+                "must be {latest} or earlier by the organization's policy for the age of keys, not {end}"
+            );
             Err(Error::field("expires_at", reason))
         }
         _ => Ok(requested.or(latest)),
@@ -272,7 +337,13 @@ mod tests {
             destination: None,
             webhook_url: None,
         };
-        Key::create(draft, ClientId::of(Guid::from_bytes([2; 16])), SecretId::from_bytes([3; 16]), NOW).unwrap()
+        Key::create(
+            draft,
+            ClientId::of(Guid::from_bytes([2; 16])),
+            SecretId::from_bytes([3; 16]),
+            NOW,
+        )
+        .unwrap()
     }
 
     fn user(role: Role, allowed: Option<&str>) -> User {
@@ -290,14 +361,26 @@ mod tests {
     }
 
     /// What a caller with these scopes is told of making such a user.
-    fn delegates(role: Option<Role>, kind: KeyMode, scopes: &ScopeSet, made: &User) -> Result<(), Kind> {
+    fn delegates(
+        role: Option<Role>,
+        kind: KeyMode,
+        scopes: &ScopeSet,
+        made: &User,
+    ) -> Result<(), Kind> {
         let owner = match role {
             Some(_) => Owner::User(Guid::from_bytes([5; 16])),
             None => Owner::Organization(Guid::from_bytes([1; 16])),
         };
         let key = key(owner, kind);
-        let delegator = Delegator { key: &key, role, scopes, ip_allowlist: &key.ip_allowlist };
-        delegator.require_user(&Catalogue::default(), made).map_err(|error| error.kind)
+        let delegator = Delegator {
+            key: &key,
+            role,
+            scopes,
+            ip_allowlist: &key.ip_allowlist,
+        };
+        delegator
+            .require_user(&Catalogue::default(), made)
+            .map_err(|error| error.kind)
     }
 
     #[test]
@@ -312,7 +395,11 @@ mod tests {
             (Some(Role::Owner), Role::Support, Err(Kind::Forbidden)),
             (Some(Role::Operations), Role::Viewer, Err(Kind::Forbidden)),
         ] {
-            assert_eq!(delegates(by, KeyMode::Live, &all, &user(made, None)), expected, "{by:?} makes {made}");
+            assert_eq!(
+                delegates(by, KeyMode::Live, &all, &user(made, None)),
+                expected,
+                "{by:?} makes {made}"
+            );
         }
     }
 
@@ -321,11 +408,23 @@ mod tests {
         let held: ScopeSet = "users:execute banks:read".parse().unwrap();
         let makes = |made: &User| delegates(Some(Role::Admin), KeyMode::Live, &held, made);
         assert_eq!(makes(&user(Role::Viewer, Some("banks:read"))), Ok(()));
-        assert_eq!(makes(&user(Role::Viewer, None)), Err(Kind::InsufficientScope));
-        assert_eq!(makes(&user(Role::Viewer, Some("banks:read users:read"))), Err(Kind::InsufficientScope));
+        assert_eq!(
+            makes(&user(Role::Viewer, None)),
+            Err(Kind::InsufficientScope)
+        );
+        assert_eq!(
+            makes(&user(Role::Viewer, Some("banks:read users:read"))),
+            Err(Kind::InsufficientScope)
+        );
         let reading = Role::Viewer.scopes(&Catalogue::default(), KeyMode::Live);
-        assert_eq!(delegates(None, KeyMode::Live, &reading, &user(Role::Viewer, None)), Ok(()));
+        assert_eq!(
+            delegates(None, KeyMode::Live, &reading, &user(Role::Viewer, None)),
+            Ok(())
+        );
         let sandbox_only = user(Role::Developer, Some("organization_applications:execute"));
-        assert_eq!(delegates(None, KeyMode::Live, &reading, &sandbox_only), Err(Kind::InsufficientScope));
+        assert_eq!(
+            delegates(None, KeyMode::Live, &reading, &sandbox_only),
+            Err(Kind::InsufficientScope)
+        );
     }
 }

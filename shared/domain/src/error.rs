@@ -106,31 +106,46 @@ pub struct Error {
 }
 
 /// The one text of every 401 of the management API and the gateway.
-const UNAUTHENTICATED: &str =
-    "Access token is missing, invalid or revoked, or Signature has expired: request a new token; expiry needs no rotation";
+const UNAUTHENTICATED: &str = "Access token is missing, invalid or revoked, or Signature has expired: request a new token; expiry needs no rotation";
 
 /// What a `starter` organization is told of personal keys (CBM-2). The gateway substitutes it into JSON without escaping.
-pub const PLAN_UPGRADE_REQUIRED: &str =
-    "Personal keys need the plan pro or enterprise: ask platform staff, who upgrade by PUT /api/organizations/{guid}/plan";
+pub const PLAN_UPGRADE_REQUIRED: &str = "Personal keys need the plan pro or enterprise: ask platform staff, who upgrade by PUT /api/organizations/{guid}/plan";
 
 impl Error {
     /// A failure of this kind.
     #[must_use]
     pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), fields: Vec::new(), retry_after: None }
+        Self {
+            kind,
+            message: message.into(),
+            fields: Vec::new(),
+            retry_after: None,
+        }
     }
 
     /// One member that is not acceptable.
     #[must_use]
     pub fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::fields(vec![FieldError { field: field.into(), reason: reason.into() }])
+        Self::fields(vec![FieldError {
+            field: field.into(),
+            reason: reason.into(),
+        }])
     }
 
     /// Members that are not acceptable; at least one.
     #[must_use]
     pub fn fields(fields: Vec<FieldError>) -> Self {
-        let message = fields.iter().map(|e| format!("{} {}", e.field, e.reason)).collect::<Vec<_>>().join("; ");
-        Self { kind: Kind::InvalidParameter, message: message.into(), fields, retry_after: None }
+        let message = fields
+            .iter()
+            .map(|e| format!("{} {}", e.field, e.reason))
+            .collect::<Vec<_>>()
+            .join("; ");
+        Self {
+            kind: Kind::InvalidParameter,
+            message: message.into(),
+            fields,
+            retry_after: None,
+        }
     }
 
     /// The 404 of a thing that does not exist or that the caller may not know of: always the same.
@@ -172,19 +187,28 @@ impl Error {
         const MESSAGE: &str = "The organization changes its keys, users or tokens too often: send the same request again after the \
                                time in Retry-After. Revoking and deactivating keys, finishing rotations at once, disabling users and \
                                incidents are never held up";
-        Self { retry_after: Some(retry_after), ..Self::new(Kind::RateLimited, MESSAGE) }
+        Self {
+            retry_after: Some(retry_after),
+            ..Self::new(Kind::RateLimited, MESSAGE)
+        }
     }
 
     /// Something we depend on did not answer in time.
     #[must_use]
     pub fn temporarily_unavailable() -> Self {
-        Self::new(Kind::TemporarilyUnavailable, "The service cannot answer right now; send the same request again in a moment")
+        Self::new(
+            Kind::TemporarilyUnavailable,
+            "The service cannot answer right now; send the same request again in a moment",
+        )
     }
 
     /// A defect of ours; the log has the cause under the request's id.
     #[must_use]
     pub fn internal() -> Self {
-        Self::new(Kind::Internal, "The service failed; the failure is logged under the request id of this answer")
+        Self::new(
+            Kind::Internal,
+            "The service failed; the failure is logged under the request id of this answer",
+        )
     }
 }
 

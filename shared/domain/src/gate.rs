@@ -63,8 +63,13 @@ pub struct OrganizationGate {
 
 impl OrganizationGate {
     /// The gate of a new organization.
-    pub const NEW: Self =
-        Self { kyb: Kyb::Pending, plan: Plan::Starter, next_plan: None, suspended: false, revocations: Vec::new() };
+    pub const NEW: Self = Self {
+        kyb: Kyb::Pending,
+        plan: Plan::Starter,
+        next_plan: None,
+        suspended: false,
+        revocations: Vec::new(),
+    };
 
     /// What is paid for at `now`.
     #[must_use]
@@ -84,7 +89,9 @@ impl OrganizationGate {
     /// Whether keys of this owner and kind, made at `created`, were revoked many at once.
     #[must_use]
     pub fn revokes(&self, owner: Owner, kind: KeyMode, created: Timestamp) -> bool {
-        self.revocations.iter().any(|cohort| cohort.contains(kind, created, &[owner.guid()]))
+        self.revocations
+            .iter()
+            .any(|cohort| cohort.contains(kind, created, &[owner.guid()]))
     }
 }
 

@@ -33,10 +33,16 @@ impl FromStr for Guid {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const EXPECTED: &str = "must be 32 lower-case hexadecimal characters";
         let digits = text.as_bytes();
-        if digits.len() != 32 || !digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
+        if digits.len() != 32
+            || !digits
+                .iter()
+                .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+        {
             return Err(EXPECTED);
         }
-        u128::from_str_radix(text, 16).map(|number| Self(number.to_be_bytes())).map_err(|_| EXPECTED)
+        u128::from_str_radix(text, 16)
+            .map(|number| Self(number.to_be_bytes()))
+            .map_err(|_| EXPECTED)
     }
 }
 
@@ -66,7 +72,9 @@ impl ClientId {
     /// # Errors
     /// When it is neither.
     pub fn parse_either(text: &str) -> Result<Self, &'static str> {
-        text.parse().or_else(|_| text.parse().map(Self)).map_err(|_: &str| "is neither a client_id nor a guid")
+        text.parse()
+            .or_else(|_| text.parse().map(Self))
+            .map_err(|_: &str| "is neither a client_id nor a guid")
     }
 }
 
@@ -84,7 +92,9 @@ impl FromStr for ClientId {
         if text.len() != Self::LENGTH {
             return Err("is not a client_id");
         }
-        base62::decode(text.as_bytes()).map(|bytes| Self(Guid(bytes))).ok_or("is not a client_id")
+        base62::decode(text.as_bytes())
+            .map(|bytes| Self(Guid(bytes)))
+            .ok_or("is not a client_id")
     }
 }
 
@@ -159,7 +169,13 @@ mod tests {
 
     #[test]
     fn other_spellings_are_refused() {
-        for text in ["", "A", "+0000000000000000000000000000000", "zzzzzzzzzzzzzzzzzzzzzz", &"F".repeat(32)] {
+        for text in [
+            "",
+            "A",
+            "+0000000000000000000000000000000",
+            "zzzzzzzzzzzzzzzzzzzzzz",
+            &"F".repeat(32),
+        ] {
             assert!(ClientId::parse_either(text).is_err(), "{text}");
         }
     }

@@ -115,7 +115,9 @@ impl Serialize for Owner {
 
 impl<'de> Deserialize<'de> for Owner {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
     }
 }
 
@@ -221,9 +223,24 @@ impl Key {
     ///
     /// # Errors
     /// [`Kind::InvalidParameter`] for members that do not go together (ARZ-1).
-    pub fn create(draft: Draft, client_id: ClientId, secret: SecretId, now: Timestamp) -> Result<Self, Error> {
-        let Draft { owner, organization, kind, name, description, scopes, ip_allowlist, expires_at, destination, webhook_url } =
-            draft;
+    pub fn create(
+        draft: Draft,
+        client_id: ClientId,
+        secret: SecretId,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        let Draft {
+            owner,
+            organization,
+            kind,
+            name,
+            description,
+            scopes,
+            ip_allowlist,
+            expires_at,
+            destination,
+            webhook_url,
+        } = draft;
         edit::require_consistent(owner, destination.as_ref(), webhook_url.as_ref())?;
         Ok(Self {
             client_id,
@@ -251,15 +268,28 @@ impl Key {
         let personal = self.owner.user().is_some();
         match self.state {
             State::Revoked { .. } => Effective::Revoked,
-            _ if gates.organization.revokes(self.owner, self.kind, self.created_at) => Effective::Revoked,
+            _ if gates
+                .organization
+                .revokes(self.owner, self.kind, self.created_at) =>
+            {
+                Effective::Revoked
+            }
             State::Active | State::Deactivated if self.is_expired(now) => Effective::Expired,
             State::Deactivated => Effective::Deactivated,
             State::Active if gates.organization.suspended => Effective::Deactivated,
             // A personal key whose user is not known has nobody to act for.
-            State::Active if personal && gates.user.as_ref().is_none_or(User::is_disabled) => Effective::Deactivated,
-            State::Active if personal && !gates.organization.has_personal_keys(now) => Effective::Inactive,
+            State::Active if personal && gates.user.as_ref().is_none_or(User::is_disabled) => {
+                Effective::Deactivated
+            }
+            State::Active if personal && !gates.organization.has_personal_keys(now) => {
+                Effective::Inactive
+            }
             State::Active if personal => Effective::Active,
-            State::Active if self.kind == KeyMode::Live && gates.organization.kyb != Kyb::Approved => Effective::Inactive,
+            State::Active
+                if self.kind == KeyMode::Live && gates.organization.kyb != Kyb::Approved =>
+            {
+                Effective::Inactive
+            }
             State::Active => Effective::Active,
         }
     }
@@ -270,7 +300,10 @@ impl Key {
     /// [`Kind::Conflict`] that names both states, when it is not active.
     pub fn deactivate(self, now: Timestamp) -> Result<Self, Error> {
         match self.state {
-            State::Active if !self.is_expired(now) => Ok(Self { state: State::Deactivated, ..self.next(now) }),
+            State::Active if !self.is_expired(now) => Ok(Self {
+                state: State::Deactivated,
+                ..self.next(now)
+            }),
             _ => Err(self.illegal("become deactivated", now)),
         }
     }
@@ -281,14 +314,21 @@ impl Key {
     /// [`Kind::Conflict`] that names both states, when it is not deactivated.
     pub fn restore(self, now: Timestamp) -> Result<Self, Error> {
         match self.state {
-            State::Deactivated if !self.is_expired(now) => Ok(Self { state: State::Active, ..self.next(now) }),
+            State::Deactivated if !self.is_expired(now) => Ok(Self {
+                state: State::Active,
+                ..self.next(now)
+            }),
             _ => Err(self.illegal("become active", now)),
         }
     }
 
     fn next(self, now: Timestamp) -> Self {
         // A key that was made right after an incident says to be made a little later (`gate::window`).
-        Self { updated_at: now.max(self.created_at), version: self.version + 1, ..self }
+        Self {
+            updated_at: now.max(self.created_at),
+            version: self.version + 1,
+            ..self
+        }
     }
 
     fn illegal(&self, wanted: &str, now: Timestamp) -> Error {
@@ -298,7 +338,10 @@ impl Key {
             State::Active => "active",
             State::Deactivated => "deactivated",
         };
-        Error::new(Kind::Conflict, format!("The key is {state} and cannot {wanted}"))
+        Error::new(
+            Kind::Conflict,
+            format!("The key is {state} and cannot {wanted}"),
+        )
     }
 
     /// Whether it is past its own end.
@@ -316,7 +359,10 @@ impl Key {
     /// What the feed says once it has this end since this version.
     #[must_use]
     pub fn expiry_effect(&self) -> Effect {
-        Effect::Expire { at: self.expires_at.unwrap_or(Timestamp::LAST), version: self.version }
+        Effect::Expire {
+            at: self.expires_at.unwrap_or(Timestamp::LAST),
+            version: self.version,
+        }
     }
 
     /// Whether it was revoked by itself; its gate may have revoked it too ([`Key::effective`]).

@@ -47,7 +47,10 @@ impl FromStr for KeyMode {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or("must be sandbox or live")
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.name() == text)
+            .ok_or("must be sandbox or live")
     }
 }
 

@@ -71,22 +71,37 @@ impl Rule {
     /// # Errors
     /// [`Kind::InsufficientScope`] that names the scopes, [`Kind::Forbidden`] when no scope would help.
     pub fn reach(&self, role: Option<Role>, scopes: &ScopeSet) -> Result<Reach, Error> {
-        self.reach_beyond_itself(role, scopes).or_else(|error| if self.itself { Ok(Reach::Itself) } else { Err(error) })
+        self.reach_beyond_itself(role, scopes).or_else(|error| {
+            if self.itself {
+                Ok(Reach::Itself)
+            } else {
+                Err(error)
+            }
+        })
     }
 
     /// As [`Rule::reach`], but for what a credential may do to its own key.
     ///
     /// # Errors
     /// As of [`Rule::reach`].
-    pub fn reach_beyond_itself(&self, role: Option<Role>, scopes: &ScopeSet) -> Result<Reach, Error> {
+    pub fn reach_beyond_itself(
+        &self,
+        role: Option<Role>,
+        scopes: &ScopeSet,
+    ) -> Result<Reach, Error> {
         let Some(role) = role else {
             return match &self.scopes {
-                Scopes::People => Err(Error::new(Kind::Forbidden, "Only people may do this, by a personal key")),
+                Scopes::People => Err(Error::new(
+                    Kind::Forbidden,
+                    "Only people may do this, by a personal key",
+                )),
                 Scopes::AnyOf(_) if self.admits(scopes) => Ok(Reach::All),
                 Scopes::AnyOf(any_of) => Err(insufficient(any_of)),
             };
         };
-        let reach = self.role(role).ok_or_else(|| Error::new(Kind::Forbidden, format!("The role {role} may not do this")))?;
+        let reach = self.role(role).ok_or_else(|| {
+            Error::new(Kind::Forbidden, format!("The role {role} may not do this"))
+        })?;
         match &self.scopes {
             // Staff hold no scopes: they see no customers' data.
             _ if role.is_staff() || self.admits(scopes) => Ok(reach),
@@ -98,7 +113,10 @@ impl Rule {
 }
 
 fn insufficient(any_of: &[&str]) -> Error {
-    Error::new(Kind::InsufficientScope, format!("This needs the scope {}", any_of.join(" or ")))
+    Error::new(
+        Kind::InsufficientScope,
+        format!("This needs the scope {}", any_of.join(" or ")),
+    )
 }
 
 macro_rules! operations {
@@ -166,8 +184,10 @@ operations! {
 }
 
 /// The table, in its own order.
-static TABLE: LazyLock<Vec<Rule>> =
-    LazyLock::new(|| parse(include_str!("../operations.csv")).unwrap_or_else(|wrong| unreachable!("operations.csv: {wrong}")));
+static TABLE: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+    parse(include_str!("../operations.csv"))
+        .unwrap_or_else(|wrong| unreachable!("operations.csv: {wrong}"))
+});
 
 /// Every row, in the table's order.
 #[must_use]
@@ -178,7 +198,9 @@ pub fn rules() -> &'static [Rule] {
 /// The row of a route, by method and path template.
 #[must_use]
 pub fn of_route(method: &str, path: &str) -> Option<&'static Rule> {
-    TABLE.iter().find(|rule| !rule.method.is_empty() && rule.method == method && rule.path == path)
+    TABLE
+        .iter()
+        .find(|rule| !rule.method.is_empty() && rule.method == method && rule.path == path)
 }
 
 impl Operation {
@@ -194,7 +216,10 @@ impl Operation {
 
 fn parse(csv: &'static str) -> Result<Vec<Rule>, String> {
     let mut lines = csv.lines();
-    let header = format!("operation,method,path,scopes,itself,{}", Role::ALL.map(Role::name).join(","));
+    let header = format!(
+        "operation,method,path,scopes,itself,{}",
+        Role::ALL.map(Role::name).join(",")
+    );
     if lines.next() != Some(&*header) {
         return Err(format!("the header is not {header}"));
     }
@@ -205,7 +230,9 @@ fn parse(csv: &'static str) -> Result<Vec<Rule>, String> {
             let [name, method, path, scopes, itself, roles @ ..] = cells.as_slice() else {
                 return Err(wrong("cells are missing"));
             };
-            let operation = Operation::ALL.iter().find(|operation| operation.name() == *name);
+            let operation = Operation::ALL
+                .iter()
+                .find(|operation| operation.name() == *name);
             let operation = *operation.ok_or_else(|| wrong("is no operation"))?;
             if roles.len() != Role::ALL.len() {
                 return Err(wrong("has not one cell for each role"));
@@ -230,7 +257,14 @@ fn parse(csv: &'static str) -> Result<Vec<Rule>, String> {
                 "yes" => true,
                 _ => return Err(wrong("a key does this to itself, yes or empty")),
             };
-            Ok(Rule { operation, method, path, scopes, itself, roles: reaches })
+            Ok(Rule {
+                operation,
+                method,
+                path,
+                scopes,
+                itself,
+                roles: reaches,
+            })
         })
         .collect()
 }
@@ -243,13 +277,27 @@ mod tests {
     #[test]
     fn every_operation_has_one_row_and_every_scope_is_in_the_catalogue() {
         for operation in Operation::ALL {
-            assert_eq!(rules().iter().filter(|rule| rule.operation == *operation).count(), 1, "{operation:?}");
+            assert_eq!(
+                rules()
+                    .iter()
+                    .filter(|rule| rule.operation == *operation)
+                    .count(),
+                1,
+                "{operation:?}"
+            );
         }
         assert_eq!(rules().len(), Operation::ALL.len());
         let catalogue = Catalogue::default();
         for rule in rules() {
-            let Scopes::AnyOf(scopes) = &rule.scopes else { continue };
-            assert!(scopes.iter().all(|scope| catalogue.scopes().any(|known| known.as_str() == *scope)), "{rule:?}");
+            let Scopes::AnyOf(scopes) = &rule.scopes else {
+                continue;
+            };
+            assert!(
+                scopes
+                    .iter()
+                    .all(|scope| catalogue.scopes().any(|known| known.as_str() == *scope)),
+                "{rule:?}"
+            );
         }
     }
 
@@ -268,13 +316,28 @@ mod tests {
     /// LEAK-11: "The secret may rotate and finish its own key, nothing else."
     #[test]
     fn every_credential_rotates_and_finishes_itself_and_does_nothing_else_to_itself() {
-        let itself: Vec<_> = rules().iter().filter(|rule| rule.itself).map(|rule| rule.operation).collect();
+        let itself: Vec<_> = rules()
+            .iter()
+            .filter(|rule| rule.itself)
+            .map(|rule| rule.operation)
+            .collect();
         assert_eq!(itself, [Operation::RotateKey, Operation::FinishRotation]);
         let none = ScopeSet::default();
         for rule in rules() {
             for role in [None].into_iter().chain(Role::ALL.map(Some)) {
-                let (with, without) = (rule.reach(role, &none), rule.reach_beyond_itself(role, &none));
-                assert_eq!(with, if rule.itself { without.or(Ok(Reach::Itself)) } else { without }, "{role:?} {rule:?}");
+                let (with, without) = (
+                    rule.reach(role, &none),
+                    rule.reach_beyond_itself(role, &none),
+                );
+                assert_eq!(
+                    with,
+                    if rule.itself {
+                        without.or(Ok(Reach::Itself))
+                    } else {
+                        without
+                    },
+                    "{role:?} {rule:?}"
+                );
             }
         }
     }
@@ -284,20 +347,43 @@ mod tests {
         let (none, catalogue) = (ScopeSet::default(), Catalogue::default());
         let rotate = Operation::RotateKey.rule();
         assert_eq!(rotate.reach(Some(Role::Admin), &none), Ok(Reach::Own));
-        assert_eq!(rotate.reach_beyond_itself(None, &none).map_err(|error| error.kind), Err(Kind::InsufficientScope));
+        assert_eq!(
+            rotate
+                .reach_beyond_itself(None, &none)
+                .map_err(|error| error.kind),
+            Err(Kind::InsufficientScope)
+        );
         let developer = Role::Developer.scopes(&catalogue, KeyMode::Sandbox);
-        assert_eq!(rotate.reach(Some(Role::Developer), &developer), Ok(Reach::Sandbox));
+        assert_eq!(
+            rotate.reach(Some(Role::Developer), &developer),
+            Ok(Reach::Sandbox)
+        );
         let viewer = rotate.reach_beyond_itself(Some(Role::Viewer), &developer);
         assert_eq!(viewer.map_err(|error| error.kind), Err(Kind::Forbidden));
-        assert_eq!(Operation::ListKeys.rule().reach(Some(Role::Viewer), &none), Ok(Reach::Own));
-        let applications = Operation::UpdateBankApplication.rule().reach(Some(Role::Admin), &none);
-        assert_eq!(applications.map_err(|error| error.kind), Err(Kind::InsufficientScope), "no personal key is among them");
+        assert_eq!(
+            Operation::ListKeys.rule().reach(Some(Role::Viewer), &none),
+            Ok(Reach::Own)
+        );
+        let applications = Operation::UpdateBankApplication
+            .rule()
+            .reach(Some(Role::Admin), &none);
+        assert_eq!(
+            applications.map_err(|error| error.kind),
+            Err(Kind::InsufficientScope),
+            "no personal key is among them"
+        );
         let banks = Operation::CreateBank.rule();
-        assert_eq!(banks.reach(Some(Role::Admin), &none).map_err(|error| error.kind), Err(Kind::InsufficientScope));
+        assert_eq!(
+            banks
+                .reach(Some(Role::Admin), &none)
+                .map_err(|error| error.kind),
+            Err(Kind::InsufficientScope)
+        );
         let kyb = Operation::DecideKyb.rule();
         assert_eq!(kyb.reach(Some(Role::Operations), &none), Ok(Reach::All));
         assert_eq!(
-            kyb.reach(None, &catalogue.all(crate::scope::Holder::Organization)).map_err(|error| error.kind),
+            kyb.reach(None, &catalogue.all(crate::scope::Holder::Organization))
+                .map_err(|error| error.kind),
             Err(Kind::Forbidden)
         );
     }

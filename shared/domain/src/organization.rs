@@ -4,7 +4,10 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use crate::{gate::OrganizationGate, ids::Guid, key_mode::BankEnvironment, secret::looks_like_one, time::Timestamp};
+use crate::{
+    gate::OrganizationGate, ids::Guid, key_mode::BankEnvironment, secret::looks_like_one,
+    time::Timestamp,
+};
 
 /// What people call an organization, a bank or a key: 1 to 128 characters, no control characters, not only white space.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -71,7 +74,8 @@ impl Organization {
     /// The latest end of a key that was made at `created`.
     #[must_use]
     pub fn latest_end(&self, created: Timestamp) -> Option<Timestamp> {
-        self.max_key_age_days.map(|days| created + Duration::from_hours(24 * u64::from(days)))
+        self.max_key_age_days
+            .map(|days| created + Duration::from_hours(24 * u64::from(days)))
     }
 }
 
@@ -111,10 +115,20 @@ mod tests {
     fn names_have_1_to_128_characters() {
         assert!(Name::parse("web-checkout prod").is_ok());
         assert!(Name::parse(&"é".repeat(128)).is_ok());
-        for text in ["", "   ", "a\nb", "\u{0}", &"x".repeat(129), &format!("my lk_test_{}", "a1".repeat(35))] {
+        for text in [
+            "",
+            "   ",
+            "a\nb",
+            "\u{0}",
+            &"x".repeat(129),
+            &format!("my lk_test_{}", "a1".repeat(35)),
+        ] {
             assert!(Name::parse(text).is_err(), "{text:?}");
         }
         let stored = format!("\"lk_test_{}\"", "a1".repeat(35));
-        assert!(serde_json::from_str::<Name>(&stored).is_ok(), "what is stored stays readable, and its key revocable");
+        assert!(
+            serde_json::from_str::<Name>(&stored).is_ok(),
+            "what is stored stays readable, and its key revocable"
+        );
     }
 }

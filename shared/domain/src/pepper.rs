@@ -18,9 +18,14 @@ impl Peppers {
     pub fn parse(value: &str) -> Result<Self, &'static str> {
         const EXPECTED: &str = "the pepper secret is not a JSON object of versions 1, 2, … to texts of at least 32 bytes";
         let read: BTreeMap<u32, String> = serde_json::from_str(value).map_err(|_| EXPECTED)?;
-        let peppers: BTreeMap<_, _> =
-            read.into_iter().map(|(version, text)| (version, Zeroizing::new(text.into_bytes()))).collect();
-        let gapless = peppers.keys().copied().eq(1..=u32::try_from(peppers.len()).map_err(|_| EXPECTED)?);
+        let peppers: BTreeMap<_, _> = read
+            .into_iter()
+            .map(|(version, text)| (version, Zeroizing::new(text.into_bytes())))
+            .collect();
+        let gapless = peppers
+            .keys()
+            .copied()
+            .eq(1..=u32::try_from(peppers.len()).map_err(|_| EXPECTED)?);
         if peppers.is_empty() || !gapless || peppers.values().any(|pepper| pepper.len() < 32) {
             return Err(EXPECTED);
         }
@@ -63,21 +68,33 @@ impl Peppers {
     /// # Errors
     /// One sentence that never shows the value: the new pepper is too short, or there are as many versions as there can be.
     pub fn with_another(&self, pepper: &str) -> Result<(u32, Zeroizing<String>), &'static str> {
-        let version = self.current().checked_add(1).ok_or("there are as many versions as there can be")?;
+        let version = self
+            .current()
+            .checked_add(1)
+            .ok_or("there are as many versions as there can be")?;
         // A pepper is read from a JSON text, so that it is one.
         let mut texts = BTreeMap::new();
         for (version, pepper) in &self.0 {
-            texts.insert(*version, std::str::from_utf8(pepper).map_err(|_| "a pepper is not a text")?);
+            texts.insert(
+                *version,
+                std::str::from_utf8(pepper).map_err(|_| "a pepper is not a text")?,
+            );
         }
         texts.insert(version, pepper);
-        let value = serde_json::to_string(&texts).map(Zeroizing::new).map_err(|_| "the peppers cannot be written")?;
+        let value = serde_json::to_string(&texts)
+            .map(Zeroizing::new)
+            .map_err(|_| "the peppers cannot be written")?;
         Self::parse(&value).map(|_| (version, value))
     }
 
     /// Whether these peppers have all that the others have, and one more.
     #[must_use]
     pub fn is_with_another(&self, others: &Self) -> bool {
-        self.0.len() == others.0.len() + 1 && others.0.iter().all(|(version, pepper)| self.0.get(version) == Some(pepper))
+        self.0.len() == others.0.len() + 1
+            && others
+                .0
+                .iter()
+                .all(|(version, pepper)| self.0.get(version) == Some(pepper))
     }
 }
 
@@ -94,9 +111,14 @@ mod tests {
     #[test]
     fn a_wrong_value_is_refused_and_never_shown() {
         let long = "p".repeat(32);
-        for value in
-            ["", "{}", "[]", &format!(r#"{{"2":"{long}"}}"#), r#"{"1":"short"}"#, &format!(r#"{{"1":"{long}","3":"{long}"}}"#)]
-        {
+        for value in [
+            "",
+            "{}",
+            "[]",
+            &format!(r#"{{"2":"{long}"}}"#),
+            r#"{"1":"short"}"#,
+            &format!(r#"{{"1":"{long}","3":"{long}"}}"#),
+        ] {
             assert!(Peppers::parse(value).is_err(), "{value}");
         }
         let peppers = Peppers::parse(&format!(r#"{{"1":"{long}"}}"#)).unwrap();
@@ -110,10 +132,23 @@ mod tests {
         let first = peppers.hash(1, b"secret").unwrap();
         let nested = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, two.as_bytes()), &first);
         assert_eq!(peppers.hash(2, b"secret").unwrap(), nested.as_ref());
-        assert_eq!(peppers.bring_up_to_date(1, &first), peppers.hash(2, b"secret"));
+        assert_eq!(
+            peppers.bring_up_to_date(1, &first),
+            peppers.hash(2, b"secret")
+        );
         let second = peppers.hash(2, b"secret").unwrap();
-        assert_eq!(peppers.bring_up_to_date(2, &second), Some(second), "it is up to date");
-        assert_eq!((peppers.bring_up_to_date(3, &second), peppers.bring_up_to_date(0, &second)), (None, None));
+        assert_eq!(
+            peppers.bring_up_to_date(2, &second),
+            Some(second),
+            "it is up to date"
+        );
+        assert_eq!(
+            (
+                peppers.bring_up_to_date(3, &second),
+                peppers.bring_up_to_date(0, &second)
+            ),
+            (None, None)
+        );
         assert_eq!(peppers.hash(3, b"secret"), None);
         assert_eq!(peppers.hash(0, b"secret"), None);
     }
@@ -124,9 +159,16 @@ mod tests {
         let (version, value) = one.with_another(&"2".repeat(64)).unwrap();
         let two = Peppers::parse(&value).unwrap();
         assert_eq!((version, two.current()), (2, 2));
-        assert!(two.is_with_another(&one) && !one.is_with_another(&two) && !two.is_with_another(&two));
+        assert!(
+            two.is_with_another(&one) && !one.is_with_another(&two) && !two.is_with_another(&two)
+        );
         assert_eq!(one.hash(1, b"secret"), two.hash(1, b"secret"));
-        let other = Peppers::parse(&format!(r#"{{"1":"{}","2":"{}"}}"#, "3".repeat(32), "2".repeat(64))).unwrap();
+        let other = Peppers::parse(&format!(
+            r#"{{"1":"{}","2":"{}"}}"#,
+            "3".repeat(32),
+            "2".repeat(64)
+        ))
+        .unwrap();
         assert!(!other.is_with_another(&one), "it has another first pepper");
         assert!(one.with_another("short").is_err());
     }

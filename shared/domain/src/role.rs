@@ -35,8 +35,15 @@ const OF_ADMINISTRATORS: [&str; 2] = ["organizations:write", "banks:execute"];
 
 impl Role {
     /// Every role, in the order of the columns of `operations.csv`.
-    pub const ALL: [Self; 7] =
-        [Self::Viewer, Self::Developer, Self::Admin, Self::Owner, Self::Support, Self::Security, Self::Operations];
+    pub const ALL: [Self; 7] = [
+        Self::Viewer,
+        Self::Developer,
+        Self::Admin,
+        Self::Owner,
+        Self::Support,
+        Self::Security,
+        Self::Operations,
+    ];
 
     /// The name on the wire.
     #[must_use]
@@ -76,16 +83,23 @@ impl Role {
     /// for staff, who see no customers' data.
     #[must_use]
     pub fn scopes(self, catalogue: &Catalogue, kind: KeyMode) -> ScopeSet {
-        let everything = || catalogue.all(Holder::Organization).union(&catalogue.all(Holder::Bank));
+        let everything = || {
+            catalogue
+                .all(Holder::Organization)
+                .union(&catalogue.all(Holder::Bank))
+        };
         let reads = |scope: &Scope| scope.as_str().ends_with(":read");
         match self {
             Self::Viewer => everything().filter(reads),
             Self::Developer => {
                 let read = everything().filter(reads);
-                let defaults = catalogue.defaults(Holder::Organization).union(&catalogue.defaults(Holder::Bank));
+                let defaults = catalogue
+                    .defaults(Holder::Organization)
+                    .union(&catalogue.defaults(Holder::Bank));
                 let keys = |scope: &Scope| {
                     let name = scope.as_str();
-                    name.starts_with("bank_applications:") || name.starts_with("organization_applications:")
+                    name.starts_with("bank_applications:")
+                        || name.starts_with("organization_applications:")
                 };
                 let sandbox = defaults.filter(|scope| !OF_ADMINISTRATORS.contains(&scope.as_str()));
                 match kind {
@@ -109,7 +123,10 @@ impl FromStr for Role {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|role| role.name() == text).ok_or("is not a role such as viewer")
+        Self::ALL
+            .into_iter()
+            .find(|role| role.name() == text)
+            .ok_or("is not a role such as viewer")
     }
 }
 
@@ -125,8 +142,16 @@ mod tests {
             assert!(of(Role::Viewer).is_within(&of(Role::Developer)));
             assert!(of(Role::Developer).is_within(&of(Role::Admin)));
             assert_eq!(of(Role::Admin), of(Role::Owner));
-            assert!(of(Role::Viewer).iter().all(|scope| scope.as_str().ends_with(":read")));
-            assert!(of(Role::Support).is_empty() && of(Role::Security).is_empty() && of(Role::Operations).is_empty());
+            assert!(
+                of(Role::Viewer)
+                    .iter()
+                    .all(|scope| scope.as_str().ends_with(":read"))
+            );
+            assert!(
+                of(Role::Support).is_empty()
+                    && of(Role::Security).is_empty()
+                    && of(Role::Operations).is_empty()
+            );
         }
     }
 
@@ -134,11 +159,24 @@ mod tests {
     fn a_developer_writes_in_the_sandbox_alone_and_never_manages_members_or_banks() {
         let catalogue = Catalogue::default();
         let sandbox = Role::Developer.scopes(&catalogue, KeyMode::Sandbox);
-        assert!(sandbox.has("bank_applications:execute") && sandbox.has("accounts:execute") && sandbox.has("trades:execute"));
-        for scope in ["banks:execute", "organizations:write", "users:write", "users:execute", "subscriptions:write"] {
+        assert!(
+            sandbox.has("bank_applications:execute")
+                && sandbox.has("accounts:execute")
+                && sandbox.has("trades:execute")
+        );
+        for scope in [
+            "banks:execute",
+            "organizations:write",
+            "users:write",
+            "users:execute",
+            "subscriptions:write",
+        ] {
             assert!(!sandbox.has(scope), "{scope}");
         }
-        assert_eq!(Role::Developer.scopes(&catalogue, KeyMode::Live), Role::Viewer.scopes(&catalogue, KeyMode::Live));
+        assert_eq!(
+            Role::Developer.scopes(&catalogue, KeyMode::Live),
+            Role::Viewer.scopes(&catalogue, KeyMode::Live)
+        );
     }
 
     #[test]

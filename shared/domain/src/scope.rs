@@ -26,9 +26,15 @@ impl FromStr for Scope {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (resource, action) = text.split_once(':').ok_or("is not a scope such as banks:read")?;
-        let named = !resource.is_empty() && resource.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-        if named && text.len() <= 64 && matches!(action, "read" | "write" | "execute" | "pii:read") {
+        let (resource, action) = text
+            .split_once(':')
+            .ok_or("is not a scope such as banks:read")?;
+        let named = !resource.is_empty()
+            && resource
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        if named && text.len() <= 64 && matches!(action, "read" | "write" | "execute" | "pii:read")
+        {
             Ok(Self(text.to_owned()))
         } else {
             Err("is not a scope such as banks:read")
@@ -106,7 +112,12 @@ impl FromStr for ScopeSet {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.split_ascii_whitespace()
             .map(|name| {
-                name.parse().map_err(|reason| format!("'{}' {reason}", name.chars().take(64).collect::<String>().escape_debug()))
+                name.parse().map_err(|reason| {
+                    format!(
+                        "'{}' {reason}",
+                        name.chars().take(64).collect::<String>().escape_debug()
+                    )
+                })
             })
             .collect()
     }
@@ -120,7 +131,10 @@ impl Serialize for ScopeSet {
 
 impl<'de> Deserialize<'de> for ScopeSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Vec::<String>::deserialize(deserializer)?.iter().map(|name| name.parse().map_err(D::Error::custom)).collect()
+        Vec::<String>::deserialize(deserializer)?
+            .iter()
+            .map(|name| name.parse().map_err(D::Error::custom))
+            .collect()
     }
 }
 
@@ -151,7 +165,8 @@ pub struct Catalogue(BTreeMap<Scope, [Option<Grant>; 3]>);
 impl Default for Catalogue {
     fn default() -> Self {
         // The test below reads it: the compiled-in file cannot be wrong in a build that passed.
-        Self::parse(include_str!("../scopes.csv")).unwrap_or_else(|error| unreachable!("scopes.csv: {error}"))
+        Self::parse(include_str!("../scopes.csv"))
+            .unwrap_or_else(|error| unreachable!("scopes.csv: {error}"))
     }
 }
 
@@ -163,7 +178,10 @@ impl Catalogue {
     pub fn parse(csv: &str) -> Result<Self, String> {
         let mut reader = csv::Reader::from_reader(csv.as_bytes());
         let header = reader.headers().map_err(|error| error.to_string())?;
-        if header.iter().ne(["scope", "organization", "bank", "customer"]) {
+        if header
+            .iter()
+            .ne(["scope", "organization", "bank", "customer"])
+        {
             return Err("the header is not scope,organization,bank,customer".into());
         }
         let mut scopes = BTreeMap::new();
@@ -212,11 +230,17 @@ impl Catalogue {
 
     /// Whether somebody holds it only when granted by name.
     fn is_management(&self, scope: &Scope) -> bool {
-        self.0.get(scope).is_some_and(|grants| grants.contains(&Some(Grant::Granted)))
+        self.0
+            .get(scope)
+            .is_some_and(|grants| grants.contains(&Some(Grant::Granted)))
     }
 
     fn with(&self, holder: Holder, wanted: impl Fn(Grant) -> bool) -> ScopeSet {
-        self.0.iter().filter(|(_, grants)| grants[holder as usize].is_some_and(&wanted)).map(|(scope, _)| scope.clone()).collect()
+        self.0
+            .iter()
+            .filter(|(_, grants)| grants[holder as usize].is_some_and(&wanted))
+            .map(|(scope, _)| scope.clone())
+            .collect()
     }
 
     /// The scopes of a token that asks for `requested` with a key that has `held` (CYB-10): all of the key's when it asks
@@ -225,18 +249,28 @@ impl Catalogue {
     /// # Errors
     /// [`Kind::InvalidScope`] that names the scope.
     pub fn issue(&self, held: &ScopeSet, requested: Option<&str>) -> Result<ScopeSet, Error> {
-        let Some(requested) = requested else { return Ok(held.clone()) };
-        let requested: ScopeSet = requested.parse().map_err(|reason| Error::new(Kind::InvalidScope, reason))?;
+        let Some(requested) = requested else {
+            return Ok(held.clone());
+        };
+        let requested: ScopeSet = requested
+            .parse()
+            .map_err(|reason| Error::new(Kind::InvalidScope, reason))?;
         let mut issued = BTreeSet::new();
         for scope in requested.0 {
             if held.0.contains(&scope) {
                 issued.insert(scope);
             } else if !self.is_management(&scope) {
-                return Err(Error::new(Kind::InvalidScope, format!("The key does not hold the scope {scope}")));
+                return Err(Error::new(
+                    Kind::InvalidScope,
+                    format!("The key does not hold the scope {scope}"),
+                ));
             }
         }
         if issued.is_empty() {
-            return Err(Error::new(Kind::InvalidScope, "The key holds none of the requested scopes"));
+            return Err(Error::new(
+                Kind::InvalidScope,
+                "The key holds none of the requested scopes",
+            ));
         }
         Ok(ScopeSet(issued))
     }
@@ -254,33 +288,63 @@ mod tests {
     fn cyb_11_the_default_catalogue_has_the_columns_of_the_contract() {
         let catalogue = Catalogue::default();
         let grant = |holder, scope: &str| catalogue.grant(holder, &scope.parse().unwrap());
-        assert_eq!(grant(Holder::Organization, "bank_applications:execute"), Some(Grant::Granted));
+        assert_eq!(
+            grant(Holder::Organization, "bank_applications:execute"),
+            Some(Grant::Granted)
+        );
         assert_eq!(grant(Holder::Bank, "banks:execute"), None);
         assert_eq!(grant(Holder::Customer, "accounts:read"), Some(Grant::Yes));
-        assert!(!catalogue.defaults(Holder::Bank).has("bank_applications:execute"));
+        assert!(
+            !catalogue
+                .defaults(Holder::Bank)
+                .has("bank_applications:execute")
+        );
         assert!(catalogue.all(Holder::Bank).has("bank_applications:execute"));
     }
 
     #[test]
     fn a_replaced_catalogue_is_read_strictly() {
-        let wrong = |rows: &str| Catalogue::parse(&format!("scope,organization,bank,customer\n{rows}")).unwrap_err();
+        let wrong = |rows: &str| {
+            Catalogue::parse(&format!("scope,organization,bank,customer\n{rows}")).unwrap_err()
+        };
         assert!(wrong("banks:read,yes,maybe,\n").contains("line 2"));
         assert!(wrong("banks:read,yes,,\nbanks:read,yes,,\n").contains("line 3"));
         assert!(wrong("banks,yes,,\n").contains("scope"));
-        assert!(Catalogue::parse("scope,bank\n").unwrap_err().contains("header"));
+        assert!(
+            Catalogue::parse("scope,bank\n")
+                .unwrap_err()
+                .contains("header")
+        );
     }
 
     #[test]
     fn cyb_10_scopes_not_held_are_invalid_and_management_scopes_are_dropped() {
         let catalogue = Catalogue::default();
         let held = set("banks:read accounts:read");
-        let issue = |requested| catalogue.issue(&held, requested).map_err(|error| error.kind);
+        let issue = |requested| {
+            catalogue
+                .issue(&held, requested)
+                .map_err(|error| error.kind)
+        };
         assert_eq!(issue(None), Ok(held.clone()));
         assert_eq!(issue(Some("banks:read")), Ok(set("banks:read")));
-        assert_eq!(issue(Some("banks:read bank_applications:write")), Ok(set("banks:read")));
-        assert_eq!(issue(Some("banks:read users:write")), Ok(set("banks:read")), "a management scope of organizations");
-        assert_eq!(issue(Some("bank_applications:write")), Err(Kind::InvalidScope));
-        assert_eq!(issue(Some("banks:read trades:read")), Err(Kind::InvalidScope));
+        assert_eq!(
+            issue(Some("banks:read bank_applications:write")),
+            Ok(set("banks:read"))
+        );
+        assert_eq!(
+            issue(Some("banks:read users:write")),
+            Ok(set("banks:read")),
+            "a management scope of organizations"
+        );
+        assert_eq!(
+            issue(Some("bank_applications:write")),
+            Err(Kind::InvalidScope)
+        );
+        assert_eq!(
+            issue(Some("banks:read trades:read")),
+            Err(Kind::InvalidScope)
+        );
         assert_eq!(issue(Some("nonsense")), Err(Kind::InvalidScope));
         assert_eq!(issue(Some("")), Err(Kind::InvalidScope));
     }

@@ -28,12 +28,21 @@ const CHECKSUM: usize = 6;
 impl PlainSecret {
     /// Makes the secret of a key from 256 random bits.
     #[must_use]
-    pub fn mint(brand: &Brand, kind: KeyMode, client_id: ClientId, random: &Zeroizing<[u8; 32]>) -> Self {
+    pub fn mint(
+        brand: &Brand,
+        kind: KeyMode,
+        client_id: ClientId,
+        random: &Zeroizing<[u8; 32]>,
+    ) -> Self {
         let mut text = Zeroizing::new(format!("{}_{}_{client_id}", brand.0, kind.secret_tag()));
         push(&mut text, base62::encode::<RANDOM>(random.as_slice()));
         let checksum = checksum(&text);
         push(&mut text, checksum);
-        Self { text, client_id, kind }
+        Self {
+            text,
+            client_id,
+            kind,
+        }
     }
 
     /// Reads a presented secret: brand, kind, alphabet, length and checksum, before anything is looked up.
@@ -46,7 +55,10 @@ impl PlainSecret {
             .find_map(|kind| {
                 Some((
                     kind,
-                    text.strip_prefix(brand.0.as_str())?.strip_prefix('_')?.strip_prefix(kind.secret_tag())?.strip_prefix('_')?,
+                    text.strip_prefix(brand.0.as_str())?
+                        .strip_prefix('_')?
+                        .strip_prefix(kind.secret_tag())?
+                        .strip_prefix('_')?,
                 ))
             })
             .ok_or(NotASecret)?;
@@ -55,11 +67,17 @@ impl PlainSecret {
         }
         let (body, sum) = text.split_at(text.len() - CHECKSUM);
         let random = &rest[ClientId::LENGTH..ClientId::LENGTH + RANDOM];
-        if checksum(body).is_none_or(|expected| expected != sum.as_bytes()) || base62::decode::<32>(random.as_bytes()).is_none() {
+        if checksum(body).is_none_or(|expected| expected != sum.as_bytes())
+            || base62::decode::<32>(random.as_bytes()).is_none()
+        {
             return Err(NotASecret);
         }
         let client_id = rest[..ClientId::LENGTH].parse().map_err(|_| NotASecret)?;
-        Ok(Self { text: Zeroizing::new(text.to_owned()), client_id, kind })
+        Ok(Self {
+            text: Zeroizing::new(text.to_owned()),
+            client_id,
+            kind,
+        })
     }
 
     /// The key that it says it belongs to.
@@ -80,8 +98,13 @@ impl PlainSecret {
     /// When there is no pepper at all.
     pub fn hash(&self, peppers: &Peppers) -> Result<SecretHash, NoSuchPepper> {
         let pepper_version = peppers.current();
-        let digest = peppers.hash(pepper_version, self.text.as_bytes()).ok_or(NoSuchPepper)?;
-        Ok(SecretHash { digest: Digest(digest), pepper_version })
+        let digest = peppers
+            .hash(pepper_version, self.text.as_bytes())
+            .ok_or(NoSuchPepper)?;
+        Ok(SecretHash {
+            digest: Digest(digest),
+            pepper_version,
+        })
     }
 
     /// Shows the text, once: to the person who asked for it, in the answer that made it (CYB-2).
@@ -145,7 +168,11 @@ impl Brand {
     /// The regular expression by which a secret scanner finds this deployment's secrets.
     #[must_use]
     pub fn pattern(&self) -> String {
-        format!(r"\b{}_(?:live|test)_[0-9A-Za-z]{{{}}}\b", self.0, ClientId::LENGTH + RANDOM + CHECKSUM)
+        format!(
+            r"\b{}_(?:live|test)_[0-9A-Za-z]{{{}}}\b",
+            self.0,
+            ClientId::LENGTH + RANDOM + CHECKSUM
+        )
     }
 }
 
@@ -161,8 +188,14 @@ impl SecretHash {
     ///
     /// # Errors
     /// When the pepper of this hash is missing: an outage, not a wrong secret.
-    pub fn matches(&self, presented: &PlainSecret, peppers: &Peppers) -> Result<bool, NoSuchPepper> {
-        let digest = peppers.hash(self.pepper_version, presented.text.as_bytes()).ok_or(NoSuchPepper)?;
+    pub fn matches(
+        &self,
+        presented: &PlainSecret,
+        peppers: &Peppers,
+    ) -> Result<bool, NoSuchPepper> {
+        let digest = peppers
+            .hash(self.pepper_version, presented.text.as_bytes())
+            .ok_or(NoSuchPepper)?;
         Ok(digest.ct_eq(&self.digest.0).into())
     }
 
@@ -177,14 +210,22 @@ impl SecretHash {
     /// # Errors
     /// When the pepper of this hash is missing.
     pub fn brought_up_to_date(&self, peppers: &Peppers) -> Result<Self, NoSuchPepper> {
-        let digest = peppers.bring_up_to_date(self.pepper_version, &self.digest.0).ok_or(NoSuchPepper)?;
-        Ok(Self { digest: Digest(digest), pepper_version: peppers.current() })
+        let digest = peppers
+            .bring_up_to_date(self.pepper_version, &self.digest.0)
+            .ok_or(NoSuchPepper)?;
+        Ok(Self {
+            digest: Digest(digest),
+            pepper_version: peppers.current(),
+        })
     }
 
     /// A hash that nothing matches, for the client that does not exist: checking it costs what checking a real one does.
     #[must_use]
     pub fn decoy(peppers: &Peppers) -> Self {
-        Self { digest: Digest([0; 32]), pepper_version: peppers.current() }
+        Self {
+            digest: Digest([0; 32]),
+            pepper_version: peppers.current(),
+        }
     }
 }
 
@@ -214,10 +255,15 @@ impl<'de> Deserialize<'de> for Digest {
             }
 
             fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Digest, E> {
-                bytes.try_into().map(Digest).map_err(|_| E::custom("a hash is not of 32 bytes"))
+                bytes
+                    .try_into()
+                    .map(Digest)
+                    .map_err(|_| E::custom("a hash is not of 32 bytes"))
             }
         }
-        deserializer.deserialize_bytes(Bytes).map_err(D::Error::custom)
+        deserializer
+            .deserialize_bytes(Bytes)
+            .map_err(D::Error::custom)
     }
 }
 
@@ -266,7 +312,10 @@ mod tests {
         let hash = minted(1).hash(&peppers).unwrap();
         assert_eq!(hash.matches(&minted(1), &peppers), Ok(true));
         assert_eq!(hash.matches(&minted(2), &peppers), Ok(false));
-        assert_eq!(SecretHash::decoy(&peppers).matches(&minted(1), &peppers), Ok(false));
+        assert_eq!(
+            SecretHash::decoy(&peppers).matches(&minted(1), &peppers),
+            Ok(false)
+        );
     }
 
     proptest! {

@@ -34,8 +34,14 @@ const fn clocks() -> Duration {
 /// just before got what an instance kept, and keeps it for the whole `max-age`; an authorizer keeps what it read.
 #[must_use]
 pub const fn before_signing() -> Duration {
-    let document = JWKS_TTL.saturating_add(MAX_REQUEST_DURATION).saturating_add(JWKS_MAX_AGE);
-    let longest = if document.as_millis() > TRUST_TTL.as_millis() { document } else { TRUST_TTL };
+    let document = JWKS_TTL
+        .saturating_add(MAX_REQUEST_DURATION)
+        .saturating_add(JWKS_MAX_AGE);
+    let longest = if document.as_millis() > TRUST_TTL.as_millis() {
+        document
+    } else {
+        TRUST_TTL
+    };
     longest.saturating_add(clocks())
 }
 
@@ -43,7 +49,10 @@ pub const fn before_signing() -> Duration {
 /// by it for as long as it may, and the last of its tokens may live for as long as any.
 #[must_use]
 pub const fn before_retiring() -> Duration {
-    SIGNER_TTL.saturating_add(MAX_REQUEST_DURATION).saturating_add(Rules::STANDARD.longest_token).saturating_add(clocks())
+    SIGNER_TTL
+        .saturating_add(MAX_REQUEST_DURATION)
+        .saturating_add(Rules::STANDARD.longest_token)
+        .saturating_add(clocks())
 }
 
 /// When a key that was published then may sign.
@@ -93,7 +102,10 @@ mod tests {
         assert_eq!(before_signing(), Duration::from_secs(60 + 30 + 300 + 20));
         assert_eq!(before_retiring(), Duration::from_secs(300 + 30 + 3600 + 20));
         let document = include_str!("../../../docs/signing-keys.md");
-        assert!(document.contains("60 + 30 + 300 + 20 = 410 s") && document.contains("300 + 30 + 3600 + 20 = 3950 s"));
+        assert!(
+            document.contains("60 + 30 + 300 + 20 = 410 s")
+                && document.contains("300 + 30 + 3600 + 20 = 3950 s")
+        );
     }
 
     #[test]
@@ -109,8 +121,14 @@ mod tests {
         let read = Timestamp::from_millis(1_000_000);
         let after = |millis: u64| Choice::of(read, read + Duration::from_millis(millis));
         assert_eq!((after(0), after(59_999)), (Choice::Fresh, Choice::Fresh));
-        assert_eq!((after(60_000), after(299_999)), (Choice::Ageing, Choice::Ageing));
+        assert_eq!(
+            (after(60_000), after(299_999)),
+            (Choice::Ageing, Choice::Ageing)
+        );
         assert_eq!(after(300_000), Choice::Stale);
-        assert_eq!(Choice::of(read, read.earlier_by(Duration::from_millis(1))), Choice::Stale);
+        assert_eq!(
+            Choice::of(read, read.earlier_by(Duration::from_millis(1))),
+            Choice::Stale
+        );
     }
 }

@@ -35,7 +35,9 @@ impl Note {
 impl<'de> Deserialize<'de> for Note {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // What is stored was accepted when it was written.
-        String::deserialize(deserializer).map(Self).map_err(D::Error::custom)
+        String::deserialize(deserializer)
+            .map(Self)
+            .map_err(D::Error::custom)
     }
 }
 
@@ -47,7 +49,14 @@ mod tests {
     fn notes_have_1_to_512_characters_and_lines() {
         assert!(Note::parse("Asked for by Ada.\nTicket 7.").is_ok());
         assert!(Note::parse(&"é".repeat(512)).is_ok());
-        for text in ["", " \n", "a\u{0}", "a\tb", &"x".repeat(513), &format!("lk_live_{}", "a1".repeat(35))] {
+        for text in [
+            "",
+            " \n",
+            "a\u{0}",
+            "a\tb",
+            &"x".repeat(513),
+            &format!("lk_live_{}", "a1".repeat(35)),
+        ] {
             assert!(Note::parse(text).is_err(), "{text:?}");
         }
     }

@@ -3,7 +3,9 @@
 use std::{fmt, ops::Add, str::FromStr, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description};
+use time::{
+    OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description,
+};
 
 /// A source of the present moment, handed in by `Ambient` so that a test can advance it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -70,8 +72,13 @@ impl Timestamp {
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const EXPECTED: &str = "is not an RFC 3339 time such as 2027-01-31T00:00:00Z";
         let at = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| EXPECTED)?;
-        let millis = i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000_000)).map_err(|_| EXPECTED)?;
-        if (0..=LAST_MILLIS).contains(&millis) { Ok(Self(millis)) } else { Err(EXPECTED) }
+        let millis =
+            i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000_000)).map_err(|_| EXPECTED)?;
+        if (0..=LAST_MILLIS).contains(&millis) {
+            Ok(Self(millis))
+        } else {
+            Err(EXPECTED)
+        }
     }
 }
 
@@ -89,9 +96,16 @@ impl Add<Duration> for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-        let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000).map_err(|_| fmt::Error)?;
-        f.write_str(&at.to_offset(UtcOffset::UTC).format(format).map_err(|_| fmt::Error)?)
+        let format = format_description!(
+            "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
+        );
+        let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
+            .map_err(|_| fmt::Error)?;
+        f.write_str(
+            &at.to_offset(UtcOffset::UTC)
+                .format(format)
+                .map_err(|_| fmt::Error)?,
+        )
     }
 }
 

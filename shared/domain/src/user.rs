@@ -26,8 +26,10 @@ impl Email {
         const EXPECTED: &str = "is not an email address such as ada@example.com";
         let (local, domain) = text.split_once('@').ok_or(EXPECTED)?;
         let atom = |c: u8| c.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&c);
-        let local_fits =
-            (1..=64).contains(&local.len()) && local.split('.').all(|part| !part.is_empty() && part.bytes().all(atom));
+        let local_fits = (1..=64).contains(&local.len())
+            && local
+                .split('.')
+                .all(|part| !part.is_empty() && part.bytes().all(atom));
         let label = |part: &str| {
             (1..=63).contains(&part.len())
                 && part.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-')
@@ -102,7 +104,11 @@ impl User {
     /// Whether it may do anything that it may not as `before`: by a higher role, or by a scope, with a credential of either kind.
     #[must_use]
     pub fn exceeds(&self, before: &Self, catalogue: &Catalogue) -> bool {
-        let wider = |kind| !self.scopes(catalogue, kind).is_within(&before.scopes(catalogue, kind));
+        let wider = |kind| {
+            !self
+                .scopes(catalogue, kind)
+                .is_within(&before.scopes(catalogue, kind))
+        };
         self.role > before.role || KeyMode::ALL.into_iter().any(wider)
     }
 
@@ -147,21 +153,49 @@ mod tests {
             ((Role::Developer, keys), (Role::Developer, keys), false),
             ((Role::Viewer, keys), (Role::Viewer, None), true),
             // A viewer holds neither of the two.
-            ((Role::Viewer, keys), (Role::Viewer, Some("banks:write")), false),
+            (
+                (Role::Viewer, keys),
+                (Role::Viewer, Some("banks:write")),
+                false,
+            ),
         ] {
             let (before, after) = (user(before.0, before.1), user(after.0, after.1));
-            assert_eq!(after.exceeds(&before, &Catalogue::default()), raises, "{before:?} becomes {after:?}");
+            assert_eq!(
+                after.exceeds(&before, &Catalogue::default()),
+                raises,
+                "{before:?} becomes {after:?}"
+            );
         }
     }
 
     #[test]
     fn emails_are_read_strictly_and_lowered() {
-        assert_eq!(Email::parse("Ada.Lovelace+keys@Example.COM").unwrap().to_string(), "ada.lovelace+keys@example.com");
-        for text in ["", "a", "@example.com", "a@", "a@b", "a@@b.c", "a b@c.d", "a@b..c", ".a@b.c", "a@-b.c", "a@b.c\n", "ä@b.c"]
-        {
+        assert_eq!(
+            Email::parse("Ada.Lovelace+keys@Example.COM")
+                .unwrap()
+                .to_string(),
+            "ada.lovelace+keys@example.com"
+        );
+        for text in [
+            "",
+            "a",
+            "@example.com",
+            "a@",
+            "a@b",
+            "a@@b.c",
+            "a b@c.d",
+            "a@b..c",
+            ".a@b.c",
+            "a@-b.c",
+            "a@b.c\n",
+            "ä@b.c",
+        ] {
             assert!(Email::parse(text).is_err(), "{text:?}");
         }
         assert!(Email::parse(&format!("{}@example.com", "x".repeat(65))).is_err());
-        assert!(Email::parse(&format!("lk_test_{}@example.com", "a1".repeat(25))).is_err(), "no secret is kept as an address");
+        assert!(
+            Email::parse(&format!("lk_test_{}@example.com", "a1".repeat(25))).is_err(),
+            "no secret is kept as an address"
+        );
     }
 }

@@ -14,7 +14,15 @@ use crate::{allowlist::why_not_public, secret::looks_like_one};
 pub struct WebhookUrl(String);
 
 /// Names that never leave a network.
-const PRIVATE_NAMES: [&str; 7] = ["localhost", "local", "internal", "lan", "home.arpa", "test", "invalid"];
+const PRIVATE_NAMES: [&str; 7] = [
+    "localhost",
+    "local",
+    "internal",
+    "lan",
+    "home.arpa",
+    "test",
+    "invalid",
+];
 
 impl WebhookUrl {
     /// Characters it may have.
@@ -54,7 +62,11 @@ impl WebhookUrl {
     /// The URL without what is secret about it: `https://example.com/…`.
     #[must_use]
     pub fn masked(&self) -> String {
-        let end = self.0.match_indices('/').nth(2).map_or(self.0.len(), |(at, _)| at);
+        let end = self
+            .0
+            .match_indices('/')
+            .nth(2)
+            .map_or(self.0.len(), |(at, _)| at);
         format!("{}/…", &self.0[..end])
     }
 }
@@ -65,7 +77,9 @@ fn is_public(host: &Host<&str>) -> bool {
         Host::Ipv6(address) => is_public_v6(*address),
         Host::Domain(name) => {
             let name = name.trim_end_matches('.');
-            let private = PRIVATE_NAMES.iter().any(|end| name == *end || name.ends_with(&format!(".{end}")));
+            let private = PRIVATE_NAMES
+                .iter()
+                .any(|end| name == *end || name.ends_with(&format!(".{end}")));
             name.contains('.') && !private
         }
     }
@@ -74,7 +88,10 @@ fn is_public(host: &Host<&str>) -> bool {
 /// Global unicast (`2000::/3`) without what maps to something else: documentation, 6to4, Teredo and the rest of `2001::/23`.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.segments();
-    (first & 0xe000) == 0x2000 && first != 0x2002 && !(first == 0x2001 && (second < 0x200 || second == 0xdb8)) && first != 0x3fff
+    (first & 0xe000) == 0x2000
+        && first != 0x2002
+        && !(first == 0x2001 && (second < 0x200 || second == 0xdb8))
+        && first != 0x3fff
 }
 
 impl fmt::Debug for WebhookUrl {
@@ -98,9 +115,12 @@ mod tests {
 
     #[test]
     fn arz_7_https_at_a_public_host_alone() {
-        for text in
-            ["https://example.com/hook?x=1", "https://8.8.8.8:8443/", "https://[2606:4700::1111]/a", "https://bücher.example/x"]
-        {
+        for text in [
+            "https://example.com/hook?x=1",
+            "https://8.8.8.8:8443/",
+            "https://[2606:4700::1111]/a",
+            "https://bücher.example/x",
+        ] {
             assert!(WebhookUrl::parse(text).is_ok(), "{text}");
         }
         for text in [
@@ -137,7 +157,10 @@ mod tests {
 
     #[test]
     fn arz_7_path_and_query_are_masked() {
-        for text in ["https://example.com/secret-path?token=1", "https://example.com?token=1"] {
+        for text in [
+            "https://example.com/secret-path?token=1",
+            "https://example.com?token=1",
+        ] {
             let url = WebhookUrl::parse(text).unwrap();
             assert_eq!(url.masked(), "https://example.com/…");
             assert_eq!(format!("{url:?}"), "https://example.com/…");

@@ -26,7 +26,11 @@ impl Bearer {
     /// When there is not exactly one, or it holds no bearer token.
     pub fn of<'a>(mut headers: impl Iterator<Item = &'a str>) -> Result<Self, NoBearer> {
         let header = headers.next().ok_or(NoBearer::Absent)?;
-        if headers.next().is_some() { Err(NoBearer::Repeated) } else { Self::parse(header) }
+        if headers.next().is_some() {
+            Err(NoBearer::Repeated)
+        } else {
+            Self::parse(header)
+        }
     }
 
     /// Reads one header's value. HTTP APIs join repeated headers by commas, which no token has.
@@ -34,7 +38,8 @@ impl Bearer {
         let (scheme, token) = header.split_once(' ').ok_or(NoBearer::Malformed)?;
         let token = token.trim_start_matches(' ');
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
-        if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && token.bytes().all(allowed) {
+        if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && token.bytes().all(allowed)
+        {
             Ok(Self(token.to_owned()))
         } else {
             Err(NoBearer::Malformed)
@@ -76,7 +81,11 @@ mod tests {
         for header in ["Bearer abc.def", "bearer abc.def", "BEARER   abc.def"] {
             assert_eq!(read(&[header]), Ok(Bearer("abc.def".into())), "{header}");
         }
-        assert_eq!(format!("{:?}", read(&["Bearer abc.def"])), "Ok(Bearer)", "it does not print");
+        assert_eq!(
+            format!("{:?}", read(&["Bearer abc.def"])),
+            "Ok(Bearer)",
+            "it does not print"
+        );
     }
 
     #[test]

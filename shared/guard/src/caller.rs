@@ -18,8 +18,12 @@ impl Guard {
     pub async fn caller(&self, parts: &Parts, route: &str) -> Result<Caller, Error> {
         let facts = Facts::of(&parts.extensions);
         let mut headers = parts.headers.get_all(AUTHORIZATION).iter();
-        let authorization = headers.next().filter(|_| headers.next().is_none()).and_then(|value| value.to_str().ok());
-        let request = Request::new(authorization, facts.source_ip, route, facts.request_time).with_id(facts.request_id.clone());
+        let authorization = headers
+            .next()
+            .filter(|_| headers.next().is_none())
+            .and_then(|value| value.to_str().ok());
+        let request = Request::new(authorization, facts.source_ip, route, facts.request_time)
+            .with_id(facts.request_id.clone());
         let request = request.with_source_ip_trust(facts.source_ip_trust);
         match self.authorize(request).await {
             Decision::Allow(context) => Caller::read(&context.fields(), facts),

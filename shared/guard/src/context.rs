@@ -69,7 +69,10 @@ impl Context {
             ("client_id", Some(self.client_id.to_string())),
             ("owner", Some(self.owner.to_string())),
             ("bank", self.owner.bank().map(|bank| bank.to_string())),
-            ("customer", self.customer.map(|customer| customer.to_string())),
+            (
+                "customer",
+                self.customer.map(|customer| customer.to_string()),
+            ),
             ("scopes", Some(self.scopes.to_string())),
             ("role", self.role.map(|role| role.to_string())),
             ("environment", Some(self.environment.to_string())),
@@ -78,6 +81,9 @@ impl Context {
             ("ip_allowlist", (!list.is_empty()).then(|| list.join(","))),
             ("expires_at", self.expires_at.map(|end| end.to_string())),
         ];
-        members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+        members
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+            .collect()
     }
 }

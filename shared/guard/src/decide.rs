@@ -50,14 +50,19 @@ pub fn decide(
         None => deny_reason(settings, presented, request),
         Some(CredentialError::Denied(reason)) => Some(reason),
         Some(CredentialError::Unauthorized(reason)) => return Decision::Unauthorized(reason),
-        Some(CredentialError::Unavailable(unavailable)) => return Decision::Unavailable(unavailable),
+        Some(CredentialError::Unavailable(unavailable)) => {
+            return Decision::Unavailable(unavailable);
+        }
     };
     match reason {
         // The next moment may know it.
         Some(DenyReason::IpUnknown) if request.source_ip_trust == SourceIpTrust::Undetermined => {
             Decision::Unavailable(Unavailable::Address)
         }
-        Some(reason) => Decision::Deny { reason, client_id: presented.client_id() },
+        Some(reason) => Decision::Deny {
+            reason,
+            client_id: presented.client_id(),
+        },
         None => Decision::Allow(presented.context(moment)),
     }
 }
@@ -76,7 +81,9 @@ pub(crate) fn credential_error(
         return Some(CredentialError::Unavailable(Unavailable::Feed));
     }
     if let Some(invalidation) = presented.verdict(feed, moment.latest()) {
-        return Some(CredentialError::Unauthorized(Unauthorized::Invalidated(invalidation)));
+        return Some(CredentialError::Unauthorized(Unauthorized::Invalidated(
+            invalidation,
+        )));
     }
     match presented {
         Presented::Token(_) => None,
@@ -84,7 +91,11 @@ pub(crate) fn credential_error(
     }
 }
 
-fn deny_reason(settings: &Settings, presented: Presented<'_>, request: &Request) -> Option<DenyReason> {
+fn deny_reason(
+    settings: &Settings,
+    presented: Presented<'_>,
+    request: &Request,
+) -> Option<DenyReason> {
     match presented.ip_allowlist().admission(request.source_ip) {
         Admission::Admitted => {}
         Admission::NotListed => return Some(DenyReason::IpNotAllowed),
@@ -102,7 +113,11 @@ impl<'a> Presented<'a> {
         match self {
             Self::Token(verified) => match verified.check(&settings.expected, now) {
                 Err(error) => Some(Unauthorized::Token(error)),
-                Ok(()) => verified.claims().owner.user().map(|_| Unauthorized::PersonalToken),
+                Ok(()) => verified
+                    .claims()
+                    .owner
+                    .user()
+                    .map(|_| Unauthorized::PersonalToken),
             },
             Self::Key(key) => {
                 let accepted = settings.expected.audience(key.key().kind).is_some();
@@ -137,9 +152,17 @@ impl<'a> Presented<'a> {
         match self {
             Self::Token(verified) => {
                 let claims = verified.claims();
-                Who { role: None, is_customer: claims.customer.is_some(), scopes: &claims.scope }
+                Who {
+                    role: None,
+                    is_customer: claims.customer.is_some(),
+                    scopes: &claims.scope,
+                }
             }
-            Self::Key(key) => Who { role: key.role(), is_customer: false, scopes: key.scopes() },
+            Self::Key(key) => Who {
+                role: key.role(),
+                is_customer: false,
+                scopes: key.scopes(),
+            },
         }
     }
 

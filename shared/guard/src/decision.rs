@@ -43,8 +43,13 @@ pub enum DenyReason {
 
 impl DenyReason {
     /// Every reason, for the error reference.
-    pub const ALL: [Self; 5] =
-        [Self::IpNotAllowed, Self::IpUnknown, Self::InsufficientScope, Self::Forbidden, Self::PlanUpgradeRequired];
+    pub const ALL: [Self; 5] = [
+        Self::IpNotAllowed,
+        Self::IpUnknown,
+        Self::InsufficientScope,
+        Self::Forbidden,
+        Self::PlanUpgradeRequired,
+    ];
 
     /// The `message_code`.
     #[must_use]
@@ -63,7 +68,9 @@ impl DenyReason {
     pub const fn message(self) -> &'static str {
         match self {
             Self::IpNotAllowed => "IP address not in allowlist",
-            Self::IpUnknown => "The credential carries an IP allowlist and the address of this call is not known",
+            Self::IpUnknown => {
+                "The credential carries an IP allowlist and the address of this call is not known"
+            }
             Self::InsufficientScope => "The credential lacks a scope that this operation needs",
             Self::Forbidden => "This operation is not open to this caller",
             Self::PlanUpgradeRequired => PLAN_UPGRADE_REQUIRED,

@@ -27,7 +27,12 @@ pub(crate) struct FeedReader {
 
 impl FeedReader {
     pub(crate) fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock, feed: RwLock::default(), flight: Flight::default() }
+        Self {
+            store,
+            clock,
+            feed: RwLock::default(),
+            flight: Flight::default(),
+        }
     }
 
     /// The feed after whatever reading its age asks for. It may still be stale: the decision finds that out.
@@ -47,7 +52,9 @@ impl FeedReader {
 
     /// Reads it ahead of the first call, when a connection takes longer and nobody waits.
     pub(crate) async fn warm(&self, timeout: Duration) {
-        self.flight.join(async || _ = self.read(timeout).await).await;
+        self.flight
+            .join(async || _ = self.read(timeout).await)
+            .await;
     }
 
     async fn read_again(&self) {
@@ -61,9 +68,14 @@ impl FeedReader {
     async fn read(&self, timeout: Duration) -> Result<(), ()> {
         let mut feed = Feed::clone(&self.known());
         let from = feed.query_start((self.clock)());
-        let read = self.store.read_feed(from, timeout).await.map_err(|error| not_read(&error))?;
+        let read = self
+            .store
+            .read_feed(from, timeout)
+            .await
+            .map_err(|error| not_read(&error))?;
         let (entries, exchange) = read;
-        feed.absorb(entries, &exchange).map_err(|error| not_read(&error))?;
+        feed.absorb(entries, &exchange)
+            .map_err(|error| not_read(&error))?;
         *self.feed.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(feed);
         Ok(())
     }

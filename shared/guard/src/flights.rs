@@ -27,7 +27,10 @@ impl<T: Clone> Flights<T> {
         let reading = self.under_way(digest);
         let outcome = reading.get_or_init(|| read).await.clone();
         let mut readings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if readings.get(&digest).is_some_and(|current| std::ptr::eq(current.as_ptr(), Arc::as_ptr(&reading))) {
+        if readings
+            .get(&digest)
+            .is_some_and(|current| std::ptr::eq(current.as_ptr(), Arc::as_ptr(&reading)))
+        {
             readings.remove(&digest);
         }
         outcome
@@ -64,7 +67,10 @@ mod tests {
             })
         };
         let (one, two, other, three) = join!(ask("a"), ask("a"), ask("b"), ask("a"));
-        assert!(one == two && two == three && one != other, "{one} {two} {three}, {other}");
+        assert!(
+            one == two && two == three && one != other,
+            "{one} {two} {three}, {other}"
+        );
         assert_eq!(ask("a").await, 2, "two were made before");
         assert!(flights.0.lock().unwrap().is_empty());
     }

@@ -60,11 +60,29 @@ impl Identified {
 impl Guard {
     /// A guard that knows nothing yet: its first decision reads what it needs. Without peppers it takes tokens alone.
     #[must_use]
-    pub fn new(settings: Settings, store: Store, peppers: Option<PepperSource>, clock: Clock) -> Self {
-        let keys = Keys::new(store.clone(), Arc::clone(&clock), settings.expected.kinds().collect());
-        let personal_keys = PersonalKeys::new(&settings, store.clone(), peppers, Arc::clone(&clock));
+    pub fn new(
+        settings: Settings,
+        store: Store,
+        peppers: Option<PepperSource>,
+        clock: Clock,
+    ) -> Self {
+        let keys = Keys::new(
+            store.clone(),
+            Arc::clone(&clock),
+            settings.expected.kinds().collect(),
+        );
+        let personal_keys =
+            PersonalKeys::new(&settings, store.clone(), peppers, Arc::clone(&clock));
         let feed = FeedReader::new(store, Arc::clone(&clock));
-        Self { settings, clock, keys, tokens: VerifiedTokens::default(), personal_keys, feed, proxy: None }
+        Self {
+            settings,
+            clock,
+            keys,
+            tokens: VerifiedTokens::default(),
+            personal_keys,
+            feed,
+            proxy: None,
+        }
     }
 
     /// The same guard behind a trusted proxy, if there is one: events that it is asked about come from where that proves.
@@ -81,7 +99,12 @@ impl Guard {
                 proxy.warm().await;
             }
         };
-        tokio::join!(self.keys.warm(WARM_UP_TIMEOUT), self.feed.warm(WARM_UP_TIMEOUT), personal_keys, proxy);
+        tokio::join!(
+            self.keys.warm(WARM_UP_TIMEOUT),
+            self.feed.warm(WARM_UP_TIMEOUT),
+            personal_keys,
+            proxy
+        );
     }
 
     /// What it decides by.
@@ -117,7 +140,10 @@ impl Guard {
             Ok(found) => found,
             Err(unavailable) => return (Decision::Unavailable(unavailable), named),
         };
-        let presented = identified.as_ref().map(Identified::presented).map_err(|why| *why);
+        let presented = identified
+            .as_ref()
+            .map(Identified::presented)
+            .map_err(|why| *why);
         let now = (self.clock)();
         let decision = decide(&self.settings, presented, request, &feed, now);
         if let (Decision::Allow(_), Ok(Identified::Key(known))) = (&decision, &identified) {
@@ -135,26 +161,47 @@ impl Guard {
     ) -> Result<(Result<Identified, Unauthorized>, Arc<Feed>), Unavailable> {
         if let Some(secret) = secret {
             let digest = Digest::of(bearer.expose());
-            let (known, feed) = self.personal_keys.find(secret, digest, &self.feed, time).await?;
+            let (known, feed) = self
+                .personal_keys
+                .find(secret, digest, &self.feed, time)
+                .await?;
             return Ok((known.map(Identified::Key).map_err(Unauthorized::Key), feed));
         }
         let verified = self.verify(bearer, self.moment(time).latest()).await?;
         // What is refused anyway waits for no read.
-        let feed = if verified.is_ok() { self.feed.current(time).await } else { self.feed.known() };
-        Ok((verified.map(Identified::Token).map_err(Unauthorized::Token), feed))
+        let feed = if verified.is_ok() {
+            self.feed.current(time).await
+        } else {
+            self.feed.known()
+        };
+        Ok((
+            verified.map(Identified::Token).map_err(Unauthorized::Token),
+            feed,
+        ))
     }
 
     pub(crate) fn moment(&self, request: Option<Timestamp>) -> Moment {
-        Moment { now: (self.clock)(), request }
+        Moment {
+            now: (self.clock)(),
+            request,
+        }
     }
 
     /// The claims of a token, or why it has none to believe.
-    async fn verify(&self, token: &Bearer, now: Timestamp) -> Result<Result<Arc<Verified>, VerificationError>, Unavailable> {
+    async fn verify(
+        &self,
+        token: &Bearer,
+        now: Timestamp,
+    ) -> Result<Result<Arc<Verified>, VerificationError>, Unavailable> {
         let keys = self.keys.current(now).await.ok_or(Unavailable::Keys)?;
         let mut verified = self.tokens.verify(token, &keys, now);
         if let Err(VerificationError::UnknownKey) = verified {
             // It may have been published since they were read.
-            let keys = self.keys.refresh_for_unknown_kid(now).await.ok_or(Unavailable::Keys)?;
+            let keys = self
+                .keys
+                .refresh_for_unknown_kid(now)
+                .await
+                .ok_or(Unavailable::Keys)?;
             verified = self.tokens.verify(token, &keys, now);
         }
         Ok(verified)
@@ -163,6 +210,8 @@ impl Guard {
 
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Guard")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }

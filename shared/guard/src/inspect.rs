@@ -35,11 +35,17 @@ impl Guard {
     ///
     /// # Errors
     /// When nobody can tell right now.
-    pub async fn inspect(&self, credential: &str, time: Option<Timestamp>) -> Result<Option<Inspection>, Unavailable> {
+    pub async fn inspect(
+        &self,
+        credential: &str,
+        time: Option<Timestamp>,
+    ) -> Result<Option<Inspection>, Unavailable> {
         let bearer = Bearer::new(credential);
         let secret = bearer.secret(&self.settings.brand);
         let (identified, feed) = self.identify(&bearer, secret.as_ref(), time).await?;
-        let Ok(identified) = identified else { return Ok(None) };
+        let Ok(identified) = identified else {
+            return Ok(None);
+        };
         let (presented, moment) = (identified.presented(), self.moment(time));
         let (inactive, ended) = match credential_error(&self.settings, presented, &feed, moment) {
             None => (None, false),
@@ -54,7 +60,14 @@ impl Guard {
             }
             Presented::Key(key) => (None, key.secret_made_at(), key.key().created_at),
         };
-        Ok(Some(Inspection { context: presented.context(moment), inactive, ended, claims, issued_at, key_created }))
+        Ok(Some(Inspection {
+            context: presented.context(moment),
+            inactive,
+            ended,
+            claims,
+            issued_at,
+            key_created,
+        }))
     }
 }
 

@@ -48,7 +48,9 @@ enum Age {
 
 impl Known {
     fn age(&self, now: Timestamp) -> Age {
-        let Some(read_at) = self.read_at else { return Age::Stale };
+        let Some(read_at) = self.read_at else {
+            return Age::Stale;
+        };
         if now < read_at || now >= read_at + TRUST_TTL {
             Age::Stale
         } else if now >= read_at + TRUST_REFRESH_INTERVAL {
@@ -60,13 +62,22 @@ impl Known {
 
     /// Whether another try may be made already. While nothing is published at all, a try is always worth it.
     fn may_try(&self, now: Timestamp) -> bool {
-        self.verifier.is_empty() || self.tried_at.is_none_or(|tried| now < tried || now >= tried + MIN_READ_INTERVAL)
+        self.verifier.is_empty()
+            || self
+                .tried_at
+                .is_none_or(|tried| now < tried || now >= tried + MIN_READ_INTERVAL)
     }
 }
 
 impl Keys {
     pub(crate) fn new(store: Store, clock: Clock, kinds: Vec<KeyMode>) -> Self {
-        Self { store, clock, kinds, known: RwLock::default(), flight: Flight::default() }
+        Self {
+            store,
+            clock,
+            kinds,
+            known: RwLock::default(),
+            flight: Flight::default(),
+        }
     }
 
     /// The verifier over the keys at `now`, read again where their age asks for it; nothing when they are too old.
@@ -75,7 +86,11 @@ impl Keys {
         match known.age(self.moment(now)) {
             Age::Fresh => return Some(known.verifier),
             Age::Ageing if !known.may_try(now) => return Some(known.verifier),
-            Age::Ageing | Age::Stale => self.flight.join(async || self.read(READ_TIMEOUT).await).await,
+            Age::Ageing | Age::Stale => {
+                self.flight
+                    .join(async || self.read(READ_TIMEOUT).await)
+                    .await;
+            }
         }
         let known = self.known();
         (known.age(self.moment(now)) != Age::Stale).then_some(known.verifier)
@@ -85,7 +100,9 @@ impl Keys {
     /// nothing when the newest read failed: then nobody knows whether the key is published.
     pub(crate) async fn refresh_for_unknown_kid(&self, now: Timestamp) -> Option<Arc<Verifier>> {
         if self.known().may_try(self.moment(now)) {
-            self.flight.join(async || self.read(READ_TIMEOUT).await).await;
+            self.flight
+                .join(async || self.read(READ_TIMEOUT).await)
+                .await;
         }
         let known = self.known();
         (!known.failed).then_some(known.verifier)
@@ -102,12 +119,17 @@ impl Keys {
     }
 
     fn known(&self) -> Known {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     async fn read(&self, timeout: Duration) {
         let sent = (self.clock)();
-        let read = tokio::time::timeout(timeout, self.published()).await.unwrap_or_else(|_| Err("the read took too long".into()));
+        let read = tokio::time::timeout(timeout, self.published())
+            .await
+            .unwrap_or_else(|_| Err("the read took too long".into()));
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.tried_at = Some(sent);
         known.failed = read.is_err();
@@ -124,8 +146,15 @@ impl Keys {
         let mut keys = Vec::new();
         for kind in &self.kinds {
             // In a box, since it is rare: what most calls wait for is nothing.
-            let published = Box::pin(self.store.signing_keys(*kind)).await.map_err(|error| error.to_string())?;
-            keys.extend(published.into_iter().filter_map(trusted).map(|jwk| (*kind, jwk)));
+            let published = Box::pin(self.store.signing_keys(*kind))
+                .await
+                .map_err(|error| error.to_string())?;
+            keys.extend(
+                published
+                    .into_iter()
+                    .filter_map(trusted)
+                    .map(|jwk| (*kind, jwk)),
+            );
         }
         Verifier::new(keys).map_err(|error| error.to_string())
     }
@@ -136,8 +165,13 @@ fn trusted(row: PublishedKey) -> Option<Jwk> {
     let jwk: Result<Jwk, _> = serde_json::from_value(row.jwk);
     match jwk {
         Ok(jwk) if jwk.kid() == row.kid => return Some(jwk),
-        Ok(_) => tracing::error!(kid = row.kid, "a published key lies under another key's name: it is not trusted"),
-        Err(error) => tracing::error!(kid = row.kid, %error, "a published key cannot be read: it is not trusted"),
+        Ok(_) => tracing::error!(
+            kid = row.kid,
+            "a published key lies under another key's name: it is not trusted"
+        ),
+        Err(error) => {
+            tracing::error!(kid = row.kid, %error, "a published key cannot be read: it is not trusted")
+        }
     }
     None
 }
@@ -152,9 +186,16 @@ mod tests {
 
     #[test]
     fn keys_are_read_again_after_four_minutes_and_dead_after_five() {
-        let known = Known { read_at: Some(at(0)), ..Known::default() };
+        let known = Known {
+            read_at: Some(at(0)),
+            ..Known::default()
+        };
         assert_eq!(Known::default().age(at(0)), Age::Stale);
-        assert_eq!(known.age(at(-1)), Age::Stale, "the clock went back: their age is unknown");
+        assert_eq!(
+            known.age(at(-1)),
+            Age::Stale,
+            "the clock went back: their age is unknown"
+        );
         assert_eq!(known.age(at(0)), Age::Fresh);
         assert_eq!(known.age(at(239_999)), Age::Fresh);
         assert_eq!(known.age(at(240_000)), Age::Ageing);
@@ -164,13 +205,27 @@ mod tests {
 
     #[test]
     fn an_unknown_kid_causes_a_read_every_three_seconds_at_most() {
-        let jwk = serde_json::from_value(serde_json::json!({"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256",
+        let jwk = serde_json::from_value(
+            serde_json::json!({"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256",
             "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
-            "kid": "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s"}));
+            "kid": "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s"}),
+        );
         let verifier = Arc::new(Verifier::new([(KeyMode::Sandbox, jwk.unwrap())]).unwrap());
-        let known = Known { verifier, read_at: Some(at(0)), tried_at: Some(at(0)), failed: false };
+        let known = Known {
+            verifier,
+            read_at: Some(at(0)),
+            tried_at: Some(at(0)),
+            failed: false,
+        };
         assert!(!known.may_try(at(0)) && !known.may_try(at(2_999)));
         assert!(known.may_try(at(3_000)) && known.may_try(at(-1)));
-        assert!(Known { tried_at: Some(at(0)), ..Known::default() }.may_try(at(0)), "nothing is published yet");
+        assert!(
+            Known {
+                tried_at: Some(at(0)),
+                ..Known::default()
+            }
+            .may_try(at(0)),
+            "nothing is published yet"
+        );
     }
 }

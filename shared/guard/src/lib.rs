@@ -28,13 +28,15 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use bearer::{Bearer, NoBearer};
-pub use context::Context;
-pub use decide::{Presented, decide};
-pub use decision::{Decision, DenyReason, KeyError, Unauthorized, Unavailable};
-pub use guard::Guard;
-pub use inspect::Inspection;
-pub use personal_key::PersonalKey;
-pub use request::{Request, Route};
-pub use routes::Routes;
-pub use settings::Settings;
+pub use self::{
+    bearer::{Bearer, NoBearer},
+    context::Context,
+    decide::{Presented, decide},
+    decision::{Decision, DenyReason, KeyError, Unauthorized, Unavailable},
+    guard::Guard,
+    inspect::Inspection,
+    personal_key::PersonalKey,
+    request::{Request, Route},
+    routes::Routes,
+    settings::Settings,
+};

@@ -11,7 +11,12 @@ use crate::{
 };
 
 /// Logs a decision that is not an allow. Refusals are the caller's business; what keeps us from deciding is ours.
-pub(crate) fn log_decision(decision: &Decision, client_id: Option<ClientId>, request: &Request, routes: &Routes) {
+pub(crate) fn log_decision(
+    decision: &Decision,
+    client_id: Option<ClientId>,
+    request: &Request,
+    routes: &Routes,
+) {
     let (outcome, reason) = match decision {
         Decision::Allow(_) => return,
         Decision::Deny { reason, .. } => ("denied", reason.message_code()),
@@ -24,9 +29,13 @@ pub(crate) fn log_decision(decision: &Decision, client_id: Option<ClientId>, req
     let request_id = request.id.as_deref();
     let route = route(request, routes);
     if outcome == "unavailable" {
-        tracing::error!(outcome, reason, client_id, source_ip, via, request_id, route, "refused");
+        tracing::error!(
+            outcome, reason, client_id, source_ip, via, request_id, route, "refused"
+        );
     } else {
-        tracing::warn!(outcome, reason, client_id, source_ip, via, request_id, route, "refused");
+        tracing::warn!(
+            outcome, reason, client_id, source_ip, via, request_id, route, "refused"
+        );
     }
 }
 
@@ -34,7 +43,9 @@ pub(crate) fn log_decision(decision: &Decision, client_id: Option<ClientId>, req
 fn route<'a>(request: &'a Request, routes: &'a Routes) -> &'a str {
     match &request.route {
         Route::Matched(route) => route,
-        concrete @ Route::Concrete { .. } => routes.rule(concrete).map_or("unlisted", |(name, _)| name),
+        concrete @ Route::Concrete { .. } => {
+            routes.rule(concrete).map_or("unlisted", |(name, _)| name)
+        }
     }
 }
 
@@ -71,9 +82,15 @@ mod tests {
     fn logged(decision: &Decision, client_id: Option<ClientId>, request: &Request) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
-        let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone()).finish();
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_writer(move || writer.clone())
+            .finish();
         let routes = World::new().settings.routes;
-        tracing::subscriber::with_default(subscriber, || log_decision(decision, client_id, request, &routes));
+        tracing::subscriber::with_default(subscriber, || {
+            log_decision(decision, client_id, request, &routes);
+        });
         let bytes = lines.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }
@@ -82,8 +99,12 @@ mod tests {
     fn a_refusal_is_one_line_that_says_who_where_and_why() {
         let request = request("x").with_id(Some("7f1b2a3c".into()));
         let client_id = claims().client_id;
-        let denied = Decision::Deny { reason: DenyReason::IpNotAllowed, client_id };
-        let line: serde_json::Value = serde_json::from_str(&logged(&denied, Some(client_id), &request)).unwrap();
+        let denied = Decision::Deny {
+            reason: DenyReason::IpNotAllowed,
+            client_id,
+        };
+        let line: serde_json::Value =
+            serde_json::from_str(&logged(&denied, Some(client_id), &request)).unwrap();
         for (member, value) in [
             ("outcome", "denied"),
             ("reason", "ip_not_allowed"),
@@ -95,21 +116,47 @@ mod tests {
         ] {
             assert_eq!(line[member], value, "{member}");
         }
-        assert!(logged(&Decision::Unavailable(Unavailable::Feed), None, &request).contains("\"level\":\"ERROR\""));
-        assert_eq!(logged(&Decision::Allow((&claims()).into()), None, &request), "", "an allow is the access log's");
+        assert!(
+            logged(&Decision::Unavailable(Unavailable::Feed), None, &request)
+                .contains("\"level\":\"ERROR\"")
+        );
+        assert_eq!(
+            logged(&Decision::Allow((&claims()).into()), None, &request),
+            "",
+            "an allow is the access log's"
+        );
     }
 
     #[test]
     fn leak_1_neither_the_token_nor_what_a_caller_put_into_its_path_is_logged() {
         let token = SANDBOX.token(&claims());
-        let route = Route::Concrete { method: "GET".into(), path: format!("/secrets/{token}") };
-        let by_token = Request { route, ..request(&token) };
-        let line = logged(&Decision::Unauthorized(Unauthorized::Token(jwt::VerificationError::Expired)), None, &by_token);
+        let route = Route::Concrete {
+            method: "GET".into(),
+            path: format!("/secrets/{token}"),
+        };
+        let by_token = Request {
+            route,
+            ..request(&token)
+        };
+        let line = logged(
+            &Decision::Unauthorized(Unauthorized::Token(jwt::VerificationError::Expired)),
+            None,
+            &by_token,
+        );
         assert!(line.contains("token_expired") && line.contains("unlisted"));
-        assert!(!line.contains(&token[..20]) && !line.contains("secrets"), "{line}");
+        assert!(
+            !line.contains(&token[..20]) && !line.contains("secrets"),
+            "{line}"
+        );
 
-        let route = Route::Concrete { method: "GET".into(), path: format!("/{}", secret()) };
-        let request = Request { route, ..request(&secret()) };
+        let route = Route::Concrete {
+            method: "GET".into(),
+            path: format!("/{}", secret()),
+        };
+        let request = Request {
+            route,
+            ..request(&secret())
+        };
         let refused = Decision::Unauthorized(Unauthorized::Key(KeyError::WrongSecret));
         let line = logged(&refused, Some(KEY), &request);
         assert!(line.contains("secret_wrong") && line.contains(&KEY.to_string()));

@@ -36,7 +36,11 @@ struct Remembered<T> {
 
 impl<T> Default for Memory<T> {
     fn default() -> Self {
-        Self(Mutex::new(Remembered { by_digest: HashMap::new(), order: BTreeMap::new(), count: 0 }))
+        Self(Mutex::new(Remembered {
+            by_digest: HashMap::new(),
+            order: BTreeMap::new(),
+            count: 0,
+        }))
     }
 }
 
@@ -57,7 +61,9 @@ impl<T> Memory<T> {
         remembered.forget(&digest);
         remembered.count += 1;
         let place = remembered.count;
-        remembered.by_digest.insert(digest, (place, Arc::clone(thing)));
+        remembered
+            .by_digest
+            .insert(digest, (place, Arc::clone(thing)));
         remembered.order.insert(place, digest);
         if remembered.order.len() > CAPACITY
             && let Some((_, oldest)) = remembered.order.pop_first()
@@ -90,10 +96,17 @@ mod tests {
             memory.put(digest(number), &Arc::new(number));
         }
         memory.put(digest(0), &Arc::new(0));
-        assert!(memory.get(&digest(1), |_| true).is_some(), "putting one again drives nothing out");
+        assert!(
+            memory.get(&digest(1), |_| true).is_some(),
+            "putting one again drives nothing out"
+        );
         memory.put(digest(CAPACITY), &Arc::new(CAPACITY));
         assert!(memory.get(&digest(1), |_| true).is_none());
-        assert!([0, 2, CAPACITY].into_iter().all(|number| memory.get(&digest(number), |_| true).is_some()));
+        assert!(
+            [0, 2, CAPACITY]
+                .into_iter()
+                .all(|number| memory.get(&digest(number), |_| true).is_some())
+        );
     }
 
     #[test]

@@ -37,12 +37,30 @@ impl PersonalKey {
     pub fn new(key: Key, gates: Gates, secret: SecretId, catalogue: &Catalogue) -> Option<Self> {
         let user = key.owner.user()?;
         // It acts for its own user or, if that one is not there, for nobody.
-        let is_its_user = |found: &domain::user::User| found.guid == user && found.organization == key.organization;
-        let gates = Gates { user: gates.user.filter(is_its_user), ..gates };
-        let scopes = gates.user.as_ref().map(|user| user.scopes(catalogue, key.kind)).unwrap_or_default();
+        let is_its_user = |found: &domain::user::User| {
+            found.guid == user && found.organization == key.organization
+        };
+        let gates = Gates {
+            user: gates.user.filter(is_its_user),
+            ..gates
+        };
+        let scopes = gates
+            .user
+            .as_ref()
+            .map(|user| user.scopes(catalogue, key.kind))
+            .unwrap_or_default();
         let client_id_name = key.client_id.to_string();
         let (secret_name, organization_name) = (secret.to_string(), key.organization.to_string());
-        Some(Self { key, gates, secret, user, scopes, client_id_name, secret_name, organization_name })
+        Some(Self {
+            key,
+            gates,
+            secret,
+            user,
+            scopes,
+            client_id_name,
+            secret_name,
+            organization_name,
+        })
     }
 
     /// The key.
@@ -116,12 +134,18 @@ impl PersonalKey {
     /// When the presented secret was made.
     pub(crate) fn secret_made_at(&self) -> Timestamp {
         let secrets = &self.key.secrets;
-        secrets.previous.filter(|previous| previous.id == self.secret).map_or(secrets.current.created_at, |made| made.created_at)
+        secrets
+            .previous
+            .filter(|previous| previous.id == self.secret)
+            .map_or(secrets.current.created_at, |made| made.created_at)
     }
 
     /// What the guarded API learns of it at `now`.
     pub(crate) fn context(&self, now: Timestamp) -> Context {
-        let ends = [self.key.expires_at, self.term(now).and_then(|term| term.ends_at)];
+        let ends = [
+            self.key.expires_at,
+            self.term(now).and_then(|term| term.ends_at),
+        ];
         Context {
             organization: self.key.organization,
             client_id: self.key.client_id,

@@ -56,7 +56,12 @@ pub(crate) struct Known {
 impl Known {
     pub(crate) fn new(key: PersonalKey, read_at: Timestamp, feed_before: &Feed) -> Self {
         let footprint = key.footprint(feed_before);
-        Self { key, read_at, footprint, noted: AtomicBool::new(false) }
+        Self {
+            key,
+            read_at,
+            footprint,
+            noted: AtomicBool::new(false),
+        }
     }
 
     pub(crate) const fn key(&self) -> &PersonalKey {
@@ -65,7 +70,9 @@ impl Known {
 
     /// Whether it is young enough, and nothing that touches it was first seen since.
     pub(crate) fn is_good(&self, feed: &Feed, now: Timestamp) -> bool {
-        self.read_at <= now && now <= self.read_at + TTL && self.key.footprint(feed) == self.footprint
+        self.read_at <= now
+            && now <= self.read_at + TTL
+            && self.key.footprint(feed) == self.footprint
     }
 }
 
@@ -88,7 +95,12 @@ pub(crate) struct PersonalKeys {
 }
 
 impl PersonalKeys {
-    pub(crate) fn new(settings: &Settings, store: Store, peppers: Option<PepperSource>, clock: Clock) -> Self {
+    pub(crate) fn new(
+        settings: &Settings,
+        store: Store,
+        peppers: Option<PepperSource>,
+        clock: Clock,
+    ) -> Self {
         Self {
             store,
             peppers,
@@ -116,15 +128,26 @@ impl PersonalKeys {
         feeds: &FeedReader,
         request: Option<Timestamp>,
     ) -> Result<Found, Unavailable> {
-        let Some(peppers) = &self.peppers else { return Ok((Err(KeyError::Off), feeds.known())) };
+        let Some(peppers) = &self.peppers else {
+            return Ok((Err(KeyError::Off), feeds.known()));
+        };
         for _ in 0..MAX_READS {
             let feed = self.usable(feeds, request).await?;
-            if let Some(known) = self.known.get(&digest, |known| known.is_good(&feed, self.now(request))) {
+            if let Some(known) = self
+                .known
+                .get(&digest, |known| known.is_good(&feed, self.now(request)))
+            {
                 return Ok((Ok(known), feed));
             }
             // In a box, since it is large and rare: what most calls wait for is the feed alone.
-            let reading = Box::pin(self.readings.join(digest, self.read(peppers, presented, digest, &feed))).await?;
-            let Ok(known) = reading else { return Ok((reading, feed)) };
+            let reading = Box::pin(
+                self.readings
+                    .join(digest, self.read(peppers, presented, digest, &feed)),
+            )
+            .await?;
+            let Ok(known) = reading else {
+                return Ok((reading, feed));
+            };
             let feed = self.usable(feeds, request).await?;
             if known.is_good(&feed, self.now(request)) {
                 return Ok((Ok(known), feed));
@@ -157,20 +180,41 @@ impl PersonalKeys {
         tracing::warn!(%client_id, cause, "the first use of a new secret was not noted yet; the next reading tries again");
     }
 
-    async fn usable(&self, feeds: &FeedReader, request: Option<Timestamp>) -> Result<Arc<Feed>, Unavailable> {
+    async fn usable(
+        &self,
+        feeds: &FeedReader,
+        request: Option<Timestamp>,
+    ) -> Result<Arc<Feed>, Unavailable> {
         let feed = feeds.current(request).await;
         let freshness = feed.freshness((self.clock)(), request);
-        if freshness == Freshness::Stale { Err(Unavailable::Feed) } else { Ok(feed) }
+        if freshness == Freshness::Stale {
+            Err(Unavailable::Feed)
+        } else {
+            Ok(feed)
+        }
     }
 
     fn now(&self, request: Option<Timestamp>) -> Timestamp {
-        Moment { now: (self.clock)(), request }.latest()
+        Moment {
+            now: (self.clock)(),
+            request,
+        }
+        .latest()
     }
 
-    async fn read(&self, peppers: &PepperSource, presented: &PlainSecret, digest: Digest, feed_before: &Feed) -> Reading {
+    async fn read(
+        &self,
+        peppers: &PepperSource,
+        presented: &PlainSecret,
+        digest: Digest,
+        feed_before: &Feed,
+    ) -> Reading {
         let read_at = (self.clock)();
         let reading = self.read_key(peppers, presented);
-        let key = match tokio::time::timeout(READ_TIMEOUT, reading).await.unwrap_or_else(|late| Err(unread(&late)))? {
+        let key = match tokio::time::timeout(READ_TIMEOUT, reading)
+            .await
+            .unwrap_or_else(|late| Err(unread(&late)))?
+        {
             Ok(key) => key,
             Err(error) => return Ok(Err(error)),
         };
@@ -188,17 +232,29 @@ impl PersonalKeys {
         peppers: &PepperSource,
         presented: &PlainSecret,
     ) -> Result<Result<PersonalKey, KeyError>, Unavailable> {
-        let read = self.store.key_with_secrets(presented.client_id()).await.map_err(|error| unread(&error))?;
+        let read = self
+            .store
+            .key_with_secrets(presented.client_id())
+            .await
+            .map_err(|error| unread(&error))?;
         let (key, stored) = read.map_or((None, Vec::new()), |(key, stored)| (Some(key), stored));
-        let secret = matching::matching(peppers, presented, &stored).await.map_err(|error| unread(&error))?;
-        let (Some(key), Some(secret)) = (key, secret) else { return Ok(Err(KeyError::WrongSecret)) };
+        let secret = matching::matching(peppers, presented, &stored)
+            .await
+            .map_err(|error| unread(&error))?;
+        let (Some(key), Some(secret)) = (key, secret) else {
+            return Ok(Err(KeyError::WrongSecret));
+        };
         if key.kind != presented.kind() {
             return Ok(Err(KeyError::WrongKind));
         }
         if key.owner.user().is_none() {
             return Ok(Err(KeyError::NotPersonal));
         }
-        let gates = self.store.gates(&key).await.map_err(|error| unread(&error))?;
+        let gates = self
+            .store
+            .gates(&key)
+            .await
+            .map_err(|error| unread(&error))?;
         Ok(PersonalKey::new(key, gates, secret, &self.catalogue).ok_or(KeyError::NotPersonal))
     }
 }

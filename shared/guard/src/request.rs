@@ -48,8 +48,18 @@ impl Request {
         route: impl Into<String>,
         time: Option<Timestamp>,
     ) -> Self {
-        let (credential, route) = (Bearer::of(authorization.into_iter()), Route::Matched(route.into()));
-        Self { credential, source_ip, source_ip_trust: SourceIpTrust::Direct, route, time, id: None }
+        let (credential, route) = (
+            Bearer::of(authorization.into_iter()),
+            Route::Matched(route.into()),
+        );
+        Self {
+            credential,
+            source_ip,
+            source_ip_trust: SourceIpTrust::Direct,
+            route,
+            time,
+            id: None,
+        }
     }
 
     /// With the gateway's id, for the log.
@@ -61,12 +71,18 @@ impl Request {
     /// With how its address came about.
     #[must_use]
     pub fn with_source_ip_trust(self, source_ip_trust: SourceIpTrust) -> Self {
-        Self { source_ip_trust, ..self }
+        Self {
+            source_ip_trust,
+            ..self
+        }
     }
 
     /// The moment at which it is evaluated.
     pub(crate) const fn moment(&self, now: Timestamp) -> Moment {
-        Moment { now, request: self.time }
+        Moment {
+            now,
+            request: self.time,
+        }
     }
 }
 
@@ -82,6 +98,7 @@ pub(crate) struct Moment {
 impl Moment {
     /// The later of the two: a frozen instance may wake with its clock behind the gateway's.
     pub(crate) fn latest(self) -> Timestamp {
-        self.request.map_or(self.now, |request| request.max(self.now))
+        self.request
+            .map_or(self.now, |request| request.max(self.now))
     }
 }

@@ -54,7 +54,8 @@ impl Rule {
         match self {
             Self::Scopes(_) if who.role.is_some_and(Role::is_staff) => Some(DenyReason::Forbidden),
             Self::Scopes(any_of) => {
-                let open = any_of.is_empty() || any_of.iter().any(|scope| who.scopes.has(scope.as_str()));
+                let open =
+                    any_of.is_empty() || any_of.iter().any(|scope| who.scopes.has(scope.as_str()));
                 (!open).then_some(DenyReason::InsufficientScope)
             }
             // A customer's token is for the APIs that the platform guards, never for the platform.
@@ -62,7 +63,9 @@ impl Rule {
             // How far it reaches is for the function to say: it depends on what is asked for.
             Self::Operation(row) => match row.reach(who.role, who.scopes) {
                 Ok(_) => None,
-                Err(error) if error.kind == Kind::InsufficientScope => Some(DenyReason::InsufficientScope),
+                Err(error) if error.kind == Kind::InsufficientScope => {
+                    Some(DenyReason::InsufficientScope)
+                }
                 Err(_) => Some(DenyReason::Forbidden),
             },
         }
@@ -72,7 +75,9 @@ impl Rule {
 /// What stands for the management API's own table.
 const OPERATIONS: &str = "operations";
 
-const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "ANY"];
+const METHODS: [&str; 8] = [
+    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "ANY",
+];
 
 impl Routes {
     /// Reads the table, or the word that stands for the management API's.
@@ -87,8 +92,10 @@ impl Routes {
             .map_err(|error| format!("is neither the word operations nor a JSON object of route to list of scopes: {error}"))?;
         let mut routes = Self::default();
         for (route, scopes) in rules {
-            let scope =
-                |name: &String| name.parse().map_err(|reason| format!("has a wrong scope for '{route}': '{name}' {reason}"));
+            let scope = |name: &String| {
+                name.parse()
+                    .map_err(|reason| format!("has a wrong scope for '{route}': '{name}' {reason}"))
+            };
             let rule = Rule::Scopes(scopes.iter().map(scope).collect::<Result<_, _>>()?);
             routes.list(route, rule)?;
         }
@@ -98,7 +105,10 @@ impl Routes {
     /// Every operation that is a route: some are a part of another.
     fn operations() -> Result<Self, String> {
         let mut routes = Self::default();
-        for row in operation::rules().iter().filter(|row| !row.method.is_empty()) {
+        for row in operation::rules()
+            .iter()
+            .filter(|row| !row.method.is_empty())
+        {
             routes.list(format!("{} {}", row.method, row.path), Rule::Operation(row))?;
         }
         Ok(routes)
@@ -113,33 +123,53 @@ impl Routes {
     /// The rule of a route, and the name it is listed under; nothing when it is closed.
     pub(crate) fn rule(&self, route: &Route) -> Option<(&str, &Rule)> {
         match route {
-            Route::Matched(route) => self.listed(route).or_else(|| self.listed(&format!("ANY {}", route.split_once(' ')?.1))),
+            Route::Matched(route) => self
+                .listed(route)
+                .or_else(|| self.listed(&format!("ANY {}", route.split_once(' ')?.1))),
             Route::Concrete { method, path } => {
                 let template = &self.most_specific(path)?.path;
-                self.listed(&format!("{method} {template}")).or_else(|| self.listed(&format!("ANY {template}")))
+                self.listed(&format!("{method} {template}"))
+                    .or_else(|| self.listed(&format!("ANY {template}")))
             }
         }
     }
 
     fn listed(&self, route: &str) -> Option<(&str, &Rule)> {
-        self.rules.get_key_value(route).map(|(name, rule)| (name.as_str(), rule))
+        self.rules
+            .get_key_value(route)
+            .map(|(name, rule)| (name.as_str(), rule))
     }
 
     /// As API Gateway does it: the resource first, by the path alone, then the method.
     fn most_specific(&self, path: &str) -> Option<&Template> {
-        self.templates.iter().filter(|template| template.fits(path)).min_by_key(|template| &template.segments)
+        self.templates
+            .iter()
+            .filter(|template| template.fits(path))
+            .min_by_key(|template| &template.segments)
     }
 
     fn list_template(&mut self, route: &str) -> Result<(), String> {
-        let wrong = || format!("has a wrong route '{route}': expected METHOD /path, $default or $connect");
+        let wrong =
+            || format!("has a wrong route '{route}': expected METHOD /path, $default or $connect");
         let Some((method, path)) = route.split_once(' ') else {
-            return if matches!(route, "$default" | "$connect") { Ok(()) } else { Err(wrong()) };
+            return if matches!(route, "$default" | "$connect") {
+                Ok(())
+            } else {
+                Err(wrong())
+            };
         };
-        let template = Template::parse(path).filter(|_| METHODS.contains(&method)).ok_or_else(wrong)?;
-        match self.templates.iter().find(|other| other.segments == template.segments) {
-            Some(other) if other.path != template.path => {
-                Err(format!("has two names for one resource: '{}' and '{path}'", other.path))
-            }
+        let template = Template::parse(path)
+            .filter(|_| METHODS.contains(&method))
+            .ok_or_else(wrong)?;
+        match self
+            .templates
+            .iter()
+            .find(|other| other.segments == template.segments)
+        {
+            Some(other) if other.path != template.path => Err(format!(
+                "has two names for one resource: '{}' and '{path}'",
+                other.path
+            )),
             Some(_) => Ok(()),
             None => {
                 self.templates.push(template);
@@ -166,17 +196,27 @@ enum Segment {
 impl Template {
     fn parse(path: &str) -> Option<Self> {
         let segments: Vec<_> = split(path)?.map(Segment::parse).collect::<Option<_>>()?;
-        let rest = segments.iter().position(|segment| *segment == Segment::Rest);
+        let rest = segments
+            .iter()
+            .position(|segment| *segment == Segment::Rest);
         let rest_is_last = rest.is_none_or(|at| at + 1 == segments.len());
-        rest_is_last.then(|| Self { path: path.to_owned(), segments })
+        rest_is_last.then(|| Self {
+            path: path.to_owned(),
+            segments,
+        })
     }
 
     /// Whether a concrete path is one of this resource. A path that could be read in two ways (escapes, dots, empty
     /// segments) fits nothing.
     fn fits(&self, path: &str) -> bool {
-        let Some(concrete) = split(path).map(Iterator::collect::<Vec<_>>) else { return false };
-        let ambiguous =
-            |segment: &&str| segment.is_empty() || matches!(*segment, "." | "..") || segment.contains(['%', '\\', '{', '}']);
+        let Some(concrete) = split(path).map(Iterator::collect::<Vec<_>>) else {
+            return false;
+        };
+        let ambiguous = |segment: &&str| {
+            segment.is_empty()
+                || matches!(*segment, "." | "..")
+                || segment.contains(['%', '\\', '{', '}'])
+        };
         if concrete.iter().any(ambiguous) {
             return false;
         }
@@ -184,8 +224,16 @@ impl Template {
             Some((Segment::Rest, fixed)) => (fixed, true),
             _ => (self.segments.as_slice(), false),
         };
-        let long_enough = if rest { concrete.len() > fixed.len() } else { concrete.len() == fixed.len() };
-        long_enough && fixed.iter().zip(&concrete).all(|(segment, text)| segment.fits(text))
+        let long_enough = if rest {
+            concrete.len() > fixed.len()
+        } else {
+            concrete.len() == fixed.len()
+        };
+        long_enough
+            && fixed
+                .iter()
+                .zip(&concrete)
+                .all(|(segment, text)| segment.fits(text))
     }
 }
 
@@ -197,8 +245,12 @@ fn split(path: &str) -> Option<impl Iterator<Item = &str>> {
 
 impl Segment {
     fn parse(text: &str) -> Option<Self> {
-        let plain =
-            |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && !b"{}%\\+".contains(&byte));
+        let plain = |name: &str| {
+            !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_graphic() && !b"{}%\\+".contains(&byte))
+        };
         match text.strip_prefix('{').map(|text| text.strip_suffix('}')) {
             None => plain(text).then(|| Self::Literal(text.to_owned())),
             Some(None) => None,
@@ -262,28 +314,51 @@ mod tests {
         assert_eq!(matched("POST /b"), Some("POST /b"));
         assert_eq!(matched("PUT /b"), Some("ANY /b"));
         assert_eq!(matched("$connect"), Some("$connect"));
-        for closed in ["POST /a", "get /a", "GET /a/", "GET /A", "GET  /a", "$default", "", "/a", "ANY /a"] {
+        for closed in [
+            "POST /a", "get /a", "GET /a/", "GET /A", "GET  /a", "$default", "", "/a", "ANY /a",
+        ] {
             assert_eq!(matched(closed), None, "{closed}");
         }
     }
 
     #[test]
     fn any_one_of_the_listed_scopes_opens_a_route_and_an_empty_list_opens_it_to_all_but_staff() {
-        let routes = Routes::parse(r#"{"GET /a": ["banks:read", "accounts:read"], "GET /b": []}"#).unwrap();
+        let routes =
+            Routes::parse(r#"{"GET /a": ["banks:read", "accounts:read"], "GET /b": []}"#).unwrap();
         let deny_reason = |route: &str, role: Option<Role>, held: &str| {
-            let who = Who { role, is_customer: false, scopes: &held.parse().unwrap() };
-            routes.rule(&Route::Matched(route.into())).unwrap().1.deny_reason(who)
+            let who = Who {
+                role,
+                is_customer: false,
+                scopes: &held.parse().unwrap(),
+            };
+            routes
+                .rule(&Route::Matched(route.into()))
+                .unwrap()
+                .1
+                .deny_reason(who)
         };
         for role in [None, Some(Role::Viewer), Some(Role::Owner)] {
             assert_eq!(deny_reason("GET /a", role, "accounts:read"), None);
             assert_eq!(deny_reason("GET /a", role, "banks:read"), None);
             assert_eq!(deny_reason("GET /b", role, ""), None);
-            assert_eq!(deny_reason("GET /a", role, "banks:write"), Some(DenyReason::InsufficientScope));
-            assert_eq!(deny_reason("GET /a", role, ""), Some(DenyReason::InsufficientScope));
+            assert_eq!(
+                deny_reason("GET /a", role, "banks:write"),
+                Some(DenyReason::InsufficientScope)
+            );
+            assert_eq!(
+                deny_reason("GET /a", role, ""),
+                Some(DenyReason::InsufficientScope)
+            );
         }
         for role in Role::ALL.into_iter().filter(|role| role.is_staff()) {
-            assert_eq!(deny_reason("GET /a", Some(role), "banks:read"), Some(DenyReason::Forbidden));
-            assert_eq!(deny_reason("GET /b", Some(role), ""), Some(DenyReason::Forbidden));
+            assert_eq!(
+                deny_reason("GET /a", Some(role), "banks:read"),
+                Some(DenyReason::Forbidden)
+            );
+            assert_eq!(
+                deny_reason("GET /b", Some(role), ""),
+                Some(DenyReason::Forbidden)
+            );
         }
     }
 
@@ -291,16 +366,43 @@ mod tests {
     fn a_concrete_path_is_that_of_the_most_specific_resource() {
         let table = r#"{"GET /": [], "GET /a/{x}": [], "GET /a/me": [], "POST /a/{x}": [], "GET /a/{x}/b": [], "ANY /{rest+}": [], "GET /c/d/{rest+}": []}"#;
         let routes = Routes::parse(table).unwrap();
-        let concrete = |method: &str, path: &str| name(&routes, &Route::Concrete { method: method.into(), path: path.into() });
+        let concrete = |method: &str, path: &str| {
+            name(
+                &routes,
+                &Route::Concrete {
+                    method: method.into(),
+                    path: path.into(),
+                },
+            )
+        };
         assert_eq!(concrete("GET", "/"), Some("GET /"));
         assert_eq!(concrete("GET", "/a/me"), Some("GET /a/me"));
         assert_eq!(concrete("GET", "/a/you"), Some("GET /a/{x}"));
-        assert_eq!(concrete("POST", "/a/me"), None, "the resource is /a/me, and its POST is not listed");
+        assert_eq!(
+            concrete("POST", "/a/me"),
+            None,
+            "the resource is /a/me, and its POST is not listed"
+        );
         assert_eq!(concrete("GET", "/a/you/b"), Some("GET /a/{x}/b"));
         assert_eq!(concrete("PUT", "/a/you/c"), Some("ANY /{rest+}"));
         assert_eq!(concrete("GET", "/c/d/e/f"), Some("GET /c/d/{rest+}"));
-        assert_eq!(concrete("GET", "/c/d"), Some("ANY /{rest+}"), "a greedy variable takes at least one segment");
-        for ambiguous in ["/a/me%2Fb", "/a/../c", "/a/./b", "/a//b", "/a/", "//", "a/b", "", "/a/{x}", "/a\\b"] {
+        assert_eq!(
+            concrete("GET", "/c/d"),
+            Some("ANY /{rest+}"),
+            "a greedy variable takes at least one segment"
+        );
+        for ambiguous in [
+            "/a/me%2Fb",
+            "/a/../c",
+            "/a/./b",
+            "/a//b",
+            "/a/",
+            "//",
+            "a/b",
+            "",
+            "/a/{x}",
+            "/a\\b",
+        ] {
             assert_eq!(concrete("GET", ambiguous), None, "{ambiguous}");
         }
     }

@@ -48,20 +48,28 @@ impl Settings {
             brand: runtime::env::brand(env)?,
             catalogue: runtime::env::catalogue(env)?,
             expected: expected(env)?,
-            routes: Routes::parse(env.required(ROUTES)?).map_err(|problem| SettingError::new(ROUTES, &problem))?,
+            routes: Routes::parse(env.required(ROUTES)?)
+                .map_err(|problem| SettingError::new(ROUTES, &problem))?,
         })
     }
 }
 
 fn expected(env: &Env) -> Result<Expected, SettingError> {
     // Were the audiences one, a token of one kind would lack only the signing key to pass as the other's.
-    if env.optional(SANDBOX_AUDIENCE).is_some_and(|audience| env.optional(LIVE_AUDIENCE) == Some(audience)) {
-        return Err(SettingError::new(LIVE_AUDIENCE, &format!("is the same as {SANDBOX_AUDIENCE}")));
+    if env
+        .optional(SANDBOX_AUDIENCE)
+        .is_some_and(|audience| env.optional(LIVE_AUDIENCE) == Some(audience))
+    {
+        return Err(SettingError::new(
+            LIVE_AUDIENCE,
+            &format!("is the same as {SANDBOX_AUDIENCE}"),
+        ));
     }
     let mut expected = Expected::of_issuer(env.required("LATCHKEY_ISSUER")?);
     for name in env.required(ACCEPTED_KINDS)?.split(',') {
-        let kind: KeyMode =
-            name.parse().map_err(|_| SettingError::new(ACCEPTED_KINDS, "is not sandbox, live or sandbox,live"))?;
+        let kind: KeyMode = name.parse().map_err(|_| {
+            SettingError::new(ACCEPTED_KINDS, "is not sandbox, live or sandbox,live")
+        })?;
         let audience = match kind {
             KeyMode::Sandbox => SANDBOX_AUDIENCE,
             KeyMode::Live => LIVE_AUDIENCE,
@@ -88,23 +96,43 @@ mod tests {
             (ROUTES, r#"{"GET /v1/whoami": []}"#),
         ]);
         variables.extend(changes.iter().copied());
-        Env::from_map(variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        Env::from_map(
+            variables
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+        )
     }
 
     #[test]
     fn kinds_that_are_not_named_are_not_accepted() {
-        let audience =
-            |kinds, kind| Settings::read(&env(&[(ACCEPTED_KINDS, kinds)])).unwrap().expected.audience(kind).map(str::to_owned);
-        assert_eq!(audience("sandbox", KeyMode::Sandbox).as_deref(), Some("https://sandbox.example"));
+        let audience = |kinds, kind| {
+            Settings::read(&env(&[(ACCEPTED_KINDS, kinds)]))
+                .unwrap()
+                .expected
+                .audience(kind)
+                .map(str::to_owned)
+        };
+        assert_eq!(
+            audience("sandbox", KeyMode::Sandbox).as_deref(),
+            Some("https://sandbox.example")
+        );
         assert_eq!(audience("sandbox", KeyMode::Live), None);
-        assert_eq!(audience("sandbox,live", KeyMode::Live).as_deref(), Some("https://live.example"));
+        assert_eq!(
+            audience("sandbox,live", KeyMode::Live).as_deref(),
+            Some("https://live.example")
+        );
     }
 
     #[test]
     fn an_authorizer_without_peppers_and_audit_table_takes_tokens() {
         let settings = Settings::read(&env(&[])).unwrap();
         assert_eq!((settings.pepper_secret, settings.audit_table), (None, None));
-        let settings = Settings::read(&env(&[("LATCHKEY_PEPPER_SECRET", "pepper"), (ROUTES, "operations")])).unwrap();
+        let settings = Settings::read(&env(&[
+            ("LATCHKEY_PEPPER_SECRET", "pepper"),
+            (ROUTES, "operations"),
+        ]))
+        .unwrap();
         assert_eq!(settings.pepper_secret.as_deref(), Some("pepper"));
     }
 
@@ -127,7 +155,9 @@ mod tests {
             ("LATCHKEY_SCOPE_CATALOGUE_FILE", "/nowhere.csv"),
             (ROUTES, r#"{"GET /v1/whoami": ["everything"]}"#),
         ] {
-            let error = Settings::read(&env(&[(name, value)])).unwrap_err().to_string();
+            let error = Settings::read(&env(&[(name, value)]))
+                .unwrap_err()
+                .to_string();
             assert!(error.starts_with(name), "{name}={value}: {error}");
         }
     }

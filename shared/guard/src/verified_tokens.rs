@@ -19,9 +19,16 @@ pub struct VerifiedTokens(Memory<Verified>);
 
 impl VerifiedTokens {
     /// The claims of a token: as they were found before, while the key that signed it is trusted, or else by its signature.
-    pub(crate) fn verify(&self, token: &Bearer, keys: &Verifier, now: Timestamp) -> Result<Arc<Verified>, VerificationError> {
+    pub(crate) fn verify(
+        &self,
+        token: &Bearer,
+        keys: &Verifier,
+        now: Timestamp,
+    ) -> Result<Arc<Verified>, VerificationError> {
         let digest = Digest::of(token.expose());
-        if let Some(verified) = self.0.get(&digest, |verified| verified.claims().exp > now && keys.trusts(verified)) {
+        if let Some(verified) = self.0.get(&digest, |verified| {
+            verified.claims().exp > now && keys.trusts(verified)
+        }) {
             return Ok(verified);
         }
         let verified = Arc::new(keys.verify_signature(token.expose())?);

@@ -59,7 +59,10 @@ impl Claims {
     /// Whom it is about: the customer, or the client itself.
     #[must_use]
     pub fn subject(&self) -> String {
-        self.customer.map_or_else(|| self.client_id.to_string(), |customer| customer.to_string())
+        self.customer.map_or_else(
+            || self.client_id.to_string(),
+            |customer| customer.to_string(),
+        )
     }
 
     /// The bank that it is scoped to (CYB-4).
@@ -155,7 +158,9 @@ impl TryFrom<Wire> for Claims {
             return Err("bank is not the owner's");
         }
         // Two lists unite in a customer's token alone (CYB-8); every other has one key's.
-        if claims.customer.is_none() && claims.ip_allowlist.entries().count() > Allowlist::MAX_ENTRIES {
+        if claims.customer.is_none()
+            && claims.ip_allowlist.entries().count() > Allowlist::MAX_ENTRIES
+        {
             return Err("ip_allowlist has more entries than a key's list");
         }
         if claims.customer.is_some() != claims.parent.is_some() {
@@ -170,14 +175,24 @@ impl TryFrom<Wire> for Claims {
 mod seconds {
     use super::{Deserialize, Deserializer, Serializer, Timestamp};
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-    pub(super) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde asks for a reference"
+    )]
+    pub(super) fn serialize<S: Serializer>(
+        at: &Timestamp,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.serialize_i64(at.seconds())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Timestamp, D::Error> {
         let seconds = i64::deserialize(deserializer)?;
-        super::within(Timestamp::from_seconds(seconds), |at| at.seconds() == seconds)
+        super::within(Timestamp::from_seconds(seconds), |at| {
+            at.seconds() == seconds
+        })
     }
 }
 
@@ -185,31 +200,54 @@ mod seconds {
 mod milliseconds {
     use super::{Deserialize, Deserializer, Serializer, Timestamp};
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-    pub(super) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde asks for a reference"
+    )]
+    pub(super) fn serialize<S: Serializer>(
+        at: &Timestamp,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.serialize_i64(at.millis())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Timestamp, D::Error> {
         let millis = i64::deserialize(deserializer)?;
         super::within(Timestamp::from_millis(millis), |at| at.millis() == millis)
     }
 }
 
-fn within<E: serde::de::Error>(at: Timestamp, unbent: impl Fn(Timestamp) -> bool) -> Result<Timestamp, E> {
-    if unbent(at) { Ok(at) } else { Err(E::custom("a time is outside the years 1970 to 9999")) }
+fn within<E: serde::de::Error>(
+    at: Timestamp,
+    unbent: impl Fn(Timestamp) -> bool,
+) -> Result<Timestamp, E> {
+    if unbent(at) {
+        Ok(at)
+    } else {
+        Err(E::custom("a time is outside the years 1970 to 9999"))
+    }
 }
 
 /// Scopes as RFC 6749 §3.3 writes them: in one text, separated by spaces.
 mod spaced {
-    use super::{Deserialize, Deserializer, ScopeSet, Serializer};
     use serde::de::Error as _;
 
-    pub(super) fn serialize<S: Serializer>(scopes: &ScopeSet, serializer: S) -> Result<S::Ok, S::Error> {
+    use super::{Deserialize, Deserializer, ScopeSet, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        scopes: &ScopeSet,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.collect_str(scopes)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ScopeSet, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<ScopeSet, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
     }
 }

@@ -42,7 +42,8 @@ impl Jwk {
     /// # Errors
     /// When it is no P-256 public key.
     pub fn from_spki(der: &[u8]) -> Result<Self, NotAKey> {
-        let key = PublicKey::from_public_key_der(der).map_err(|_| NotAKey("the DER is no P-256 SubjectPublicKeyInfo"))?;
+        let key = PublicKey::from_public_key_der(der)
+            .map_err(|_| NotAKey("the DER is no P-256 SubjectPublicKeyInfo"))?;
         Self::of(&key)
     }
 
@@ -60,12 +61,21 @@ impl Jwk {
     fn of(key: &PublicKey) -> Result<Self, NotAKey> {
         let point = key.to_sec1_point(false);
         // Uncompressed: 0x04, then both coordinates (SEC 1 §2.3.3).
-        let [4, coordinates @ ..] = point.as_bytes() else { return Err(NotAKey("the point is not uncompressed")) };
+        let [4, coordinates @ ..] = point.as_bytes() else {
+            return Err(NotAKey("the point is not uncompressed"));
+        };
         let (x, y) = coordinates.split_at(coordinates.len() / 2);
         let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
         // RFC 7638 §3: the required members alone, in the order of their names, without white space.
-        let thumbprint = digest(&SHA256, format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#).as_bytes());
-        Ok(Self { x, y, kid: URL_SAFE_NO_PAD.encode(thumbprint) })
+        let thumbprint = digest(
+            &SHA256,
+            format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#).as_bytes(),
+        );
+        Ok(Self {
+            x,
+            y,
+            kid: URL_SAFE_NO_PAD.encode(thumbprint),
+        })
     }
 }
 
@@ -83,7 +93,15 @@ struct Written {
 
 impl From<Jwk> for Written {
     fn from(Jwk { x, y, kid }: Jwk) -> Self {
-        Self { kty: "EC".into(), crv: "P-256".into(), x, y, kid, usage: "sig".into(), alg: ALGORITHM.into() }
+        Self {
+            kty: "EC".into(),
+            crv: "P-256".into(),
+            x,
+            y,
+            kid,
+            usage: "sig".into(),
+            alg: ALGORITHM.into(),
+        }
     }
 }
 
@@ -99,15 +117,22 @@ impl TryFrom<Written> for Jwk {
         }
         let mut point = vec![4];
         for coordinate in [&written.x, &written.y] {
-            let bytes = URL_SAFE_NO_PAD.decode(coordinate).map_err(|_| NotAKey("a coordinate is not base64url"))?;
+            let bytes = URL_SAFE_NO_PAD
+                .decode(coordinate)
+                .map_err(|_| NotAKey("a coordinate is not base64url"))?;
             if bytes.len() != 32 {
                 return Err(NotAKey("a coordinate is not of 32 bytes"));
             }
             point.extend(bytes);
         }
-        let key = PublicKey::from_sec1_bytes(&point).map_err(|_| NotAKey("the point is not on the curve"))?;
+        let key = PublicKey::from_sec1_bytes(&point)
+            .map_err(|_| NotAKey("the point is not on the curve"))?;
         let key = Self::of(&key)?;
-        if key.kid == written.kid { Ok(key) } else { Err(NotAKey("kid is not its thumbprint")) }
+        if key.kid == written.kid {
+            Ok(key)
+        } else {
+            Err(NotAKey("kid is not its thumbprint"))
+        }
     }
 }
 
@@ -147,12 +172,18 @@ mod tests {
         ] {
             let mut key = written();
             key[member] = value.into();
-            assert!(serde_json::from_value::<Jwk>(key).is_err(), "{member} {value}");
+            assert!(
+                serde_json::from_value::<Jwk>(key).is_err(),
+                "{member} {value}"
+            );
         }
         for member in ["kty", "crv", "x", "y", "kid", "use", "alg"] {
             let mut key = written();
             key.as_object_mut().unwrap().remove(member);
-            assert!(serde_json::from_value::<Jwk>(key).is_err(), "without {member}");
+            assert!(
+                serde_json::from_value::<Jwk>(key).is_err(),
+                "without {member}"
+            );
         }
     }
 

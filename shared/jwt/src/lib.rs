@@ -12,10 +12,12 @@ mod verifier;
 #[cfg(test)]
 mod tests;
 
-pub use claims::Claims;
-pub use jwk::{Jwk, NotAKey};
-pub use signing::{SigningError, assemble, unsigned};
-pub use verifier::{CLOCK_SKEW, Expected, VerificationError, Verified, Verifier};
+pub use self::{
+    claims::Claims,
+    jwk::{Jwk, NotAKey},
+    signing::{SigningError, assemble, unsigned},
+    verifier::{CLOCK_SKEW, Expected, VerificationError, Verified, Verifier},
+};
 
 /// Bytes a token may have (docs/requirements.md, Tokens). What is longer is refused before it is parsed, and never issued.
 pub const MAX_TOKEN: usize = 4096;

@@ -48,9 +48,17 @@ struct Header<'a> {
 /// # Errors
 /// [`SigningError::TooLong`] before the call to KMS is paid for.
 pub fn unsigned(kid: &str, claims: &Claims) -> Result<String, SigningError> {
-    let header = part(&Header { typ: TYPE, alg: ALGORITHM, kid })?;
+    let header = part(&Header {
+        typ: TYPE,
+        alg: ALGORITHM,
+        kid,
+    })?;
     let unsigned = format!("{header}.{}", part(claims)?);
-    if unsigned.len() + SIGNATURE > MAX_TOKEN { Err(SigningError::TooLong) } else { Ok(unsigned) }
+    if unsigned.len() + SIGNATURE > MAX_TOKEN {
+        Err(SigningError::TooLong)
+    } else {
+        Ok(unsigned)
+    }
 }
 
 /// The token: the signing input with the signature that KMS made of it. KMS answers DER, a JWS has R‖S (RFC 7518 §3.4).
@@ -62,9 +70,15 @@ pub fn assemble(unsigned: String, der_signature: &[u8]) -> Result<String, Signin
     let mut token = unsigned;
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(signature.to_bytes(), &mut token);
-    if token.len() > MAX_TOKEN { Err(SigningError::TooLong) } else { Ok(token) }
+    if token.len() > MAX_TOKEN {
+        Err(SigningError::TooLong)
+    } else {
+        Ok(token)
+    }
 }
 
 fn part(value: &impl Serialize) -> Result<String, SigningError> {
-    serde_json::to_vec(value).map(|json| URL_SAFE_NO_PAD.encode(json)).map_err(|_| SigningError::Unwritable)
+    serde_json::to_vec(value)
+        .map(|json| URL_SAFE_NO_PAD.encode(json))
+        .map_err(|_| SigningError::Unwritable)
 }

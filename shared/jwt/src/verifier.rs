@@ -94,7 +94,11 @@ impl Expected {
     /// Accepts nothing yet.
     #[must_use]
     pub fn of_issuer(issuer: impl Into<String>) -> Self {
-        Self { issuer: issuer.into(), sandbox: None, live: None }
+        Self {
+            issuer: issuer.into(),
+            sandbox: None,
+            live: None,
+        }
     }
 
     /// Also accepts tokens of this kind, for this audience.
@@ -119,7 +123,9 @@ impl Expected {
 
     /// The kinds that are accepted.
     pub fn kinds(&self) -> impl Iterator<Item = KeyMode> {
-        KeyMode::ALL.into_iter().filter(|kind| self.audience(*kind).is_some())
+        KeyMode::ALL
+            .into_iter()
+            .filter(|kind| self.audience(*kind).is_some())
     }
 }
 
@@ -146,7 +152,9 @@ impl Verified {
         if claims.iss != expected.issuer {
             return Err(VerificationError::WrongIssuer);
         }
-        let audience = expected.audience(claims.env).ok_or(VerificationError::WrongKind)?;
+        let audience = expected
+            .audience(claims.env)
+            .ok_or(VerificationError::WrongKind)?;
         if claims.aud != audience {
             return Err(VerificationError::WrongAudience);
         }
@@ -207,9 +215,14 @@ impl Verifier {
             return Err(VerificationError::WrongAlgorithm);
         }
         let decoded = jsonwebtoken::decode::<Claims>(token, &trusted.key, &signature_alone());
-        let claims = decoded.map_err(|error| verification_error(error.kind()))?.claims;
+        let claims = decoded
+            .map_err(|error| verification_error(error.kind()))?
+            .claims;
         if claims.env == trusted.kind {
-            Ok(Verified { claims, kid: kid.to_owned() })
+            Ok(Verified {
+                claims,
+                kid: kid.to_owned(),
+            })
         } else {
             Err(VerificationError::KeyOfOtherKind)
         }
@@ -225,7 +238,9 @@ impl Verifier {
     /// key takes its tokens with it.
     #[must_use]
     pub fn trusts(&self, verified: &Verified) -> bool {
-        self.0.get(&verified.kid).is_some_and(|trusted| trusted.kind == verified.claims.env)
+        self.0
+            .get(&verified.kid)
+            .is_some_and(|trusted| trusted.kind == verified.claims.env)
     }
 }
 
@@ -275,8 +290,12 @@ fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error
 impl Header {
     fn read(token: &str) -> Result<Self, VerificationError> {
         let parts: Vec<&str> = token.split('.').collect();
-        let [header, _, _] = parts.as_slice() else { return Err(VerificationError::Malformed) };
-        let json = URL_SAFE_NO_PAD.decode(header).map_err(|_| VerificationError::Malformed)?;
+        let [header, _, _] = parts.as_slice() else {
+            return Err(VerificationError::Malformed);
+        };
+        let json = URL_SAFE_NO_PAD
+            .decode(header)
+            .map_err(|_| VerificationError::Malformed)?;
         serde_json::from_slice(&json).map_err(|_| VerificationError::Malformed)
     }
 

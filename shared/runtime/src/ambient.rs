@@ -42,9 +42,14 @@ impl fmt::Debug for Ambient {
 #[must_use]
 pub fn system_clock() -> Clock {
     Arc::new(|| {
-        #[expect(clippy::disallowed_methods, reason = "this module is where the clock is read")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this module is where the clock is read"
+        )]
         let now = std::time::SystemTime::now();
-        let since_epoch = now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let since_epoch = now
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
         Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
     })
 }
@@ -62,8 +67,12 @@ impl Entropy {
     pub fn system() -> Self {
         Self::from_fn(|bytes| {
             // A process without randomness must not go on to make guessable secrets.
-            #[expect(clippy::disallowed_methods, reason = "this module is where randomness is drawn")]
-            aws_lc_rs::rand::fill(bytes).unwrap_or_else(|_| unreachable!("the operating system gives no random bytes"));
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "this module is where randomness is drawn"
+            )]
+            aws_lc_rs::rand::fill(bytes)
+                .unwrap_or_else(|_| unreachable!("the operating system gives no random bytes"));
         })
     }
 

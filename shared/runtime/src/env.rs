@@ -46,7 +46,10 @@ impl Env {
     /// The value of `name`; an empty one counts as absent, since a template cannot leave a variable out.
     #[must_use]
     pub fn optional(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.0
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
     }
 
     /// The value of `name`.
@@ -54,7 +57,8 @@ impl Env {
     /// # Errors
     /// When it is absent or empty.
     pub fn required(&self, name: &str) -> Result<&str, SettingError> {
-        self.optional(name).ok_or_else(|| SettingError::new(name, "is not set"))
+        self.optional(name)
+            .ok_or_else(|| SettingError::new(name, "is not set"))
     }
 
     /// The value of `name` read as a `T`, or `default` when it is absent.
@@ -65,8 +69,12 @@ impl Env {
     where
         T::Err: fmt::Display,
     {
-        let Some(value) = self.optional(name) else { return Ok(default) };
-        value.parse().map_err(|error: T::Err| SettingError::new(name, &error.to_string()))
+        let Some(value) = self.optional(name) else {
+            return Ok(default);
+        };
+        value
+            .parse()
+            .map_err(|error: T::Err| SettingError::new(name, &error.to_string()))
     }
 }
 
@@ -95,7 +103,10 @@ pub fn issuer(env: &Env) -> Result<String, SettingError> {
     let issuer = env.required(name)?;
     match web_address(issuer) {
         Some(uri) if uri.path() == "/" => Ok(issuer.to_owned()),
-        _ => Err(SettingError::new(name, "must be an https origin without a path, such as https://auth.example.com")),
+        _ => Err(SettingError::new(
+            name,
+            "must be an https origin without a path, such as https://auth.example.com",
+        )),
     }
 }
 
@@ -105,10 +116,18 @@ pub fn issuer(env: &Env) -> Result<String, SettingError> {
 /// When it is anything else.
 pub fn portal_url(env: &Env) -> Result<Option<String>, SettingError> {
     let name = "LATCHKEY_PORTAL_URL";
-    let Some(portal) = env.optional(name).map(|portal| portal.trim_end_matches('/')) else { return Ok(None) };
+    let Some(portal) = env
+        .optional(name)
+        .map(|portal| portal.trim_end_matches('/'))
+    else {
+        return Ok(None);
+    };
     match web_address(portal) {
         Some(_) => Ok(Some(portal.to_owned())),
-        None => Err(SettingError::new(name, "must be an https address, such as https://portal.example.com")),
+        None => Err(SettingError::new(
+            name,
+            "must be an https address, such as https://portal.example.com",
+        )),
     }
 }
 
@@ -116,7 +135,8 @@ pub fn portal_url(env: &Env) -> Result<Option<String>, SettingError> {
 fn web_address(text: &str) -> Option<http::Uri> {
     text.parse::<http::Uri>().ok().filter(|uri| {
         let loopback = matches!(uri.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
-        let scheme = uri.scheme_str() == Some("https") || (uri.scheme_str() == Some("http") && loopback);
+        let scheme =
+            uri.scheme_str() == Some("https") || (uri.scheme_str() == Some("http") && loopback);
         scheme && uri.query().is_none() && !text.ends_with('/')
     })
 }
@@ -126,7 +146,8 @@ fn web_address(text: &str) -> Option<http::Uri> {
 /// # Errors
 /// When it is not 2 to 12 lower-case letters.
 pub fn brand(env: &Env) -> Result<Brand, SettingError> {
-    Brand::parse(env.optional("LATCHKEY_BRAND").unwrap_or("lk")).map_err(|problem| SettingError::new("LATCHKEY_BRAND", problem))
+    Brand::parse(env.optional("LATCHKEY_BRAND").unwrap_or("lk"))
+        .map_err(|problem| SettingError::new("LATCHKEY_BRAND", problem))
 }
 
 /// `LATCHKEY_SCOPE_CATALOGUE_FILE`: a CSV file that replaces the built-in catalogue of scopes (CYB-11).
@@ -135,9 +156,13 @@ pub fn brand(env: &Env) -> Result<Brand, SettingError> {
 /// When it names a file that cannot be read or is no catalogue.
 pub fn catalogue(env: &Env) -> Result<Catalogue, SettingError> {
     let name = "LATCHKEY_SCOPE_CATALOGUE_FILE";
-    let Some(file) = env.optional(name) else { return Ok(Catalogue::default()) };
-    let csv = std::fs::read_to_string(file).map_err(|error| SettingError::new(name, &format!("cannot be read: {error}")))?;
-    Catalogue::parse(&csv).map_err(|problem| SettingError::new(name, &format!("is no catalogue: {problem}")))
+    let Some(file) = env.optional(name) else {
+        return Ok(Catalogue::default());
+    };
+    let csv = std::fs::read_to_string(file)
+        .map_err(|error| SettingError::new(name, &format!("cannot be read: {error}")))?;
+    Catalogue::parse(&csv)
+        .map_err(|problem| SettingError::new(name, &format!("is no catalogue: {problem}")))
 }
 
 /// `LATCHKEY_SANDBOX_SIGNING_KEYS` and `LATCHKEY_LIVE_SIGNING_KEYS`: the ids or ARNs of the KMS keys that may sign tokens of a kind,
@@ -147,9 +172,15 @@ pub fn catalogue(env: &Env) -> Result<Catalogue, SettingError> {
 /// When one of them is absent or anything else.
 pub fn signing_keys(env: &Env, kind: KeyMode) -> Result<Vec<String>, SettingError> {
     const LIVE: &str = "LATCHKEY_LIVE_SIGNING_KEYS";
-    let (sandbox, live) = (list_of_keys(env, "LATCHKEY_SANDBOX_SIGNING_KEYS")?, list_of_keys(env, LIVE)?);
+    let (sandbox, live) = (
+        list_of_keys(env, "LATCHKEY_SANDBOX_SIGNING_KEYS")?,
+        list_of_keys(env, LIVE)?,
+    );
     if live.iter().any(|key| sandbox.contains(key)) {
-        return Err(SettingError::new(LIVE, "must not name a key that LATCHKEY_SANDBOX_SIGNING_KEYS names"));
+        return Err(SettingError::new(
+            LIVE,
+            "must not name a key that LATCHKEY_SANDBOX_SIGNING_KEYS names",
+        ));
     }
     Ok(match kind {
         KeyMode::Sandbox => sandbox,
@@ -158,7 +189,11 @@ pub fn signing_keys(env: &Env, kind: KeyMode) -> Result<Vec<String>, SettingErro
 }
 
 fn list_of_keys(env: &Env, name: &str) -> Result<Vec<String>, SettingError> {
-    let keys: Vec<String> = env.required(name)?.split(',').map(|key| key.trim().to_owned()).collect();
+    let keys: Vec<String> = env
+        .required(name)?
+        .split(',')
+        .map(|key| key.trim().to_owned())
+        .collect();
     let twice = keys.len() == 2 && keys[0] == keys[1];
     if keys.len() > 2 || twice || keys.iter().any(String::is_empty) {
         return Err(SettingError::new(
@@ -176,12 +211,20 @@ mod tests {
     #[test]
     fn signing_keys_are_one_or_two_of_each_kind_and_none_of_both() {
         let read = |sandbox: &str, live: &str| {
-            let env = Env::default().with("LATCHKEY_SANDBOX_SIGNING_KEYS", sandbox).with("LATCHKEY_LIVE_SIGNING_KEYS", live);
-            Ok::<_, SettingError>((signing_keys(&env, KeyMode::Sandbox)?, signing_keys(&env, KeyMode::Live)?))
+            let env = Env::default()
+                .with("LATCHKEY_SANDBOX_SIGNING_KEYS", sandbox)
+                .with("LATCHKEY_LIVE_SIGNING_KEYS", live);
+            Ok::<_, SettingError>((
+                signing_keys(&env, KeyMode::Sandbox)?,
+                signing_keys(&env, KeyMode::Live)?,
+            ))
         };
         let owned = |keys: &[&str]| keys.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(read("a", "c"), Ok((owned(&["a"]), owned(&["c"]))));
-        assert_eq!(read("a, b", "c,d"), Ok((owned(&["a", "b"]), owned(&["c", "d"]))));
+        assert_eq!(
+            read("a, b", "c,d"),
+            Ok((owned(&["a", "b"]), owned(&["c", "d"])))
+        );
         for (sandbox, live, at_fault) in [
             ("", "c", "SANDBOX"),
             ("a", "", "LIVE"),
@@ -194,7 +237,10 @@ mod tests {
             ("a,b", "c,b", "LIVE"),
         ] {
             let refused = read(sandbox, live).unwrap_err().to_string();
-            assert!(refused.starts_with(&format!("LATCHKEY_{at_fault}_SIGNING_KEYS ")), "{sandbox:?} {live:?}: {refused}");
+            assert!(
+                refused.starts_with(&format!("LATCHKEY_{at_fault}_SIGNING_KEYS ")),
+                "{sandbox:?} {live:?}: {refused}"
+            );
         }
     }
 
@@ -203,15 +249,23 @@ mod tests {
         let read = |portal: &str| portal_url(&Env::default().with("LATCHKEY_PORTAL_URL", portal));
         assert_eq!(portal_url(&Env::default()), Ok(None));
         assert_eq!(read(""), Ok(None));
-        for portal in
-            ["https://portal.example.com", "https://example.com/portal", "http://localhost:3000", "http://127.0.0.1:3000"]
-        {
+        for portal in [
+            "https://portal.example.com",
+            "https://example.com/portal",
+            "http://localhost:3000",
+            "http://127.0.0.1:3000",
+        ] {
             assert_eq!(read(portal), Ok(Some(portal.to_owned())));
             assert_eq!(read(&format!("{portal}/")), Ok(Some(portal.to_owned())));
         }
-        for portal in
-            ["portal.example.com", "http://portal.example.com", "https://example.com/?a=b", "ftp://localhost", "/", "https://"]
-        {
+        for portal in [
+            "portal.example.com",
+            "http://portal.example.com",
+            "https://example.com/?a=b",
+            "ftp://localhost",
+            "/",
+            "https://",
+        ] {
             assert!(read(portal).is_err(), "{portal}");
         }
     }

@@ -5,5 +5,7 @@ pub mod ambient;
 pub mod env;
 pub mod log;
 
-pub use ambient::{Ambient, Entropy};
-pub use env::{Env, SettingError, StartError};
+pub use self::{
+    ambient::{Ambient, Entropy},
+    env::{Env, SettingError, StartError},
+};

@@ -36,9 +36,14 @@ pub fn to_stderr() {
 }
 
 fn to<M: for<'a> MakeWriter<'a> + Send + Sync + 'static>(writer: M) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,dynoxide=error"));
-    let subscriber =
-        tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(Redacting(writer)).finish();
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,dynoxide=error"));
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter(filter)
+        .with_writer(Redacting(writer))
+        .finish();
     // A second one is refused, and the first goes on.
     drop(tracing::subscriber::set_global_default(subscriber));
     std::panic::set_hook(Box::new(log_panic));
@@ -85,11 +90,20 @@ mod tests {
     #[test]
     fn leak_1_secrets_and_tokens_do_not_pass() {
         let secret = format!("lk_test_{}", "a1B".repeat(24));
-        for text in [format!("Bearer eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJodHRwIn0.c2ln {secret}"), secret.clone()] {
+        for text in [
+            format!("Bearer eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJodHRwIn0.c2ln {secret}"),
+            secret.clone(),
+        ] {
             let redacted = String::from_utf8(redact(text.as_bytes()).into_owned()).unwrap();
-            assert!(!redacted.contains("eyJ") && !redacted.contains("a1B"), "{redacted}");
+            assert!(
+                !redacted.contains("eyJ") && !redacted.contains("a1B"),
+                "{redacted}"
+            );
         }
-        assert_eq!(redact(format!("x{}", secret.to_uppercase()).as_bytes()).as_ref(), b"[redacted]");
+        assert_eq!(
+            redact(format!("x{}", secret.to_uppercase()).as_bytes()).as_ref(),
+            b"[redacted]"
+        );
         assert_eq!(redact(b"GET /api/banks").as_ref(), b"GET /api/banks");
     }
 }

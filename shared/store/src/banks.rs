@@ -53,16 +53,32 @@ impl Store {
         idempotency: Option<&IdempotencyRecord>,
         origin: &Origin,
     ) -> Result<(), StoreError> {
-        let row = BankRow { guid: bank.guid, kind: bank.environment.kind() };
+        let row = BankRow {
+            guid: bank.guid,
+            kind: bank.environment.kind(),
+        };
         let core = &self.tables.core;
         self.commit(|now| {
-            let row_at = item_keys::list_row(bank.organization, Class::Bank, bank.created_at, bank.guid);
+            let row_at =
+                item_keys::list_row(bank.organization, Class::Bank, bank.created_at, bank.guid);
             Transaction::default()
                 .idempotency(self, now, idempotency)?
                 .create(core, record::write(item_keys::gate(bank.guid), bank)?)?
                 .create(core, record::write(row_at, &row)?)?
-                .count(core, item_keys::count(bank.organization, Class::Bank), MAX_OF_A_KIND)?
-                .audit(self, now, bank.organization, Action::BankCreate, &bank.guid, origin, differences(&(), bank))
+                .count(
+                    core,
+                    item_keys::count(bank.organization, Class::Bank),
+                    MAX_OF_A_KIND,
+                )?
+                .audit(
+                    self,
+                    now,
+                    bank.organization,
+                    Action::BankCreate,
+                    &bank.guid,
+                    origin,
+                    differences(&(), bank),
+                )
         })
         .await
     }
@@ -74,7 +90,10 @@ impl Store {
     pub async fn bank(&self, guid: Guid) -> Result<Option<Bank>, StoreError> {
         // Gates of organizations and banks share a key pattern; what has no bank's name is none.
         let item: Option<serde_json::Value> = self.read(item_keys::gate(guid)).await?;
-        let bank = item.filter(|item| item.get("environment").is_some()).map(serde_json::from_value).transpose();
+        let bank = item
+            .filter(|item| item.get("environment").is_some())
+            .map(serde_json::from_value)
+            .transpose();
         bank.map_err(|error| StoreError::Corrupt(format!("bank {guid}: {error}")))
     }
 
@@ -90,8 +109,12 @@ impl Store {
     ///
     /// # Errors
     /// What any read can meet.
-    pub async fn banks(&self, guids: impl IntoIterator<Item = Guid>) -> Result<Vec<Bank>, StoreError> {
-        self.read_all(guids.into_iter().map(item_keys::gate).collect()).await
+    pub async fn banks(
+        &self,
+        guids: impl IntoIterator<Item = Guid>,
+    ) -> Result<Vec<Bank>, StoreError> {
+        self.read_all(guids.into_iter().map(item_keys::gate).collect())
+            .await
     }
 
     /// Changes a bank to what `decide` makes of it, as [`Store::change_key`] does.
@@ -106,10 +129,15 @@ impl Store {
     ) -> Result<Bank, Error> {
         // An organization's gate has such a key too.
         self.bank(guid).await?.ok_or_else(Error::not_found)?;
-        self.update(&item_keys::gate(guid), Action::BankUpdate, origin, |bank: Bank| {
-            let next = decide(bank.clone())?;
-            Ok((!differences(&bank, &next).is_empty()).then(|| Change::quiet(next)))
-        })
+        self.update(
+            &item_keys::gate(guid),
+            Action::BankUpdate,
+            origin,
+            |bank: Bank| {
+                let next = decide(bank.clone())?;
+                Ok((!differences(&bank, &next).is_empty()).then(|| Change::quiet(next)))
+            },
+        )
         .await
     }
 }

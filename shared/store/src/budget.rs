@@ -93,7 +93,9 @@ impl Store {
             let now = self.now();
             if self.exceeds(payer, entries - before, now).await {
                 tracing::warn!(organization = %payer, "an organization has spent its budget of feed entries");
-                return Err(StoreError::BudgetSpent { retry_after: until_next_minute(now) });
+                return Err(StoreError::BudgetSpent {
+                    retry_after: until_next_minute(now),
+                });
             }
         }
         Ok(Counted { entries })
@@ -103,9 +105,11 @@ impl Store {
     fn payer(&self, organization: Guid, origin: &Origin) -> Option<Guid> {
         match origin.actor {
             Actor::Operator | Actor::System => None,
-            Actor::Key { .. } | Actor::User { .. } => {
-                Some(self.behalf.as_ref().map_or(organization, |behalf| behalf.key.organization))
-            }
+            Actor::Key { .. } | Actor::User { .. } => Some(
+                self.behalf
+                    .as_ref()
+                    .map_or(organization, |behalf| behalf.key.organization),
+            ),
         }
     }
 
@@ -113,7 +117,9 @@ impl Store {
         let counted = self.add(organization, entries, now).await;
         match &counted {
             Ok(output) => {
-                let sum = output.attributes().and_then(|item| item.get("n")?.as_n().ok()?.parse::<u64>().ok());
+                let sum = output
+                    .attributes()
+                    .and_then(|item| item.get("n")?.as_n().ok()?.parse::<u64>().ok());
                 sum.is_some_and(|sum| sum > ENTRIES_A_MINUTE)
             }
             Err(error) => {
@@ -124,10 +130,20 @@ impl Store {
     }
 
     /// Without a retry, which could count twice.
-    async fn add(&self, organization: Guid, entries: u64, now: Timestamp) -> Result<UpdateItemOutput, SdkError<UpdateItemError>> {
-        let no_retry = Builder::new().retry_config(RetryConfig::disabled()).timeout_config(
-            TimeoutConfig::builder().operation_attempt_timeout(OPERATION_TIMEOUT).operation_timeout(OPERATION_TIMEOUT).build(),
-        );
+    async fn add(
+        &self,
+        organization: Guid,
+        entries: u64,
+        now: Timestamp,
+    ) -> Result<UpdateItemOutput, SdkError<UpdateItemError>> {
+        let no_retry = Builder::new()
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .operation_attempt_timeout(OPERATION_TIMEOUT)
+                    .operation_timeout(OPERATION_TIMEOUT)
+                    .build(),
+            );
         self.client
             .update_item()
             .table_name(&self.tables.core)
@@ -146,9 +162,16 @@ impl Store {
 
 /// Where the table takes no more, it is no time for what can wait; and nobody gets around the count by asking for it too often.
 fn is_throttled(error: &SdkError<UpdateItemError>) -> bool {
-    let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
+    let code = error
+        .as_service_error()
+        .and_then(ProvideErrorMetadata::code);
     code.is_some_and(|code| {
-        ["ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"].contains(&code)
+        [
+            "ProvisionedThroughputExceededException",
+            "RequestLimitExceeded",
+            "ThrottlingException",
+        ]
+        .contains(&code)
     })
 }
 

@@ -42,15 +42,26 @@ pub(crate) struct Recorded<T> {
     pub(crate) value: T,
     /// Entries that may not have reached every reader of the feed yet. Where there are none, repeating a change writes nothing,
     /// so that nobody floods the feed with entries that say nothing new.
-    #[serde(rename = "unannounced", default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        rename = "unannounced",
+        default = "Vec::new",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub(crate) outbox: Vec<Entry>,
 }
 
 impl<T> Recorded<T> {
     /// `next` with the entries of its change; those of an earlier one stay while this one has none.
     fn with(&self, next: T, entries: &[Entry]) -> Recorded<T> {
-        let outbox = if entries.is_empty() { self.outbox.clone() } else { entries.to_vec() };
-        Recorded { value: next, outbox }
+        let outbox = if entries.is_empty() {
+            self.outbox.clone()
+        } else {
+            entries.to_vec()
+        };
+        Recorded {
+            value: next,
+            outbox,
+        }
     }
 }
 
@@ -67,7 +78,11 @@ pub(crate) struct Change<T> {
 impl<T> Change<T> {
     /// A change that the feed says nothing of.
     pub(crate) fn quiet(next: T) -> Self {
-        Self { next, feed_changes: Vec::new(), also: Transaction::default() }
+        Self {
+            next,
+            feed_changes: Vec::new(),
+            also: Transaction::default(),
+        }
     }
 }
 
@@ -95,12 +110,30 @@ impl Store {
             let decided = decide(record.value.clone());
             if !matches!(&decided, Ok(Some(change)) if change.feed_changes.is_empty()) {
                 // Before a change too: its entries take the place of these.
-                self.publish_outbox(at, &record.outbox, ClearOutboxWhen::Version(record.value.version())).await?;
+                self.publish_outbox(
+                    at,
+                    &record.outbox,
+                    ClearOutboxWhen::Version(record.value.version()),
+                )
+                .await?;
             }
-            let Some(change) = decided? else { return Ok(record.value) };
-            let sum = self.count(counted, (action, &change.feed_changes), record.value.organization(), origin).await?;
+            let Some(change) = decided? else {
+                return Ok(record.value);
+            };
+            let sum = self
+                .count(
+                    counted,
+                    (action, &change.feed_changes),
+                    record.value.organization(),
+                    origin,
+                )
+                .await?;
             counted = Some(sum);
-            let tries = if change.feed_changes.is_empty() { MAX_ATTEMPTS } else { MAX_REDUCING_ATTEMPTS };
+            let tries = if change.feed_changes.is_empty() {
+                MAX_ATTEMPTS
+            } else {
+                MAX_REDUCING_ATTEMPTS
+            };
             let written = self.write(at, &record, &change, sum, action, origin).await;
             if !self.should_retry(&written, &mut attempt, tries).await {
                 return written.map(|()| change.next).map_err(E::from);
@@ -125,18 +158,33 @@ impl Store {
                 .replace(&self.tables.core, item, value.version())?
                 .and(change.also.clone())
                 .entries(self, entries)?
-                .audit(self, now, value.organization(), action, &value.name(), origin, differences.clone())
+                .audit(
+                    self,
+                    now,
+                    value.organization(),
+                    action,
+                    &value.name(),
+                    origin,
+                    differences.clone(),
+                )
         };
         if change.feed_changes.is_empty() {
             return self.commit(|now| build(now, &[])).await;
         }
-        self.commit_and_publish(MAX_REDUCING_ATTEMPTS, &change.feed_changes, counted, build).await?;
-        self.clear_outbox(at, ClearOutboxWhen::Version(change.next.version())).await;
+        self.commit_and_publish(MAX_REDUCING_ATTEMPTS, &change.feed_changes, counted, build)
+            .await?;
+        self.clear_outbox(at, ClearOutboxWhen::Version(change.next.version()))
+            .await;
         Ok(())
     }
 
     /// Makes sure that every reader of the feed will learn of these entries, the outbox of an item.
-    pub(crate) async fn publish_outbox(&self, at: &ItemKey, entries: &[Entry], when: ClearOutboxWhen) -> Result<(), StoreError> {
+    pub(crate) async fn publish_outbox(
+        &self,
+        at: &ItemKey,
+        entries: &[Entry],
+        when: ClearOutboxWhen,
+    ) -> Result<(), StoreError> {
         if entries.is_empty() {
             return Ok(());
         }
@@ -167,7 +215,11 @@ impl Store {
                 .expression_attribute_values(":revoked", AttributeValue::S("revoked".into())),
         };
         if let Err(error) = update.send().await {
-            tracing::debug!(error = causes(&error), item = at.pk, "a change stays marked as unannounced");
+            tracing::debug!(
+                error = causes(&error),
+                item = at.pk,
+                "a change stays marked as unannounced"
+            );
         }
     }
 }

@@ -59,11 +59,17 @@ impl fmt::Display for StoreError {
             Self::CallerStopped => f.write_str("the caller's key no longer works"),
             Self::CallerChanged => f.write_str("what the caller may do changed since it was read"),
             Self::Replayed => f.write_str("a create under this Idempotency-Key is remembered"),
-            Self::BudgetSpent { .. } => f.write_str("as many feed entries of an organization as a minute may have"),
+            Self::BudgetSpent { .. } => {
+                f.write_str("as many feed entries of an organization as a minute may have")
+            }
             Self::LastOwner => f.write_str("the organization's last owner"),
             Self::CohortsFull => f.write_str("as many revoked cohorts as a gate can hold"),
-            Self::Contended => f.write_str("the transaction met others each time that it was tried"),
-            Self::ClockSkewed => f.write_str("the clock of this instance is more than ten seconds from DynamoDB's"),
+            Self::Contended => {
+                f.write_str("the transaction met others each time that it was tried")
+            }
+            Self::ClockSkewed => {
+                f.write_str("the clock of this instance is more than ten seconds from DynamoDB's")
+            }
             Self::Unavailable(cause) => write!(f, "DynamoDB is unavailable: {cause}"),
             Self::Corrupt(cause) => write!(f, "an item is corrupt: {cause}"),
         }
@@ -77,15 +83,23 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Self::not_found(),
-            StoreError::Changed | StoreError::Exists | StoreError::Replayed => {
-                Self::new(Kind::Conflict, "Somebody else changed this at the same moment; read it and try again")
-            }
-            StoreError::LimitReached => Self::new(Kind::LimitReached, "An organization has at most 10,000 of a kind"),
-            StoreError::Revoked => Self::new(Kind::Conflict, "The key is revoked, which is final: make a new one"),
+            StoreError::Changed | StoreError::Exists | StoreError::Replayed => Self::new(
+                Kind::Conflict,
+                "Somebody else changed this at the same moment; read it and try again",
+            ),
+            StoreError::LimitReached => Self::new(
+                Kind::LimitReached,
+                "An organization has at most 10,000 of a kind",
+            ),
+            StoreError::Revoked => Self::new(
+                Kind::Conflict,
+                "The key is revoked, which is final: make a new one",
+            ),
             StoreError::BudgetSpent { retry_after } => Self::rate_limited(retry_after),
-            StoreError::LastOwner => {
-                Self::new(Kind::Conflict, "This is the last owner of the organization: make another one first")
-            }
+            StoreError::LastOwner => Self::new(
+                Kind::Conflict,
+                "This is the last owner of the organization: make another one first",
+            ),
             StoreError::CohortsFull => Self::new(
                 Kind::LimitReached,
                 "The organization has 200 revocations of many keys, none of which can be merged: revoke a wider range at once",

@@ -9,7 +9,10 @@ use domain::{
     time::Timestamp,
 };
 
-use crate::{Store, budget::Counted, error::StoreError, item_keys, record, transaction::Transaction, witness::Witness};
+use crate::{
+    Store, budget::Counted, error::StoreError, item_keys, record, transaction::Transaction,
+    witness::Witness,
+};
 
 const RULES: Rules = Rules::STANDARD;
 
@@ -22,7 +25,9 @@ pub(crate) type FeedChange = (Subject, Effect);
 impl Transaction {
     /// Writes feed entries with the change that they are about.
     pub(crate) fn entries(self, store: &Store, entries: &[Entry]) -> Result<Self, StoreError> {
-        entries.iter().try_fold(self, |transaction, entry| transaction.create(&store.tables.feed, item(entry)?))
+        entries.iter().try_fold(self, |transaction, entry| {
+            transaction.create(&store.tables.feed, item(entry)?)
+        })
     }
 }
 
@@ -41,14 +46,24 @@ impl Store {
         _: Counted,
         build: impl Fn(Timestamp, &[Entry]) -> Result<Transaction, StoreError>,
     ) -> Result<(), StoreError> {
-        let ids: Vec<_> = feed_changes.iter().map(|_| self.new_id().to_string()).collect();
+        let ids: Vec<_> = feed_changes
+            .iter()
+            .map(|_| self.new_id().to_string())
+            .collect();
         let entries = |time| -> Vec<_> {
             let named = feed_changes.iter().zip(&ids);
             named
-                .map(|((subject, effect), id)| Entry { time, id: id.clone(), effect: *effect, subject: subject.clone() })
+                .map(|((subject, effect), id)| Entry {
+                    time,
+                    id: id.clone(),
+                    effect: *effect,
+                    subject: subject.clone(),
+                })
                 .collect()
         };
-        let (time, witness) = self.commit_witnessed(tries, |now| build(now, &entries(now))).await?;
+        let (time, witness) = self
+            .commit_witnessed(tries, |now| build(now, &entries(now)))
+            .await?;
         if !is_published(&witness, time) {
             for change in feed_changes {
                 self.publish(change).await?;
@@ -61,16 +76,34 @@ impl Store {
     pub(crate) async fn publish(&self, (subject, effect): &FeedChange) -> Result<(), StoreError> {
         for attempt in 0..MAX_REWRITES {
             self.require_a_true_clock().await?;
-            let entry = Entry { time: self.now(), id: self.new_id().to_string(), effect: *effect, subject: subject.clone() };
+            let entry = Entry {
+                time: self.now(),
+                id: self.new_id().to_string(),
+                effect: *effect,
+                subject: subject.clone(),
+            };
             let witness = Witness::new(self.clock.clone());
-            let put = self.client.put_item().table_name(&self.tables.feed).set_item(Some(item(&entry)?));
-            put.customize().interceptor(witness.clone()).send().await.map_err(StoreError::unavailable)?;
+            let put = self
+                .client
+                .put_item()
+                .table_name(&self.tables.feed)
+                .set_item(Some(item(&entry)?));
+            put.customize()
+                .interceptor(witness.clone())
+                .send()
+                .await
+                .map_err(StoreError::unavailable)?;
             if is_published(&witness, entry.time) {
                 return Ok(());
             }
-            tracing::warn!(attempt, "a feed entry became visible late and is written again");
+            tracing::warn!(
+                attempt,
+                "a feed entry became visible late and is written again"
+            );
         }
-        Err(StoreError::Unavailable(format!("a feed entry became visible late {MAX_REWRITES} times")))
+        Err(StoreError::Unavailable(format!(
+            "a feed entry became visible late {MAX_REWRITES} times"
+        )))
     }
 
     /// Every entry from `from` on, and the exchange of the read's first page; strongly consistent, all pages or nothing,
@@ -78,15 +111,34 @@ impl Store {
     ///
     /// # Errors
     /// What any read can meet, a `Date` missing from the answer included.
-    pub async fn read_feed(&self, from: Timestamp, deadline: Duration) -> Result<(Vec<Entry>, Exchange), StoreError> {
-        let late = |_| StoreError::Unavailable(format!("the revocation feed was not read within {deadline:?}"));
-        tokio::time::timeout(deadline, self.read_feed_whole(from, deadline)).await.map_err(late)?
+    pub async fn read_feed(
+        &self,
+        from: Timestamp,
+        deadline: Duration,
+    ) -> Result<(Vec<Entry>, Exchange), StoreError> {
+        let late = |_| {
+            StoreError::Unavailable(format!(
+                "the revocation feed was not read within {deadline:?}"
+            ))
+        };
+        tokio::time::timeout(deadline, self.read_feed_whole(from, deadline))
+            .await
+            .map_err(late)?
     }
 
-    async fn read_feed_whole(&self, from: Timestamp, deadline: Duration) -> Result<(Vec<Entry>, Exchange), StoreError> {
+    async fn read_feed_whole(
+        &self,
+        from: Timestamp,
+        deadline: Duration,
+    ) -> Result<(Vec<Entry>, Exchange), StoreError> {
         let no_retry = Builder::new()
             .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(deadline).operation_timeout(deadline).build());
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .operation_attempt_timeout(deadline)
+                    .operation_timeout(deadline)
+                    .build(),
+            );
         let (mut entries, mut first, mut start) = (Vec::new(), None, None);
         loop {
             let witness = Witness::new(self.clock.clone());
@@ -107,8 +159,9 @@ impl Store {
                 .await
                 .map_err(StoreError::unavailable)?;
             // The read's age is its first page's: a later page's time in its place would understate it.
-            let exchange =
-                witness.exchange().ok_or_else(|| StoreError::Unavailable("an answer of DynamoDB has no Date".into()))?;
+            let exchange = witness.exchange().ok_or_else(|| {
+                StoreError::Unavailable("an answer of DynamoDB has no Date".into())
+            })?;
             let first = *first.get_or_insert(exchange);
             for item in page.items.unwrap_or_default() {
                 entries.push(record::read(item)?);
@@ -122,5 +175,7 @@ impl Store {
 }
 
 fn is_published(witness: &Witness, time: Timestamp) -> bool {
-    witness.exchange().is_some_and(|exchange| RULES.publication(&exchange, time) == Publication::Published)
+    witness
+        .exchange()
+        .is_some_and(|exchange| RULES.publication(&exchange, time) == Publication::Published)
 }

@@ -54,12 +54,19 @@ impl Store {
         let (organization, user) = if let Some(user_at) = key.owner.user().map(item_keys::user) {
             let mut found = self.read_items(&[gate_at.clone(), user_at.clone()]).await?;
             let mut item = |at| HashMap::remove(&mut found, at);
-            (item(&gate_at).map(record::read).transpose()?, item(&user_at).map(record::read).transpose()?)
+            (
+                item(&gate_at).map(record::read).transpose()?,
+                item(&user_at).map(record::read).transpose()?,
+            )
         } else {
             (self.read(gate_at).await?, None)
         };
-        let organization =
-            organization.ok_or_else(|| StoreError::Corrupt(format!("the organization of key {} has no gate", key.client_id)))?;
+        let organization = organization.ok_or_else(|| {
+            StoreError::Corrupt(format!(
+                "the organization of key {} has no gate",
+                key.client_id
+            ))
+        })?;
         Ok(Gates { organization, user })
     }
 
@@ -72,7 +79,11 @@ impl Store {
     pub async fn set_kyb(&self, guid: Guid, kyb: Kyb, origin: &Origin) -> Result<(), StoreError> {
         self.change_gate(guid, Action::OrganizationKyb, origin, |gate, version| {
             let effect = switched(kyb == Kyb::Approved, version);
-            Ok::<_, StoreError>(Some((OrganizationGate { kyb, ..gate }, Cohort::OF_KYB, effect)))
+            Ok::<_, StoreError>(Some((
+                OrganizationGate { kyb, ..gate },
+                Cohort::OF_KYB,
+                effect,
+            )))
         })
         .await
         .map(drop)
@@ -82,11 +93,25 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::set_kyb`].
-    pub async fn set_suspension(&self, guid: Guid, suspended: bool, origin: &Origin) -> Result<(), StoreError> {
-        self.change_gate(guid, Action::OrganizationSuspension, origin, |gate, version| {
-            let effect = switched(!suspended, version);
-            Ok::<_, StoreError>(Some((OrganizationGate { suspended, ..gate }, Cohort::default(), effect)))
-        })
+    pub async fn set_suspension(
+        &self,
+        guid: Guid,
+        suspended: bool,
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
+        self.change_gate(
+            guid,
+            Action::OrganizationSuspension,
+            origin,
+            |gate, version| {
+                let effect = switched(!suspended, version);
+                Ok::<_, StoreError>(Some((
+                    OrganizationGate { suspended, ..gate },
+                    Cohort::default(),
+                    effect,
+                )))
+            },
+        )
         .await
         .map(drop)
     }
@@ -145,15 +170,32 @@ impl Store {
         let at = item_keys::gate(guid);
         let changed = self.update(&at, action, origin, |record: GateRecord| {
             let version = record.version + 1;
-            let Some((gate, cohort, effect)) = decide(record.gate, version)? else { return Ok(None) };
-            let subject = Subject::Organization { guid: guid.to_string(), cohort };
-            let next = GateRecord { guid, gate, version };
-            Ok(Some(Change { next, feed_changes: vec![(subject, effect)], also: Transaction::default() }))
+            let Some((gate, cohort, effect)) = decide(record.gate, version)? else {
+                return Ok(None);
+            };
+            let subject = Subject::Organization {
+                guid: guid.to_string(),
+                cohort,
+            };
+            let next = GateRecord {
+                guid,
+                gate,
+                version,
+            };
+            Ok(Some(Change {
+                next,
+                feed_changes: vec![(subject, effect)],
+                also: Transaction::default(),
+            }))
         });
         changed.await.map(|record| record.gate)
     }
 }
 
 const fn switched(open: bool, version: u64) -> Effect {
-    if open { Effect::Resume { version } } else { Effect::Suspend { version } }
+    if open {
+        Effect::Resume { version }
+    } else {
+        Effect::Suspend { version }
+    }
 }

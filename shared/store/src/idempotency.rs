@@ -58,15 +58,35 @@ impl Transaction {
         now: Timestamp,
         idempotency: Option<&IdempotencyRecord>,
     ) -> Result<Self, StoreError> {
-        let Some(IdempotencyRecord { principal, key, fingerprint, target, ends }) = idempotency else { return Ok(self) };
-        let made = Replayed { fingerprint: fingerprint.clone(), target: target.clone() };
-        let item = record::write(item_keys::idempotency(principal, key), &StoredIdempotencyRecord { made, ends: *ends })?;
+        let Some(IdempotencyRecord {
+            principal,
+            key,
+            fingerprint,
+            target,
+            ends,
+        }) = idempotency
+        else {
+            return Ok(self);
+        };
+        let made = Replayed {
+            fingerprint: fingerprint.clone(),
+            target: target.clone(),
+        };
+        let item = record::write(
+            item_keys::idempotency(principal, key),
+            &StoredIdempotencyRecord { made, ends: *ends },
+        )?;
         // The sweep lags: what has ended is overwritten.
         let put = Put::builder()
             .condition_expression("attribute_not_exists(PK) OR #ends <= :now")
             .expression_attribute_names("#ends", "ends")
             .expression_attribute_values(":now", AttributeValue::S(now.to_string()));
-        self.put(put, &store.tables.core, record::sweep_after(item, *ends), StoreError::Replayed)
+        self.put(
+            put,
+            &store.tables.core,
+            record::sweep_after(item, *ends),
+            StoreError::Replayed,
+        )
     }
 }
 
@@ -75,9 +95,18 @@ impl Store {
     ///
     /// # Errors
     /// What any read can meet.
-    pub async fn replayed(&self, idempotency: &IdempotencyRecord) -> Result<Option<Replayed>, StoreError> {
-        let record: Option<StoredIdempotencyRecord> =
-            self.read(item_keys::idempotency(&idempotency.principal, &idempotency.key)).await?;
-        Ok(record.filter(|record| self.now() < record.ends).map(|record| record.made))
+    pub async fn replayed(
+        &self,
+        idempotency: &IdempotencyRecord,
+    ) -> Result<Option<Replayed>, StoreError> {
+        let record: Option<StoredIdempotencyRecord> = self
+            .read(item_keys::idempotency(
+                &idempotency.principal,
+                &idempotency.key,
+            ))
+            .await?;
+        Ok(record
+            .filter(|record| self.now() < record.ends)
+            .map(|record| record.made))
     }
 }

@@ -21,17 +21,31 @@ pub(crate) struct ItemKey {
 
 impl ItemKey {
     fn new(pk: impl Into<String>, sk: impl Into<String>) -> Self {
-        Self { pk: pk.into(), sk: sk.into() }
+        Self {
+            pk: pk.into(),
+            sk: sk.into(),
+        }
     }
 
     /// The primary key of `item`.
     pub(crate) fn of(item: &HashMap<String, AttributeValue>) -> Self {
-        let part = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
-        Self { pk: part("PK"), sk: part("SK") }
+        let part = |name| {
+            item.get(name)
+                .and_then(|value| value.as_s().ok())
+                .cloned()
+                .unwrap_or_default()
+        };
+        Self {
+            pk: part("PK"),
+            sk: part("SK"),
+        }
     }
 
     pub(crate) fn into_key(self) -> HashMap<String, AttributeValue> {
-        HashMap::from([("PK".into(), AttributeValue::S(self.pk)), ("SK".into(), AttributeValue::S(self.sk))])
+        HashMap::from([
+            ("PK".into(), AttributeValue::S(self.pk)),
+            ("SK".into(), AttributeValue::S(self.sk)),
+        ])
     }
 }
 
@@ -73,7 +87,13 @@ pub(crate) fn user(guid: Guid) -> ItemKey {
 
 /// Whether an address is taken in an organization.
 pub(crate) fn email(organization: Guid, email: &Email) -> ItemKey {
-    ItemKey::new(format!("N#{organization}#{}", sha256(&[b"email:", email.to_string().as_bytes()])), "N")
+    ItemKey::new(
+        format!(
+            "N#{organization}#{}",
+            sha256(&[b"email:", email.to_string().as_bytes()])
+        ),
+        "N",
+    )
 }
 
 /// What a create under an `Idempotency-Key` made.
@@ -83,7 +103,11 @@ pub(crate) fn idempotency(principal: &str, key: &str) -> ItemKey {
 
 /// How many feed entries an organization's changes wrote in one minute.
 pub(crate) fn budget(organization: Guid, at: Timestamp) -> ItemKey {
-    let minute: String = at.to_string().chars().take("2027-01-31T00:00".len()).collect();
+    let minute: String = at
+        .to_string()
+        .chars()
+        .take("2027-01-31T00:00".len())
+        .collect();
     ItemKey::new(format!("B#{organization}"), minute + "Z")
 }
 
@@ -102,8 +126,16 @@ pub(crate) fn signer(kind: KeyMode) -> ItemKey {
 }
 
 /// What an organization has of one class, in order of creation.
-pub(crate) fn list_row(organization: Guid, class: Class, created_at: Timestamp, id: impl Display) -> ItemKey {
-    ItemKey::new(list(organization), format!("{}{created_at}#{id}", class.prefix()))
+pub(crate) fn list_row(
+    organization: Guid,
+    class: Class,
+    created_at: Timestamp,
+    id: impl Display,
+) -> ItemKey {
+    ItemKey::new(
+        list(organization),
+        format!("{}{created_at}#{id}", class.prefix()),
+    )
 }
 
 pub(crate) fn list(organization: Guid) -> String {
@@ -112,7 +144,10 @@ pub(crate) fn list(organization: Guid) -> String {
 
 /// How many of one class an organization has.
 pub(crate) fn count(organization: Guid, class: Class) -> ItemKey {
-    ItemKey::new(list(organization), format!("COUNT#{}", class.prefix().trim_end_matches('#')))
+    ItemKey::new(
+        list(organization),
+        format!("COUNT#{}", class.prefix().trim_end_matches('#')),
+    )
 }
 
 /// How many owners an organization has that are not disabled.
@@ -167,7 +202,10 @@ pub(crate) fn audit_events(organization: Guid) -> String {
 
 /// The link of an audit event in its organization's chain.
 pub(crate) fn audit_link(organization: Guid, sequence: u64) -> ItemKey {
-    ItemKey::new(audit_chain(organization), format!("{AUDIT_LINK}{sequence:020}"))
+    ItemKey::new(
+        audit_chain(organization),
+        format!("{AUDIT_LINK}{sequence:020}"),
+    )
 }
 pub(crate) const AUDIT_LINK: &str = "LINK#";
 

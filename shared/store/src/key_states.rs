@@ -36,7 +36,11 @@ impl Store {
         self.update(&item_keys::key(client_id), action, origin, |key: Key| {
             let next = decide(key)?;
             let feed_changes = vec![(next.subject(), effect(&next))];
-            Ok(Some(Change { next, feed_changes, also: Transaction::default() }))
+            Ok(Some(Change {
+                next,
+                feed_changes,
+                also: Transaction::default(),
+            }))
         })
         .await
     }
@@ -49,7 +53,14 @@ impl Store {
     pub async fn revoke_key(&self, key: &Key, origin: &Origin) -> Result<(), StoreError> {
         let at = item_keys::key(key.client_id);
         let feed_changes = [(key.subject(), Effect::Revoke)];
-        let counted = self.count(None, (Action::KeyRevoke, &feed_changes), key.organization, origin).await?;
+        let counted = self
+            .count(
+                None,
+                (Action::KeyRevoke, &feed_changes),
+                key.organization,
+                origin,
+            )
+            .await?;
         let revoked = self.commit_and_publish(MAX_REDUCING_ATTEMPTS, &feed_changes, counted, |now, entries| {
             let update = Update::builder()
                 .update_expression("SET #state = :revoked, updated_at = :now, unannounced = :entries ADD version :one")
@@ -75,8 +86,12 @@ impl Store {
         });
         match revoked.await {
             Err(StoreError::Revoked) => {
-                let record = self.key_record(key.client_id).await?.ok_or(StoreError::NotFound)?;
-                self.publish_outbox(&at, &record.outbox, ClearOutboxWhen::Revoked).await
+                let record = self
+                    .key_record(key.client_id)
+                    .await?
+                    .ok_or(StoreError::NotFound)?;
+                self.publish_outbox(&at, &record.outbox, ClearOutboxWhen::Revoked)
+                    .await
             }
             Ok(()) => {
                 self.clear_outbox(&at, ClearOutboxWhen::Revoked).await;
@@ -90,8 +105,12 @@ impl Store {
 /// What the feed says of a key that is in this state since this version.
 const fn effect(key: &Key) -> Effect {
     match key.state {
-        State::Active => Effect::Resume { version: key.version },
-        State::Deactivated => Effect::Suspend { version: key.version },
+        State::Active => Effect::Resume {
+            version: key.version,
+        },
+        State::Deactivated => Effect::Suspend {
+            version: key.version,
+        },
         State::Revoked { .. } => Effect::Revoke,
     }
 }

@@ -67,7 +67,8 @@ impl Store {
         idempotency: Option<&IdempotencyRecord>,
         origin: &Origin,
     ) -> Result<(), StoreError> {
-        self.create_key_of(None, key, secret, idempotency, origin).await
+        self.create_key_of(None, key, secret, idempotency, origin)
+            .await
     }
 
     /// As [`Store::create_key`], a personal key of which somebody else is shown the secret: only while its `user` is as it was read.
@@ -82,7 +83,8 @@ impl Store {
         idempotency: Option<&IdempotencyRecord>,
         origin: &Origin,
     ) -> Result<(), StoreError> {
-        self.create_key_of(Some(user), key, secret, idempotency, origin).await
+        self.create_key_of(Some(user), key, secret, idempotency, origin)
+            .await
     }
 
     async fn create_key_of(
@@ -93,23 +95,50 @@ impl Store {
         idempotency: Option<&IdempotencyRecord>,
         origin: &Origin,
     ) -> Result<(), StoreError> {
-        let Key { client_id, owner, kind, created_at, .. } = *key;
-        let row = KeyRow { client_id, owner, kind, revoked: false, created_at };
+        let Key {
+            client_id,
+            owner,
+            kind,
+            created_at,
+            ..
+        } = *key;
+        let row = KeyRow {
+            client_id,
+            owner,
+            kind,
+            revoked: false,
+            created_at,
+        };
         let core = &self.tables.core;
         self.commit(|now| {
             let row_at = item_keys::list_row(key.organization, Class::Key, created_at, client_id);
             let created = Transaction::default()
                 .idempotency(self, now, idempotency)?
                 .create(core, record::write(item_keys::key(client_id), key)?)?
-                .create(core, record::write(item_keys::secret(client_id, secret.id), secret)?)?
+                .create(
+                    core,
+                    record::write(item_keys::secret(client_id, secret.id), secret)?,
+                )?
                 .create(core, record::write(row_at, &row)?)?
-                .count(core, item_keys::count(key.organization, Class::Key), MAX_OF_A_KIND)?;
+                .count(
+                    core,
+                    item_keys::count(key.organization, Class::Key),
+                    MAX_OF_A_KIND,
+                )?;
             // After `idempotency`: of a creation that is repeated that is what there is to say.
             let created = match user {
                 Some(user) => users::require_unchanged_and_bump(created, core, user)?,
                 None => created,
             };
-            created.audit(self, now, key.organization, Action::KeyCreate, &client_id, origin, differences(&(), key))
+            created.audit(
+                self,
+                now,
+                key.organization,
+                Action::KeyCreate,
+                &client_id,
+                origin,
+                differences(&(), key),
+            )
         })
         .await
     }
@@ -122,7 +151,10 @@ impl Store {
         self.read(item_keys::key(client_id)).await
     }
 
-    pub(crate) async fn key_record(&self, client_id: ClientId) -> Result<Option<Recorded<Key>>, StoreError> {
+    pub(crate) async fn key_record(
+        &self,
+        client_id: ClientId,
+    ) -> Result<Option<Recorded<Key>>, StoreError> {
         self.read(item_keys::key(client_id)).await
     }
 
@@ -137,11 +169,17 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
-    pub async fn key_with_secrets(&self, client_id: ClientId) -> Result<Option<(Key, Vec<Secret>)>, StoreError> {
+    pub async fn key_with_secrets(
+        &self,
+        client_id: ClientId,
+    ) -> Result<Option<(Key, Vec<Secret>)>, StoreError> {
         let key = self.key(client_id).await?;
         let named = key.as_ref().map_or_else(
             || vec![item_keys::no_secret(client_id)],
-            |Key { secrets: Secrets { current, previous }, .. }| {
+            |Key {
+                 secrets: Secrets { current, previous },
+                 ..
+             }| {
                 let ids = iter::once(current.id).chain(previous.map(|previous| previous.id));
                 ids.map(|id| item_keys::secret(client_id, id)).collect()
             },
@@ -162,8 +200,12 @@ impl Store {
     ///
     /// # Errors
     /// What any read can meet.
-    pub async fn keys(&self, client_ids: impl IntoIterator<Item = ClientId>) -> Result<Vec<Key>, StoreError> {
-        self.read_all(client_ids.into_iter().map(item_keys::key).collect()).await
+    pub async fn keys(
+        &self,
+        client_ids: impl IntoIterator<Item = ClientId>,
+    ) -> Result<Vec<Key>, StoreError> {
+        self.read_all(client_ids.into_iter().map(item_keys::key).collect())
+            .await
     }
 
     /// Changes a key to what `decide` makes of it, unless somebody changed it in between: then it is decided anew.
@@ -178,21 +220,29 @@ impl Store {
         origin: &Origin,
         decide: impl Fn(Key) -> Result<Key, Error>,
     ) -> Result<Key, Error> {
-        self.update(&item_keys::key(client_id), Action::KeyUpdate, origin, |key: Key| {
-            let next = decide(key.clone())?;
-            if differences(&key, &next).is_empty() {
-                return Ok(None);
-            }
-            let mut feed_changes = Vec::new();
-            if next.expires_at != key.expires_at {
-                feed_changes.push((next.subject(), next.expiry_effect()));
-            }
-            // Of other keys the list is sealed into tokens, which keep it (CYB-6).
-            if next.owner.user().is_some() && next.ip_allowlist != key.ip_allowlist {
-                feed_changes.push((next.subject(), Effect::Refresh));
-            }
-            Ok(Some(Change { feed_changes, ..Change::quiet(next) }))
-        })
+        self.update(
+            &item_keys::key(client_id),
+            Action::KeyUpdate,
+            origin,
+            |key: Key| {
+                let next = decide(key.clone())?;
+                if differences(&key, &next).is_empty() {
+                    return Ok(None);
+                }
+                let mut feed_changes = Vec::new();
+                if next.expires_at != key.expires_at {
+                    feed_changes.push((next.subject(), next.expiry_effect()));
+                }
+                // Of other keys the list is sealed into tokens, which keep it (CYB-6).
+                if next.owner.user().is_some() && next.ip_allowlist != key.ip_allowlist {
+                    feed_changes.push((next.subject(), Effect::Refresh));
+                }
+                Ok(Some(Change {
+                    feed_changes,
+                    ..Change::quiet(next)
+                }))
+            },
+        )
         .await
     }
 }

@@ -94,12 +94,24 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(4);
 
 impl Store {
     /// A store over the real client. `new_id` draws random identifiers for feed entries and audit events.
-    pub fn new(aws: &SdkConfig, tables: Tables, clock: Clock, new_id: impl Fn() -> Guid + Send + Sync + 'static) -> Self {
+    pub fn new(
+        aws: &SdkConfig,
+        tables: Tables,
+        clock: Clock,
+        new_id: impl Fn() -> Guid + Send + Sync + 'static,
+    ) -> Self {
         let witness = Witness::new(clock.clone());
         let config = aws_sdk_dynamodb::config::Builder::from(aws)
-            .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50)))
+            .retry_config(
+                RetryConfig::standard()
+                    .with_max_attempts(3)
+                    .with_initial_backoff(Duration::from_millis(50)),
+            )
             .timeout_config(
-                TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).operation_timeout(OPERATION_TIMEOUT).build(),
+                TimeoutConfig::builder()
+                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                    .operation_timeout(OPERATION_TIMEOUT)
+                    .build(),
             )
             .interceptor(witness.clone())
             .build();
@@ -116,7 +128,10 @@ impl Store {
     /// This store, its changes holding only while the caller's key works and the caller may do what it could when it was read.
     #[must_use]
     pub fn on_behalf_of(&self, behalf: &Behalf) -> Self {
-        Self { behalf: Some(Arc::new(behalf.clone())), ..self.clone() }
+        Self {
+            behalf: Some(Arc::new(behalf.clone())),
+            ..self.clone()
+        }
     }
 
     fn now(&self) -> Timestamp {
@@ -128,8 +143,16 @@ impl Store {
     }
 
     /// Reads one item of the `core` table, strongly consistent.
-    async fn read<T: serde::de::DeserializeOwned>(&self, at: ItemKey) -> Result<Option<T>, StoreError> {
-        let call = self.client.get_item().table_name(&self.tables.core).set_key(Some(at.into_key())).consistent_read(true);
+    async fn read<T: serde::de::DeserializeOwned>(
+        &self,
+        at: ItemKey,
+    ) -> Result<Option<T>, StoreError> {
+        let call = self
+            .client
+            .get_item()
+            .table_name(&self.tables.core)
+            .set_key(Some(at.into_key()))
+            .consistent_read(true);
         let answer = call.send().await.map_err(StoreError::unavailable)?;
         answer.item.map(record::read).transpose()
     }

@@ -52,16 +52,36 @@ impl Store {
         origin: &Origin,
     ) -> Result<(), StoreError> {
         let guid = organization.guid;
-        let gate = GateRecord { guid, gate: OrganizationGate::NEW, version: 0 };
+        let gate = GateRecord {
+            guid,
+            gate: OrganizationGate::NEW,
+            version: 0,
+        };
         let core = &self.tables.core;
         self.commit(|now| {
-            let row_at = item_keys::list_row(Guid::PLATFORM, Class::Organization, organization.created_at, guid);
+            let row_at = item_keys::list_row(
+                Guid::PLATFORM,
+                Class::Organization,
+                organization.created_at,
+                guid,
+            );
             Transaction::default()
                 .idempotency(self, now, idempotency)?
-                .create(core, record::write(item_keys::organization(guid), organization)?)?
+                .create(
+                    core,
+                    record::write(item_keys::organization(guid), organization)?,
+                )?
                 .create(core, record::write(item_keys::gate(guid), &gate)?)?
                 .create(core, record::write(row_at, &OrganizationRow { guid })?)?
-                .audit(self, now, guid, Action::OrganizationCreate, &guid, origin, differences(&(), organization))
+                .audit(
+                    self,
+                    now,
+                    guid,
+                    Action::OrganizationCreate,
+                    &guid,
+                    origin,
+                    differences(&(), organization),
+                )
         })
         .await
     }
@@ -70,7 +90,10 @@ impl Store {
     ///
     /// # Errors
     /// What any read can meet.
-    pub async fn organization(&self, guid: Guid) -> Result<Option<OrganizationWithGate>, StoreError> {
+    pub async fn organization(
+        &self,
+        guid: Guid,
+    ) -> Result<Option<OrganizationWithGate>, StoreError> {
         Ok(self.organizations([guid]).await?.pop())
     }
 
@@ -78,16 +101,28 @@ impl Store {
     ///
     /// # Errors
     /// What any read can meet.
-    pub async fn organizations(&self, guids: impl IntoIterator<Item = Guid>) -> Result<Vec<OrganizationWithGate>, StoreError> {
+    pub async fn organizations(
+        &self,
+        guids: impl IntoIterator<Item = Guid>,
+    ) -> Result<Vec<OrganizationWithGate>, StoreError> {
         let guids: Vec<_> = guids.into_iter().collect();
-        let wanted: Vec<_> = guids.iter().flat_map(|guid| [item_keys::organization(*guid), item_keys::gate(*guid)]).collect();
+        let wanted: Vec<_> = guids
+            .iter()
+            .flat_map(|guid| [item_keys::organization(*guid), item_keys::gate(*guid)])
+            .collect();
         let found = self.read_items(&wanted).await?;
         let pairs = guids.into_iter().filter_map(|guid| {
-            found.get(&item_keys::organization(guid)).cloned().zip(found.get(&item_keys::gate(guid)).cloned())
+            found
+                .get(&item_keys::organization(guid))
+                .cloned()
+                .zip(found.get(&item_keys::gate(guid)).cloned())
         });
         pairs
             .map(|(organization, gate)| {
-                Ok(OrganizationWithGate { organization: record::read(organization)?, gate: record::read(gate)? })
+                Ok(OrganizationWithGate {
+                    organization: record::read(organization)?,
+                    gate: record::read(gate)?,
+                })
             })
             .collect()
     }
@@ -111,10 +146,15 @@ impl Store {
         origin: &Origin,
         decide: impl Fn(Organization) -> Result<Organization, Error>,
     ) -> Result<Organization, Error> {
-        self.update(&item_keys::organization(guid), Action::OrganizationUpdate, origin, |organization: Organization| {
-            let next = decide(organization.clone())?;
-            Ok((!differences(&organization, &next).is_empty()).then(|| Change::quiet(next)))
-        })
+        self.update(
+            &item_keys::organization(guid),
+            Action::OrganizationUpdate,
+            origin,
+            |organization: Organization| {
+                let next = decide(organization.clone())?;
+                Ok((!differences(&organization, &next).is_empty()).then(|| Change::quiet(next)))
+            },
+        )
         .await
     }
 }

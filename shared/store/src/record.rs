@@ -12,7 +12,8 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// The item of `value` under a key.
 pub(crate) fn write<T: Serialize>(at: ItemKey, value: &T) -> Result<Item, StoreError> {
-    let mut item: Item = serde_dynamo::to_item(value).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    let mut item: Item =
+        serde_dynamo::to_item(value).map_err(|error| StoreError::Corrupt(error.to_string()))?;
     item.extend(at.into_key());
     Ok(item)
 }
@@ -20,7 +21,8 @@ pub(crate) fn write<T: Serialize>(at: ItemKey, value: &T) -> Result<Item, StoreE
 /// The value of an item. The cause of a failure never repeats the item.
 pub(crate) fn read<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
     let position = format!("{:?} {:?}", item.get("PK"), item.get("SK"));
-    serde_dynamo::from_item(item).map_err(|error| StoreError::Corrupt(format!("{position}: {error}")))
+    serde_dynamo::from_item(item)
+        .map_err(|error| StoreError::Corrupt(format!("{position}: {error}")))
 }
 
 /// One attribute's value.

@@ -50,7 +50,11 @@ impl Store {
     ///
     /// # Errors
     /// What any read can meet.
-    pub async fn hash_page(&self, after: Option<PageEnd>, items: i32) -> Result<HashPage, StoreError> {
+    pub async fn hash_page(
+        &self,
+        after: Option<PageEnd>,
+        items: i32,
+    ) -> Result<HashPage, StoreError> {
         let answer = self
             .client
             .scan()
@@ -67,20 +71,37 @@ impl Store {
             .await
             .map_err(StoreError::unavailable)?;
         let looked_at = usize::try_from(answer.scanned_count()).unwrap_or_default();
-        let end = answer.last_evaluated_key().filter(|at| !at.is_empty()).cloned().map(PageEnd);
+        let end = answer
+            .last_evaluated_key()
+            .filter(|at| !at.is_empty())
+            .cloned()
+            .map(PageEnd);
         let hash = |item: record::Item| {
             let at = ItemKey::of(&item);
             record::read(item).map(|HashRecord { hash }| StoredHash { at, hash })
         };
-        let hashes = answer.items.unwrap_or_default().into_iter().map(hash).collect::<Result<_, _>>()?;
-        Ok(HashPage { hashes, looked_at, end })
+        let hashes = answer
+            .items
+            .unwrap_or_default()
+            .into_iter()
+            .map(hash)
+            .collect::<Result<_, _>>()?;
+        Ok(HashPage {
+            hashes,
+            looked_at,
+            end,
+        })
     }
 
     /// Puts a hash of the same secret in the place of the one that was read; whether it was still there.
     ///
     /// # Errors
     /// What any change can meet.
-    pub async fn replace_hash(&self, stored: &StoredHash, by: &SecretHash) -> Result<bool, StoreError> {
+    pub async fn replace_hash(
+        &self,
+        stored: &StoredHash,
+        by: &SecretHash,
+    ) -> Result<bool, StoreError> {
         for attempt in 0..MAX_ATTEMPTS {
             let update = self
                 .client
@@ -92,7 +113,9 @@ impl Store {
                 .expression_attribute_names("#hash", "hash")
                 .expression_attribute_values(":new", record::value(by)?)
                 .expression_attribute_values(":old", record::value(&stored.hash)?);
-            let Err(error) = update.send().await else { return Ok(true) };
+            let Err(error) = update.send().await else {
+                return Ok(true);
+            };
             match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(_)) => return Ok(false),
                 Some(UpdateItemError::TransactionConflictException(_)) => self.pause(attempt).await,
@@ -113,6 +136,17 @@ impl Store {
         changes: &BTreeMap<String, Value>,
         origin: &Origin,
     ) -> Result<(), StoreError> {
-        self.commit(|now| Transaction::default().audit(self, now, Guid::PLATFORM, action, &target, origin, changes.clone())).await
+        self.commit(|now| {
+            Transaction::default().audit(
+                self,
+                now,
+                Guid::PLATFORM,
+                action,
+                &target,
+                origin,
+                changes.clone(),
+            )
+        })
+        .await
     }
 }

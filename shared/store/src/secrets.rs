@@ -38,7 +38,8 @@ impl Store {
         origin: &Origin,
         decide: impl Fn(Key) -> Result<Rotated, Error>,
     ) -> Result<Key, Error> {
-        self.rotate_key_of(None, client_id, secret, origin, decide).await
+        self.rotate_key_of(None, client_id, secret, origin, decide)
+            .await
     }
 
     /// As [`Store::rotate_key`], a personal key of which somebody else is shown the secret: only while its `user` is as it was read.
@@ -53,7 +54,8 @@ impl Store {
         origin: &Origin,
         decide: impl Fn(Key) -> Result<Rotated, Error>,
     ) -> Result<Key, Error> {
-        self.rotate_key_of(Some(user), client_id, secret, origin, decide).await
+        self.rotate_key_of(Some(user), client_id, secret, origin, decide)
+            .await
     }
 
     async fn rotate_key_of(
@@ -65,16 +67,21 @@ impl Store {
         decide: impl Fn(Key) -> Result<Rotated, Error>,
     ) -> Result<Key, Error> {
         let core = &self.tables.core;
-        self.update(&item_keys::key(client_id), Action::KeyRotate, origin, |key: Key| {
-            let rotated = decide(key.clone())?;
-            let item = record::write(item_keys::secret(client_id, secret.id), secret)?;
-            let also = Transaction::default().create(core, item)?;
-            let also = match user {
-                Some(user) => users::require_unchanged_and_bump(also, core, user)?,
-                None => also,
-            };
-            Ok(Some(self.rotation(&key, rotated, also)?))
-        })
+        self.update(
+            &item_keys::key(client_id),
+            Action::KeyRotate,
+            origin,
+            |key: Key| {
+                let rotated = decide(key.clone())?;
+                let item = record::write(item_keys::secret(client_id, secret.id), secret)?;
+                let also = Transaction::default().create(core, item)?;
+                let also = match user {
+                    Some(user) => users::require_unchanged_and_bump(also, core, user)?,
+                    None => also,
+                };
+                Ok(Some(self.rotation(&key, rotated, also)?))
+            },
+        )
         .await
     }
 
@@ -89,23 +96,54 @@ impl Store {
         origin: &Origin,
         decide: impl Fn(Key) -> Result<Option<Rotated>, Error>,
     ) -> Result<Key, Error> {
-        self.update(&item_keys::key(client_id), Action::KeyFinishRotation, origin, |key: Key| {
-            let Some(rotated) = decide(key.clone())? else { return Ok(None) };
-            Ok(Some(self.rotation(&key, rotated, Transaction::default())?))
-        })
+        self.update(
+            &item_keys::key(client_id),
+            Action::KeyFinishRotation,
+            origin,
+            |key: Key| {
+                let Some(rotated) = decide(key.clone())? else {
+                    return Ok(None);
+                };
+                Ok(Some(self.rotation(
+                    &key,
+                    rotated,
+                    Transaction::default(),
+                )?))
+            },
+        )
         .await
     }
 
-    fn rotation(&self, before: &Key, rotated: Rotated, also: Transaction) -> Result<Change<Key>, StoreError> {
+    fn rotation(
+        &self,
+        before: &Key,
+        rotated: Rotated,
+        also: Transaction,
+    ) -> Result<Change<Key>, StoreError> {
         let also = self.sweep_ending(before, &rotated, also)?;
-        Ok(Change { next: rotated.key, feed_changes: rotated.entry.into_iter().collect(), also })
+        Ok(Change {
+            next: rotated.key,
+            feed_changes: rotated.entry.into_iter().collect(),
+            also,
+        })
     }
 
     /// Has the secret that ends swept after its end. One that was over before the change has its TTL, and may be gone.
-    fn sweep_ending(&self, before: &Key, rotated: &Rotated, transaction: Transaction) -> Result<Transaction, StoreError> {
+    fn sweep_ending(
+        &self,
+        before: &Key,
+        rotated: &Rotated,
+        transaction: Transaction,
+    ) -> Result<Transaction, StoreError> {
         let over = |previous: &Previous| !previous.works_at(rotated.key.updated_at);
-        let Some((id, at)) = rotated.ending else { return Ok(transaction) };
-        if before.secrets.previous.is_some_and(|previous| previous.id == id && over(&previous)) {
+        let Some((id, at)) = rotated.ending else {
+            return Ok(transaction);
+        };
+        if before
+            .secrets
+            .previous
+            .is_some_and(|previous| previous.id == id && over(&previous))
+        {
             return Ok(transaction);
         }
         let sweep = Update::builder()
@@ -113,7 +151,12 @@ impl Store {
             .condition_expression("attribute_exists(PK)")
             .expression_attribute_names("#expires", record::EXPIRES)
             .expression_attribute_values(":expires", record::expires(at));
-        transaction.update(&self.tables.core, item_keys::secret(before.client_id, id), sweep, StoreError::Changed)
+        transaction.update(
+            &self.tables.core,
+            item_keys::secret(before.client_id, id),
+            sweep,
+            StoreError::Changed,
+        )
     }
 
     /// Starts the grace of a key's previous secret at the first use of its current one, `used`; nothing when none waits
@@ -122,20 +165,38 @@ impl Store {
     ///
     /// # Errors
     /// What any change can meet; the next use starts the grace then, if it has not started.
-    pub async fn start_grace(&self, client_id: ClientId, used: SecretId) -> Result<Option<Key>, StoreError> {
+    pub async fn start_grace(
+        &self,
+        client_id: ClientId,
+        used: SecretId,
+    ) -> Result<Option<Key>, StoreError> {
         let mut attempt = 0;
         loop {
-            let Some(record) = self.key_record(client_id).await? else { return Ok(None) };
-            let Some(rotated) = record.value.clone().start_grace(used, self.now()) else { return Ok(None) };
+            let Some(record) = self.key_record(client_id).await? else {
+                return Ok(None);
+            };
+            let Some(rotated) = record.value.clone().start_grace(used, self.now()) else {
+                return Ok(None);
+            };
             let at = item_keys::key(client_id);
-            self.publish_outbox(&at, &record.outbox, ClearOutboxWhen::Version(record.value.version)).await?;
+            self.publish_outbox(
+                &at,
+                &record.outbox,
+                ClearOutboxWhen::Version(record.value.version),
+            )
+            .await?;
             let started = self.write_grace(&record.value, &rotated).await;
             attempt += 1;
             match started {
-                Err(StoreError::Changed | StoreError::Contended) if attempt < MAX_GRACE_ATTEMPTS => self.pause(0).await,
+                Err(StoreError::Changed | StoreError::Contended)
+                    if attempt < MAX_GRACE_ATTEMPTS =>
+                {
+                    self.pause(0).await;
+                }
                 Err(error) => return Err(error),
                 Ok(()) => {
-                    self.clear_outbox(&at, ClearOutboxWhen::Version(rotated.key.version)).await;
+                    self.clear_outbox(&at, ClearOutboxWhen::Version(rotated.key.version))
+                        .await;
                     return Ok(Some(rotated.key));
                 }
             }
@@ -146,7 +207,14 @@ impl Store {
         let Rotated { key, .. } = rotated;
         let feed_changes: Vec<_> = rotated.entry.clone().into_iter().collect();
         let origin = Origin::of(Actor::System);
-        let counted = self.count(None, (Action::KeyGrace, &feed_changes), key.organization, &origin).await?;
+        let counted = self
+            .count(
+                None,
+                (Action::KeyGrace, &feed_changes),
+                key.organization,
+                &origin,
+            )
+            .await?;
         self.commit_and_publish(1, &feed_changes, counted, |now: Timestamp, entries| {
             let start = Update::builder()
                 .update_expression("SET secrets = :secrets, updated_at = :at, version = :version, unannounced = :entries")

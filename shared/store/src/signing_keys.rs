@@ -4,7 +4,10 @@
 //! still has the key among its settings would publish it again. Who signs is one item of each kind, changed together with the
 //! published items that it concerns, so that no crash leaves one without the other.
 
-#![expect(clippy::similar_names, reason = "`kid` and `kind` are what the standard and the product call them")]
+#![expect(
+    clippy::similar_names,
+    reason = "`kid` and `kind` are what the standard and the product call them"
+)]
 
 use std::collections::BTreeMap;
 
@@ -57,29 +60,56 @@ impl Store {
     ///
     /// # Errors
     /// What any change can meet.
-    pub async fn publish_signing_key(&self, kind: KeyMode, key: &PublishedKey) -> Result<PublishedKey, StoreError> {
+    pub async fn publish_signing_key(
+        &self,
+        kind: KeyMode,
+        key: &PublishedKey,
+    ) -> Result<PublishedKey, StoreError> {
         let item = record::write(item_keys::signing_key(kind, &key.kid), key)?;
         if self.put_first(item).await? {
             return Ok(key.clone());
         }
         // By a query, which the token function may: it reads no single published key.
         let published = self.all_signing_keys(kind).await?;
-        published.into_iter().find(|published| published.kid == key.kid).ok_or(StoreError::Changed)
+        published
+            .into_iter()
+            .find(|published| published.kid == key.kid)
+            .ok_or(StoreError::Changed)
     }
 
     /// Names the first key that signs, unless one is named already.
     ///
     /// # Errors
     /// What any change can meet.
-    pub async fn name_first_signer(&self, kind: KeyMode, signer: &Signer) -> Result<(), StoreError> {
-        self.put_first(record::write(item_keys::signer(kind), signer)?).await.map(drop)
+    pub async fn name_first_signer(
+        &self,
+        kind: KeyMode,
+        signer: &Signer,
+    ) -> Result<(), StoreError> {
+        self.put_first(record::write(item_keys::signer(kind), signer)?)
+            .await
+            .map(drop)
     }
 
     /// Puts an item where none is yet; whether it did.
     async fn put_first(&self, item: record::Item) -> Result<bool, StoreError> {
-        let put = self.client.put_item().table_name(&self.tables.core).set_item(Some(item));
-        match put.condition_expression("attribute_not_exists(PK)").send().await {
-            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => Ok(false),
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.tables.core)
+            .set_item(Some(item));
+        match put
+            .condition_expression("attribute_not_exists(PK)")
+            .send()
+            .await
+        {
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(false)
+            }
             result => result.map(|_| true).map_err(StoreError::unavailable),
         }
     }
@@ -117,17 +147,33 @@ impl Store {
             .send()
             .await
             .map_err(StoreError::unavailable)?;
-        answer.items.unwrap_or_default().into_iter().map(record::read).collect()
+        answer
+            .items
+            .unwrap_or_default()
+            .into_iter()
+            .map(record::read)
+            .collect()
     }
 
     /// The operator publishes a key that never was before.
     ///
     /// # Errors
     /// [`StoreError::Exists`], and what any change can meet.
-    pub async fn add_signing_key(&self, kind: KeyMode, kid: &str, jwk: &Value, origin: &Origin) -> Result<(), StoreError> {
+    pub async fn add_signing_key(
+        &self,
+        kind: KeyMode,
+        kid: &str,
+        jwk: &Value,
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
         self.commit(|now| {
-            let key =
-                PublishedKey { kid: kid.to_owned(), jwk: jwk.clone(), published_at: now, stopped_at: None, retired_at: None };
+            let key = PublishedKey {
+                kid: kid.to_owned(),
+                jwk: jwk.clone(),
+                published_at: now,
+                stopped_at: None,
+                retired_at: None,
+            };
             let item = record::write(item_keys::signing_key(kind, kid), &key)?;
             self.audited(
                 Transaction::default().create(&self.tables.core, item)?,
@@ -154,21 +200,36 @@ impl Store {
     ) -> Result<(), StoreError> {
         let core = &self.tables.core;
         self.commit(|now| {
-            let next = Signer { kid: kid.to_owned(), since: now };
+            let next = Signer {
+                kid: kid.to_owned(),
+                since: now,
+            };
             let named = match signer {
                 None => Put::builder().condition_expression("attribute_not_exists(PK)"),
                 Some(signer) => signer_unchanged(signer).put,
             };
             let item = record::write(item_keys::signer(kind), &next)?;
             let mut change = Transaction::default().put(named, core, item, StoreError::Changed)?;
-            let begins = Update::builder().update_expression("REMOVE stopped_at").condition_expression(TRUSTED);
-            change = change.update(core, item_keys::signing_key(kind, kid), begins, StoreError::Changed)?;
+            let begins = Update::builder()
+                .update_expression("REMOVE stopped_at")
+                .condition_expression(TRUSTED);
+            change = change.update(
+                core,
+                item_keys::signing_key(kind, kid),
+                begins,
+                StoreError::Changed,
+            )?;
             if let Some(signer) = signer {
                 let ends = Update::builder()
                     .update_expression("SET stopped_at = :now")
                     .condition_expression(TRUSTED)
                     .expression_attribute_values(":now", record::value(&now)?);
-                change = change.update(core, item_keys::signing_key(kind, &signer.kid), ends, StoreError::Changed)?;
+                change = change.update(
+                    core,
+                    item_keys::signing_key(kind, &signer.kid),
+                    ends,
+                    StoreError::Changed,
+                )?;
             }
             self.audited(change, now, Action::SigningKeySign, kind, kid, origin)
         })
@@ -189,14 +250,31 @@ impl Store {
         let core = &self.tables.core;
         self.commit(|now| {
             let signs = signer_unchanged(signer).check;
-            let change = Transaction::default().check(core, item_keys::signer(kind), signs, StoreError::Changed)?;
+            let change = Transaction::default().check(
+                core,
+                item_keys::signer(kind),
+                signs,
+                StoreError::Changed,
+            )?;
             let retire = Update::builder()
                 .update_expression("SET retired_at = :now, jwk = :nothing")
                 .expression_attribute_values(":now", record::value(&now)?)
                 .expression_attribute_values(":nothing", AttributeValue::Null(true));
             let retire = as_it_was(retire, key.stopped_at)?;
-            let change = change.update(core, item_keys::signing_key(kind, &key.kid), retire, StoreError::Changed)?;
-            self.audited(change, now, Action::SigningKeyRetire, kind, &key.kid, origin)
+            let change = change.update(
+                core,
+                item_keys::signing_key(kind, &key.kid),
+                retire,
+                StoreError::Changed,
+            )?;
+            self.audited(
+                change,
+                now,
+                Action::SigningKeyRetire,
+                kind,
+                &key.kid,
+                origin,
+            )
         })
         .await
     }
@@ -226,7 +304,10 @@ struct SignerUnchanged {
 
 fn signer_unchanged(signer: &Signer) -> SignerUnchanged {
     const SAME: &str = "kid = :kid AND since = :since";
-    let (kid, since) = (AttributeValue::S(signer.kid.clone()), AttributeValue::S(signer.since.to_string()));
+    let (kid, since) = (
+        AttributeValue::S(signer.kid.clone()),
+        AttributeValue::S(signer.since.to_string()),
+    );
     SignerUnchanged {
         put: Put::builder()
             .condition_expression(SAME)
@@ -240,9 +321,14 @@ fn signer_unchanged(signer: &Signer) -> SignerUnchanged {
 }
 
 /// The condition that a key has neither been retired nor signed since it was read.
-fn as_it_was(update: UpdateBuilder, stopped_at: Option<Timestamp>) -> Result<UpdateBuilder, StoreError> {
+fn as_it_was(
+    update: UpdateBuilder,
+    stopped_at: Option<Timestamp>,
+) -> Result<UpdateBuilder, StoreError> {
     Ok(match stopped_at {
-        None => update.condition_expression(format!("{TRUSTED} AND attribute_not_exists(stopped_at)")),
+        None => {
+            update.condition_expression(format!("{TRUSTED} AND attribute_not_exists(stopped_at)"))
+        }
         Some(at) => update
             .condition_expression(format!("{TRUSTED} AND stopped_at = :stopped"))
             .expression_attribute_values(":stopped", record::value(&at)?),

@@ -29,18 +29,30 @@ impl Store {
     ) -> Result<(), StoreError> {
         let feed_changes = [(Subject::Token(jti.to_string()), Effect::Revoke)];
         let changes = BTreeMap::from([("client_id".to_owned(), client_id.to_string().into())]);
-        let counted = self.count(None, (Action::TokenRevoke, &feed_changes), organization, origin).await?;
-        self.commit_and_publish(MAX_REDUCING_ATTEMPTS, &feed_changes, counted, |now, entries| {
-            Transaction::default().entries(self, entries)?.audit(
-                self,
-                now,
+        let counted = self
+            .count(
+                None,
+                (Action::TokenRevoke, &feed_changes),
                 organization,
-                Action::TokenRevoke,
-                &jti,
                 origin,
-                changes.clone(),
             )
-        })
+            .await?;
+        self.commit_and_publish(
+            MAX_REDUCING_ATTEMPTS,
+            &feed_changes,
+            counted,
+            |now, entries| {
+                Transaction::default().entries(self, entries)?.audit(
+                    self,
+                    now,
+                    organization,
+                    Action::TokenRevoke,
+                    &jti,
+                    origin,
+                    changes.clone(),
+                )
+            },
+        )
         .await
     }
 }

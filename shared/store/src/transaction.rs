@@ -40,7 +40,12 @@ impl Transaction {
     }
 
     /// Puts an item over the one that has `expected` as its version.
-    pub(crate) fn replace(self, table: &str, item: Item, expected: u64) -> Result<Self, StoreError> {
+    pub(crate) fn replace(
+        self,
+        table: &str,
+        item: Item,
+        expected: u64,
+    ) -> Result<Self, StoreError> {
         let put = Put::builder()
             .condition_expression("version = :expected")
             .expression_attribute_values(":expected", AttributeValue::N(expected.to_string()));
@@ -48,16 +53,40 @@ impl Transaction {
     }
 
     /// Puts an item under a condition whose failure means `failure`.
-    pub(crate) fn put(self, put: PutBuilder, table: &str, item: Item, failure: StoreError) -> Result<Self, StoreError> {
+    pub(crate) fn put(
+        self,
+        put: PutBuilder,
+        table: &str,
+        item: Item,
+        failure: StoreError,
+    ) -> Result<Self, StoreError> {
         let at = ItemKey::of(&item);
-        let put = put.table_name(table).set_item(Some(item)).build().map_err(corrupt)?;
+        let put = put
+            .table_name(table)
+            .set_item(Some(item))
+            .build()
+            .map_err(corrupt)?;
         Ok(self.push(TransactWriteItem::builder().put(put).build(), at, failure))
     }
 
     /// Updates an item under a condition whose failure means `failure`.
-    pub(crate) fn update(self, table: &str, at: ItemKey, update: UpdateBuilder, failure: StoreError) -> Result<Self, StoreError> {
-        let update = update.table_name(table).set_key(Some(at.clone().into_key())).build().map_err(corrupt)?;
-        Ok(self.push(TransactWriteItem::builder().update(update).build(), at, failure))
+    pub(crate) fn update(
+        self,
+        table: &str,
+        at: ItemKey,
+        update: UpdateBuilder,
+        failure: StoreError,
+    ) -> Result<Self, StoreError> {
+        let update = update
+            .table_name(table)
+            .set_key(Some(at.clone().into_key()))
+            .build()
+            .map_err(corrupt)?;
+        Ok(self.push(
+            TransactWriteItem::builder().update(update).build(),
+            at,
+            failure,
+        ))
     }
 
     /// Changes nothing, under a condition whose failure means `failure`.
@@ -68,8 +97,16 @@ impl Transaction {
         check: ConditionCheckBuilder,
         failure: StoreError,
     ) -> Result<Self, StoreError> {
-        let check = check.table_name(table).set_key(Some(at.clone().into_key())).build().map_err(corrupt)?;
-        Ok(self.push(TransactWriteItem::builder().condition_check(check).build(), at, failure))
+        let check = check
+            .table_name(table)
+            .set_key(Some(at.clone().into_key()))
+            .build()
+            .map_err(corrupt)?;
+        Ok(self.push(
+            TransactWriteItem::builder().condition_check(check).build(),
+            at,
+            failure,
+        ))
     }
 
     fn push(mut self, item: TransactWriteItem, at: ItemKey, failure: StoreError) -> Self {
@@ -127,7 +164,10 @@ pub(crate) const MAX_REDUCING_ATTEMPTS: u32 = 64;
 impl Store {
     /// Commits what `build` makes for the moment of each attempt. A conflict with another transaction is tried again
     /// after a jittered wait; a failed condition is not.
-    pub(crate) async fn commit(&self, build: impl Fn(Timestamp) -> Result<Transaction, StoreError>) -> Result<(), StoreError> {
+    pub(crate) async fn commit(
+        &self,
+        build: impl Fn(Timestamp) -> Result<Transaction, StoreError>,
+    ) -> Result<(), StoreError> {
         self.commit_witnessed(MAX_ATTEMPTS, build).await.map(drop)
     }
 
@@ -147,9 +187,16 @@ impl Store {
                 transaction = snapshot.guard(transaction, &self.tables.core, now)?;
             }
             let witness = Witness::new(self.clock.clone());
-            let call = self.client.transact_write_items().set_transact_items(Some(transaction.items.clone()));
-            let Err(error) = call.customize().interceptor(witness.clone()).send().await else { return Ok((now, witness)) };
-            let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
+            let call = self
+                .client
+                .transact_write_items()
+                .set_transact_items(Some(transaction.items.clone()));
+            let Err(error) = call.customize().interceptor(witness.clone()).send().await else {
+                return Ok((now, witness));
+            };
+            let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
+                error.as_service_error()
+            else {
                 return Err(StoreError::unavailable(error));
             };
             match transaction.failure(cancelled.cancellation_reasons()) {
@@ -166,7 +213,12 @@ impl Store {
 
     /// Whether somebody else changed the item between the read and the commit, so that it is to be read and decided anew; after
     /// a wait, and a bounded number of times.
-    pub(crate) async fn should_retry(&self, written: &Result<(), StoreError>, attempt: &mut u32, tries: u32) -> bool {
+    pub(crate) async fn should_retry(
+        &self,
+        written: &Result<(), StoreError>,
+        attempt: &mut u32,
+        tries: u32,
+    ) -> bool {
         let retry = *written == Err(StoreError::Changed) && *attempt < tries;
         if retry {
             self.pause(*attempt).await;
@@ -177,8 +229,18 @@ impl Store {
 
     /// Waits a random part of a time that doubles with each attempt from 20 ms to 320 ms.
     pub(crate) async fn pause(&self, attempt: u32) {
-        let random = u64::from(self.new_id().to_string().bytes().map(u32::from).sum::<u32>() % 64);
-        tokio::time::sleep(Duration::from_millis((20_u64 << attempt.min(4)) * random / 64)).await;
+        let random = u64::from(
+            self.new_id()
+                .to_string()
+                .bytes()
+                .map(u32::from)
+                .sum::<u32>()
+                % 64,
+        );
+        tokio::time::sleep(Duration::from_millis(
+            (20_u64 << attempt.min(4)) * random / 64,
+        ))
+        .await;
     }
 
     /// A clock that is far off makes no changes (docs/requirements.md, The revocation feed): unless the newest exchange proves it
@@ -188,13 +250,22 @@ impl Store {
     /// # Errors
     /// [`StoreError::ClockSkewed`], and what any read can meet.
     pub async fn require_a_true_clock(&self) -> Result<(), StoreError> {
-        let recent = |exchange: &Exchange| self.now().since(exchange.answered).unsigned_abs() <= MAX_EXCHANGE_AGE_MILLIS;
-        let holds =
-            || self.witness.exchange().is_some_and(|exchange| recent(&exchange) && Rules::STANDARD.clock_within_bound(&exchange));
+        let recent = |exchange: &Exchange| {
+            self.now().since(exchange.answered).unsigned_abs() <= MAX_EXCHANGE_AGE_MILLIS
+        };
+        let holds = || {
+            self.witness.exchange().is_some_and(|exchange| {
+                recent(&exchange) && Rules::STANDARD.clock_within_bound(&exchange)
+            })
+        };
         if holds() {
             return Ok(());
         }
         let _: Option<HashMap<String, String>> = self.read(item_keys::clock_probe()).await?;
-        if holds() { Ok(()) } else { Err(StoreError::ClockSkewed) }
+        if holds() {
+            Ok(())
+        } else {
+            Err(StoreError::ClockSkewed)
+        }
     }
 }

@@ -34,7 +34,11 @@ pub struct UserRow {
 
 impl UserRow {
     fn of(user: &User) -> Self {
-        Self { guid: user.guid, role: user.role, disabled: user.is_disabled() }
+        Self {
+            guid: user.guid,
+            role: user.role,
+            disabled: user.is_disabled(),
+        }
     }
 }
 
@@ -73,15 +77,32 @@ impl Store {
     ) -> Result<(), StoreError> {
         let core = &self.tables.core;
         self.commit(|now| {
-            let row_at = item_keys::list_row(user.organization, Class::User, user.created_at, user.guid);
+            let row_at =
+                item_keys::list_row(user.organization, Class::User, user.created_at, user.guid);
             let created = Transaction::default()
                 .idempotency(self, now, idempotency)?
                 .create(core, record::write(item_keys::user(user.guid), user)?)?
                 .create(core, record::write(row_at, &UserRow::of(user))?)?
-                .count(core, item_keys::count(user.organization, Class::User), MAX_OF_A_KIND)?;
+                .count(
+                    core,
+                    item_keys::count(user.organization, Class::User),
+                    MAX_OF_A_KIND,
+                )?;
             let created = take_email(created, core, user)?;
-            let created = if is_owner(user) { count_owner(created, core, user.organization, 1)? } else { created };
-            created.audit(self, now, user.organization, Action::UserCreate, &user.guid, origin, differences(&(), user))
+            let created = if is_owner(user) {
+                count_owner(created, core, user.organization, 1)?
+            } else {
+                created
+            };
+            created.audit(
+                self,
+                now,
+                user.organization,
+                Action::UserCreate,
+                &user.guid,
+                origin,
+                differences(&(), user),
+            )
         })
         .await
     }
@@ -98,8 +119,12 @@ impl Store {
     ///
     /// # Errors
     /// What any read can meet.
-    pub async fn users(&self, guids: impl IntoIterator<Item = Guid>) -> Result<Vec<User>, StoreError> {
-        self.read_all(guids.into_iter().map(item_keys::user).collect()).await
+    pub async fn users(
+        &self,
+        guids: impl IntoIterator<Item = Guid>,
+    ) -> Result<Vec<User>, StoreError> {
+        self.read_all(guids.into_iter().map(item_keys::user).collect())
+            .await
     }
 
     /// Every user of an organization, disabled ones too, in order of creation.
@@ -129,9 +154,17 @@ impl Store {
                 return Ok(None);
             }
             let disabled = next.is_disabled() && !user.is_disabled();
-            let effect = if disabled { Effect::Revoke } else { Effect::Refresh };
+            let effect = if disabled {
+                Effect::Revoke
+            } else {
+                Effect::Refresh
+            };
             let authority = (user.role, &user.allowed_scopes) != (next.role, &next.allowed_scopes);
-            let feed_changes = if disabled || authority { vec![(user.subject(), effect)] } else { Vec::new() };
+            let feed_changes = if disabled || authority {
+                vec![(user.subject(), effect)]
+            } else {
+                Vec::new()
+            };
             let mut also = Transaction::default();
             if UserRow::of(&user) != UserRow::of(&next) {
                 also = change_row(also, core, &next)?;
@@ -143,7 +176,11 @@ impl Store {
             if owners != 0 {
                 also = count_owner(also, core, user.organization, owners)?;
             }
-            Ok(Some(Change { next, feed_changes, also }))
+            Ok(Some(Change {
+                next,
+                feed_changes,
+                also,
+            }))
         })
         .await
     }
@@ -152,21 +189,40 @@ impl Store {
 /// Requires that a user is as it was read, and makes another version of it. What hands somebody else a secret by which they act
 /// as this user has this beside it, and whoever raises a user names the version that they had before they looked for such
 /// secrets: so of the two, whichever is committed second is decided anew.
-pub(crate) fn require_unchanged_and_bump(transaction: Transaction, core: &str, user: &User) -> Result<Transaction, StoreError> {
+pub(crate) fn require_unchanged_and_bump(
+    transaction: Transaction,
+    core: &str,
+    user: &User,
+) -> Result<Transaction, StoreError> {
     let next = Update::builder()
         .update_expression("SET version = :next")
         .condition_expression("version = :version")
         .expression_attribute_values(":next", AttributeValue::N((user.version + 1).to_string()))
         .expression_attribute_values(":version", AttributeValue::N(user.version.to_string()));
-    transaction.update(core, item_keys::user(user.guid), next, StoreError::CallerChanged)
+    transaction.update(
+        core,
+        item_keys::user(user.guid),
+        next,
+        StoreError::CallerChanged,
+    )
 }
 
 fn is_owner(user: &User) -> bool {
     user.role == Role::Owner && !user.is_disabled()
 }
 
-fn take_email(transaction: Transaction, core: &str, user: &User) -> Result<Transaction, StoreError> {
-    let item = record::write(item_keys::email(user.organization, &user.email), &EmailRecord { user: user.guid, free: false })?;
+fn take_email(
+    transaction: Transaction,
+    core: &str,
+    user: &User,
+) -> Result<Transaction, StoreError> {
+    let item = record::write(
+        item_keys::email(user.organization, &user.email),
+        &EmailRecord {
+            user: user.guid,
+            free: false,
+        },
+    )?;
     let put = Put::builder()
         .condition_expression("attribute_not_exists(PK) OR #free = :true")
         .expression_attribute_names("#free", "free")
@@ -175,7 +231,11 @@ fn take_email(transaction: Transaction, core: &str, user: &User) -> Result<Trans
 }
 
 /// Marked, not deleted: so that no role needs to delete anything.
-fn free_email(transaction: Transaction, core: &str, user: &User) -> Result<Transaction, StoreError> {
+fn free_email(
+    transaction: Transaction,
+    core: &str,
+    user: &User,
+) -> Result<Transaction, StoreError> {
     let free = Update::builder()
         .update_expression("SET #free = :true")
         .condition_expression("#user = :user")
@@ -183,29 +243,62 @@ fn free_email(transaction: Transaction, core: &str, user: &User) -> Result<Trans
         .expression_attribute_names("#user", "user")
         .expression_attribute_values(":true", AttributeValue::Bool(true))
         .expression_attribute_values(":user", AttributeValue::S(user.guid.to_string()));
-    let foreign = StoreError::Corrupt(format!("the address of user {} is not marked as theirs", user.guid));
-    transaction.update(core, item_keys::email(user.organization, &user.email), free, foreign)
+    let foreign = StoreError::Corrupt(format!(
+        "the address of user {} is not marked as theirs",
+        user.guid
+    ));
+    transaction.update(
+        core,
+        item_keys::email(user.organization, &user.email),
+        free,
+        foreign,
+    )
 }
 
-fn change_row(transaction: Transaction, core: &str, next: &User) -> Result<Transaction, StoreError> {
+fn change_row(
+    transaction: Transaction,
+    core: &str,
+    next: &User,
+) -> Result<Transaction, StoreError> {
     let row = Update::builder()
         .update_expression("SET #role = :role, disabled = :disabled")
         .condition_expression("attribute_exists(PK)")
         .expression_attribute_names("#role", "role")
         .expression_attribute_values(":role", AttributeValue::S(next.role.to_string()))
         .expression_attribute_values(":disabled", AttributeValue::Bool(next.is_disabled()));
-    let missing = StoreError::Corrupt(format!("user {} has no row in the list of its organization", next.guid));
-    transaction.update(core, item_keys::list_row(next.organization, Class::User, next.created_at, next.guid), row, missing)
+    let missing = StoreError::Corrupt(format!(
+        "user {} has no row in the list of its organization",
+        next.guid
+    ));
+    transaction.update(
+        core,
+        item_keys::list_row(next.organization, Class::User, next.created_at, next.guid),
+        row,
+        missing,
+    )
 }
 
 /// Counts an owner more or less; never the last one less, however two of them go at once.
-fn count_owner(transaction: Transaction, core: &str, organization: Guid, by: i32) -> Result<Transaction, StoreError> {
-    let count =
-        Update::builder().update_expression("ADD n :by").expression_attribute_values(":by", AttributeValue::N(by.to_string()));
+fn count_owner(
+    transaction: Transaction,
+    core: &str,
+    organization: Guid,
+    by: i32,
+) -> Result<Transaction, StoreError> {
+    let count = Update::builder()
+        .update_expression("ADD n :by")
+        .expression_attribute_values(":by", AttributeValue::N(by.to_string()));
     let count = if by < 0 {
-        count.condition_expression("n > :one").expression_attribute_values(":one", AttributeValue::N("1".into()))
+        count
+            .condition_expression("n > :one")
+            .expression_attribute_values(":one", AttributeValue::N("1".into()))
     } else {
         count
     };
-    transaction.update(core, item_keys::owner_count(organization), count, StoreError::LastOwner)
+    transaction.update(
+        core,
+        item_keys::owner_count(organization),
+        count,
+        StoreError::LastOwner,
+    )
 }

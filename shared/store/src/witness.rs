@@ -8,7 +8,9 @@ use std::{
 
 use aws_sdk_dynamodb::config::{
     ConfigBag, Intercept, RuntimeComponents,
-    interceptors::{BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef},
+    interceptors::{
+        BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+    },
 };
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_types::{
@@ -37,7 +39,10 @@ impl Storable for Sent {
 
 impl Witness {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, newest: Arc::default() }
+        Self {
+            clock,
+            newest: Arc::default(),
+        }
     }
 
     /// The newest exchange; nothing before the first, or when the answer told no time.
@@ -73,10 +78,18 @@ impl Intercept for Witness {
         _components: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let date = context.response().headers().get("date").and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
+        let date = context
+            .response()
+            .headers()
+            .get("date")
+            .and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
         let exchange = date.zip(config.load::<Sent>()).and_then(|(date, sent)| {
             let date = Timestamp::from_millis(date.to_millis().ok()?);
-            Some(Exchange { sent: sent.0, answered: (self.clock)(), date })
+            Some(Exchange {
+                sent: sent.0,
+                answered: (self.clock)(),
+                date,
+            })
         });
         *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = exchange;
         Ok(())

@@ -61,8 +61,16 @@ impl Caller {
             Some(RequestContext::ApiGatewayV2(context)) => context.authorizer.as_ref(),
             _ => None,
         };
-        let Some(fields) = context.map(|context| &context.fields).filter(|fields| !fields.is_empty()) else { return Ok(None) };
-        let fields = fields.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
+        let Some(fields) = context
+            .map(|context| &context.fields)
+            .filter(|fields| !fields.is_empty())
+        else {
+            return Ok(None);
+        };
+        let fields = fields
+            .iter()
+            .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+            .collect();
         Self::read(&fields, Facts::of(extensions)).map(Some)
     }
 
@@ -74,10 +82,19 @@ impl Caller {
         fn member<T: FromStr>(fields: &BTreeMap<String, String>, name: &str) -> Result<T, Error> {
             optional(fields, name)?.ok_or_else(Error::unauthenticated)
         }
-        fn optional<T: FromStr>(fields: &BTreeMap<String, String>, name: &str) -> Result<Option<T>, Error> {
-            fields.get(name).map(|text| text.parse().map_err(|_| Error::unauthenticated())).transpose()
+        fn optional<T: FromStr>(
+            fields: &BTreeMap<String, String>,
+            name: &str,
+        ) -> Result<Option<T>, Error> {
+            fields
+                .get(name)
+                .map(|text| text.parse().map_err(|_| Error::unauthenticated()))
+                .transpose()
         }
-        let list: Vec<&str> = fields.get("ip_allowlist").map(|list| list.split(',').collect()).unwrap_or_default();
+        let list: Vec<&str> = fields
+            .get("ip_allowlist")
+            .map(|list| list.split(',').collect())
+            .unwrap_or_default();
         let caller = Self {
             client_id: member(fields, "client_id")?,
             owner: member(fields, "owner")?,
@@ -95,8 +112,13 @@ impl Caller {
         };
         let bank = caller.owner.bank().map(|bank| bank.to_string());
         // A person has a role and no token; a machine has a token and no role.
-        let consistent = caller.owner.user().is_some() == caller.role.is_some() && caller.role.is_some() == caller.jti.is_none();
-        if fields.get("bank") == bank.as_ref() && consistent { Ok(caller) } else { Err(Error::unauthenticated()) }
+        let consistent = caller.owner.user().is_some() == caller.role.is_some()
+            && caller.role.is_some() == caller.jti.is_none();
+        if fields.get("bank") == bank.as_ref() && consistent {
+            Ok(caller)
+        } else {
+            Err(Error::unauthenticated())
+        }
     }
 
     /// The person who calls.
@@ -117,7 +139,10 @@ impl Caller {
     /// [`Kind::InsufficientScope`] that names the scopes, [`Kind::Forbidden`].
     pub fn reach(&self, operation: Operation) -> Result<Reach, Error> {
         if self.customer.is_some() {
-            return Err(Error::new(Kind::Forbidden, "A customer's token is for the APIs that the platform guards"));
+            return Err(Error::new(
+                Kind::Forbidden,
+                "A customer's token is for the APIs that the platform guards",
+            ));
         }
         operation.rule().reach(self.role, &self.scopes)
     }
@@ -128,8 +153,15 @@ impl Caller {
         let client_id = self.client_id.to_string();
         let actor = match (self.user(), self.jti) {
             (Some(guid), _) => Actor::User { guid, client_id },
-            (None, jti) => Actor::Key { client_id, jti: jti.map(|jti| jti.to_string()).unwrap_or_default() },
+            (None, jti) => Actor::Key {
+                client_id,
+                jti: jti.map(|jti| jti.to_string()).unwrap_or_default(),
+            },
         };
-        Origin { source_ip: self.source_ip, request_id: self.request_id.clone(), ..Origin::of(actor) }
+        Origin {
+            source_ip: self.source_ip,
+            request_id: self.request_id.clone(),
+            ..Origin::of(actor)
+        }
     }
 }

@@ -7,9 +7,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::error::{Error, FieldError, Kind};
-use serde_json::{Map, Value, json};
-
 use runtime::log;
+use serde_json::{Map, Value, json};
 
 /// An error of the management API: `{"status", "error", "message_code", "message", "error_message"}`.
 #[derive(Debug)]
@@ -38,7 +37,9 @@ pub const fn management(kind: Kind) -> (StatusCode, &'static str, &'static str) 
     match kind {
         Kind::MalformedRequest => (S::BAD_REQUEST, "bad_request", "malformed_request"),
         Kind::UnsupportedGrantType => (S::BAD_REQUEST, "bad_request", "unsupported_grant_type"),
-        Kind::InvalidClient | Kind::AuthenticationFailed => (S::UNAUTHORIZED, "unauthorized", "authentication_failed"),
+        Kind::InvalidClient | Kind::AuthenticationFailed => {
+            (S::UNAUTHORIZED, "unauthorized", "authentication_failed")
+        }
         Kind::UnauthorizedClient => (S::BAD_REQUEST, "bad_request", "unauthorized_client"),
         Kind::UnsupportedTokenType => (S::BAD_REQUEST, "bad_request", "unsupported_token_type"),
         Kind::IpNotAllowed => (S::FORBIDDEN, "forbidden", "ip_not_allowed"),
@@ -47,17 +48,49 @@ pub const fn management(kind: Kind) -> (StatusCode, &'static str, &'static str) 
         Kind::Forbidden => (S::FORBIDDEN, "forbidden", "forbidden"),
         Kind::PlanUpgradeRequired => (S::FORBIDDEN, "forbidden", "plan_upgrade_required"),
         Kind::NotFound => (S::NOT_FOUND, "not_found", "not_found"),
-        Kind::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed", "method_not_allowed"),
+        Kind::MethodNotAllowed => (
+            S::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "method_not_allowed",
+        ),
         Kind::Conflict => (S::CONFLICT, "conflict", "conflict"),
         Kind::LimitReached => (S::CONFLICT, "conflict", "limit_reached"),
-        Kind::PayloadTooLarge => (S::PAYLOAD_TOO_LARGE, "payload_too_large", "payload_too_large"),
-        Kind::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "unsupported_media_type"),
-        Kind::InvalidScope => (S::UNPROCESSABLE_ENTITY, "unprocessable_entity", "invalid_scope"),
-        Kind::InvalidParameter => (S::UNPROCESSABLE_ENTITY, "unprocessable_entity", "invalid_parameter"),
-        Kind::IdempotencyKeyReused => (S::UNPROCESSABLE_ENTITY, "unprocessable_entity", "idempotency_key_reused"),
+        Kind::PayloadTooLarge => (
+            S::PAYLOAD_TOO_LARGE,
+            "payload_too_large",
+            "payload_too_large",
+        ),
+        Kind::UnsupportedMediaType => (
+            S::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "unsupported_media_type",
+        ),
+        Kind::InvalidScope => (
+            S::UNPROCESSABLE_ENTITY,
+            "unprocessable_entity",
+            "invalid_scope",
+        ),
+        Kind::InvalidParameter => (
+            S::UNPROCESSABLE_ENTITY,
+            "unprocessable_entity",
+            "invalid_parameter",
+        ),
+        Kind::IdempotencyKeyReused => (
+            S::UNPROCESSABLE_ENTITY,
+            "unprocessable_entity",
+            "idempotency_key_reused",
+        ),
         Kind::RateLimited => (S::TOO_MANY_REQUESTS, "too_many_requests", "rate_limited"),
-        Kind::TemporarilyUnavailable => (S::SERVICE_UNAVAILABLE, "service_unavailable", "temporarily_unavailable"),
-        Kind::Internal => (S::INTERNAL_SERVER_ERROR, "internal_server_error", "internal_error"),
+        Kind::TemporarilyUnavailable => (
+            S::SERVICE_UNAVAILABLE,
+            "service_unavailable",
+            "temporarily_unavailable",
+        ),
+        Kind::Internal => (
+            S::INTERNAL_SERVER_ERROR,
+            "internal_server_error",
+            "internal_error",
+        ),
     }
 }
 
@@ -127,7 +160,10 @@ impl IntoResponse for OAuth {
             Kind::AuthenticationFailed => "Bearer error=\"invalid_token\"",
             _ => return response,
         };
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        response.headers_mut().insert(
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static(challenge),
+        );
         response
     }
 }
@@ -135,14 +171,29 @@ impl IntoResponse for OAuth {
 /// LEAK-1: a message names what it refuses, and a confused client sends a secret where a name or a scope belongs.
 fn redacted(error: &Error) -> Error {
     let redact = |text: &str| String::from_utf8_lossy(&log::redact(text.as_bytes())).into_owned();
-    let field = |refused: &FieldError| FieldError { field: redact(&refused.field), reason: redact(&refused.reason) };
-    Error { message: redact(&error.message).into(), fields: error.fields.iter().map(field).collect(), ..*error }
+    let field = |refused: &FieldError| FieldError {
+        field: redact(&refused.field),
+        reason: redact(&refused.reason),
+    };
+    Error {
+        message: redact(&error.message).into(),
+        fields: error.fields.iter().map(field).collect(),
+        ..*error
+    }
 }
 
 /// RFC 6749 §5.2 allows %x20-21, %x23-5B and %x5D-7E in a description.
 fn ascii(text: &str) -> String {
     let text = text.replace('§', "section ");
-    text.chars().map(|c| if matches!(c, ' '..='~') && c != '"' && c != '\\' { c } else { '\'' }).collect()
+    text.chars()
+        .map(|c| {
+            if matches!(c, ' '..='~') && c != '"' && c != '\\' {
+                c
+            } else {
+                '\''
+            }
+        })
+        .collect()
 }
 
 fn with_headers(status: StatusCode, error: &Error, body: &Value) -> Response {
@@ -164,13 +215,19 @@ pub async fn no_such_path() -> Management {
 /// The 405 of a path that has other methods; they stand in `Allow`.
 #[expect(clippy::unused_async, reason = "axum takes async handlers")]
 pub async fn no_such_method() -> Management {
-    Management(Error::new(Kind::MethodNotAllowed, "This path does not take this method; see the Allow header"))
+    Management(Error::new(
+        Kind::MethodNotAllowed,
+        "This path does not take this method; see the Allow header",
+    ))
 }
 
 /// As [`no_such_method`], at an OAuth endpoint.
 #[expect(clippy::unused_async, reason = "axum takes async handlers")]
 pub async fn no_such_oauth_method() -> OAuth {
-    OAuth(Error::new(Kind::MethodNotAllowed, "This path does not take this method; see the Allow header"))
+    OAuth(Error::new(
+        Kind::MethodNotAllowed,
+        "This path does not take this method; see the Allow header",
+    ))
 }
 
 #[cfg(test)]
@@ -183,8 +240,13 @@ mod tests {
         let reference: Vec<String> = Kind::ALL
             .into_iter()
             .map(|kind| {
-                let ((status, error, code), (oauth_status, oauth_error)) = (management(kind), oauth(kind));
-                format!("{kind:?}: {} {error} {code} | {} {oauth_error}", status.as_u16(), oauth_status.as_u16())
+                let ((status, error, code), (oauth_status, oauth_error)) =
+                    (management(kind), oauth(kind));
+                format!(
+                    "{kind:?}: {} {error} {code} | {} {oauth_error}",
+                    status.as_u16(),
+                    oauth_status.as_u16()
+                )
             })
             .collect();
         assert_eq!(

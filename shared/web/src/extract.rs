@@ -27,14 +27,25 @@ pub const MAX_BODY: usize = 64 * 1024;
 /// [`Kind::PayloadTooLarge`] above 64 KiB.
 pub async fn bytes(body: Body) -> Result<Vec<u8>, Error> {
     let too_large = |_| Error::new(Kind::PayloadTooLarge, "The body is larger than 65536 bytes");
-    to_bytes(body, MAX_BODY).await.map(|bytes| bytes.to_vec()).map_err(too_large)
+    to_bytes(body, MAX_BODY)
+        .await
+        .map(|bytes| bytes.to_vec())
+        .map_err(too_large)
 }
 
 /// The media type of the body, without parameters, in lower case; empty when the header is absent.
 #[must_use]
 pub fn media_type(headers: &HeaderMap) -> String {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    let value = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    value
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase()
 }
 
 /// Reads a JSON body of the management API, unknown members refused by `T`'s `deny_unknown_fields`.
@@ -50,7 +61,10 @@ pub async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Resul
 ///
 /// # Errors
 /// As [`json`].
-pub async fn json_and_bytes<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<(T, Vec<u8>), Error> {
+pub async fn json_and_bytes<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(T, Vec<u8>), Error> {
     require_json(headers)?;
     let bytes = bytes(body).await?;
     Ok((parse_json(&bytes)?, bytes))
@@ -60,7 +74,10 @@ fn require_json(headers: &HeaderMap) -> Result<(), Error> {
     if media_type(headers) == "application/json" {
         Ok(())
     } else {
-        Err(Error::new(Kind::UnsupportedMediaType, "Send the body as JSON with Content-Type: application/json"))
+        Err(Error::new(
+            Kind::UnsupportedMediaType,
+            "Send the body as JSON with Content-Type: application/json",
+        ))
     }
 }
 
@@ -71,13 +88,20 @@ const SPOILED: &[u8] = "\u{fffd}".as_bytes();
 ///
 /// # Errors
 /// As [`json`].
-pub async fn optional_json<T: DeserializeOwned + Default>(headers: &HeaderMap, body: Body) -> Result<T, Error> {
+pub async fn optional_json<T: DeserializeOwned + Default>(
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<T, Error> {
     let bytes = bytes(body).await?;
     if bytes.is_empty() {
         return Ok(T::default());
     }
     require_json(headers)?;
-    if bytes.trim_ascii() == b"null" { Ok(T::default()) } else { parse_json(&bytes) }
+    if bytes.trim_ascii() == b"null" {
+        Ok(T::default())
+    } else {
+        parse_json(&bytes)
+    }
 }
 
 /// Reads a JSON object, as [`json`] does.
@@ -86,7 +110,10 @@ pub async fn optional_json<T: DeserializeOwned + Default>(headers: &HeaderMap, b
 /// As [`json`], without those of header and size.
 pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     if bytes.windows(SPOILED.len()).any(|part| part == SPOILED) {
-        return Err(Error::new(Kind::MalformedRequest, "The body is not UTF-8; write U+FFFD as an escape if it is meant"));
+        return Err(Error::new(
+            Kind::MalformedRequest,
+            "The body is not UTF-8; write U+FFFD as an escape if it is meant",
+        ));
     }
     // serde would read an array as the members in the order of their declaration.
     if !bytes.trim_ascii_start().starts_with(b"{") {
@@ -107,7 +134,14 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
 }
 
 fn malformed(error: &serde_json::Error) -> Error {
-    Error::new(Kind::MalformedRequest, format!("The body is not JSON: line {}, column {}", error.line(), error.column()))
+    Error::new(
+        Kind::MalformedRequest,
+        format!(
+            "The body is not JSON: line {}, column {}",
+            error.line(),
+            error.column()
+        ),
+    )
 }
 
 /// serde's words, without the position and without any text of the request but the member's name.
@@ -127,18 +161,31 @@ fn member_error(path: &str, message: &str) -> Error {
     } else {
         (path.to_owned(), without_position(message).to_owned())
     };
-    let field = if field.is_empty() || field == "." { "body" } else { &field };
+    let field = if field.is_empty() || field == "." {
+        "body"
+    } else {
+        &field
+    };
     Error::field(field.chars().take(128).collect::<String>(), reason)
 }
 
 /// The path of a member of the object at `path`, which may name the member already.
 fn within(path: &str, member: &str) -> String {
-    let object = path.strip_suffix(member).unwrap_or(path).trim_end_matches(['.', '?']);
-    if object.is_empty() { member.to_owned() } else { format!("{object}.{member}") }
+    let object = path
+        .strip_suffix(member)
+        .unwrap_or(path)
+        .trim_end_matches(['.', '?']);
+    if object.is_empty() {
+        member.to_owned()
+    } else {
+        format!("{object}.{member}")
+    }
 }
 
 fn without_position(message: &str) -> &str {
-    message.rsplit_once(" at line ").map_or(message, |(text, _)| text)
+    message
+        .rsplit_once(" at line ")
+        .map_or(message, |(text, _)| text)
 }
 
 /// Reads a query string; unknown and repeated parameters are refused.
@@ -152,9 +199,14 @@ pub fn query<T: DeserializeOwned>(query: Option<&str>) -> Result<T, Error> {
         Error::fields(vec![FieldError {
             field: named.unwrap_or("query").chars().take(128).collect(),
             reason: match named {
-                Some(_) if message.starts_with("unknown field") => "is not a parameter that this takes".into(),
+                Some(_) if message.starts_with("unknown field") => {
+                    "is not a parameter that this takes".into()
+                }
                 Some(_) if message.starts_with("duplicate field") => "stands twice".into(),
-                _ => format!("cannot be read: {}", message.chars().take(200).collect::<String>()),
+                _ => format!(
+                    "cannot be read: {}",
+                    message.chars().take(200).collect::<String>()
+                ),
             },
         }])
     })
@@ -176,7 +228,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Management;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Management> {
-        let Path(text) = Path::from_request_parts(parts, state).await.map_err(|_| Management(Error::not_found()))?;
+        let Path(text) = Path::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Management(Error::not_found()))?;
         Ok(Self(text))
     }
 }
@@ -196,14 +250,32 @@ impl Page {
     /// # Errors
     /// [`Kind::InvalidParameter`].
     pub fn parse(page: Option<&str>, per_page: Option<&str>) -> Result<Self, Error> {
-        let number = |name: &str, text: Option<&str>, default: usize, range: std::ops::RangeInclusive<usize>| match text {
+        let number = |name: &str,
+                      text: Option<&str>,
+                      default: usize,
+                      range: std::ops::RangeInclusive<usize>| match text {
             None => Ok(default),
             Some(text) => match text.parse() {
-                Ok(number) if range.contains(&number) && text.bytes().all(|byte| byte.is_ascii_digit()) => Ok(number),
-                _ => Err(Error::field(name, format!("must be a whole number from {} to {}", range.start(), range.end()))),
+                Ok(number)
+                    if range.contains(&number)
+                        && text.bytes().all(|byte| byte.is_ascii_digit()) =>
+                {
+                    Ok(number)
+                }
+                _ => Err(Error::field(
+                    name,
+                    format!(
+                        "must be a whole number from {} to {}",
+                        range.start(),
+                        range.end()
+                    ),
+                )),
             },
         };
-        Ok(Self { page: number("page", page, 0, 0..=1_000_000)?, per_page: number("per_page", per_page, 10, 1..=100)? })
+        Ok(Self {
+            page: number("page", page, 0, 0..=1_000_000)?,
+            per_page: number("per_page", per_page, 10, 1..=100)?,
+        })
     }
 
     /// The part of `all` that stands on this page.
@@ -216,7 +288,12 @@ impl Page {
     /// The list's envelope.
     #[must_use]
     pub const fn envelope<T>(self, total: usize, objects: Vec<T>) -> List<T> {
-        List { total, page: self.page, per_page: self.per_page, objects }
+        List {
+            total,
+            page: self.page,
+            per_page: self.per_page,
+            objects,
+        }
     }
 }
 
@@ -239,7 +316,9 @@ pub struct List<T> {
 ///
 /// # Errors
 /// What `T` refuses.
-pub fn not_null<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub fn not_null<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
@@ -248,7 +327,9 @@ pub fn not_null<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(deseriali
 ///
 /// # Errors
 /// What `T` refuses.
-pub fn nullable<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+pub fn nullable<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
@@ -257,7 +338,9 @@ pub fn nullable<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(deseriali
 ///
 /// # Errors
 /// What is no string, and what `T` refuses.
-pub fn word<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+pub fn word<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     T::deserialize(String::deserialize(deserializer)?.into_deserializer())
 }
 
@@ -287,33 +370,93 @@ mod tests {
             ("{", Kind::MalformedRequest, "", "line 1"),
             (r#"{"name":"a"} x"#, Kind::MalformedRequest, "", "not JSON"),
             ("", Kind::MalformedRequest, "", "not JSON"),
-            (r#"{"name":"a","colour":1}"#, Kind::InvalidParameter, "colour", "not a member"),
+            (
+                r#"{"name":"a","colour":1}"#,
+                Kind::InvalidParameter,
+                "colour",
+                "not a member",
+            ),
             ("{}", Kind::InvalidParameter, "name", "is required"),
-            (r#"{"name":"a","name":"b"}"#, Kind::InvalidParameter, "name", "twice"),
-            (r#"{"name":7}"#, Kind::InvalidParameter, "name", "must be a string"),
-            (r#"{"name":"a","list":["b",7]}"#, Kind::InvalidParameter, "list[1]", "must be a string"),
-            (r#"{"name":"a","list":7}"#, Kind::InvalidParameter, "list", "must be an array"),
-            (r#"{"name":"a","owner":{}}"#, Kind::InvalidParameter, "owner.guid", "is required"),
-            (r#"{"name":"a","owner":{"guid":"b","colour":1}}"#, Kind::InvalidParameter, "owner.colour", "not a member"),
-            (r#"{"name":"a","owner":{"guid":"b","guid":"b"}}"#, Kind::InvalidParameter, "owner.guid", "twice"),
+            (
+                r#"{"name":"a","name":"b"}"#,
+                Kind::InvalidParameter,
+                "name",
+                "twice",
+            ),
+            (
+                r#"{"name":7}"#,
+                Kind::InvalidParameter,
+                "name",
+                "must be a string",
+            ),
+            (
+                r#"{"name":"a","list":["b",7]}"#,
+                Kind::InvalidParameter,
+                "list[1]",
+                "must be a string",
+            ),
+            (
+                r#"{"name":"a","list":7}"#,
+                Kind::InvalidParameter,
+                "list",
+                "must be an array",
+            ),
+            (
+                r#"{"name":"a","owner":{}}"#,
+                Kind::InvalidParameter,
+                "owner.guid",
+                "is required",
+            ),
+            (
+                r#"{"name":"a","owner":{"guid":"b","colour":1}}"#,
+                Kind::InvalidParameter,
+                "owner.colour",
+                "not a member",
+            ),
+            (
+                r#"{"name":"a","owner":{"guid":"b","guid":"b"}}"#,
+                Kind::InvalidParameter,
+                "owner.guid",
+                "twice",
+            ),
             ("[]", Kind::InvalidParameter, "body", "an object"),
             (r#"["a"]"#, Kind::InvalidParameter, "body", "an object"),
             ("null", Kind::InvalidParameter, "body", "an object"),
             ("[", Kind::MalformedRequest, "", "not JSON"),
-            ("{\"name\":\"\u{fffd}\"}", Kind::MalformedRequest, "", "not UTF-8"),
+            (
+                "{\"name\":\"\u{fffd}\"}",
+                Kind::MalformedRequest,
+                "",
+                "not UTF-8",
+            ),
         ] {
             let error = parse_json::<Body>(body.as_bytes()).unwrap_err();
             assert_eq!(error.kind, kind, "{body}: {error}");
-            assert_eq!(error.fields.first().map_or("", |e| e.field.as_str()), field, "{body}: {error}");
+            assert_eq!(
+                error.fields.first().map_or("", |e| e.field.as_str()),
+                field,
+                "{body}: {error}"
+            );
             assert!(error.message.contains(words), "{body}: {error}");
         }
     }
 
     #[test]
     fn pages_count_from_zero_and_have_at_most_100() {
-        assert_eq!(Page::parse(None, None), Ok(Page { page: 0, per_page: 10 }));
-        for (page, per_page) in [(Some("-1"), None), (Some("+1"), None), (None, Some("0")), (None, Some("101")), (Some(""), None)]
-        {
+        assert_eq!(
+            Page::parse(None, None),
+            Ok(Page {
+                page: 0,
+                per_page: 10
+            })
+        );
+        for (page, per_page) in [
+            (Some("-1"), None),
+            (Some("+1"), None),
+            (None, Some("0")),
+            (None, Some("101")),
+            (Some(""), None),
+        ] {
             assert!(Page::parse(page, per_page).is_err());
         }
         let page = Page::parse(Some("1"), Some("2")).unwrap();

@@ -17,21 +17,32 @@ const NAME: &str = "idempotency-key";
 /// [`Kind::MalformedRequest`] when it stands twice or is not of 1 to 255 visible ASCII characters.
 pub fn key(headers: &HeaderMap) -> Result<Option<&str>, Error> {
     let mut values = headers.get_all(NAME).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    let visible =
-        value.to_str().ok().filter(|text| (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()));
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    let visible = value.to_str().ok().filter(|text| {
+        (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+    });
     match (visible, values.next()) {
         (Some(text), None) => Ok(Some(text)),
-        _ => {
-            Err(Error::new(Kind::MalformedRequest, "Idempotency-Key must stand once and have 1 to 255 visible ASCII characters"))
-        }
+        _ => Err(Error::new(
+            Kind::MalformedRequest,
+            "Idempotency-Key must stand once and have 1 to 255 visible ASCII characters",
+        )),
     }
 }
 
 /// What tells one request from another: SHA-256, in hex, over method, path and body. The body itself is not kept.
 #[must_use]
 pub fn fingerprint(method: &Method, path: &str, body: &[u8]) -> String {
-    sha256(&[method.as_str().as_bytes(), b" ", path.as_bytes(), b"\n", body]).to_string()
+    sha256(&[
+        method.as_str().as_bytes(),
+        b" ",
+        path.as_bytes(),
+        b"\n",
+        body,
+    ])
+    .to_string()
 }
 
 /// The refusal of a key that came with another request before.
@@ -52,10 +63,15 @@ mod tests {
             for value in values {
                 headers.append(NAME, http::HeaderValue::from_str(value).unwrap());
             }
-            key(&headers).map(|key| key.map(str::to_owned)).map_err(|error| error.kind)
+            key(&headers)
+                .map(|key| key.map(str::to_owned))
+                .map_err(|error| error.kind)
         };
         assert_eq!(read(&[]), Ok(None));
-        assert_eq!(read(&["8e03978e-40d5-43e8-bc93-6894a57f9324"]), Ok(Some("8e03978e-40d5-43e8-bc93-6894a57f9324".into())));
+        assert_eq!(
+            read(&["8e03978e-40d5-43e8-bc93-6894a57f9324"]),
+            Ok(Some("8e03978e-40d5-43e8-bc93-6894a57f9324".into()))
+        );
         for values in [&["a", "a"][..], &[""], &["a b"], &[&"x".repeat(256)]] {
             assert_eq!(read(values), Err(Kind::MalformedRequest), "{values:?}");
         }

@@ -14,6 +14,10 @@ use domain::error::Error;
 use http::{HeaderValue, Request, Uri, uri::PathAndQuery};
 use lambda_http::{Adapter, RequestExt, request::LambdaRequest, tower::ServiceExt};
 use lambda_runtime::{LambdaEvent, service_fn};
+use runtime::{
+    env::{Env, StartError},
+    log,
+};
 use serde_json::{Map, Value};
 use tower::Service;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -22,10 +26,6 @@ use tracing::Instrument;
 use crate::{
     proxy::{SourceIpTrust, TrustedProxy},
     request::Facts,
-};
-use runtime::{
-    env::{Env, StartError},
-    log,
 };
 
 /// A function's router behind what every function has in front of it; cheap to clone.
@@ -45,7 +45,11 @@ impl HttpFunction {
     ///
     /// # Errors
     /// When a setting of the proxy is missing or wrong.
-    pub async fn start(router: Router, env: &Env, ambient: &runtime::Ambient) -> Result<Self, StartError> {
+    pub async fn start(
+        router: Router,
+        env: &Env,
+        ambient: &runtime::Ambient,
+    ) -> Result<Self, StartError> {
         let proxy = TrustedProxy::read(env, ambient)?;
         if let Some(proxy) = &proxy {
             proxy.warm().await;
@@ -58,20 +62,27 @@ impl HttpFunction {
     /// # Errors
     /// When it is no such event.
     pub async fn answer(&self, event: LambdaEvent<Value>) -> Result<Value, StartError> {
-        let LambdaEvent { mut payload, context } = event;
+        let LambdaEvent {
+            mut payload,
+            context,
+        } = event;
         let source_ip_trust = match &self.proxy {
             Some(proxy) => proxy.resolve_source_ip(&mut payload).await,
             None => SourceIpTrust::Direct,
         };
         sanitize_event(&mut payload);
         let request: LambdaRequest = serde_json::from_value(payload)?;
-        let mut adapter = Adapter::from(self.router.clone().map_request(move |request: lambda_http::Request| {
-            let mut request = without_stage(request);
-            request.extensions_mut().insert(source_ip_trust);
-            request
-        }));
+        let mut adapter = Adapter::from(self.router.clone().map_request(
+            move |request: lambda_http::Request| {
+                let mut request = without_stage(request);
+                request.extensions_mut().insert(source_ip_trust);
+                request
+            },
+        ));
         let adapter = ServiceExt::<LambdaEvent<LambdaRequest>>::ready(&mut adapter).await?;
-        Ok(serde_json::to_value(adapter.call(LambdaEvent::new(request, context)).await?)?)
+        Ok(serde_json::to_value(
+            adapter.call(LambdaEvent::new(request, context)).await?,
+        )?)
     }
 }
 
@@ -94,10 +105,21 @@ fn sanitize_event(event: &mut Value) {
     if let Some(domain) = event.pointer_mut("/requestContext/domainName") {
         *domain = Value::Null;
     }
-    let legible = |value: &Value| value.as_str().is_some_and(|text| HeaderValue::from_str(text).is_ok());
-    if let Some(headers) = event.get_mut("multiValueHeaders").and_then(Value::as_object_mut).filter(|headers| !headers.is_empty())
+    let legible = |value: &Value| {
+        value
+            .as_str()
+            .is_some_and(|text| HeaderValue::from_str(text).is_ok())
+    };
+    if let Some(headers) = event
+        .get_mut("multiValueHeaders")
+        .and_then(Value::as_object_mut)
+        .filter(|headers| !headers.is_empty())
     {
-        headers.retain(|_, values| values.as_array().is_some_and(|values| values.iter().all(legible)));
+        headers.retain(|_, values| {
+            values
+                .as_array()
+                .is_some_and(|values| values.iter().all(legible))
+        });
         event["headers"] = Value::Object(Map::new());
     } else if let Some(headers) = event.get_mut("headers").and_then(Value::as_object_mut) {
         headers.retain(|_, value| legible(value));
@@ -105,26 +127,39 @@ fn sanitize_event(event: &mut Value) {
 }
 
 /// Puts behind the routes that a panic is a 500 and a request that takes too long a 503, in the dialect `D`.
-pub fn catch_panics_and_timeouts<D: From<Error> + IntoResponse + 'static, S: Clone + Send + Sync + 'static>(
+pub fn catch_panics_and_timeouts<
+    D: From<Error> + IntoResponse + 'static,
+    S: Clone + Send + Sync + 'static,
+>(
     router: Router<S>,
 ) -> Router<S> {
     catch_panics_and_timeouts_after::<D, S>(router, REQUEST_TIMEOUT)
 }
 
-fn catch_panics_and_timeouts_after<D: From<Error> + IntoResponse + 'static, S: Clone + Send + Sync + 'static>(
+fn catch_panics_and_timeouts_after<
+    D: From<Error> + IntoResponse + 'static,
+    S: Clone + Send + Sync + 'static,
+>(
     router: Router<S>,
     timeout: Duration,
 ) -> Router<S> {
     let within_timeout = move |request: RouterRequest, next: Next| async move {
-        let span = tracing::error_span!("request", request_id = Facts::of(request.extensions()).request_id);
-        tokio::time::timeout(timeout, next.run(request).instrument(span)).await.unwrap_or_else(|_| {
-            tracing::error!("a request took longer than the gateway waits");
-            D::from(Error::temporarily_unavailable()).into_response()
-        })
+        let span = tracing::error_span!(
+            "request",
+            request_id = Facts::of(request.extensions()).request_id
+        );
+        tokio::time::timeout(timeout, next.run(request).instrument(span))
+            .await
+            .unwrap_or_else(|_| {
+                tracing::error!("a request took longer than the gateway waits");
+                D::from(Error::temporarily_unavailable()).into_response()
+            })
     };
     // Where it happened is in the log already (see `log`).
     let panicked = |_| -> Response { D::from(Error::internal()).into_response() };
-    router.layer(from_fn(within_timeout)).layer(CatchPanicLayer::custom(panicked))
+    router
+        .layer(from_fn(within_timeout))
+        .layer(CatchPanicLayer::custom(panicked))
 }
 
 fn without_stage(request: lambda_http::Request) -> Request<Body> {
@@ -151,7 +186,8 @@ pub async fn run<F: Future<Output = Result<Router, StartError>>>(
 ) -> Result<(), StartError> {
     log::to_stdout();
     let (env, ambient) = (Env::process(), runtime::Ambient::process().await);
-    let function = HttpFunction::start(start(env.clone(), ambient.clone()).await?, &env, &ambient).await?;
+    let function =
+        HttpFunction::start(start(env.clone(), ambient.clone()).await?, &env, &ambient).await?;
     lambda_runtime::run(service_fn(async |event| function.answer(event).await)).await
 }
 
@@ -169,24 +205,47 @@ mod tests {
         async fn panics() {
             panic!("boom");
         }
-        let routes = Router::new().route("/panics", get(panics)).route("/hangs", get(std::future::pending::<()>));
+        let routes = Router::new()
+            .route("/panics", get(panics))
+            .route("/hangs", get(std::future::pending::<()>));
         let service = catch_panics_and_timeouts_after::<D, ()>(routes, Duration::from_millis(50));
         let request = Request::builder().uri(path).body(Body::empty()).unwrap();
         let answer = tower::ServiceExt::oneshot(service, request).await.unwrap();
         let status = answer.status().as_u16();
-        (status, serde_json::from_slice(&axum::body::to_bytes(answer.into_body(), 4096).await.unwrap()).unwrap())
+        (
+            status,
+            serde_json::from_slice(
+                &axum::body::to_bytes(answer.into_body(), 4096)
+                    .await
+                    .unwrap(),
+            )
+            .unwrap(),
+        )
     }
 
     #[tokio::test]
     async fn a_panic_is_a_500_and_a_hang_a_503_in_the_dialect_of_the_route() {
         for (path, status, code, error) in [
             ("/panics", 500, "internal_error", "server_error"),
-            ("/hangs", 503, "temporarily_unavailable", "temporarily_unavailable"),
+            (
+                "/hangs",
+                503,
+                "temporarily_unavailable",
+                "temporarily_unavailable",
+            ),
         ] {
             let (answered_status, body) = answered::<Management>(path).await;
-            assert_eq!((answered_status, &body["message_code"]), (status, &json!(code)), "{body}");
+            assert_eq!(
+                (answered_status, &body["message_code"]),
+                (status, &json!(code)),
+                "{body}"
+            );
             let (answered_status, body) = answered::<OAuth>(path).await;
-            assert_eq!((answered_status, &body["error"]), (status, &json!(error)), "{body}");
+            assert_eq!(
+                (answered_status, &body["error"]),
+                (status, &json!(error)),
+                "{body}"
+            );
         }
     }
 
@@ -199,11 +258,19 @@ mod tests {
                 "x": ["line\nfeed", "fine"], "accept": ["*/*"], "Accept": ["text/html"]},
         });
         sanitize_event(&mut event);
-        let expected = json!({"authorization": ["a", "b"], "accept": ["*/*"], "Accept": ["text/html"]});
-        assert_eq!(event, json!({"requestContext": {"domainName": null}, "headers": {}, "multiValueHeaders": expected}));
+        let expected =
+            json!({"authorization": ["a", "b"], "accept": ["*/*"], "Accept": ["text/html"]});
+        assert_eq!(
+            event,
+            json!({"requestContext": {"domainName": null}, "headers": {}, "multiValueHeaders": expected})
+        );
 
         let mut event = json!({"headers": {"user-agent": "caf\u{e9}\u{7f}", "accept": "*/*"}});
         sanitize_event(&mut event);
-        assert_eq!(event, json!({"headers": {"accept": "*/*"}}), "HTTP APIs have no multi-value headers");
+        assert_eq!(
+            event,
+            json!({"headers": {"accept": "*/*"}}),
+            "HTTP APIs have no multi-value headers"
+        );
     }
 }

@@ -15,8 +15,8 @@ use domain::error::Kind;
 use utoipa::{
     IntoParams, IntoResponses,
     openapi::{
-        ArrayBuilder, Components, ComponentsBuilder, ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response,
-        ResponseBuilder, Schema,
+        ArrayBuilder, Components, ComponentsBuilder, ContentBuilder, HeaderBuilder, ObjectBuilder,
+        Ref, RefOr, Response, ResponseBuilder, Schema,
         schema::{SchemaType, Type},
     },
 };
@@ -51,7 +51,11 @@ pub mod schema {
 
     /// A scope of the catalogue.
     #[derive(Debug, ToSchema)]
-    #[schema(pattern = "^[a-z0-9_]+:(pii:)?(read|write|execute)$", max_length = 64, example = "banks:read")]
+    #[schema(
+        pattern = "^[a-z0-9_]+:(pii:)?(read|write|execute)$",
+        max_length = 64,
+        example = "banks:read"
+    )]
     pub struct Scope(pub String);
 
     /// An IPv4 address or CIDR block, wholly public.
@@ -135,7 +139,11 @@ pub struct Paging {
 pub struct IdempotencyKey {
     /// For 24 hours the same request with the same value answers with what the first one made, without its secret and with
     /// `Idempotency-Replayed: true`; another request with it is refused.
-    #[param(rename = "Idempotency-Key", nullable = false, pattern = "^[!-~]{1,255}$")]
+    #[param(
+        rename = "Idempotency-Key",
+        nullable = false,
+        pattern = "^[!-~]{1,255}$"
+    )]
     pub idempotency_key: Option<String>,
 }
 
@@ -169,25 +177,115 @@ pub struct Unavailable;
 
 /// Where each refusal stands among the document's components: set, status, name there, what it means.
 const ERROR_RESPONSES: &[(&str, &str, &str, &str)] = &[
-    ("CommonErrors", "401", "Unauthorized", "The credential is missing, invalid, expired or revoked."),
-    ("CommonErrors", "403", "Forbidden", "The caller may not do this, or not from this address."),
-    ("NotFound", "404", "NotFound", "There is no such thing, or none that the caller may know of."),
-    ("Conflict", "409", "Conflict", "The thing is in a state that forbids this, or as many as there may be exist."),
+    (
+        "CommonErrors",
+        "401",
+        "Unauthorized",
+        "The credential is missing, invalid, expired or revoked.",
+    ),
+    (
+        "CommonErrors",
+        "403",
+        "Forbidden",
+        "The caller may not do this, or not from this address.",
+    ),
+    (
+        "NotFound",
+        "404",
+        "NotFound",
+        "There is no such thing, or none that the caller may know of.",
+    ),
+    (
+        "Conflict",
+        "409",
+        "Conflict",
+        "The thing is in a state that forbids this, or as many as there may be exist.",
+    ),
     ("BadBody", "400", "Malformed", "The body is no JSON."),
-    ("BadBody", "413", "TooLarge", "The body is larger than 64 KiB."),
-    ("BadBody", "415", "UnsupportedMediaType", "The body's media type is not read here."),
-    ("BadBody BadQuery", "422", "Unacceptable", "A value is unknown, missing or not acceptable; `errors` names it."),
-    ("OAuthErrors", "400", "OAuthBadRequest", "A parameter is missing, repeated or not acceptable."),
-    ("OAuthErrors", "401", "OAuthInvalidClient", "Client authentication failed."),
-    ("OAuthErrors", "403", "OAuthForbidden", "The client may not do this, or not from this address."),
-    ("OAuthErrors", "413", "OAuthTooLarge", "The body is larger than 64 KiB."),
-    ("OAuthErrors", "415", "OAuthUnsupportedMediaType", "The body's media type is not read here."),
-    ("OAuthErrors", "500", "OAuthFailed", "The service failed; the failure is logged under the request's id."),
-    ("OAuthErrors", "503", "OAuthUnavailable", "The service cannot answer right now."),
-    ("OAuthErrors", "429", "OAuthTooManyRequests", "Too many requests."),
-    ("CommonErrors Unavailable", "429", "TooManyRequests", "Too many requests."),
-    ("CommonErrors Unavailable", "500", "Failed", "The service failed; the failure is logged under the request's id."),
-    ("CommonErrors Unavailable", "503", "Unavailable", "The service cannot answer right now."),
+    (
+        "BadBody",
+        "413",
+        "TooLarge",
+        "The body is larger than 64 KiB.",
+    ),
+    (
+        "BadBody",
+        "415",
+        "UnsupportedMediaType",
+        "The body's media type is not read here.",
+    ),
+    (
+        "BadBody BadQuery",
+        "422",
+        "Unacceptable",
+        "A value is unknown, missing or not acceptable; `errors` names it.",
+    ),
+    (
+        "OAuthErrors",
+        "400",
+        "OAuthBadRequest",
+        "A parameter is missing, repeated or not acceptable.",
+    ),
+    (
+        "OAuthErrors",
+        "401",
+        "OAuthInvalidClient",
+        "Client authentication failed.",
+    ),
+    (
+        "OAuthErrors",
+        "403",
+        "OAuthForbidden",
+        "The client may not do this, or not from this address.",
+    ),
+    (
+        "OAuthErrors",
+        "413",
+        "OAuthTooLarge",
+        "The body is larger than 64 KiB.",
+    ),
+    (
+        "OAuthErrors",
+        "415",
+        "OAuthUnsupportedMediaType",
+        "The body's media type is not read here.",
+    ),
+    (
+        "OAuthErrors",
+        "500",
+        "OAuthFailed",
+        "The service failed; the failure is logged under the request's id.",
+    ),
+    (
+        "OAuthErrors",
+        "503",
+        "OAuthUnavailable",
+        "The service cannot answer right now.",
+    ),
+    (
+        "OAuthErrors",
+        "429",
+        "OAuthTooManyRequests",
+        "Too many requests.",
+    ),
+    (
+        "CommonErrors Unavailable",
+        "429",
+        "TooManyRequests",
+        "Too many requests.",
+    ),
+    (
+        "CommonErrors Unavailable",
+        "500",
+        "Failed",
+        "The service failed; the failure is logged under the request's id.",
+    ),
+    (
+        "CommonErrors Unavailable",
+        "503",
+        "Unavailable",
+        "The service cannot answer right now.",
+    ),
 ];
 
 macro_rules! error_responses {
@@ -206,8 +304,9 @@ error_responses!(CommonErrors NotFound Conflict BadQuery BadBody OAuthErrors Una
 /// The components that the refusals refer to.
 #[must_use]
 pub fn components() -> Components {
-    let responses =
-        ERROR_RESPONSES.iter().map(|&(_, status, name, meaning)| (name.to_owned(), error_response(status, name, meaning)));
+    let responses = ERROR_RESPONSES.iter().map(|&(_, status, name, meaning)| {
+        (name.to_owned(), error_response(status, name, meaning))
+    });
     ComponentsBuilder::new()
         .schema("Error", management_error())
         .schema("OAuthError", oauth_error())
@@ -216,49 +315,92 @@ pub fn components() -> Components {
 }
 
 fn error_response(status: &str, name: &str, meaning: &str) -> Response {
-    let schema = Ref::from_schema_name(if name.starts_with("OAuth") { "OAuthError" } else { "Error" });
+    let schema = Ref::from_schema_name(if name.starts_with("OAuth") {
+        "OAuthError"
+    } else {
+        "Error"
+    });
     let content = ContentBuilder::new().schema(Some(schema)).build();
-    let response = ResponseBuilder::new().description(meaning).content("application/json", content);
+    let response = ResponseBuilder::new()
+        .description(meaning)
+        .content("application/json", content);
     if matches!(status, "429" | "503") {
-        let seconds = ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer)).minimum(Some(0));
-        let header = HeaderBuilder::new().schema(Some(seconds)).description(Some("Seconds to wait before another try"));
+        let seconds = ObjectBuilder::new()
+            .schema_type(SchemaType::new(Type::Integer))
+            .minimum(Some(0));
+        let header = HeaderBuilder::new()
+            .schema(Some(seconds))
+            .description(Some("Seconds to wait before another try"));
         return response.header("Retry-After", header.build()).build();
     }
     response.build()
 }
 
 fn text(description: &str) -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).description(Some(description))
+    ObjectBuilder::new()
+        .schema_type(SchemaType::new(Type::String))
+        .description(Some(description))
 }
 
 fn management_error() -> Schema {
-    let codes: BTreeSet<_> = Kind::ALL.into_iter().map(|kind| dialect::management(kind).2).collect();
-    let status = ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer)).description(Some("The HTTP status"));
+    let codes: BTreeSet<_> = Kind::ALL
+        .into_iter()
+        .map(|kind| dialect::management(kind).2)
+        .collect();
+    let status = ObjectBuilder::new()
+        .schema_type(SchemaType::new(Type::Integer))
+        .description(Some("The HTTP status"));
     let member = ObjectBuilder::new()
         .property("field", text("The member's path, such as ip_allowlist[1]"))
-        .property("reason", text("Why it is refused, in words that say what would be accepted"))
+        .property(
+            "reason",
+            text("Why it is refused, in words that say what would be accepted"),
+        )
         .required("field")
         .required("reason");
-    let members = ArrayBuilder::new().items(member).description(Some("With invalid_parameter: what is refused"));
-    ["status", "error", "message_code", "message", "error_message"]
-        .into_iter()
-        .fold(ObjectBuilder::new(), ObjectBuilder::required)
-        .property("status", status)
-        .property("error", text("The status in words"))
-        .property("message_code", text("What went wrong, of a closed list").enum_values(Some(codes)))
-        .property("message", text("A sentence for people"))
-        .property("error_message", text("The same sentence"))
-        .property("errors", members)
-        .into()
+    let members = ArrayBuilder::new()
+        .items(member)
+        .description(Some("With invalid_parameter: what is refused"));
+    [
+        "status",
+        "error",
+        "message_code",
+        "message",
+        "error_message",
+    ]
+    .into_iter()
+    .fold(ObjectBuilder::new(), ObjectBuilder::required)
+    .property("status", status)
+    .property("error", text("The status in words"))
+    .property(
+        "message_code",
+        text("What went wrong, of a closed list").enum_values(Some(codes)),
+    )
+    .property("message", text("A sentence for people"))
+    .property("error_message", text("The same sentence"))
+    .property("errors", members)
+    .into()
 }
 
 fn oauth_error() -> Schema {
-    let words: BTreeSet<_> = Kind::ALL.into_iter().map(|kind| dialect::oauth(kind).1).collect();
+    let words: BTreeSet<_> = Kind::ALL
+        .into_iter()
+        .map(|kind| dialect::oauth(kind).1)
+        .collect();
     ObjectBuilder::new()
-        .property("error", text("What went wrong (RFC 6749 §5.2)").enum_values(Some(words)))
+        .property(
+            "error",
+            text("What went wrong (RFC 6749 §5.2)").enum_values(Some(words)),
+        )
         .property("error_description", text("A sentence for people"))
-        .property("message_code", text("ip_not_allowed, and with nothing else"))
-        .property("message", text("With ip_not_allowed: a sentence for people"))
+        .property(
+            "message_code",
+            text("ip_not_allowed, and with nothing else"),
+        )
+        .property(
+            "message",
+            text("With ip_not_allowed: a sentence for people"),
+        )
         .required("error")
         .into()
 }

@@ -27,14 +27,23 @@ impl Facts {
     #[must_use]
     pub fn of(extensions: &Extensions) -> Self {
         let (source_ip, request_id, epoch) = match extensions.get::<RequestContext>() {
-            Some(RequestContext::ApiGatewayV1(context)) => {
-                (&context.identity.source_ip, &context.request_id, context.request_time_epoch)
-            }
-            Some(RequestContext::ApiGatewayV2(context)) => (&context.http.source_ip, &context.request_id, context.time_epoch),
+            Some(RequestContext::ApiGatewayV1(context)) => (
+                &context.identity.source_ip,
+                &context.request_id,
+                context.request_time_epoch,
+            ),
+            Some(RequestContext::ApiGatewayV2(context)) => (
+                &context.http.source_ip,
+                &context.request_id,
+                context.time_epoch,
+            ),
             _ => return Self::default(),
         };
         Self {
-            source_ip: source_ip.as_deref().and_then(|text| text.parse().ok()).map(|ip: IpAddr| ip.to_canonical()),
+            source_ip: source_ip
+                .as_deref()
+                .and_then(|text| text.parse().ok())
+                .map(|ip: IpAddr| ip.to_canonical()),
             source_ip_trust: extensions.get().copied().unwrap_or_default(),
             request_id: request_id.clone(),
             request_time: (epoch > 0).then(|| Timestamp::from_millis(epoch)),

@@ -22,14 +22,33 @@ const ALARMS: &str = include_str!("../../../docs/alarms.md");
 fn template() -> (Template, Physical) {
     let parameters = BTreeMap::from([
         ("Issuer".to_owned(), "https://latchkey.example".to_owned()),
-        ("AlarmEmail".to_owned(), "oncall@latchkey.example".to_owned()),
+        (
+            "AlarmEmail".to_owned(),
+            "oncall@latchkey.example".to_owned(),
+        ),
     ]);
-    let template = Template::parse(TEMPLATE, Settings { parameters, ..Settings::default() }).unwrap();
+    let template = Template::parse(
+        TEMPLATE,
+        Settings {
+            parameters,
+            ..Settings::default()
+        },
+    )
+    .unwrap();
     let made = |id: &str| {
-        let attributes = ["Arn", "StreamArn", "QueueName", "Id"].map(|name| (name.to_owned(), format!("{id}-{name}")));
-        PhysicalResource { reference: format!("{id}-ref"), attributes: attributes.into() }
+        let attributes = ["Arn", "StreamArn", "QueueName", "Id"]
+            .map(|name| (name.to_owned(), format!("{id}-{name}")));
+        PhysicalResource {
+            reference: format!("{id}-ref"),
+            attributes: attributes.into(),
+        }
     };
-    let physical = template.resources().unwrap().iter().map(|one| (one.logical_id.clone(), made(&one.logical_id))).collect();
+    let physical = template
+        .resources()
+        .unwrap()
+        .iter()
+        .map(|one| (one.logical_id.clone(), made(&one.logical_id)))
+        .collect();
     (template, physical)
 }
 
@@ -37,7 +56,9 @@ fn template() -> (Template, Physical) {
 fn all(kind: &str) -> BTreeMap<String, Value> {
     let (template, physical) = template();
     let ids = template.of_kind(kind).unwrap();
-    ids.into_iter().map(|id| (id.clone(), template.properties(&id, &physical).unwrap())).collect()
+    ids.into_iter()
+        .map(|id| (id.clone(), template.properties(&id, &physical).unwrap()))
+        .collect()
 }
 
 /// A metric filter's pattern, as far as the template goes: comparisons of members with texts, joined by `&&`.
@@ -45,20 +66,27 @@ struct Pattern(Vec<(String, String)>);
 
 impl Pattern {
     fn parse(text: &str) -> Self {
-        let inner = text.strip_prefix("{ ").and_then(|rest| rest.strip_suffix(" }")).unwrap_or_else(|| panic!("{text}"));
+        let inner = text
+            .strip_prefix("{ ")
+            .and_then(|rest| rest.strip_suffix(" }"))
+            .unwrap_or_else(|| panic!("{text}"));
         let term = Regex::new(r#"^\$\.([A-Za-z_]+) = "([^"]*)"$"#).unwrap();
         let terms = inner.split(" && ").map(|part| {
-            let found = term.captures(part).unwrap_or_else(|| panic!("{part} of {text}"));
+            let found = term
+                .captures(part)
+                .unwrap_or_else(|| panic!("{part} of {text}"));
             (found[1].to_owned(), found[2].to_owned())
         });
         Self(terms.collect())
     }
 
     fn matches(&self, line: &Value) -> bool {
-        self.0.iter().all(|(member, wanted)| match (line[member].as_str(), wanted.strip_suffix('*')) {
-            (Some(text), Some(start)) => text.starts_with(start),
-            (Some(text), None) => text == wanted,
-            (None, _) => false,
+        self.0.iter().all(|(member, wanted)| {
+            match (line[member].as_str(), wanted.strip_suffix('*')) {
+                (Some(text), Some(start)) => text.starts_with(start),
+                (Some(text), None) => text == wanted,
+                (None, _) => false,
+            }
         })
     }
 }
@@ -75,27 +103,76 @@ fn writers(group: &str) -> &'static [&'static str] {
 
 /// Whatever the filters look for happens: as bad calls, and as services that fail.
 async fn mischief() -> Vec<Value> {
-    let parameters = [("SampleBurstLimit".to_owned(), "1".to_owned()), ("SampleRateLimit".to_owned(), "1".to_owned())].into();
-    let options = Options { parameters, ..Options::default() };
+    let parameters = [
+        ("SampleBurstLimit".to_owned(), "1".to_owned()),
+        ("SampleRateLimit".to_owned(), "1".to_owned()),
+    ]
+    .into();
+    let options = Options {
+        parameters,
+        ..Options::default()
+    };
     let (platform, tables) = Platform::behind_proxy("AWS_ENDPOINT_URL_DYNAMODB", options).await;
     platform.stop_clock();
-    let listed = platform.bank_key(json!({"ip_allowlist": ["8.8.8.8"]})).await;
-    let token = platform.request_token(&listed, platform.anonymous().from("8.8.8.8")).await;
-    let elsewhere = platform.bearer(token.body["access_token"].as_str().unwrap()).from("9.9.9.9");
-    elsewhere.get("/v1/whoami").await.assert_error(403, "ip_not_allowed");
-    elsewhere.get("/api/banks").await.assert_error(403, "ip_not_allowed");
-    assert_eq!(platform.request_token(&listed, platform.anonymous().from("9.9.9.9")).await.status, 403);
+    let listed = platform
+        .bank_key(json!({"ip_allowlist": ["8.8.8.8"]}))
+        .await;
+    let token = platform
+        .request_token(&listed, platform.anonymous().from("8.8.8.8"))
+        .await;
+    let elsewhere = platform
+        .bearer(token.body["access_token"].as_str().unwrap())
+        .from("9.9.9.9");
+    elsewhere
+        .get("/v1/whoami")
+        .await
+        .assert_error(403, "ip_not_allowed");
+    elsewhere
+        .get("/api/banks")
+        .await
+        .assert_error(403, "ip_not_allowed");
+    assert_eq!(
+        platform
+            .request_token(&listed, platform.anonymous().from("9.9.9.9"))
+            .await
+            .status,
+        403
+    );
     let wrong = never_issued(&listed.client_id, KeyMode::Sandbox);
-    assert_eq!(platform.anonymous().post("/v1/auth/token", &json!({"client_secret": wrong})).await.status, 401);
+    assert_eq!(
+        platform
+            .anonymous()
+            .post("/v1/auth/token", &json!({"client_secret": wrong}))
+            .await
+            .status,
+        401
+    );
     let person = never_issued(&platform.seed.users.owner.secret[8..30], KeyMode::Sandbox);
-    platform.bearer(&person).get("/api/banks").await.assert_error(401, "authentication_failed");
-    let statuses = [platform.owner().get("/v1/whoami").await.status, platform.owner().get("/v1/whoami").await.status];
+    platform
+        .bearer(&person)
+        .get("/api/banks")
+        .await
+        .assert_error(401, "authentication_failed");
+    let statuses = [
+        platform.owner().get("/v1/whoami").await.status,
+        platform.owner().get("/v1/whoami").await.status,
+    ];
     assert_eq!(statuses, [200, 429]);
 
     tables.set(Mode::Cut);
     platform.advance(BOUND);
-    platform.owner().get("/api/banks").await.assert_error(503, "temporarily_unavailable");
-    assert_eq!(platform.request_token(&listed, platform.anonymous()).await.status, 503);
+    platform
+        .owner()
+        .get("/api/banks")
+        .await
+        .assert_error(503, "temporarily_unavailable");
+    assert_eq!(
+        platform
+            .request_token(&listed, platform.anonymous())
+            .await
+            .status,
+        503
+    );
     // A clock that is off by itself, in a function that has no other: what it says of that is said where errors become answers.
     let _: Error = StoreError::ClockSkewed.into();
     let lines = access_lines(platform.stack.services().cloud()).await;
@@ -107,11 +184,22 @@ async fn mischief() -> Vec<Value> {
 async fn throttled_kms() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let refuse = || async { (StatusCode::BAD_REQUEST, r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#) };
+    let refuse = || async {
+        (
+            StatusCode::BAD_REQUEST,
+            r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#,
+        )
+    };
     tokio::spawn(async move { axum::serve(listener, Router::new().fallback(refuse)).await });
     let endpoints = [("AWS_ENDPOINT_URL_KMS".to_owned(), url)].into();
-    let platform = Platform::with(Options { endpoints, ..Options::default() }).await;
-    let answer = platform.request_token(&platform.seed.bank.key, platform.anonymous()).await;
+    let platform = Platform::with(Options {
+        endpoints,
+        ..Options::default()
+    })
+    .await;
+    let answer = platform
+        .request_token(&platform.seed.bank.key, platform.anonymous())
+        .await;
     answer.assert_oauth_error(503, "temporarily_unavailable");
 }
 
@@ -120,10 +208,24 @@ async fn access_lines(cloud: &Cloud) -> Vec<Value> {
     let request = request.header("x-amz-target", "Logs_20140328.FilterLogEvents");
     let credential = "AWS4-HMAC-SHA256 Credential=local/20261123/eu-west-1/logs/aws4_request, SignedHeaders=host, Signature=0";
     let body = json!({"logGroupName": "/latchkey/latchkey/access"}).to_string();
-    let answer = request.header("authorization", credential).body(body).send().await.unwrap().text().await.unwrap();
+    let answer = request
+        .header("authorization", credential)
+        .body(body)
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
     let answer: Value = serde_json::from_str(&answer).unwrap();
-    let events = answer["events"].as_array().unwrap_or_else(|| panic!("{answer}")).clone();
-    events.iter().map(|event| serde_json::from_str(event["message"].as_str().unwrap()).unwrap()).collect()
+    let events = answer["events"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{answer}"))
+        .clone();
+    events
+        .iter()
+        .map(|event| serde_json::from_str(event["message"].as_str().unwrap()).unwrap())
+        .collect()
 }
 
 /// LEAK-7, and what else is counted: a line's renamed member would silence an alarm without a word.
@@ -133,11 +235,16 @@ async fn each_metric_filter_matches_lines_that_are_really_written() {
     let access = mischief().await;
     throttled_kms().await;
     let written = String::from_utf8(logs.written.bytes()).unwrap();
-    let lines: Vec<Value> = written.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let lines: Vec<Value> = written
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
     let mut silent = Vec::new();
     for (id, filter) in all("AWS::Logs::MetricFilter") {
-        let (group, pattern) =
-            (filter["LogGroupName"].as_str().unwrap(), Pattern::parse(filter["FilterPattern"].as_str().unwrap()));
+        let (group, pattern) = (
+            filter["LogGroupName"].as_str().unwrap(),
+            Pattern::parse(filter["FilterPattern"].as_str().unwrap()),
+        );
         let of_group: Vec<&Value> = if group.ends_with("/access") {
             access.iter().collect()
         } else {
@@ -150,7 +257,11 @@ async fn each_metric_filter_matches_lines_that_are_really_written() {
         if !of_group.iter().any(|line| pattern.matches(line)) {
             silent.push(format!("{id}: none of {} lines of {group}", of_group.len()));
         }
-        if access.iter().chain(&lines).all(|line| pattern.matches(line)) {
+        if access
+            .iter()
+            .chain(&lines)
+            .all(|line| pattern.matches(line))
+        {
             silent.push(format!("{id}: every line"));
         }
     }
@@ -170,13 +281,19 @@ fn every_count_is_watched_and_every_alarm_has_its_count() {
         .collect();
     let alarms = all("AWS::CloudWatch::Alarm");
     let ours = |alarm: &&Value| alarm["Namespace"] == "Latchkey/latchkey";
-    let alarmed: BTreeSet<String> =
-        alarms.values().filter(ours).map(|alarm| alarm["MetricName"].as_str().unwrap().to_owned()).collect();
+    let alarmed: BTreeSet<String> = alarms
+        .values()
+        .filter(ours)
+        .map(|alarm| alarm["MetricName"].as_str().unwrap().to_owned())
+        .collect();
     let unknown: Vec<&String> = alarmed.difference(&counted).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
     let shown = dashboard().to_string();
     for name in counted {
-        assert!(alarmed.contains(&name) || shown.contains(&format!("\"{name}\"")), "{name}");
+        assert!(
+            alarmed.contains(&name) || shown.contains(&format!("\"{name}\"")),
+            "{name}"
+        );
     }
 }
 
@@ -185,19 +302,55 @@ fn every_alarm_rings_somewhere_and_is_explained() {
     let alarms = all("AWS::CloudWatch::Alarm");
     assert!(alarms.len() >= 16, "{}", alarms.len());
     for (id, alarm) in alarms {
-        let name = alarm["AlarmName"].as_str().unwrap().strip_prefix("latchkey-").unwrap().to_owned();
-        assert!(ALARMS.contains(&format!("\n### {name}\n")), "docs/alarms.md does not explain {name}");
-        assert!(alarm["AlarmDescription"].as_str().unwrap().ends_with(&format!("docs/alarms.md, {name}.")), "{id}");
+        let name = alarm["AlarmName"]
+            .as_str()
+            .unwrap()
+            .strip_prefix("latchkey-")
+            .unwrap()
+            .to_owned();
+        assert!(
+            ALARMS.contains(&format!("\n### {name}\n")),
+            "docs/alarms.md does not explain {name}"
+        );
+        assert!(
+            alarm["AlarmDescription"]
+                .as_str()
+                .unwrap()
+                .ends_with(&format!("docs/alarms.md, {name}.")),
+            "{id}"
+        );
         for member in ["AlarmActions", "OKActions"] {
-            assert_eq!(alarm[member], json!(["arn:aws:sns:eu-west-1:000000000000:latchkey-AlarmTopic"]), "{id}");
+            assert_eq!(
+                alarm[member],
+                json!(["arn:aws:sns:eu-west-1:000000000000:latchkey-AlarmTopic"]),
+                "{id}"
+            );
         }
-        assert_eq!(alarm["TreatMissingData"], "notBreaching", "{id}: silence is no alarm");
+        assert_eq!(
+            alarm["TreatMissingData"], "notBreaching",
+            "{id}: silence is no alarm"
+        );
     }
-    for rule in all("AWS::Events::Rule").into_values().filter(|rule| rule.get("EventPattern").is_some()) {
-        let name = rule["Name"].as_str().unwrap().strip_prefix("latchkey-").unwrap().to_owned();
-        assert!(ALARMS.contains(&format!("\n### {name}\n")), "docs/alarms.md does not explain {name}");
+    for rule in all("AWS::Events::Rule")
+        .into_values()
+        .filter(|rule| rule.get("EventPattern").is_some())
+    {
+        let name = rule["Name"]
+            .as_str()
+            .unwrap()
+            .strip_prefix("latchkey-")
+            .unwrap()
+            .to_owned();
+        assert!(
+            ALARMS.contains(&format!("\n### {name}\n")),
+            "docs/alarms.md does not explain {name}"
+        );
     }
-    for parameter in ["DenialAlarmThreshold", "AuthorizerLatencyAlarmMilliseconds", "AuditAgeAlarmMilliseconds"] {
+    for parameter in [
+        "DenialAlarmThreshold",
+        "AuthorizerLatencyAlarmMilliseconds",
+        "AuditAgeAlarmMilliseconds",
+    ] {
         assert!(ALARMS.contains(&format!("`{parameter}`")), "{parameter}");
     }
 }
@@ -213,7 +366,11 @@ fn the_dashboard_is_one() {
     let widgets = dashboard["widgets"].as_array().unwrap();
     let mut taken = BTreeSet::new();
     for widget in widgets {
-        let place = ["x", "y", "width", "height"].map(|member| widget[member].as_u64().unwrap_or_else(|| panic!("{widget}")));
+        let place = ["x", "y", "width", "height"].map(|member| {
+            widget[member]
+                .as_u64()
+                .unwrap_or_else(|| panic!("{widget}"))
+        });
         let [x, y, width, height] = place;
         assert!(x + width <= 24, "{widget}");
         for cell in (x..x + width).flat_map(|x| (y..y + height).map(move |y| (x, y))) {
@@ -237,22 +394,51 @@ fn leak_1_the_access_log_has_nothing_that_a_caller_writes() {
     let (template, physical) = template();
     let description = template.resolve(&physical).unwrap();
     let format = description.api.access_log.unwrap().format;
-    assert!(!format.contains('\n'), "CloudWatch takes one line for one call");
+    assert!(
+        !format.contains('\n'),
+        "CloudWatch takes one line for one call"
+    );
     let members: BTreeMap<String, String> = serde_json::from_str(&format).unwrap();
     for (member, variable) in &members {
-        assert!(ALARMS.contains(&format!("| `{member}` |")), "docs/alarms.md does not explain {member}");
+        assert!(
+            ALARMS.contains(&format!("| `{member}` |")),
+            "docs/alarms.md does not explain {member}"
+        );
         assert!(variable.starts_with("$context."), "{member}");
         // What callers choose freely, and messages that quote the Authorization header.
-        for theirs in
-            ["path", "Path", "userAgent", "domain", "message", "Message", "queryString", "apiKey", "host", "integration.error"]
-        {
-            let fine = ["$context.resourcePath", "$context.authorizer.message_code", "$context.identity.apiKeyId"];
-            assert!(!variable.contains(theirs) || fine.contains(&variable.as_str()), "{member}: {variable}");
+        for theirs in [
+            "path",
+            "Path",
+            "userAgent",
+            "domain",
+            "message",
+            "Message",
+            "queryString",
+            "apiKey",
+            "host",
+            "integration.error",
+        ] {
+            let fine = [
+                "$context.resourcePath",
+                "$context.authorizer.message_code",
+                "$context.identity.apiKeyId",
+            ];
+            assert!(
+                !variable.contains(theirs) || fine.contains(&variable.as_str()),
+                "{member}: {variable}"
+            );
         }
     }
-    for needed in
-        ["requestId", "sourceIp", "resourcePath", "status", "responseType", "authorizerError", "messageCode", "principalId"]
-    {
+    for needed in [
+        "requestId",
+        "sourceIp",
+        "resourcePath",
+        "status",
+        "responseType",
+        "authorizerError",
+        "messageCode",
+        "principalId",
+    ] {
         assert!(members.contains_key(needed), "{needed}");
     }
     let stage = &description.api.method_settings.unwrap()[0];

@@ -23,8 +23,14 @@ impl Family {
     /// Both, for the seed organization.
     pub fn both(platform: &Platform) -> [Self; 2] {
         [
-            Self { path: "/api/bank_applications", required: json!({"bank_guid": platform.seed.bank.guid}) },
-            Self { path: "/api/organization_applications", required: json!({}) },
+            Self {
+                path: "/api/bank_applications",
+                required: json!({"bank_guid": platform.seed.bank.guid}),
+            },
+            Self {
+                path: "/api/organization_applications",
+                required: json!({}),
+            },
         ]
     }
 
@@ -39,7 +45,9 @@ impl Family {
     /// What creates a key with these members.
     pub fn body(&self, members: &Value) -> Value {
         let mut body = self.required.clone();
-        body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        body.as_object_mut()
+            .unwrap()
+            .extend(members.as_object().unwrap().clone());
         body
     }
 
@@ -81,7 +89,11 @@ async fn cyb_3_a_key_from_201_to_204_by_either_spelling() {
                 .await;
             assert_eq!(created.status, 201, "{created:?}");
             assert_eq!(created.header("content-type"), "application/json");
-            assert_eq!(created.header("cache-control"), "no-store", "CYB-2: nobody keeps the secret on the way");
+            assert_eq!(
+                created.header("cache-control"),
+                "no-store",
+                "CYB-2: nobody keeps the secret on the way"
+            );
             let key = &created.body;
             assert_is_new_key(key, &platform);
             let shown = without(key, &["secret"]);
@@ -99,14 +111,25 @@ async fn cyb_3_a_key_from_201_to_204_by_either_spelling() {
             let mut later = vec![caller.get(&item).await];
             assert_eq!((later[0].status, &later[0].body), (200, &shown));
             later.push(caller.get(&format!("{}?per_page=100", family.path)).await);
-            assert!(later[1].body["objects"].as_array().unwrap().contains(&shown), "{:?}", later[1]);
+            assert!(
+                later[1].body["objects"]
+                    .as_array()
+                    .unwrap()
+                    .contains(&shown),
+                "{:?}",
+                later[1]
+            );
             later.extend(patched(&platform, &caller, &item, &shown).await);
             later.extend(deleted(&caller, &family, &item, &text(key, "client_id")).await);
 
             let secret = text(key, "secret");
             let random = &secret[secret.len() - 49..];
             for answer in later {
-                assert!(!answer.text.contains(random) && !format!("{:?}", answer.headers).contains(random), "CYB-2: {answer:?}");
+                assert!(
+                    !answer.text.contains(random)
+                        && !format!("{:?}", answer.headers).contains(random),
+                    "CYB-2: {answer:?}"
+                );
                 assert!(answer.body.get("secret").is_none(), "{answer:?}");
             }
         }
@@ -115,21 +138,36 @@ async fn cyb_3_a_key_from_201_to_204_by_either_spelling() {
 
 fn assert_is_new_key(key: &Value, platform: &Platform) {
     let matches = |member: &str, pattern: &str| {
-        assert!(Regex::new(&format!("^(?:{pattern})$")).unwrap().is_match(&text(key, member)), "{member} of {key}");
+        assert!(
+            Regex::new(&format!("^(?:{pattern})$"))
+                .unwrap()
+                .is_match(&text(key, member)),
+            "{member} of {key}"
+        );
     };
     matches("guid", "[0-9a-f]{32}");
     matches("client_id", "[0-9A-Za-z]{22}");
-    matches("secret", &format!("lk_test_{}[0-9A-Za-z]{{49}}", text(key, "client_id")));
+    matches(
+        "secret",
+        &format!("lk_test_{}[0-9A-Za-z]{{49}}", text(key, "client_id")),
+    );
     matches("created_at", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z");
     assert_eq!(key["created_at"], key["updated_at"]);
-    assert_eq!(text(key, "created_at"), (platform.stack.services().ambient().clock)().to_string());
+    assert_eq!(
+        text(key, "created_at"),
+        (platform.stack.services().ambient().clock)().to_string()
+    );
 }
 
 /// PATCH: what is left out stays, `[]` clears, `null` is neither.
 async fn patched(platform: &Platform, caller: &Caller, item: &str, before: &Value) -> Vec<Answer> {
     platform.advance(Duration::from_secs(2));
     let nothing = caller.patch(item, &json!({})).await;
-    assert_eq!((nothing.status, &nothing.body), (200, before), "what changes nothing is no update");
+    assert_eq!(
+        (nothing.status, &nothing.body),
+        (200, before),
+        "what changes nothing is no update"
+    );
     let renamed = caller.patch(item, &json!({"name": "renamed"})).await;
     assert_eq!(renamed.status, 200, "{renamed:?}");
     assert!(text(&renamed.body, "updated_at") > text(before, "updated_at"));
@@ -141,19 +179,39 @@ async fn patched(platform: &Platform, caller: &Caller, item: &str, before: &Valu
         let answer = caller.patch(item, &json!({member: null})).await;
         answer.assert_field(member, "must be");
     }
-    for fixed in ["scopes", "expires_at", "guid", "client_id", "secret", "state", "environment", "created_at"] {
-        let answer = caller.patch(item, &json!({"name": "again", fixed: null})).await;
+    for fixed in [
+        "scopes",
+        "expires_at",
+        "guid",
+        "client_id",
+        "secret",
+        "state",
+        "environment",
+        "created_at",
+    ] {
+        let answer = caller
+            .patch(item, &json!({"name": "again", fixed: null}))
+            .await;
         answer.assert_field(fixed, "is not a member that this takes");
     }
-    assert_eq!(caller.get(item).await.body, expected, "refusals changed nothing");
+    assert_eq!(
+        caller.get(item).await.body,
+        expected,
+        "refusals changed nothing"
+    );
     platform.advance(Duration::from_secs(2));
     let cleared = caller.patch(item, &json!({"ip_allowlist": []})).await;
     assert_eq!(cleared.status, 200, "{cleared:?}");
     expected["ip_allowlist"] = json!([]);
     expected["updated_at"] = cleared.body["updated_at"].clone();
     assert_eq!(cleared.body, expected);
-    let set = caller.patch(item, &json!({"name": "both", "ip_allowlist": ["9.9.9.9"]})).await;
-    assert_eq!((set.status, &set.body["name"], &set.body["ip_allowlist"]), (200, &json!("both"), &json!(["9.9.9.9"])));
+    let set = caller
+        .patch(item, &json!({"name": "both", "ip_allowlist": ["9.9.9.9"]}))
+        .await;
+    assert_eq!(
+        (set.status, &set.body["name"], &set.body["ip_allowlist"]),
+        (200, &json!("both"), &json!(["9.9.9.9"]))
+    );
     assert_eq!(caller.get(item).await.body, set.body);
     vec![nothing, renamed, cleared, set]
 }
@@ -163,12 +221,22 @@ async fn deleted(caller: &Caller, family: &Family, item: &str, client_id: &str) 
     let mut answers = Vec::new();
     for _ in 0..2 {
         let answer = caller.delete(item).await;
-        assert_eq!((answer.status, answer.text.as_str()), (204, ""), "{answer:?}");
+        assert_eq!(
+            (answer.status, answer.text.as_str()),
+            (204, ""),
+            "{answer:?}"
+        );
         answers.push(answer);
     }
     let list = caller.get(&format!("{}?per_page=100", family.path)).await;
-    assert!(!column(&list, "client_id").contains(&client_id.to_owned()), "{list:?}");
-    for gone in [caller.get(item).await, caller.patch(item, &json!({"name": "undead"})).await] {
+    assert!(
+        !column(&list, "client_id").contains(&client_id.to_owned()),
+        "{list:?}"
+    );
+    for gone in [
+        caller.get(item).await,
+        caller.patch(item, &json!({"name": "undead"})).await,
+    ] {
         gone.assert_error(404, "not_found");
         answers.push(gone);
     }
@@ -183,14 +251,33 @@ async fn cyb_3_201_with_the_name_alone() {
     let caller = platform.organization().await;
     for family in Family::both(&platform) {
         let bare = family.create(&caller, json!({"name": "bare"})).await;
-        let nulls = json!({"name": "bare", "scopes": null, "ip_allowlist": null, "expires_at": null});
+        let nulls =
+            json!({"name": "bare", "scopes": null, "ip_allowlist": null, "expires_at": null});
         let nulls = family.create(&caller, nulls).await;
         for key in [bare, nulls] {
             assert_is_new_key(&key, &platform);
-            assert_eq!((&key["expires_at"], &key["ip_allowlist"]), (&Value::Null, &json!([])), "{key}");
-            let members: Vec<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
-            let expected =
-                ["client_id", "created_at", "expires_at", "guid", "ip_allowlist", "name", "scopes", "secret", "updated_at"];
+            assert_eq!(
+                (&key["expires_at"], &key["ip_allowlist"]),
+                (&Value::Null, &json!([])),
+                "{key}"
+            );
+            let members: Vec<_> = key
+                .as_object()
+                .unwrap()
+                .keys()
+                .map(String::as_str)
+                .collect();
+            let expected = [
+                "client_id",
+                "created_at",
+                "expires_at",
+                "guid",
+                "ip_allowlist",
+                "name",
+                "scopes",
+                "secret",
+                "updated_at",
+            ];
             assert_eq!(members, expected);
         }
     }
@@ -205,16 +292,19 @@ async fn cyb_3_pages_have_exact_totals_in_order_of_creation() {
         let mut items = Vec::new();
         for number in 0..12 {
             platform.advance(Duration::from_millis(1));
-            let key = family.create(&caller, json!({"name": format!("key {number}")})).await;
+            let key = family
+                .create(&caller, json!({"name": format!("key {number}")}))
+                .await;
             expected.push(text(&key, "client_id"));
             items.push(family.item(&key));
         }
-        let page = async |query: &str, total: usize, page: usize, per_page: usize, part: &[String]| {
-            let list = caller.get(&format!("{}{query}", family.path)).await;
-            assert_eq!(column(&list, "client_id"), part, "{query}");
-            let envelope = json!({"total": total, "page": page, "per_page": per_page});
-            assert_eq!(without(&list.body, &["objects"]), envelope, "{query}");
-        };
+        let page =
+            async |query: &str, total: usize, page: usize, per_page: usize, part: &[String]| {
+                let list = caller.get(&format!("{}{query}", family.path)).await;
+                assert_eq!(column(&list, "client_id"), part, "{query}");
+                let envelope = json!({"total": total, "page": page, "per_page": per_page});
+                assert_eq!(without(&list.body, &["objects"]), envelope, "{query}");
+            };
         page("", 13, 0, 10, &expected[..10]).await;
         page("?page=1", 13, 1, 10, &expected[10..]).await;
         page("?page=2", 13, 2, 10, &[]).await;
@@ -239,22 +329,45 @@ async fn cyb_3_422_for_names_and_ends_that_are_none() {
     platform.stop_clock();
     let caller = platform.organization().await;
     for family in Family::both(&platform) {
-        for name in ["x".to_owned(), "é".repeat(128), "\u{1F511}".repeat(128), " a \"quoted\\name\" <b>".to_owned()] {
+        for name in [
+            "x".to_owned(),
+            "é".repeat(128),
+            "\u{1F511}".repeat(128),
+            " a \"quoted\\name\" <b>".to_owned(),
+        ] {
             let key = family.create(&caller, json!({"name": name})).await;
             assert_eq!(key["name"], json!(name));
-            let answer = caller.patch(&family.item(&key), &json!({"name": name})).await;
+            let answer = caller
+                .patch(&family.item(&key), &json!({"name": name}))
+                .await;
             assert_eq!((answer.status, &answer.body["name"]), (200, &json!(name)));
         }
         let key = family.create(&caller, json!({"name": "kept"})).await;
         let item = family.item(&key);
         let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
-        for name in [String::new(), "x".repeat(129), "é".repeat(129), "  ".into(), "a\nb".into(), "\u{0}".into(), "\u{7f}".into()]
-        {
+        for name in [
+            String::new(),
+            "x".repeat(129),
+            "é".repeat(129),
+            "  ".into(),
+            "a\nb".into(),
+            "\u{0}".into(),
+            "\u{7f}".into(),
+        ] {
             let body = json!({"name": name});
-            family.post(&caller, body.clone()).await.assert_field("name", "must have");
-            caller.patch(&item, &body).await.assert_field("name", "must have");
+            family
+                .post(&caller, body.clone())
+                .await
+                .assert_field("name", "must have");
+            caller
+                .patch(&item, &body)
+                .await
+                .assert_field("name", "must have");
         }
-        family.post(&caller, json!({})).await.assert_field("name", "is required");
+        family
+            .post(&caller, json!({}))
+            .await
+            .assert_field("name", "is required");
         let now = (platform.stack.services().ambient().clock)().to_string();
         for (end, words) in [
             ("2020-01-01T00:00:00Z", "is not in the future"),
@@ -267,17 +380,31 @@ async fn cyb_3_422_for_names_and_ends_that_are_none() {
             ("1900-01-01T00:00:00Z", "RFC 3339"),
             ("+12099-01-01T00:00:00Z", "RFC 3339"),
         ] {
-            family.post(&caller, json!({"name": "n", "expires_at": end})).await.assert_field("expires_at", words);
+            family
+                .post(&caller, json!({"name": "n", "expires_at": end}))
+                .await
+                .assert_field("expires_at", words);
         }
         family
-            .post(&caller, json!({"name": "n", "expires_at": 4_070_908_800_u32}))
+            .post(
+                &caller,
+                json!({"name": "n", "expires_at": 4_070_908_800_u32}),
+            )
             .await
             .assert_field("expires_at", "must be a string");
-        let all = family.post(&caller, json!({"name": "", "ip_allowlist": ["::1"], "expires_at": "never"})).await;
+        let all = family
+            .post(
+                &caller,
+                json!({"name": "", "ip_allowlist": ["::1"], "expires_at": "never"}),
+            )
+            .await;
         for field in ["name", "ip_allowlist[0]", "expires_at"] {
             all.assert_field(field, "");
         }
-        assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
+        assert_eq!(
+            organization_snapshot(&platform, &caller, seed_organization(&platform)).await,
+            before
+        );
     }
 }
 
@@ -289,7 +416,9 @@ async fn cyb_3_200_for_a_key_past_its_end() {
     let end = ((platform.stack.services().ambient().clock)() + Duration::from_mins(10)).to_string();
     let caller = platform.organization().await;
     for family in Family::both(&platform) {
-        let key = family.create(&caller, json!({"name": "short", "expires_at": end})).await;
+        let key = family
+            .create(&caller, json!({"name": "short", "expires_at": end}))
+            .await;
         assert_eq!(key["expires_at"], json!(end));
     }
     platform.advance(Duration::from_secs(601));

@@ -24,12 +24,21 @@ struct Consumer(Functions);
 impl Consumer {
     async fn over(platform: &Platform) -> Self {
         let services = platform.stack.services();
-        Self(Functions::start(services.description(), |function| services.ambient_of(function)).await.unwrap())
+        Self(
+            Functions::start(services.description(), |function| {
+                services.ambient_of(function)
+            })
+            .await
+            .unwrap(),
+        )
     }
 
     /// What it answers to a batch.
     async fn handle(&self, records: &[Value]) -> Value {
-        self.0.invoke("AuditFunction", json!({"Records": records})).await.unwrap()
+        self.0
+            .invoke("AuditFunction", json!({"Records": records}))
+            .await
+            .unwrap()
     }
 }
 
@@ -38,7 +47,11 @@ async fn unlinked() -> Platform {
     let prefix = r#"{"prefix":"A#"}"#;
     assert_eq!(TEMPLATE.matches(prefix).count(), 1);
     let template = TEMPLATE.replace(prefix, r#"{"prefix":"nothing"}"#);
-    Platform::with(Options { template, ..Options::default() }).await
+    Platform::with(Options {
+        template,
+        ..Options::default()
+    })
+    .await
 }
 
 /// The same with this many events.
@@ -52,7 +65,13 @@ async fn with_events(count: usize) -> (Platform, Vec<Value>) {
             return (platform, events);
         }
         let name = json!({"name": format!("name {number}")});
-        assert_eq!(caller.patch(&format!("/api/banks/{}", platform.seed.bank.guid), &name).await.status, 200);
+        assert_eq!(
+            caller
+                .patch(&format!("/api/banks/{}", platform.seed.bank.guid), &name)
+                .await
+                .status,
+            200
+        );
     }
     unreachable!("the loop ends with enough events")
 }
@@ -63,26 +82,47 @@ async fn stream(platform: &Platform) -> Vec<Value> {
     let arn = &services.description().functions["AuditFunction"].streams[0].arn;
     // Positions are kept by name: a new one starts at the beginning.
     let name = services.ambient().entropy.guid().to_string();
-    let mapping = Mapping::from_properties(&name, &json!({"Stream": arn, "StartingPosition": "TRIM_HORIZON"})).unwrap();
+    let mapping = Mapping::from_properties(
+        &name,
+        &json!({"Stream": arn, "StartingPosition": "TRIM_HORIZON"}),
+    )
+    .unwrap();
     let records = Arc::new(Mutex::new(Vec::new()));
     let kept = records.clone();
     let source = EventSource::start(services.cloud(), mapping, move |event| {
-        kept.lock().unwrap().extend(event["Records"].as_array().unwrap().clone());
+        kept.lock()
+            .unwrap()
+            .extend(event["Records"].as_array().unwrap().clone());
         async { Ok(Value::Null) }
     });
     source.unwrap().drain_and_stop(TIMEOUT).await.unwrap();
     let mut records = records.lock().unwrap().clone();
     // The platform's own people have a chain of their own.
     let organization = format!("#{}", seed_organization(platform));
-    records.retain(|record| record["dynamodb"]["Keys"]["PK"]["S"].as_str().unwrap().contains(&organization));
+    records.retain(|record| {
+        record["dynamodb"]["Keys"]["PK"]["S"]
+            .as_str()
+            .unwrap()
+            .contains(&organization)
+    });
     assert!(!records.is_empty());
     records
 }
 
 /// The seed organization's chain, which must hold.
 async fn chain(platform: &Platform) -> Vec<Link> {
-    let chain = platform.stack.services().store().unwrap().audit_chain(seed_organization(platform)).await.unwrap();
-    let texts = chain.links.iter().map(|link| chain.events[&link.event].as_str());
+    let chain = platform
+        .stack
+        .services()
+        .store()
+        .unwrap()
+        .audit_chain(seed_organization(platform))
+        .await
+        .unwrap();
+    let texts = chain
+        .links
+        .iter()
+        .map(|link| chain.events[&link.event].as_str());
     let head = audit::verify(chain.links.iter().zip(texts)).unwrap();
     assert_eq!(usize::try_from(head.sequence).unwrap(), chain.links.len());
     chain.links
@@ -90,17 +130,33 @@ async fn chain(platform: &Platform) -> Vec<Link> {
 
 /// The events on the chain, in order.
 async fn linked(platform: &Platform) -> Vec<String> {
-    chain(platform).await.iter().map(|link| link.event.to_string()).collect()
+    chain(platform)
+        .await
+        .iter()
+        .map(|link| link.event.to_string())
+        .collect()
 }
 
 /// The events of these records, in order.
 fn events(records: &[Value]) -> Vec<String> {
-    records.iter().map(|record| record["dynamodb"]["NewImage"]["id"]["S"].as_str().unwrap().to_owned()).collect()
+    records
+        .iter()
+        .map(|record| {
+            record["dynamodb"]["NewImage"]["id"]["S"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect()
 }
 
 fn of_class(records: &[Value], name: &str, prefix: &str) -> Vec<Value> {
     let is = |record: &&Value| {
-        record["eventName"] == name && record["dynamodb"]["Keys"]["PK"]["S"].as_str().unwrap().starts_with(prefix)
+        record["eventName"] == name
+            && record["dynamodb"]["Keys"]["PK"]["S"]
+                .as_str()
+                .unwrap()
+                .starts_with(prefix)
     };
     records.iter().filter(is).cloned().collect()
 }
@@ -114,16 +170,34 @@ fn all_linked() -> Value {
 async fn leak_6_linked_events_that_come_again_change_nothing() {
     let platform = Platform::start().await;
     let bank = json!({"name": "Second", "environment": "sandbox"});
-    assert_eq!(platform.organization().await.post("/api/banks", &bank).await.status, 201);
+    assert_eq!(
+        platform
+            .organization()
+            .await
+            .post("/api/banks", &bank)
+            .await
+            .status,
+        201
+    );
     platform.drain().await;
     let (before, records) = (chain(&platform).await, stream(&platform).await);
     let inserted = of_class(&records, "INSERT", "A#");
-    assert_eq!(linked(&platform).await, events(&inserted), "in the order of the stream");
+    assert_eq!(
+        linked(&platform).await,
+        events(&inserted),
+        "in the order of the stream"
+    );
     assert!(inserted.len() >= 5);
 
-    let (consumer, other) = (Consumer::over(&platform).await, Consumer::over(&platform).await);
+    let (consumer, other) = (
+        Consumer::over(&platform).await,
+        Consumer::over(&platform).await,
+    );
     for record in &inserted {
-        assert_eq!(consumer.handle(std::slice::from_ref(record)).await, all_linked());
+        assert_eq!(
+            consumer.handle(std::slice::from_ref(record)).await,
+            all_linked()
+        );
     }
     let backwards: Vec<Value> = inserted.iter().rev().chain(&inserted).cloned().collect();
     let both = tokio::join!(consumer.handle(&backwards), other.handle(&records));
@@ -134,9 +208,16 @@ async fn leak_6_linked_events_that_come_again_change_nothing() {
 #[tokio::test]
 async fn leak_6_a_new_event_is_linked_once_however_often_it_comes() {
     let (platform, records) = with_events(10).await;
-    let (consumer, other) = (Consumer::over(&platform).await, Consumer::over(&platform).await);
+    let (consumer, other) = (
+        Consumer::over(&platform).await,
+        Consumer::over(&platform).await,
+    );
     let first = &records[0];
-    assert_eq!(consumer.handle(&[first.clone(), first.clone()]).await, all_linked(), "twice in one batch");
+    assert_eq!(
+        consumer.handle(&[first.clone(), first.clone()]).await,
+        all_linked(),
+        "twice in one batch"
+    );
     assert_eq!(linked(&platform).await, events(&records[..1]));
 
     let both = tokio::join!(consumer.handle(&records), other.handle(&records));
@@ -152,12 +233,24 @@ type Corrupt = fn(&mut Value);
 #[tokio::test]
 async fn leak_6_a_corrupt_record_ends_its_batch_and_is_named() {
     let corruptions: [(&str, Corrupt); 7] = [
-        ("no body", |image| drop(image.as_object_mut().unwrap().remove("body"))),
-        ("a body that is no text", |image| image["body"] = json!({"N": "1"})),
-        ("no id", |image| drop(image.as_object_mut().unwrap().remove("id"))),
-        ("an id that is no guid", |image| image["id"] = json!({"S": "first"})),
-        ("an organization that is no guid", |image| image["PK"] = json!({"S": "A#somebody"})),
-        ("an item that DynamoDB cannot have", |image| image["body"] = json!({"S": 1})),
+        ("no body", |image| {
+            drop(image.as_object_mut().unwrap().remove("body"));
+        }),
+        ("a body that is no text", |image| {
+            image["body"] = json!({"N": "1"});
+        }),
+        ("no id", |image| {
+            drop(image.as_object_mut().unwrap().remove("id"));
+        }),
+        ("an id that is no guid", |image| {
+            image["id"] = json!({"S": "first"});
+        }),
+        ("an organization that is no guid", |image| {
+            image["PK"] = json!({"S": "A#somebody"});
+        }),
+        ("an item that DynamoDB cannot have", |image| {
+            image["body"] = json!({"S": 1});
+        }),
         ("no organization", |image| image["PK"] = json!({"S": "A#"})),
     ];
     let (platform, records) = with_events(corruptions.len() + 2).await;
@@ -165,19 +258,46 @@ async fn leak_6_a_corrupt_record_ends_its_batch_and_is_named() {
     for (place, (what, corrupt)) in corruptions.into_iter().enumerate() {
         let mut batch = records[place..].to_vec();
         corrupt(&mut batch[1]["dynamodb"]["NewImage"]);
-        let invocation = consumer.0.invoke("AuditFunction", json!({"Records": batch})).await;
+        let invocation = consumer
+            .0
+            .invoke("AuditFunction", json!({"Records": batch}))
+            .await;
         let number = &batch[1]["dynamodb"]["SequenceNumber"];
         assert!(number.is_string());
         let named = json!({"batchItemFailures": [{"itemIdentifier": number}]});
-        assert_eq!(invocation.map_err(|error| error.message), Ok(named), "{what}");
-        assert_eq!(linked(&platform).await, events(&records[..=place]), "{what}: what came before it and nothing after");
+        assert_eq!(
+            invocation.map_err(|error| error.message),
+            Ok(named),
+            "{what}"
+        );
+        assert_eq!(
+            linked(&platform).await,
+            events(&records[..=place]),
+            "{what}: what came before it and nothing after"
+        );
     }
-    assert_eq!(consumer.handle(&records).await, all_linked(), "as they stand, they are linked");
+    assert_eq!(
+        consumer.handle(&records).await,
+        all_linked(),
+        "as they stand, they are linked"
+    );
     assert_eq!(linked(&platform).await, events(&records));
 
     // What is no batch is an error, which Lambda tries again; an empty answer would say that all was well.
-    for nonsense in [json!({}), json!({"Records": {}}), json!({"Records": [{}]}), json!([])] {
-        assert!(consumer.0.invoke("AuditFunction", nonsense.clone()).await.is_err(), "{nonsense}");
+    for nonsense in [
+        json!({}),
+        json!({"Records": {}}),
+        json!({"Records": [{}]}),
+        json!([]),
+    ] {
+        assert!(
+            consumer
+                .0
+                .invoke("AuditFunction", nonsense.clone())
+                .await
+                .is_err(),
+            "{nonsense}"
+        );
     }
     assert_eq!(linked(&platform).await, events(&records));
 }
@@ -187,22 +307,46 @@ async fn leak_6_a_corrupt_record_ends_its_batch_and_is_named() {
 async fn leak_6_changes_removals_and_links_are_passed_over() {
     let (platform, records) = with_events(5).await;
     let services = platform.stack.services();
-    let (table, client) =
-        (&services.variables("audit")["LATCHKEY_AUDIT_TABLE"], aws_sdk_dynamodb::Client::new(&services.ambient().aws));
+    let (table, client) = (
+        &services.variables("audit")["LATCHKEY_AUDIT_TABLE"],
+        aws_sdk_dynamodb::Client::new(&services.ambient().aws),
+    );
     let position = |name: &str, part: &str| {
-        let record = if name == "changed" { &records[0] } else { &records[1] };
-        AttributeValue::S(record["dynamodb"]["Keys"][part]["S"].as_str().unwrap().to_owned())
+        let record = if name == "changed" {
+            &records[0]
+        } else {
+            &records[1]
+        };
+        AttributeValue::S(
+            record["dynamodb"]["Keys"][part]["S"]
+                .as_str()
+                .unwrap()
+                .to_owned(),
+        )
     };
-    let change = client.update_item().table_name(table).key("PK", position("changed", "PK")).key("SK", position("changed", "SK"));
-    let change = change.update_expression("SET seen = :s").expression_attribute_values(":s", AttributeValue::Bool(true));
+    let change = client
+        .update_item()
+        .table_name(table)
+        .key("PK", position("changed", "PK"))
+        .key("SK", position("changed", "SK"));
+    let change = change
+        .update_expression("SET seen = :s")
+        .expression_attribute_values(":s", AttributeValue::Bool(true));
     change.send().await.unwrap();
-    let removal =
-        client.delete_item().table_name(table).key("PK", position("removed", "PK")).key("SK", position("removed", "SK"));
+    let removal = client
+        .delete_item()
+        .table_name(table)
+        .key("PK", position("removed", "PK"))
+        .key("SK", position("removed", "SK"));
     removal.send().await.unwrap();
 
     let consumer = Consumer::over(&platform).await;
     let all = stream(&platform).await;
-    let others: Vec<Value> = [of_class(&all, "MODIFY", "A#"), of_class(&all, "REMOVE", "A#")].concat();
+    let others: Vec<Value> = [
+        of_class(&all, "MODIFY", "A#"),
+        of_class(&all, "REMOVE", "A#"),
+    ]
+    .concat();
     assert_eq!(others.len(), 2);
     assert_eq!(consumer.handle(&others).await, all_linked());
     assert!(chain(&platform).await.is_empty());
@@ -212,9 +356,21 @@ async fn leak_6_changes_removals_and_links_are_passed_over() {
     let before = chain(&platform).await;
     assert_eq!(linked(&platform).await, events(&rest));
     let all = stream(&platform).await;
-    let own: Vec<Value> = [of_class(&all, "INSERT", "AC#"), of_class(&all, "MODIFY", "AC#")].concat();
-    assert!(own.len() > 2 * rest.len(), "links, marks, and the head that moved: {}", own.len());
+    let own: Vec<Value> = [
+        of_class(&all, "INSERT", "AC#"),
+        of_class(&all, "MODIFY", "AC#"),
+    ]
+    .concat();
+    assert!(
+        own.len() > 2 * rest.len(),
+        "links, marks, and the head that moved: {}",
+        own.len()
+    );
     assert_eq!(consumer.handle(&own).await, all_linked());
     assert_eq!(chain(&platform).await, before);
-    assert_eq!(stream(&platform).await.len(), all.len(), "nothing was written");
+    assert_eq!(
+        stream(&platform).await.len(),
+        all.len(),
+        "nothing was written"
+    );
 }

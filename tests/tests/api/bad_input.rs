@@ -26,12 +26,23 @@ impl Writer {
     /// Every route that reads a JSON body with a `name` and is open to machines.
     async fn all(platform: &Platform, caller: &Caller) -> Vec<Self> {
         let mut ids = BTreeMap::from([
-            ("/api/organizations/{guid}", platform.seed.organization.guid.clone()),
+            (
+                "/api/organizations/{guid}",
+                platform.seed.organization.guid.clone(),
+            ),
             ("/api/banks/{guid}", platform.seed.bank.guid.clone()),
         ]);
-        let keys = ["/api/bank_applications/{client_id}", "/api/organization_applications/{client_id}"];
+        let keys = [
+            "/api/bank_applications/{client_id}",
+            "/api/organization_applications/{client_id}",
+        ];
         for (item, family) in keys.into_iter().zip(Family::both(platform)) {
-            let key = text(&family.create(caller, serde_json::json!({"name": "kept"})).await, "client_id");
+            let key = text(
+                &family
+                    .create(caller, serde_json::json!({"name": "kept"}))
+                    .await,
+                "client_id",
+            );
             ids.insert("/api/keys/{client_id}", key.clone());
             ids.insert(item, key);
         }
@@ -39,16 +50,28 @@ impl Writer {
             .into_iter()
             .filter(Guarded::is_for_machines)
             .filter_map(|route| {
-                let good = route.body(&platform.seed.bank.guid).filter(|body| body.get("name").is_some())?.to_string();
+                let good = route
+                    .body(&platform.seed.bank.guid)
+                    .filter(|body| body.get("name").is_some())?
+                    .to_string();
                 let path = route.path_of(ids.get(route.path.as_str()).map_or("", String::as_str));
-                Some(Self { method: route.method, path, good })
+                Some(Self {
+                    method: route.method,
+                    path,
+                    good,
+                })
             })
             .collect();
         assert!(writers.len() >= 9);
         writers
     }
 
-    async fn send(&self, caller: &Caller, content_type: Option<&str>, body: impl Into<reqwest::Body>) -> Answer {
+    async fn send(
+        &self,
+        caller: &Caller,
+        content_type: Option<&str>,
+        body: impl Into<reqwest::Body>,
+    ) -> Answer {
         let mut request = caller.request(self.method.clone(), &self.path).body(body);
         if let Some(content_type) = content_type {
             request = request.header("content-type", content_type);
@@ -98,15 +121,23 @@ async fn malformed_request_when_the_body_is_not_json() {
             answer.assert_error(400, "malformed_request");
             assert!(answer.text.contains("not JSON"), "{body:.80}: {answer:?}");
         }
-        for bytes in
-            [&b"{\"name\":\"\xff\"}"[..], b"\xff\xfe{\x00}\x00", b"{\"name\":\"\xc3\x28\"}", b"{\"name\":\"\xed\xa0\x80\"}"]
-        {
+        for bytes in [
+            &b"{\"name\":\"\xff\"}"[..],
+            b"\xff\xfe{\x00}\x00",
+            b"{\"name\":\"\xc3\x28\"}",
+            b"{\"name\":\"\xed\xa0\x80\"}",
+        ] {
             let answer = writer.send_json(&caller, bytes.to_vec()).await;
             answer.assert_error(400, "malformed_request");
-            assert!(answer.text.contains("UTF-8") || answer.text.contains("not JSON"), "{answer:?}");
+            assert!(
+                answer.text.contains("UTF-8") || answer.text.contains("not JSON"),
+                "{answer:?}"
+            );
         }
         // Some routes know the member, the others refuse it before they come to what is in it.
-        let nested = writer.send_json(&caller, format!(r#"{{"bank_guid":{deep}"#)).await;
+        let nested = writer
+            .send_json(&caller, format!(r#"{{"bank_guid":{deep}"#))
+            .await;
         assert!(matches!(nested.status, 400 | 422), "{nested:?}");
         // A body that is good but for the bytes of its name, which the gateway spoils on the way.
         let (start, end) = good.split_once(r#""n""#).unwrap();
@@ -115,7 +146,10 @@ async fn malformed_request_when_the_body_is_not_json() {
         answer.assert_error(400, "malformed_request");
         assert!(answer.text.contains("UTF-8"), "{answer:?}");
     }
-    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(
+        organization_snapshot(&platform, &caller, seed_organization(&platform)).await,
+        before
+    );
 }
 
 #[tokio::test]
@@ -126,11 +160,23 @@ async fn unprocessable_when_a_member_is_unknown_repeated_or_of_another_type() {
     let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
     for writer in &writers {
         for (name, field, words) in [
-            (r#""name":"n","colour":"red""#, "colour", "is not a member that this takes"),
-            (r#""colour":{"a":[1]},"name":"n""#, "colour", "is not a member that this takes"),
+            (
+                r#""name":"n","colour":"red""#,
+                "colour",
+                "is not a member that this takes",
+            ),
+            (
+                r#""colour":{"a":[1]},"name":"n""#,
+                "colour",
+                "is not a member that this takes",
+            ),
             (r#""Name":"n""#, "Name", "is not a member that this takes"),
             (r#""":"n","name":"n""#, "", ""),
-            (r#""__proto__":{},"name":"n""#, "__proto__", "is not a member that this takes"),
+            (
+                r#""__proto__":{},"name":"n""#,
+                "__proto__",
+                "is not a member that this takes",
+            ),
             (r#""name":"n","name":"n""#, "name", "stands twice"),
             (r#""name":"n","n\u0061me":"m""#, "name", "stands twice"),
             (r#""name":7"#, "name", "must be a string"),
@@ -143,24 +189,54 @@ async fn unprocessable_when_a_member_is_unknown_repeated_or_of_another_type() {
             let answer = writer.send_json(&caller, writer.with_name(name)).await;
             if field.is_empty() {
                 assert!(matches!(answer.status, 400 | 422), "{name}: {answer:?}");
-                answer.assert_error(answer.status, answer.body["message_code"].as_str().unwrap_or_default());
+                answer.assert_error(
+                    answer.status,
+                    answer.body["message_code"].as_str().unwrap_or_default(),
+                );
             } else {
                 answer.assert_field(field, words);
-                assert!(answer.body["message"].as_str().unwrap().contains(field), "{answer:?}");
+                assert!(
+                    answer.body["message"].as_str().unwrap().contains(field),
+                    "{answer:?}"
+                );
             }
         }
         let array = format!(r#"["n","{}"]"#, platform.seed.bank.guid);
-        for other in
-            ["[]", r#"["n"]"#, r#"["n","sandbox"]"#, &array, r#"[{"name":"n"}]"#, "null", "7", "true", r#""n""#, " \r\n\t[] "]
-        {
-            writer.send_json(&caller, other.to_owned()).await.assert_field("body", "must be an object");
+        for other in [
+            "[]",
+            r#"["n"]"#,
+            r#"["n","sandbox"]"#,
+            &array,
+            r#"[{"name":"n"}]"#,
+            "null",
+            "7",
+            "true",
+            r#""n""#,
+            " \r\n\t[] ",
+        ] {
+            writer
+                .send_json(&caller, other.to_owned())
+                .await
+                .assert_field("body", "must be an object");
         }
         let long = "x".repeat(10_000);
-        let answer = writer.send_json(&caller, writer.with_name(&format!(r#""name":"n","{long}":1"#))).await;
+        let answer = writer
+            .send_json(
+                &caller,
+                writer.with_name(&format!(r#""name":"n","{long}":1"#)),
+            )
+            .await;
         answer.assert_error(422, "invalid_parameter");
-        assert!(answer.text.len() < 1000, "what is long is not sent back whole: {}", answer.text.len());
+        assert!(
+            answer.text.len() < 1000,
+            "what is long is not sent back whole: {}",
+            answer.text.len()
+        );
     }
-    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(
+        organization_snapshot(&platform, &caller, seed_organization(&platform)).await,
+        before
+    );
 }
 
 #[tokio::test]
@@ -183,17 +259,33 @@ async fn unsupported_media_type_unless_it_is_json() {
             Some("*/*"),
             Some("; application/json"),
         ] {
-            let answer = writer.send(&caller, content_type, writer.good.clone()).await;
+            let answer = writer
+                .send(&caller, content_type, writer.good.clone())
+                .await;
             answer.assert_error(415, "unsupported_media_type");
             assert!(answer.text.contains("application/json"), "{answer:?}");
         }
     }
-    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
-    for (writer, content_type) in
-        writers.iter().zip(["application/json;charset=utf-8", "Application/JSON", "application/json ; x=y"].iter().cycle())
-    {
-        let answer = writer.send(&caller, Some(content_type), writer.good.clone()).await;
-        assert!(matches!(answer.status, 200 | 201), "{content_type}: {answer:?}");
+    assert_eq!(
+        organization_snapshot(&platform, &caller, seed_organization(&platform)).await,
+        before
+    );
+    for (writer, content_type) in writers.iter().zip(
+        [
+            "application/json;charset=utf-8",
+            "Application/JSON",
+            "application/json ; x=y",
+        ]
+        .iter()
+        .cycle(),
+    ) {
+        let answer = writer
+            .send(&caller, Some(content_type), writer.good.clone())
+            .await;
+        assert!(
+            matches!(answer.status, 200 | 201),
+            "{content_type}: {answer:?}"
+        );
     }
 }
 
@@ -203,7 +295,9 @@ async fn payload_too_large_above_65536_bytes() {
     let caller = platform.organization().await;
     let writers = Writer::all(&platform, &caller).await;
     let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
-    let padded = |writer: &Writer, length: usize| format!("{}{}", writer.good, " ".repeat(length - writer.good.len()));
+    let padded = |writer: &Writer, length: usize| {
+        format!("{}{}", writer.good, " ".repeat(length - writer.good.len()))
+    };
     for writer in &writers {
         for body in [
             padded(writer, 65_537),
@@ -211,17 +305,29 @@ async fn payload_too_large_above_65536_bytes() {
             "\u{1F511}".repeat(20_000),
             writer.with_name(&format!(r#""name":"{}""#, "n".repeat(66_000))),
         ] {
-            writer.send_json(&caller, body).await.assert_error(413, "payload_too_large");
+            writer
+                .send_json(&caller, body)
+                .await
+                .assert_error(413, "payload_too_large");
         }
         writer
-            .send_json(&caller, writer.with_name(&format!(r#""name":"{}""#, "n".repeat(65_000))))
+            .send_json(
+                &caller,
+                writer.with_name(&format!(r#""name":"{}""#, "n".repeat(65_000))),
+            )
             .await
             .assert_field("name", "128 characters");
     }
     // More than a function's event may have: the gateway refuses it itself.
     let huge = "x".repeat(6_500_000);
-    writers[0].send_json(&caller, huge).await.assert_error(413, "payload_too_large");
-    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
+    writers[0]
+        .send_json(&caller, huge)
+        .await
+        .assert_error(413, "payload_too_large");
+    assert_eq!(
+        organization_snapshot(&platform, &caller, seed_organization(&platform)).await,
+        before
+    );
     for writer in &writers {
         let answer = writer.send_json(&caller, padded(writer, 65_536)).await;
         assert!(matches!(answer.status, 200 | 201), "{answer:?}");

@@ -10,11 +10,16 @@ use crate::five_second_bound::live;
 /// Moves the clock, which stands, to the beginning of a minute.
 fn begin_a_minute(platform: &Platform) {
     let now = (platform.stack.services().ambient().clock)().millis();
-    platform.advance(Duration::from_millis(u64::try_from(60_000 - now % 60_000).unwrap()));
+    platform.advance(Duration::from_millis(
+        u64::try_from(60_000 - now % 60_000).unwrap(),
+    ));
 }
 
 fn retry_after(answer: &Answer) -> Duration {
-    let seconds = answer.header("retry-after").parse().unwrap_or_else(|_| panic!("no seconds in {answer:?}"));
+    let seconds = answer
+        .header("retry-after")
+        .parse()
+        .unwrap_or_else(|_| panic!("no seconds in {answer:?}"));
     assert!((1..=60).contains(&seconds), "{answer:?}");
     Duration::from_secs(seconds)
 }
@@ -23,7 +28,10 @@ fn retry_after(answer: &Answer) -> Duration {
 async fn an_organization_that_loops_holds_up_itself_alone_and_no_emergency() {
     let platform = Platform::start().await;
     platform.stop_clock();
-    let (key, other) = (platform.bank_key(json!({})).await, platform.bank_key(json!({})).await);
+    let (key, other) = (
+        platform.bank_key(json!({})).await,
+        platform.bank_key(json!({})).await,
+    );
     let (_, neighbour, _, neighbours_bank) = platform.neighbour().await;
     let (organization, token) = (platform.organization().await, platform.bank().await);
     let neighbour = platform.bearer(&platform.token(&neighbour).await);
@@ -39,7 +47,9 @@ async fn an_organization_that_loops_holds_up_itself_alone_and_no_emergency() {
     for refused in [
         act("rotate", json!({"replace": true})).await,
         act("rotate", json!({"grace_period": null})).await,
-        organization.patch(&path, &json!({"expires_at": "2099-01-01T00:00:00Z"})).await,
+        organization
+            .patch(&path, &json!({"expires_at": "2099-01-01T00:00:00Z"}))
+            .await,
     ] {
         retry_after(refused.assert_error(429, "rate_limited"));
     }
@@ -54,7 +64,9 @@ async fn an_organization_that_loops_holds_up_itself_alone_and_no_emergency() {
     let quiet = organization.patch(&path, &json!({"name": "looped"})).await;
     assert_eq!(quiet.status, 200, "{quiet:?}");
     let theirs = format!("/api/keys/{}", neighbours_bank.client_id);
-    let theirs = neighbour.patch(&theirs, &json!({"expires_at": "2099-01-01T00:00:00Z"})).await;
+    let theirs = neighbour
+        .patch(&theirs, &json!({"expires_at": "2099-01-01T00:00:00Z"}))
+        .await;
     assert_eq!(theirs.status, 200, "{theirs:?}");
 
     assert_eq!(act("deactivate", json!({})).await.status, 200);
@@ -63,10 +75,20 @@ async fn an_organization_that_loops_holds_up_itself_alone_and_no_emergency() {
     assert_eq!(act("revoke", json!({})).await.status, 200);
     let path = format!("/api/keys/{}", other.client_id);
     let end = json!({"expires_at": "2099-01-01T00:00:00Z"});
-    organization.patch(&path, &end).await.assert_error(429, "rate_limited");
+    organization
+        .patch(&path, &end)
+        .await
+        .assert_error(429, "rate_limited");
     assert_eq!(organization.delete(&path).await.status, 204);
 
     platform.advance(wait);
     let body = json!({"client_id": bank.client_id, "client_secret": bank.client_secret, "token": token.token()});
-    assert_eq!(platform.anonymous().post("/oauth/revoke", &body).await.status, 200);
+    assert_eq!(
+        platform
+            .anonymous()
+            .post("/oauth/revoke", &body)
+            .await
+            .status,
+        200
+    );
 }

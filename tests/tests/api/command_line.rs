@@ -4,13 +4,13 @@ mod client;
 mod doctor;
 mod operator;
 
-pub(crate) use self::operator::operator as operator_of;
-
 use std::{collections::BTreeMap, path::Path, process::Stdio};
 
 use serde_json::Value;
 use tests::Platform;
 use tokio::process::Command;
+
+pub(crate) use self::operator::operator as operator_of;
 
 /// A shell with these variables and no others.
 #[derive(Clone, Default)]
@@ -26,7 +26,11 @@ pub(crate) struct Outcome {
 
 fn command(variables: &BTreeMap<String, String>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey-process"));
-    command.env_clear().envs(variables).stdin(Stdio::null()).kill_on_drop(true);
+    command
+        .env_clear()
+        .envs(variables)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
     command
 }
 
@@ -44,7 +48,11 @@ impl Shell {
     pub(crate) async fn run(&self, arguments: &[&str]) -> Outcome {
         let output = command(&self.0).args(arguments).output().await.unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        Outcome { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        Outcome {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
     }
 }
 
@@ -65,7 +73,10 @@ impl Outcome {
         }
         for name in ["LATCHKEY_TOKEN", "LATCHKEY_CLIENT_SECRET"] {
             let secret = shell.0.get(name).filter(|secret| secret.len() > 40);
-            assert!(secret.is_none_or(|secret| !self.stderr.contains(&secret[secret.len() - 40..])), "{self:?}");
+            assert!(
+                secret.is_none_or(|secret| !self.stderr.contains(&secret[secret.len() - 40..])),
+                "{self:?}"
+            );
         }
     }
 }

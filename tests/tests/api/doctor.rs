@@ -101,21 +101,38 @@ impl Patient {
         let mut variables = self.platform.stack.services().environment("");
         variables.insert("AWS_ENDPOINT_URL".into(), self.services.url().into());
         variables.insert("AWS_ENDPOINT_URL_DYNAMODB".into(), self.tables.url().into());
-        Ambient { clock, entropy: Entropy::system(), aws: aws::config(&variables, None) }
+        Ambient {
+            clock,
+            entropy: Entropy::system(),
+            aws: aws::config(&variables, None),
+        }
     }
 
     async fn examine(&self) -> Report {
-        self.examine_as(self.env(), &self.ambient(), self.gateway.url()).await
+        self.examine_as(self.env(), &self.ambient(), self.gateway.url())
+            .await
     }
 
     async fn examine_as(&self, env: Env, ambient: &Ambient, url: &str) -> Report {
-        let options = Options { url: Some(url.to_owned()), patience: Duration::from_millis(1500) };
-        doctor::examine(&env, ambient, &options).await.expect("a report")
+        let options = Options {
+            url: Some(url.to_owned()),
+            patience: Duration::from_millis(1500),
+        };
+        doctor::examine(&env, ambient, &options)
+            .await
+            .expect("a report")
     }
 
     /// Breaks one thing after the other and sees that it is named, and nothing else.
     async fn suffers(&self, cases: &[Case]) {
-        for Case { check, words, also, at, change } in cases {
+        for Case {
+            check,
+            words,
+            also,
+            at,
+            change,
+        } in cases
+        {
             self.recover();
             let change = *change;
             self.seen(*at).set(move |asked, answered| {
@@ -123,7 +140,8 @@ impl Patient {
                 change(asked, answered);
             });
             let report = self.examine().await;
-            let what = wrong(&report, check).unwrap_or_else(|| panic!("{check} {words:?} is not named:\n{report}"));
+            let what = wrong(&report, check)
+                .unwrap_or_else(|| panic!("{check} {words:?} is not named:\n{report}"));
             assert!(what.contains(words), "{check}: {what:?} lacks {words:?}");
             let expected: BTreeSet<_> = also.iter().copied().chain([*check]).collect();
             assert_eq!(all_wrong(&report), expected, "{check} {words}:\n{report}");
@@ -141,17 +159,33 @@ fn as_on_aws(asked: &Asked, answered: &mut Answered) {
 }
 
 /// Changes the item of a list that has this member.
-fn change(answered: &mut Answered, list: &str, (member, value): (&str, &str), change: impl Fn(&mut Value)) {
+fn change(
+    answered: &mut Answered,
+    list: &str,
+    (member, value): (&str, &str),
+    change: impl Fn(&mut Value),
+) {
     let mut body = answered.json();
     let items = body[list].as_array_mut().expect("a list");
-    change(items.iter_mut().find(|item| item[member] == value).unwrap_or_else(|| panic!("no {value}")));
+    change(
+        items
+            .iter_mut()
+            .find(|item| item[member] == value)
+            .unwrap_or_else(|| panic!("no {value}")),
+    );
     answered.say(200, &body);
 }
 
 /// What a check says is wrong.
 fn wrong<'r>(report: &'r Report, check: &str) -> Option<&'r str> {
-    let finding = report.findings.iter().find(|finding| finding.check == check);
-    match &finding.unwrap_or_else(|| panic!("no check {check}")).verdict {
+    let finding = report
+        .findings
+        .iter()
+        .find(|finding| finding.check == check);
+    match &finding
+        .unwrap_or_else(|| panic!("no check {check}"))
+        .verdict
+    {
         Verdict::Wrong { what, remedy } => {
             assert!(!remedy.is_empty());
             Some(what)
@@ -161,7 +195,10 @@ fn wrong<'r>(report: &'r Report, check: &str) -> Option<&'r str> {
 }
 
 fn all_wrong(report: &Report) -> BTreeSet<&str> {
-    let wrong = report.findings.iter().filter(|finding| matches!(finding.verdict, Verdict::Wrong { .. }));
+    let wrong = report
+        .findings
+        .iter()
+        .filter(|finding| matches!(finding.verdict, Verdict::Wrong { .. }));
     wrong.map(|finding| finding.check).collect()
 }
 
@@ -170,12 +207,21 @@ async fn nothing_is_wrong_with_the_local_stack() {
     let patient = Patient::admit().await;
     let report = patient.examine().await;
     assert!(report.is_sound(), "{report}");
-    let unsure = report.findings.iter().find(|finding| !matches!(finding.verdict, Verdict::Ok(_)));
+    let unsure = report
+        .findings
+        .iter()
+        .find(|finding| !matches!(finding.verdict, Verdict::Ok(_)));
     assert!(unsure.is_none(), "{report}");
     assert_eq!(report.findings.len(), 33);
     // LEAK-1: neither the key's secret nor a pepper is in what it says.
-    let (said, secret) = (format!("{report}{}", report.json()), &patient.platform.seed.organization.key.client_secret);
-    assert!(!said.contains(secret.as_str()) && runtime::log::redact(said.as_bytes()) == said.as_bytes(), "{said}");
+    let (said, secret) = (
+        format!("{report}{}", report.json()),
+        &patient.platform.seed.organization.key.client_secret,
+    );
+    assert!(
+        !said.contains(secret.as_str()) && runtime::log::redact(said.as_bytes()) == said.as_bytes(),
+        "{said}"
+    );
 }
 
 /// What cannot be looked at is unknown, and no reason to fail: no credential, no permission, services that lack calls.
@@ -183,12 +229,37 @@ async fn nothing_is_wrong_with_the_local_stack() {
 async fn what_cannot_be_looked_at_is_unknown() {
     let patient = Patient::admit().await;
     let from_inside = |report: &Report| {
-        let inside = |check: &str| ["api.", "tables.", "keys.", "logs."].iter().any(|part| check.starts_with(part));
-        report.findings.iter().filter(|finding| inside(finding.check)).cloned().collect::<Vec<_>>()
+        let inside = |check: &str| {
+            ["api.", "tables.", "keys.", "logs."]
+                .iter()
+                .any(|part| check.starts_with(part))
+        };
+        report
+            .findings
+            .iter()
+            .filter(|finding| inside(finding.check))
+            .cloned()
+            .collect::<Vec<_>>()
     };
     let broken: [(Change, &str); 3] = [
-        (|_, answered| answered.say(400, &json!({"__type": "AccessDeniedException", "message": "no"})), "may not call"),
-        (|_, answered| answered.say(400, &json!({"__type": "UnknownOperationException", "message": "no"})), "not offered here"),
+        (
+            |_, answered| {
+                answered.say(
+                    400,
+                    &json!({"__type": "AccessDeniedException", "message": "no"}),
+                );
+            },
+            "may not call",
+        ),
+        (
+            |_, answered| {
+                answered.say(
+                    400,
+                    &json!({"__type": "UnknownOperationException", "message": "no"}),
+                );
+            },
+            "not offered here",
+        ),
         (
             |_, answered| {
                 answered.status = 501;
@@ -203,14 +274,31 @@ async fn what_cannot_be_looked_at_is_unknown() {
         let report = patient.examine().await;
         assert!(report.is_sound(), "{report}");
         for finding in from_inside(&report) {
-            let Verdict::Unknown(why) = &finding.verdict else { panic!("{words}: {finding:?}") };
-            assert!(why.contains(words) || finding.check == "keys.published", "{words}: {finding:?}");
+            let Verdict::Unknown(why) = &finding.verdict else {
+                panic!("{words}: {finding:?}")
+            };
+            assert!(
+                why.contains(words) || finding.check == "keys.published",
+                "{words}: {finding:?}"
+            );
         }
     }
     patient.recover();
     let only_outside = Env::default().with("LATCHKEY_URL", patient.platform.stack.base_url());
-    let report = patient.examine_as(only_outside, &patient.ambient(), patient.gateway.url()).await;
+    let report = patient
+        .examine_as(only_outside, &patient.ambient(), patient.gateway.url())
+        .await;
     assert!(report.is_sound(), "{report}");
-    assert!(report.to_string().contains("api.authorizers: unknown: LATCHKEY_REST_API_ID is not set"), "{report}");
-    assert!(report.to_string().contains("credential.token: unknown: name a key by LATCHKEY_CLIENT_ID"), "{report}");
+    assert!(
+        report
+            .to_string()
+            .contains("api.authorizers: unknown: LATCHKEY_REST_API_ID is not set"),
+        "{report}"
+    );
+    assert!(
+        report
+            .to_string()
+            .contains("credential.token: unknown: name a key by LATCHKEY_CLIENT_ID"),
+        "{report}"
+    );
 }

@@ -20,7 +20,11 @@ pub const BOUND: Duration = Duration::from_secs(5);
 
 /// Asks until the answer is as it should be, from now on: no call that begins after the bound is answered otherwise. How long that
 /// took.
-pub async fn within<T: Debug>(what: &str, ask: impl AsyncFn() -> T, is_right: impl Fn(&T) -> bool) -> Duration {
+pub async fn within<T: Debug>(
+    what: &str,
+    ask: impl AsyncFn() -> T,
+    is_right: impl Fn(&T) -> bool,
+) -> Duration {
     let changed = Instant::now();
     loop {
         let begun = changed.elapsed();
@@ -28,7 +32,10 @@ pub async fn within<T: Debug>(what: &str, ask: impl AsyncFn() -> T, is_right: im
         if is_right(&answer) {
             return changed.elapsed();
         }
-        assert!(begun < BOUND, "{what}: a call that began {begun:?} after the change was answered {answer:?}");
+        assert!(
+            begun < BOUND,
+            "{what}: a call that began {begun:?} after the change was answered {answer:?}"
+        );
         sleep(Duration::from_millis(50)).await;
     }
 }
@@ -51,6 +58,9 @@ pub async fn die(callers: &[&Caller]) {
             }
             answer
         };
-        within(&format!("caller {index}"), ask, |answer| answer.status == 401).await;
+        within(&format!("caller {index}"), ask, |answer| {
+            answer.status == 401
+        })
+        .await;
     }
 }

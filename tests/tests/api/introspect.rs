@@ -26,8 +26,16 @@ async fn introspect(caller: &Caller, client: &Credentials, token: &str) -> Answe
 /// What a client is told of a token, and that nobody keeps it.
 async fn told(platform: &Platform, client: &Credentials, token: &str) -> Value {
     let answer = introspect(&platform.anonymous(), client, token).await;
-    assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"), "{answer:?}");
-    assert_eq!(answer.header("content-type"), "application/json", "{answer:?}");
+    assert_eq!(
+        (answer.status, answer.header("cache-control")),
+        (200, "no-store"),
+        "{answer:?}"
+    );
+    assert_eq!(
+        answer.header("content-type"),
+        "application/json",
+        "{answer:?}"
+    );
     answer.body
 }
 
@@ -57,11 +65,22 @@ async fn rfc_7662_200_tells_what_a_token_is() {
         "environment": "sandbox",
         "ip_allowlist": [],
     });
-    assert_eq!(told(&platform, &organization.key, &token).await, expected, "to the organization");
-    assert_eq!(told(&platform, &bank.key, &token).await, expected, "to the bank");
+    assert_eq!(
+        told(&platform, &organization.key, &token).await,
+        expected,
+        "to the organization"
+    );
+    assert_eq!(
+        told(&platform, &bank.key, &token).await,
+        expected,
+        "to the bank"
+    );
     let token = platform.token(&organization.key).await;
     let of_organization = told(&platform, &organization.key, &token).await;
-    assert_eq!(of_organization["owner"], format!("organization:{}", organization.guid));
+    assert_eq!(
+        of_organization["owner"],
+        format!("organization:{}", organization.guid)
+    );
     assert_eq!(of_organization.get("bank"), None);
 }
 
@@ -69,10 +88,21 @@ async fn rfc_7662_200_tells_what_a_token_is() {
 #[tokio::test]
 async fn rfc_7662_200_tells_the_customer() {
     let platform = Platform::start().await;
-    let customer = customer_tokens::issue(&platform, &platform.bank().await, &json!({"ip_allowlist": [ALLOWED]})).await;
+    let customer = customer_tokens::issue(
+        &platform,
+        &platform.bank().await,
+        &json!({"ip_allowlist": [ALLOWED]}),
+    )
+    .await;
     let told = told(&platform, &platform.seed.bank.key, customer.token()).await;
     assert_eq!(told["active"], true, "{told}");
-    assert_eq!((&told["customer"], &told["sub"]), (&json!(customer_tokens::CUSTOMER), &json!(customer_tokens::CUSTOMER)));
+    assert_eq!(
+        (&told["customer"], &told["sub"]),
+        (
+            &json!(customer_tokens::CUSTOMER),
+            &json!(customer_tokens::CUSTOMER)
+        )
+    );
     assert_eq!(told["client_id"], platform.seed.bank.key.client_id);
     assert_eq!(told["ip_allowlist"], json!([ALLOWED]));
     assert_eq!(told["scope"], "accounts:read trades:execute");
@@ -84,13 +114,33 @@ async fn rfc_7662_200_tells_the_customer() {
 async fn rfc_7662_200_tells_what_a_personal_key_is() {
     let platform = Platform::start().await;
     let developer = &platform.seed.users.developer;
-    let told = told(&platform, &platform.seed.organization.key, &developer.secret).await;
-    assert_eq!((&told["active"], &told["role"]), (&json!(true), &json!("developer")), "{told}");
+    let told = told(
+        &platform,
+        &platform.seed.organization.key,
+        &developer.secret,
+    )
+    .await;
+    assert_eq!(
+        (&told["active"], &told["role"]),
+        (&json!(true), &json!("developer")),
+        "{told}"
+    );
     assert_eq!(told["username"], "developer@demo.example");
-    assert_eq!((&told["owner"], &told["sub"]), (&json!(format!("user:{}", developer.guid)), &json!(developer.guid)));
+    assert_eq!(
+        (&told["owner"], &told["sub"]),
+        (
+            &json!(format!("user:{}", developer.guid)),
+            &json!(developer.guid)
+        )
+    );
     let whoami = platform.developer().get("/v1/whoami").await;
     assert_eq!(whoami.status, 200, "{whoami:?}");
-    for (member, same) in [("scope", "scopes"), ("sid", "sid"), ("client_id", "client_id"), ("environment", "environment")] {
+    for (member, same) in [
+        ("scope", "scopes"),
+        ("sid", "sid"),
+        ("client_id", "client_id"),
+        ("environment", "environment"),
+    ] {
         assert_eq!(told[member], whoami.body[same], "{member}");
     }
     for member in ["jti", "nbf", "exp", "bank", "customer"] {
@@ -113,7 +163,11 @@ async fn rfc_7662_200_to_a_form_with_any_hint() {
             ("resource", "x"),
         ];
         let answer = platform.anonymous().post_form(PATH, &form).await;
-        assert_eq!((answer.status, &answer.body["active"]), (200, &json!(true)), "{answer:?}");
+        assert_eq!(
+            (answer.status, &answer.body["active"]),
+            (200, &json!(true)),
+            "{answer:?}"
+        );
     }
 }
 
@@ -123,12 +177,23 @@ async fn rfc_7662_200_to_a_form_with_any_hint() {
 async fn cyb_6_403_by_the_list_of_the_client_and_not_of_the_token() {
     let platform = Platform::start().await;
     let key = platform.bank_key(json!({"ip_allowlist": [ALLOWED]})).await;
-    let token = platform.request_token(&key, platform.anonymous().from(ALLOWED)).await.body["access_token"].clone();
+    let token = platform
+        .request_token(&key, platform.anonymous().from(ALLOWED))
+        .await
+        .body["access_token"]
+        .clone();
     let token = token.as_str().unwrap();
     let from = |address| platform.anonymous().from(address);
     let other = introspect(&from(ELSEWHERE), &platform.seed.bank.key, token).await;
-    assert_eq!((&other.body["active"], &other.body["ip_allowlist"]), (&json!(true), &json!([ALLOWED])), "{other:?}");
-    assert_eq!(introspect(&from(ALLOWED), &key, token).await.body["active"], true);
+    assert_eq!(
+        (&other.body["active"], &other.body["ip_allowlist"]),
+        (&json!(true), &json!([ALLOWED])),
+        "{other:?}"
+    );
+    assert_eq!(
+        introspect(&from(ALLOWED), &key, token).await.body["active"],
+        true
+    );
     let refused = introspect(&from(ELSEWHERE), &key, token).await;
     refused.assert_oauth_error(403, "forbidden");
     assert_eq!(refused.body["message_code"], "ip_not_allowed");
@@ -140,17 +205,36 @@ async fn rfc_7662_4xx_to_bad_requests() {
     let platform = Platform::start().await;
     let (anonymous, key) = (platform.anonymous(), &platform.seed.bank.key);
     for token in [json!(null), json!(""), json!(7), json!(["a"])] {
-        let body = json!({"client_id": key.client_id, "client_secret": key.client_secret, "token": token});
-        anonymous.post(PATH, &body).await.assert_oauth_error(400, "invalid_request");
+        let body =
+            json!({"client_id": key.client_id, "client_secret": key.client_secret, "token": token});
+        anonymous
+            .post(PATH, &body)
+            .await
+            .assert_oauth_error(400, "invalid_request");
     }
-    let pair = [("client_id", key.client_id.as_str()), ("client_secret", key.client_secret.as_str())];
-    anonymous.post_form(PATH, &pair).await.assert_oauth_error(400, "invalid_request");
+    let pair = [
+        ("client_id", key.client_id.as_str()),
+        ("client_secret", key.client_secret.as_str()),
+    ];
+    anonymous
+        .post_form(PATH, &pair)
+        .await
+        .assert_oauth_error(400, "invalid_request");
     let twice = [pair[0], pair[1], ("token", "a"), ("token", "a")];
-    anonymous.post_form(PATH, &twice).await.assert_oauth_error(400, "invalid_request");
-    let text = anonymous.request(Method::POST, PATH).header("content-type", "text/plain").body("token=a");
-    Answer::of(text).await.assert_oauth_error(415, "invalid_request");
+    anonymous
+        .post_form(PATH, &twice)
+        .await
+        .assert_oauth_error(400, "invalid_request");
+    let text = anonymous
+        .request(Method::POST, PATH)
+        .header("content-type", "text/plain")
+        .body("token=a");
+    Answer::of(text)
+        .await
+        .assert_oauth_error(415, "invalid_request");
     for method in [Method::GET, Method::PUT, Method::DELETE] {
-        let answer = Answer::of(anonymous.request(method.clone(), &format!("{PATH}?token=a"))).await;
+        let answer =
+            Answer::of(anonymous.request(method.clone(), &format!("{PATH}?token=a"))).await;
         answer.assert_oauth_error(405, "invalid_request");
         assert_eq!(answer.header("allow"), "POST", "{method}");
     }
@@ -166,5 +250,8 @@ async fn rfc_7662_200_inactive_at_the_very_end_of_the_token() {
     platform.advance(Duration::from_secs(1700));
     assert_eq!(told(&platform, key, &token).await["active"], true);
     platform.advance(Duration::from_secs(101));
-    assert_eq!(told(&platform, key, &token).await, json!({"active": false, "reason": "token_expired"}));
+    assert_eq!(
+        told(&platform, key, &token).await,
+        json!({"active": false, "reason": "token_expired"})
+    );
 }

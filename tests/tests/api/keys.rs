@@ -30,7 +30,9 @@ fn item(key: &Value, operation: &str) -> String {
 /// What creates a key of this owner, with further members.
 fn body(owner_type: &str, guid: &str, members: &Value) -> Value {
     let mut body = json!({"owner": {"type": owner_type, "guid": guid}, "name": "key"});
-    body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    body.as_object_mut()
+        .unwrap()
+        .extend(members.as_object().unwrap().clone());
     body
 }
 
@@ -60,7 +62,10 @@ async fn rotate(caller: &Caller, key: &Value, body: &Value) -> Value {
 
 /// What the token endpoint says to this secret.
 async fn token(platform: &Platform, secret: &str) -> Answer {
-    platform.anonymous().post("/v1/auth/token", &json!({"client_secret": secret})).await
+    platform
+        .anonymous()
+        .post("/v1/auth/token", &json!({"client_secret": secret}))
+        .await
 }
 
 /// Asserts that this secret gets a token, and gives it.
@@ -80,10 +85,23 @@ struct Person {
 impl Person {
     async fn new(platform: &Platform, role: Role, kind: KeyMode) -> Self {
         let operator = platform.operator();
-        let email = format!("{role}-{}@example.com", platform.stack.services().ambient().entropy.guid());
-        let user = operator.user(seed_organization(platform), &email, role, None).await.unwrap();
-        let key = operator.personal_key(&user, kind, "personal").await.unwrap();
-        Self { user, client_id: key.client_id, caller: platform.bearer(&key.client_secret) }
+        let email = format!(
+            "{role}-{}@example.com",
+            platform.stack.services().ambient().entropy.guid()
+        );
+        let user = operator
+            .user(seed_organization(platform), &email, role, None)
+            .await
+            .unwrap();
+        let key = operator
+            .personal_key(&user, kind, "personal")
+            .await
+            .unwrap();
+        Self {
+            user,
+            client_id: key.client_id,
+            caller: platform.bearer(&key.client_secret),
+        }
     }
 
     fn guid(&self) -> String {

@@ -47,26 +47,61 @@ impl ManagementKey<'_> {
         let brand = runtime::env::brand(&Env::from_map(services.variables("management"))).unwrap();
         let client_id = ambient.entropy.client_id();
         let peppers = services.peppers().unwrap();
-        let (plain, secret) = mint::mint(&peppers, &brand, &ambient.entropy, self.kind, client_id, now).await.unwrap();
+        let (plain, secret) = mint::mint(
+            &peppers,
+            &brand,
+            &ambient.entropy,
+            self.kind,
+            client_id,
+            now,
+        )
+        .await
+        .unwrap();
         let key = Key::create(draft, client_id, secret.id, now).unwrap();
         let origin = Origin::of(Actor::Operator);
-        services.store().unwrap().create_key(&key, &secret, None, &origin).await.unwrap();
-        Credentials { client_id: client_id.to_string(), client_secret: plain.expose().to_string() }
+        services
+            .store()
+            .unwrap()
+            .create_key(&key, &secret, None, &origin)
+            .await
+            .unwrap();
+        Credentials {
+            client_id: client_id.to_string(),
+            client_secret: plain.expose().to_string(),
+        }
     }
 }
 
 /// A sandbox key of the seed bank with these scopes.
 pub async fn seed_bank_key(platform: &Platform, scopes: &str) -> Credentials {
     let owner = Owner::Bank(guid(&platform.seed.bank.guid));
-    ManagementKey { organization: seed_organization(platform), owner, kind: KeyMode::Sandbox, scopes, expires_at: None }
-        .make(platform)
-        .await
+    ManagementKey {
+        organization: seed_organization(platform),
+        owner,
+        kind: KeyMode::Sandbox,
+        scopes,
+        expires_at: None,
+    }
+    .make(platform)
+    .await
 }
 
 /// A key of the seed organization with these scopes.
-pub async fn seed_organization_key(platform: &Platform, kind: KeyMode, scopes: &str) -> Credentials {
+pub async fn seed_organization_key(
+    platform: &Platform,
+    kind: KeyMode,
+    scopes: &str,
+) -> Credentials {
     let organization = seed_organization(platform);
-    ManagementKey { organization, owner: Owner::Organization(organization), kind, scopes, expires_at: None }.make(platform).await
+    ManagementKey {
+        organization,
+        owner: Owner::Organization(organization),
+        kind,
+        scopes,
+        expires_at: None,
+    }
+    .make(platform)
+    .await
 }
 
 /// The seed organization.

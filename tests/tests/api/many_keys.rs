@@ -37,7 +37,11 @@ impl Crowd {
     async fn gather() -> Self {
         let platform = Platform::start().await;
         let (organization, ..) = platform.neighbour().await;
-        let (bank, _) = platform.operator().bank(organization, "Live bank", BankEnvironment::Production).await.unwrap();
+        let (bank, _) = platform
+            .operator()
+            .bank(organization, "Live bank", BankEnvironment::Production)
+            .await
+            .unwrap();
         let minted = ManagementKey {
             organization,
             owner: Owner::Bank(bank),
@@ -49,7 +53,11 @@ impl Crowd {
         for _ in 0..ASKED {
             asked.push(minted.make(&platform).await);
         }
-        let crowd = Self { platform, organization, asked };
+        let crowd = Self {
+            platform,
+            organization,
+            asked,
+        };
         crowd.copy(&crowd.asked[0].client_id, KEYS - ASKED).await;
         crowd
     }
@@ -63,8 +71,17 @@ impl Crowd {
     /// The items of the table, of each these attributes alone.
     async fn items(&self, attributes: Option<&str>) -> Vec<Item> {
         let (client, table) = self.table();
-        let scan = client.scan().table_name(table).consistent_read(true).set_projection_expression(attributes.map(str::to_owned));
-        scan.into_paginator().items().send().try_collect().await.unwrap()
+        let scan = client
+            .scan()
+            .table_name(table)
+            .consistent_read(true)
+            .set_projection_expression(attributes.map(str::to_owned));
+        scan.into_paginator()
+            .items()
+            .send()
+            .try_collect()
+            .await
+            .unwrap()
     }
 
     /// Every item of a key, so many times, each time under another name.
@@ -86,14 +103,22 @@ impl Crowd {
                     AttributeValue::S(text) => AttributeValue::S(text.replace(client_id, &copy)),
                     other => other.clone(),
                 };
-                let item: Item = original.iter().map(|(name, value)| (name.clone(), renamed(value))).collect();
+                let item: Item = original
+                    .iter()
+                    .map(|(name, value)| (name.clone(), renamed(value)))
+                    .collect();
                 let put = PutRequest::builder().set_item(Some(item)).build().unwrap();
                 puts.push(WriteRequest::builder().put_request(put).build());
             }
         }
         let (client, table) = self.table();
         for batch in puts.chunks(25) {
-            let written = client.batch_write_item().request_items(&table, batch.to_vec()).send().await.unwrap();
+            let written = client
+                .batch_write_item()
+                .request_items(&table, batch.to_vec())
+                .send()
+                .await
+                .unwrap();
             assert!(written.unprocessed_items().is_none_or(HashMap::is_empty));
         }
     }
@@ -103,8 +128,16 @@ impl Crowd {
         let items = self.items(Some("PK, SK, version")).await;
         let text = |item: &Item, name: &str| item[name].as_s().unwrap().clone();
         let version = |item: &Item| item["version"].as_n().unwrap().parse().unwrap();
-        let keys = items.iter().filter(|item| text(item, "SK") == "KEY").map(version).collect();
-        let gate = items.iter().find(|item| text(item, "PK") == format!("G#{}", self.organization)).map(version).unwrap();
+        let keys = items
+            .iter()
+            .filter(|item| text(item, "SK") == "KEY")
+            .map(version)
+            .collect();
+        let gate = items
+            .iter()
+            .find(|item| text(item, "PK") == format!("G#{}", self.organization))
+            .map(version)
+            .unwrap();
         (keys, gate)
     }
 
@@ -112,7 +145,12 @@ impl Crowd {
     async fn tokens(&self) -> Vec<u16> {
         let mut statuses = Vec::new();
         for key in &self.asked {
-            statuses.push(self.platform.request_token(key, self.platform.anonymous()).await.status);
+            statuses.push(
+                self.platform
+                    .request_token(key, self.platform.anonymous())
+                    .await
+                    .status,
+            );
         }
         statuses
     }
@@ -128,12 +166,18 @@ impl Crowd {
 
     /// Waits until all get this status; within the bound. How long that took.
     async fn felt(&self, callers: &[Caller], status: u16) -> Duration {
-        within("the change", async || self.calls(callers).await, |statuses| statuses.iter().all(|got| *got == status)).await
+        within(
+            "the change",
+            async || self.calls(callers).await,
+            |statuses| statuses.iter().all(|got| *got == status),
+        )
+        .await
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn arz_3_cbm_2_a_gate_over_5000_keys_is_one_write_felt_within_five_seconds_in_both_directions() {
+async fn arz_3_cbm_2_a_gate_over_5000_keys_is_one_write_felt_within_five_seconds_in_both_directions()
+ {
     let crowd = Crowd::gather().await;
     assert_eq!(crowd.asked.len(), ASKED);
     assert_eq!(crowd.tokens().await, [401; ASKED], "live keys wait for KYB");
@@ -147,8 +191,16 @@ async fn arz_3_cbm_2_a_gate_over_5000_keys_is_one_write_felt_within_five_seconds
         assert_eq!(answer.status, 200, "{answer:?}");
     };
     decide("approved").await;
-    assert_eq!(crowd.versions().await, (keys.clone(), gate + 1), "the gate alone was written");
-    assert_eq!(crowd.tokens().await, [200; ASKED], "all are active by themselves");
+    assert_eq!(
+        crowd.versions().await,
+        (keys.clone(), gate + 1),
+        "the gate alone was written"
+    );
+    assert_eq!(
+        crowd.tokens().await,
+        [200; ASKED],
+        "all are active by themselves"
+    );
     let mut callers = Vec::new();
     for key in &crowd.asked {
         callers.push(crowd.platform.bearer(&crowd.platform.token(key).await));
@@ -162,8 +214,19 @@ async fn arz_3_cbm_2_a_gate_over_5000_keys_is_one_write_felt_within_five_seconds
     let awake = crowd.felt(&callers, 200).await;
     // A plan opens and shuts personal keys alone (CBM-2), by one write as well.
     let operator = crowd.platform.operator();
-    let person = operator.user(crowd.organization, "ada@neighbour.example", Role::Viewer, None).await.unwrap();
-    let personal = operator.personal_key(&person, KeyMode::Sandbox, "personal").await.unwrap();
+    let person = operator
+        .user(
+            crowd.organization,
+            "ada@neighbour.example",
+            Role::Viewer,
+            None,
+        )
+        .await
+        .unwrap();
+    let personal = operator
+        .personal_key(&person, KeyMode::Sandbox, "personal")
+        .await
+        .unwrap();
     let personal = [crowd.platform.bearer(&personal.client_secret)];
     crowd.felt(&personal, 403).await;
     let (keys, _) = crowd.versions().await;
@@ -177,11 +240,25 @@ async fn arz_3_cbm_2_a_gate_over_5000_keys_is_one_write_felt_within_five_seconds
     change("starter").await;
     let downgraded = crowd.felt(&personal, 403).await;
 
-    crowd.platform.operator().suspension(crowd.organization, true).await.unwrap();
+    crowd
+        .platform
+        .operator()
+        .suspension(crowd.organization, true)
+        .await
+        .unwrap();
     let suspended = crowd.felt(&callers, 401).await;
-    crowd.platform.operator().suspension(crowd.organization, false).await.unwrap();
+    crowd
+        .platform
+        .operator()
+        .suspension(crowd.organization, false)
+        .await
+        .unwrap();
     let resumed = crowd.felt(&callers, 200).await;
-    assert_eq!(crowd.versions().await, (keys, gate + 7), "seven writes for 5,000 keys");
+    assert_eq!(
+        crowd.versions().await,
+        (keys, gate + 7),
+        "seven writes for 5,000 keys"
+    );
     eprintln!(
         "felt after: KYB withdrawn {asleep:?}, given {awake:?}; upgraded {upgraded:?}, downgraded {downgraded:?}; \
          suspended {suspended:?}, resumed {resumed:?}"

@@ -1,7 +1,10 @@
 //! Rotate, revoke, finish, patch and token requests that race on one key: whatever comes of them, some order of one after the
 //! other explains it, and that order keeps what was answered before something else was asked (linearizability).
 
-#![expect(clippy::disallowed_methods, reason = "what overlapped is told by real time")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "what overlapped is told by real time"
+)]
 
 mod history;
 
@@ -46,34 +49,58 @@ impl Subject {
     async fn call(&self, racer: impl Future<Output = Did>) -> Call {
         let asked = self.began.elapsed();
         let did = racer.await;
-        Call { asked, answered: self.began.elapsed(), did }
+        Call {
+            asked,
+            answered: self.began.elapsed(),
+            did,
+        }
     }
 
     /// One racer of each letter: Rotate, replAce, Finish, Patch, Token by the first secret, reVoke.
     fn racer(&self, letter: char, name: usize) -> Racer<'_> {
         Box::pin(async move {
             match letter {
-                'R' => self.call(self.rotate(&json!({"grace_period": null}), false)).await,
-                'A' => self.call(self.rotate(&json!({"replace": true}), true)).await,
+                'R' => {
+                    self.call(self.rotate(&json!({"grace_period": null}), false))
+                        .await
+                }
+                'A' => {
+                    self.call(self.rotate(&json!({"replace": true}), true))
+                        .await
+                }
                 'F' => {
                     let finish = async {
-                        let answer = self.manager.post(&self.path("/finish_rotation"), &json!({})).await;
-                        Did::Finish { done: done(&answer, 200) }
+                        let answer = self
+                            .manager
+                            .post(&self.path("/finish_rotation"), &json!({}))
+                            .await;
+                        Did::Finish {
+                            done: done(&answer, 200),
+                        }
                     };
                     self.call(finish).await
                 }
                 'P' => {
                     let patch = async {
                         let name = format!("name {name}");
-                        let answer = self.manager.patch(&self.path(""), &json!({"name": name})).await;
-                        Did::Patch { done: done(&answer, 200), name }
+                        let answer = self
+                            .manager
+                            .patch(&self.path(""), &json!({"name": name}))
+                            .await;
+                        Did::Patch {
+                            done: done(&answer, 200),
+                            name,
+                        }
                     };
                     self.call(patch).await
                 }
                 'V' => {
                     let revoke = async {
                         let answer = self.manager.post(&self.path("/revoke"), &json!({})).await;
-                        assert_eq!(answer.status, 200, "a revoke never fails because of others: {answer:?}");
+                        assert_eq!(
+                            answer.status, 200,
+                            "a revoke never fails because of others: {answer:?}"
+                        );
                         Did::Revoke
                     };
                     self.call(revoke).await
@@ -86,7 +113,11 @@ impl Subject {
     async fn rotate(&self, body: &Value, replace: bool) -> Did {
         let answer = self.manager.post(&self.path("/rotate"), body).await;
         let made = done(&answer, 200).then(|| text(&answer.body, "secret"));
-        if replace { Did::Replace { made } } else { Did::Rotate { made } }
+        if replace {
+            Did::Replace { made }
+        } else {
+            Did::Rotate { made }
+        }
     }
 
     async fn token(&self, secret: &str) -> Did {
@@ -96,7 +127,10 @@ impl Subject {
         if !done {
             answer.assert_oauth_error(401, "invalid_client");
         }
-        Did::Token { secret: Secret::from(secret), done }
+        Did::Token {
+            secret: Secret::from(secret),
+            done,
+        }
     }
 
     /// What the key came to, as calls that come after all others: which secrets get a token, what it is called, whether it lives.
@@ -113,7 +147,11 @@ impl Subject {
             let key = self.manager.get(&self.path("")).await;
             assert_eq!(key.status, 200, "{key:?}");
             let secrets = key.body["secrets"].as_array().map_or(0, Vec::len);
-            Did::Read { name: text(&key.body, "name"), revoked: key.body["state"] == "revoked", secrets }
+            Did::Read {
+                name: text(&key.body, "name"),
+                revoked: key.body["state"] == "revoked",
+                secrets,
+            }
         };
         outcome.push(self.call(read).await);
         outcome
@@ -131,12 +169,18 @@ fn done(answer: &tests::Answer, status: u16) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_race_on_one_key_leaves_what_no_serial_order_explains() {
     let platform = Platform::start().await;
-    let mixes = ["RFPTT", "RRFT", "RVFPT", "RAFTT", "AAPT", "RFVTT", "RRAFP", "PPVRT"];
+    let mixes = [
+        "RFPTT", "RRFT", "RVFPT", "RAFTT", "AAPT", "RFVTT", "RRAFP", "PPVRT",
+    ];
     let mut refused = 0;
     for round in 0..ROUNDS {
         let subject = Subject::new(&platform).await;
         let mix = mixes[round % mixes.len()];
-        let racers: Vec<_> = mix.chars().enumerate().map(|(name, letter)| subject.racer(letter, name)).collect();
+        let racers: Vec<_> = mix
+            .chars()
+            .enumerate()
+            .map(|(name, letter)| subject.racer(letter, name))
+            .collect();
         let mut history = join_all(racers).await;
         refused += history.iter().filter(|call| call.did.was_refused()).count();
         let outcome = subject.outcome(&history).await;
@@ -146,7 +190,10 @@ async fn no_race_on_one_key_leaves_what_no_serial_order_explains() {
             "round {round} of {mix}: no serial order explains {history:#?}"
         );
     }
-    assert!(refused > 0, "nothing ever stood in another's way: that was no race");
+    assert!(
+        refused > 0,
+        "nothing ever stood in another's way: that was no race"
+    );
 }
 
 /// All at once, on this one task's children; results in the order of the racers.
@@ -155,12 +202,18 @@ async fn join_all(racers: Vec<Racer<'_>>) -> Vec<Call> {
     let mut calls: Vec<Option<Call>> = pending.iter().map(|_| None).collect();
     std::future::poll_fn(|context| {
         for (racer, call) in pending.iter_mut().zip(&mut calls) {
-            if let Some(std::task::Poll::Ready(did)) = racer.as_mut().map(|racer| racer.as_mut().poll(context)) {
+            if let Some(std::task::Poll::Ready(did)) =
+                racer.as_mut().map(|racer| racer.as_mut().poll(context))
+            {
                 *call = Some(did);
                 *racer = None;
             }
         }
-        if pending.iter().all(Option::is_none) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        if pending.iter().all(Option::is_none) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
     })
     .await;
     calls.into_iter().flatten().collect()

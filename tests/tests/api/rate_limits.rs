@@ -7,8 +7,15 @@ use serde_json::json;
 use tests::Platform;
 
 async fn platform(parameters: &[(&str, &str)]) -> Platform {
-    let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Platform::with(Options { parameters, ..Options::default() }).await
+    let parameters = parameters
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    Platform::with(Options {
+        parameters,
+        ..Options::default()
+    })
+    .await
 }
 
 #[tokio::test]
@@ -27,25 +34,57 @@ async fn apt_9_a_burst_is_429_with_retry_after_and_recovers() {
     }
     let refused = bank.get("/v1/whoami").await;
     refused.assert_error(429, "rate_limited");
-    assert_eq!((refused.header("retry-after"), refused.header("cache-control")), ("1", "no-store"));
+    assert_eq!(
+        (
+            refused.header("retry-after"),
+            refused.header("cache-control")
+        ),
+        ("1", "no-store")
+    );
 
     // The plan counts the product's calls and nobody else's.
-    assert_eq!(bank.get("/api/banks").await.status, 200, "the management API has no usage plan");
+    assert_eq!(
+        bank.get("/api/banks").await.status,
+        200,
+        "the management API has no usage plan"
+    );
     let seconds: u64 = refused.header("retry-after").parse().unwrap();
     platform.advance(Duration::from_secs(seconds));
-    assert_eq!(bank.get("/v1/whoami").await.status, 200, "after as long as Retry-After says");
+    assert_eq!(
+        bank.get("/v1/whoami").await.status,
+        200,
+        "after as long as Retry-After says"
+    );
 }
 
 /// What the authorizer refuses is not counted: somebody without a credential cannot use up what the product's callers have.
 #[tokio::test]
 async fn apt_9_refused_calls_use_nothing_up() {
-    let platform = platform(&[("SampleRateLimit", "1"), ("SampleBurstLimit", "1"), ("SampleQuota", "1")]).await;
-    let key = platform.bank_key(json!({"ip_allowlist": ["8.8.8.8"]})).await;
-    let token = platform.request_token(&key, platform.anonymous().from("8.8.8.8")).await;
-    let elsewhere = platform.bearer(token.body["access_token"].as_str().unwrap()).from("9.9.9.9");
+    let platform = platform(&[
+        ("SampleRateLimit", "1"),
+        ("SampleBurstLimit", "1"),
+        ("SampleQuota", "1"),
+    ])
+    .await;
+    let key = platform
+        .bank_key(json!({"ip_allowlist": ["8.8.8.8"]}))
+        .await;
+    let token = platform
+        .request_token(&key, platform.anonymous().from("8.8.8.8"))
+        .await;
+    let elsewhere = platform
+        .bearer(token.body["access_token"].as_str().unwrap())
+        .from("9.9.9.9");
     for _ in 0..3 {
-        platform.anonymous().get("/v1/whoami").await.assert_error(401, "authentication_failed");
-        elsewhere.get("/v1/whoami").await.assert_error(403, "ip_not_allowed");
+        platform
+            .anonymous()
+            .get("/v1/whoami")
+            .await
+            .assert_error(401, "authentication_failed");
+        elsewhere
+            .get("/v1/whoami")
+            .await
+            .assert_error(403, "ip_not_allowed");
     }
     assert_eq!(platform.bank().await.get("/v1/whoami").await.status, 200);
 }

@@ -19,13 +19,23 @@ impl Core {
     fn of(platform: &Platform) -> Self {
         let services = platform.stack.services();
         let table = services.variables("management")["LATCHKEY_CORE_TABLE"].clone();
-        Self { client: Client::new(&services.ambient().aws), table }
+        Self {
+            client: Client::new(&services.ambient().aws),
+            table,
+        }
     }
 
     async fn copy(&self) -> Vec<Item> {
         let (mut items, mut after) = (Vec::new(), None);
         loop {
-            let page = self.client.scan().table_name(&self.table).set_exclusive_start_key(after).send().await.unwrap();
+            let page = self
+                .client
+                .scan()
+                .table_name(&self.table)
+                .set_exclusive_start_key(after)
+                .send()
+                .await
+                .unwrap();
             items.extend(page.items.unwrap_or_default());
             after = page.last_evaluated_key;
             if after.is_none() {
@@ -38,11 +48,22 @@ impl Core {
     async fn put_back(&self, copy: &[Item]) {
         for item in self.copy().await {
             let key = |name: &str| item[name].clone();
-            let delete = self.client.delete_item().table_name(&self.table).key("PK", key("PK")).key("SK", key("SK"));
+            let delete = self
+                .client
+                .delete_item()
+                .table_name(&self.table)
+                .key("PK", key("PK"))
+                .key("SK", key("SK"));
             delete.send().await.unwrap();
         }
         for item in copy {
-            self.client.put_item().table_name(&self.table).set_item(Some(item.clone())).send().await.unwrap();
+            self.client
+                .put_item()
+                .table_name(&self.table)
+                .set_item(Some(item.clone()))
+                .send()
+                .await
+                .unwrap();
         }
     }
 }
@@ -61,7 +82,15 @@ async fn a_restored_core_table_brings_a_revoked_key_back_until_it_is_revoked_aga
     let key = platform.bank_key(json!({})).await;
     let copy = core.copy().await;
     let path = format!("/api/keys/{}/revoke", key.client_id);
-    assert_eq!(platform.organization().await.post(&path, &json!({})).await.status, 200);
+    assert_eq!(
+        platform
+            .organization()
+            .await
+            .post(&path, &json!({}))
+            .await
+            .status,
+        200
+    );
     let ask = async || platform.request_token(&key, platform.anonymous()).await;
     let whoami = async |token: &str| platform.bearer(token).get("/v1/whoami").await.status;
     ask().await.assert_oauth_error(401, "invalid_client");
@@ -75,20 +104,43 @@ async fn a_restored_core_table_brings_a_revoked_key_back_until_it_is_revoked_aga
     // An instance that has been running forgets when it learns of something newer.
     let other = platform.bank_key(json!({})).await;
     let path_of_other = format!("/api/keys/{}/revoke", other.client_id);
-    assert_eq!(platform.organization().await.post(&path_of_other, &json!({})).await.status, 200);
+    assert_eq!(
+        platform
+            .organization()
+            .await
+            .post(&path_of_other, &json!({}))
+            .await
+            .status,
+        200
+    );
     platform.advance(Duration::from_secs(5));
     let revived = platform.token(&key).await;
-    assert_eq!(whoami(&revived).await, 200, "and has forgotten: the revoked key works");
+    assert_eq!(
+        whoami(&revived).await,
+        200,
+        "and has forgotten: the revoked key works"
+    );
 
     // The order of the document, from the restore on.
     let organization = platform.seed.organization.guid.parse().unwrap();
-    platform.operator().suspension(organization, true).await.unwrap();
+    platform
+        .operator()
+        .suspension(organization, true)
+        .await
+        .unwrap();
     ask().await.assert_oauth_error(401, "invalid_client");
     platform.advance(window());
     assert_eq!(whoami(&revived).await, 401, "what was in flight is over");
-    let revoked = platform.security().post(&path, &json!({"reason": "revoked before the restore"})).await;
+    let revoked = platform
+        .security()
+        .post(&path, &json!({"reason": "revoked before the restore"}))
+        .await;
     assert_eq!(revoked.status, 200, "{revoked:?}");
-    platform.operator().suspension(organization, false).await.unwrap();
+    platform
+        .operator()
+        .suspension(organization, false)
+        .await
+        .unwrap();
     ask().await.assert_oauth_error(401, "invalid_client");
     let others = platform.token(&platform.seed.bank.key).await;
     platform.advance(Duration::from_secs(5));
@@ -105,14 +157,25 @@ async fn after_a_restore_an_entry_from_before_it_overrules_a_new_suspension() {
     let token = platform.token(&key).await;
     let copy = core.copy().await;
     let act = async |act: &str| {
-        let answer = platform.organization().await.post(&format!("/api/keys/{}/{act}", key.client_id), &json!({})).await;
+        let answer = platform
+            .organization()
+            .await
+            .post(&format!("/api/keys/{}/{act}", key.client_id), &json!({}))
+            .await;
         assert_eq!(answer.status, 200, "{act}: {answer:?}");
         platform.advance(Duration::from_secs(5));
         platform.bearer(&token).get("/v1/whoami").await.status
     };
     assert_eq!((act("deactivate").await, act("restore").await), (401, 200));
     core.put_back(&copy).await;
-    assert_eq!(act("deactivate").await, 200, "overruled by the restore that the table has forgotten");
-    platform.request_token(&key, platform.anonymous()).await.assert_oauth_error(401, "invalid_client");
+    assert_eq!(
+        act("deactivate").await,
+        200,
+        "overruled by the restore that the table has forgotten"
+    );
+    platform
+        .request_token(&key, platform.anonymous())
+        .await
+        .assert_oauth_error(401, "invalid_client");
     assert_eq!(act("revoke").await, 401);
 }

@@ -28,7 +28,10 @@ async fn cbm_4_401_for_key_and_live_tokens_within_five_seconds() {
     let caller = platform.bearer(&platform.token(&key).await);
     assert_eq!(caller.get("/v1/whoami").await.status, 200);
     let path = format!("/api/bank_applications/{}", key.client_id);
-    assert_eq!(platform.organization().await.delete(&path).await.status, 204);
+    assert_eq!(
+        platform.organization().await.delete(&path).await.status,
+        204
+    );
     let refused_token = platform.request_token(&key, platform.anonymous()).await;
     refused_token.assert_oauth_error(401, "invalid_client");
     die(&[&caller]).await;
@@ -42,7 +45,11 @@ async fn cbm_4_three_authorizer_processes_refuse_within_five_seconds() {
     let key = platform.bank_key(json!({})).await;
     let token = platform.token(&key).await;
     processes.until(&token, "Allow").await;
-    let answer = platform.organization().await.post(&format!("/api/keys/{}/revoke", key.client_id), &Value::Null).await;
+    let answer = platform
+        .organization()
+        .await
+        .post(&format!("/api/keys/{}/revoke", key.client_id), &Value::Null)
+        .await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let answered = Instant::now();
     let mut last_allow = None;
@@ -53,14 +60,27 @@ async fn cbm_4_three_authorizer_processes_refuse_within_five_seconds() {
             last_allow = Some(asked);
         } else {
             // A process that did not get to read the feed in time is no fault: it admits nobody.
-            assert!(effects.iter().all(|effect| effect == "Unauthorized" || effect.starts_with("Unavailable")), "{effects:?}");
+            assert!(
+                effects
+                    .iter()
+                    .all(|effect| effect == "Unauthorized" || effect.starts_with("Unavailable")),
+                "{effects:?}"
+            );
         }
         sleep(Duration::from_millis(100)).await;
     }
-    assert!(last_allow.is_none_or(|last| last < BOUND), "a call was allowed that began {last_allow:?} after the revoke");
+    assert!(
+        last_allow.is_none_or(|last| last < BOUND),
+        "a call was allowed that began {last_allow:?} after the revoke"
+    );
     eprintln!("the last call that was allowed began {last_allow:?} after the answer of the revoke");
     // These begin after the bound, however slow the loop was.
-    assert!(!processes.effects(&token).await.contains(&"Allow".to_owned()));
+    assert!(
+        !processes
+            .effects(&token)
+            .await
+            .contains(&"Allow".to_owned())
+    );
     processes.until(&token, "Unauthorized").await;
 }
 
@@ -80,12 +100,20 @@ async fn cbm_4_503_while_the_feed_is_out_of_reach() {
         while cut.elapsed() < BOUND + Duration::from_secs(3) {
             let asked = cut.elapsed();
             let effects = processes.effects(&token).await;
-            let refused = effects.iter().all(|effect| effect.starts_with("Unavailable"));
-            assert!(refused || asked < BOUND, "{mode:?}: {effects:?} {asked:?} after the feed was lost");
+            let refused = effects
+                .iter()
+                .all(|effect| effect.starts_with("Unavailable"));
+            assert!(
+                refused || asked < BOUND,
+                "{mode:?}: {effects:?} {asked:?} after the feed was lost"
+            );
             if refused {
                 first_all_refused = first_all_refused.or(Some(asked));
             } else {
-                assert!(first_all_refused.is_none(), "{mode:?}: {effects:?} after a refusal, with the feed still lost");
+                assert!(
+                    first_all_refused.is_none(),
+                    "{mode:?}: {effects:?} after a refusal, with the feed still lost"
+                );
             }
             sleep(Duration::from_millis(200)).await;
         }
@@ -97,7 +125,8 @@ async fn cbm_4_503_while_the_feed_is_out_of_reach() {
 /// At the gateway the same is a 503 with its body and `Retry-After`.
 #[tokio::test]
 async fn cbm_4_503_at_the_gateway_while_the_tables_are_out_of_reach() {
-    let (platform, proxy) = Platform::behind_proxy("AWS_ENDPOINT_URL_DYNAMODB", Options::default()).await;
+    let (platform, proxy) =
+        Platform::behind_proxy("AWS_ENDPOINT_URL_DYNAMODB", Options::default()).await;
     let organization = platform.organization().await;
     assert_eq!(organization.get("/v1/whoami").await.status, 200);
     proxy.set(Mode::Cut);
@@ -105,10 +134,15 @@ async fn cbm_4_503_at_the_gateway_while_the_tables_are_out_of_reach() {
     let refused = organization.get("/v1/whoami").await;
     refused.assert_error(503, "temporarily_unavailable");
     assert_eq!(refused.header("retry-after"), "1");
-    let token = platform.request_token(&platform.seed.bank.key, platform.anonymous()).await;
+    let token = platform
+        .request_token(&platform.seed.bank.key, platform.anonymous())
+        .await;
     token.assert_oauth_error(503, "temporarily_unavailable");
     proxy.set(Mode::Pass);
-    wait::until("the tables came back", async || organization.get("/v1/whoami").await.status == 200).await;
+    wait::until("the tables came back", async || {
+        organization.get("/v1/whoami").await.status == 200
+    })
+    .await;
 }
 
 /// A token request that read the key before the revoke and signed after it yields a token that is refused: issue time is
@@ -123,13 +157,26 @@ async fn x_1_401_for_a_token_signed_after_the_revoke_from_a_read_before_it() {
     let request = tokio::spawn(async move { anonymous.post("/oauth/token", &body).await });
     // The request waits for KMS, after it has read the key.
     kms.holds().await;
-    assert_eq!(organization.delete(&format!("/api/bank_applications/{}", key.client_id)).await.status, 204);
+    assert_eq!(
+        organization
+            .delete(&format!("/api/bank_applications/{}", key.client_id))
+            .await
+            .status,
+        204
+    );
     kms.set(Mode::Pass);
     let answer = request.await.expect("the request ends");
     assert_eq!(answer.status, 200, "{answer:?}");
-    let token = answer.body["access_token"].as_str().expect("a token").to_owned();
+    let token = answer.body["access_token"]
+        .as_str()
+        .expect("a token")
+        .to_owned();
     platform.advance(BOUND);
-    platform.bearer(&token).get("/v1/whoami").await.assert_error(401, "authentication_failed");
+    platform
+        .bearer(&token)
+        .get("/v1/whoami")
+        .await
+        .assert_error(401, "authentication_failed");
 }
 
 /// A revoke succeeds whatever else happens to the key at the same moment, and nothing brings the key back.
@@ -143,9 +190,12 @@ async fn cbm_4_a_revoke_among_concurrent_edits_wins() {
         let edits: Vec<_> = (0..6)
             .map(|edit| {
                 let (organization, path) = (organization.clone(), path.clone());
-                tokio::spawn(
-                    async move { organization.patch(&path, &json!({"name": format!("edit {round}.{edit}")})).await.status },
-                )
+                tokio::spawn(async move {
+                    organization
+                        .patch(&path, &json!({"name": format!("edit {round}.{edit}")}))
+                        .await
+                        .status
+                })
             })
             .collect();
         let revokes: Vec<_> = (0..3)
@@ -162,7 +212,10 @@ async fn cbm_4_a_revoke_among_concurrent_edits_wins() {
             assert!([200, 404, 409].contains(&status), "{status}");
         }
         assert_eq!(organization.get(&path).await.status, 404);
-        platform.request_token(&key, platform.anonymous()).await.assert_oauth_error(401, "invalid_client");
+        platform
+            .request_token(&key, platform.anonymous())
+            .await
+            .assert_oauth_error(401, "invalid_client");
     }
 }
 
@@ -176,15 +229,27 @@ async fn arz_3_kyb_withdrawn_stops_live_tokens_and_approved_wakes_them() {
     })
     .await;
     let operator = platform.operator();
-    let (guid, key) = operator.organization("Live one", KeyMode::Live).await.unwrap();
-    platform.request_token(&key, platform.anonymous()).await.assert_oauth_error(401, "invalid_client");
+    let (guid, key) = operator
+        .organization("Live one", KeyMode::Live)
+        .await
+        .unwrap();
+    platform
+        .request_token(&key, platform.anonymous())
+        .await
+        .assert_oauth_error(401, "invalid_client");
     operator.kyb(guid, Kyb::Approved).await.unwrap();
     let caller = platform.bearer(&platform.token(&key).await);
     assert_eq!(caller.get("/v1/whoami").await.status, 200);
     operator.kyb(guid, Kyb::Rejected).await.unwrap();
-    platform.request_token(&key, platform.anonymous()).await.assert_oauth_error(401, "invalid_client");
+    platform
+        .request_token(&key, platform.anonymous())
+        .await
+        .assert_oauth_error(401, "invalid_client");
     platform.advance(BOUND);
-    caller.get("/v1/whoami").await.assert_error(401, "authentication_failed");
+    caller
+        .get("/v1/whoami")
+        .await
+        .assert_error(401, "authentication_failed");
     operator.kyb(guid, Kyb::Approved).await.unwrap();
     platform.advance(BOUND);
     assert_eq!(caller.get("/v1/whoami").await.status, 200);
@@ -197,15 +262,32 @@ async fn deactivated_keys_and_suspended_organizations_stop_and_work_again() {
     let organization = platform.organization().await;
     let key = platform.bank_key(json!({})).await;
     let caller = platform.bearer(&platform.token(&key).await);
-    let act = async |verb: &str| organization.post(&format!("/api/keys/{}/{verb}", key.client_id), &Value::Null).await;
+    let act = async |verb: &str| {
+        organization
+            .post(&format!("/api/keys/{}/{verb}", key.client_id), &Value::Null)
+            .await
+    };
     let stopped = act("deactivate").await;
-    assert_eq!((stopped.status, stopped.body["state"].as_str()), (200, Some("deactivated")), "{stopped:?}");
-    platform.request_token(&key, platform.anonymous()).await.assert_oauth_error(401, "invalid_client");
+    assert_eq!(
+        (stopped.status, stopped.body["state"].as_str()),
+        (200, Some("deactivated")),
+        "{stopped:?}"
+    );
+    platform
+        .request_token(&key, platform.anonymous())
+        .await
+        .assert_oauth_error(401, "invalid_client");
     platform.advance(BOUND);
-    caller.get("/v1/whoami").await.assert_error(401, "authentication_failed");
+    caller
+        .get("/v1/whoami")
+        .await
+        .assert_error(401, "authentication_failed");
     let again = act("deactivate").await;
     again.assert_error(409, "conflict");
-    assert_eq!(again.body["message"], "The key is deactivated and cannot become deactivated");
+    assert_eq!(
+        again.body["message"],
+        "The key is deactivated and cannot become deactivated"
+    );
     assert_eq!(act("restore").await.body["state"], "active");
     platform.advance(BOUND);
     assert_eq!(caller.get("/v1/whoami").await.status, 200);
@@ -213,9 +295,15 @@ async fn deactivated_keys_and_suspended_organizations_stop_and_work_again() {
 
     let guid = platform.seed.organization.guid.parse().unwrap();
     platform.operator().suspension(guid, true).await.unwrap();
-    platform.request_token(&key, platform.anonymous()).await.assert_oauth_error(401, "invalid_client");
+    platform
+        .request_token(&key, platform.anonymous())
+        .await
+        .assert_oauth_error(401, "invalid_client");
     platform.advance(BOUND);
-    caller.get("/v1/whoami").await.assert_error(401, "authentication_failed");
+    caller
+        .get("/v1/whoami")
+        .await
+        .assert_error(401, "authentication_failed");
     platform.operator().suspension(guid, false).await.unwrap();
     platform.advance(BOUND);
     assert_eq!(caller.get("/v1/whoami").await.status, 200);
@@ -231,18 +319,42 @@ async fn a_restart_keeps_keys_tokens_and_revocations() {
     let parameters = BTreeMap::from([("Issuer".to_owned(), "https://auth.example.com".to_owned())]);
     let start = async || {
         let storage = Storage::Directory(directory.path().to_owned());
-        Platform::with(Options { storage, parameters: parameters.clone(), ..Options::default() }).await
+        Platform::with(Options {
+            storage,
+            parameters: parameters.clone(),
+            ..Options::default()
+        })
+        .await
     };
     let first = start().await;
-    let (kept, revoked) = (first.bank_key(json!({})).await, first.bank_key(json!({})).await);
+    let (kept, revoked) = (
+        first.bank_key(json!({})).await,
+        first.bank_key(json!({})).await,
+    );
     let (kept_token, revoked_token) = (first.token(&kept).await, first.token(&revoked).await);
     let organization = first.organization().await;
-    assert_eq!(organization.delete(&format!("/api/bank_applications/{}", revoked.client_id)).await.status, 204);
+    assert_eq!(
+        organization
+            .delete(&format!("/api/bank_applications/{}", revoked.client_id))
+            .await
+            .status,
+        204
+    );
     first.stop().await;
     let second = start().await;
-    assert_eq!(second.bearer(&kept_token).get("/v1/whoami").await.status, 200);
-    second.bearer(&revoked_token).get("/v1/whoami").await.assert_error(401, "authentication_failed");
-    assert_eq!(second.request_token(&kept, second.anonymous()).await.status, 200);
+    assert_eq!(
+        second.bearer(&kept_token).get("/v1/whoami").await.status,
+        200
+    );
+    second
+        .bearer(&revoked_token)
+        .get("/v1/whoami")
+        .await
+        .assert_error(401, "authentication_failed");
+    assert_eq!(
+        second.request_token(&kept, second.anonymous()).await.status,
+        200
+    );
 }
 
 /// Authorizers as processes of their own over a platform's tables.
@@ -252,11 +364,18 @@ impl Processes {
     async fn start(platform: &Platform, endpoints: &BTreeMap<String, String>) -> Self {
         let services = platform.stack.services();
         let mut environment = services.environment_of("SampleAuthorizerFunction").unwrap();
-        environment.extend(services.description().functions["SampleAuthorizerFunction"].environment.clone());
+        environment.extend(
+            services.description().functions["SampleAuthorizerFunction"]
+                .environment
+                .clone(),
+        );
         environment.extend(endpoints.clone());
         let mut processes = Vec::new();
         for _ in 0..3 {
-            processes.push(FunctionProcess::start(env!("CARGO_BIN_EXE_authorizer-process"), &environment).await);
+            processes.push(
+                FunctionProcess::start(env!("CARGO_BIN_EXE_authorizer-process"), &environment)
+                    .await,
+            );
         }
         Self(processes)
     }
@@ -279,8 +398,14 @@ impl Processes {
                 "stage": "main",
             },
         });
-        let [first, second, third] = &self.0[..] else { panic!("three processes") };
-        let (first, second, third) = tokio::join!(first.invoke(event.clone()), second.invoke(event.clone()), third.invoke(event));
+        let [first, second, third] = &self.0[..] else {
+            panic!("three processes")
+        };
+        let (first, second, third) = tokio::join!(
+            first.invoke(event.clone()),
+            second.invoke(event.clone()),
+            third.invoke(event)
+        );
         vec![first, second, third]
     }
 
@@ -291,14 +416,23 @@ impl Processes {
 
     /// Asks until all of them say this.
     async fn until(&self, token: &str, expected: &str) {
-        wait::until(expected, async || self.effects(token).await.iter().all(|effect| effect == expected)).await;
+        wait::until(expected, async || {
+            self.effects(token)
+                .await
+                .iter()
+                .all(|effect| effect == expected)
+        })
+        .await;
     }
 }
 
 /// `Allow`, `Deny`, or the error's text.
 fn effect(outcome: &Outcome) -> String {
     match outcome {
-        Ok(answer) => answer["policyDocument"]["Statement"][0]["Effect"].as_str().expect("an effect").to_owned(),
+        Ok(answer) => answer["policyDocument"]["Statement"][0]["Effect"]
+            .as_str()
+            .expect("an effect")
+            .to_owned(),
         Err(error) => error.clone(),
     }
 }

@@ -23,8 +23,14 @@ fn client(platform: &Platform) -> Client {
 async fn four_tables_have_one_shape() {
     let platform = Platform::start().await;
     let tables = &platform.stack.services().description().tables;
-    let names: Vec<&str> = tables.iter().map(|table| table.logical_id.as_str()).collect();
-    assert_eq!(names, ["AuditTable", "CoreTable", "FeedTable", "UsageTable"]);
+    let names: Vec<&str> = tables
+        .iter()
+        .map(|table| table.logical_id.as_str())
+        .collect();
+    assert_eq!(
+        names,
+        ["AuditTable", "CoreTable", "FeedTable", "UsageTable"]
+    );
     for table in tables {
         assert_declared(&table.logical_id, &table.properties);
     }
@@ -42,45 +48,127 @@ fn assert_declared(name: &str, properties: &Value) {
     assert_eq!(properties["KeySchema"], key, "{name}");
     let attributes = json!([{"AttributeName": "PK", "AttributeType": "S"}, {"AttributeName": "SK", "AttributeType": "S"}]);
     assert_eq!(properties["AttributeDefinitions"], attributes, "{name}");
-    assert_eq!(properties["TimeToLiveSpecification"], json!({"AttributeName": EXPIRES, "Enabled": true}), "{name}");
-    assert!(properties["StreamSpecification"]["StreamViewType"].is_string(), "{name}");
-    assert_eq!(properties["PointInTimeRecoverySpecification"], json!({"PointInTimeRecoveryEnabled": true}), "{name}");
-    assert_eq!(properties["DeletionProtectionEnabled"], "true", "{name}: unless a parameter says otherwise");
+    assert_eq!(
+        properties["TimeToLiveSpecification"],
+        json!({"AttributeName": EXPIRES, "Enabled": true}),
+        "{name}"
+    );
+    assert!(
+        properties["StreamSpecification"]["StreamViewType"].is_string(),
+        "{name}"
+    );
+    assert_eq!(
+        properties["PointInTimeRecoverySpecification"],
+        json!({"PointInTimeRecoveryEnabled": true}),
+        "{name}"
+    );
+    assert_eq!(
+        properties["DeletionProtectionEnabled"], "true",
+        "{name}: unless a parameter says otherwise"
+    );
     let sealed = &properties["SSESpecification"];
-    assert_eq!((&sealed["SSEEnabled"], &sealed["SSEType"]), (&json!(true), &json!("KMS")), "{name}");
-    assert!(sealed["KMSMasterKeyId"].as_str().is_some_and(|key| key.contains(":key/")), "{name}: the customer's own key");
+    assert_eq!(
+        (&sealed["SSEEnabled"], &sealed["SSEType"]),
+        (&json!(true), &json!("KMS")),
+        "{name}"
+    );
+    assert!(
+        sealed["KMSMasterKeyId"]
+            .as_str()
+            .is_some_and(|key| key.contains(":key/")),
+        "{name}: the customer's own key"
+    );
     let indexes = ["GlobalSecondaryIndexes", "LocalSecondaryIndexes"];
-    assert!(indexes.iter().all(|index| properties.get(*index).is_none()), "{name} has no index");
+    assert!(
+        indexes.iter().all(|index| properties.get(*index).is_none()),
+        "{name} has no index"
+    );
 }
 
 /// Asserts that the table service has a table in its shape.
 async fn assert_served(client: &Client, name: &str) {
-    let table = client.describe_table().table_name(name).send().await.unwrap().table.unwrap();
-    let keys: Vec<_> = table.key_schema().iter().map(|key| (key.attribute_name(), key.key_type().clone())).collect();
-    assert_eq!(keys, [("PK", KeyType::Hash), ("SK", KeyType::Range)], "{name}");
-    let mut types: Vec<_> =
-        table.attribute_definitions().iter().map(|one| (one.attribute_name(), one.attribute_type().clone())).collect();
+    let table = client
+        .describe_table()
+        .table_name(name)
+        .send()
+        .await
+        .unwrap()
+        .table
+        .unwrap();
+    let keys: Vec<_> = table
+        .key_schema()
+        .iter()
+        .map(|key| (key.attribute_name(), key.key_type().clone()))
+        .collect();
+    assert_eq!(
+        keys,
+        [("PK", KeyType::Hash), ("SK", KeyType::Range)],
+        "{name}"
+    );
+    let mut types: Vec<_> = table
+        .attribute_definitions()
+        .iter()
+        .map(|one| (one.attribute_name(), one.attribute_type().clone()))
+        .collect();
     types.sort_unstable_by_key(|(name, _)| *name);
-    assert_eq!(types, [("PK", ScalarAttributeType::S), ("SK", ScalarAttributeType::S)], "{name}");
-    assert!(table.stream_specification().is_some_and(StreamSpecification::stream_enabled), "{name}");
-    let ttl = client.describe_time_to_live().table_name(name).send().await.unwrap().time_to_live_description.unwrap();
+    assert_eq!(
+        types,
+        [
+            ("PK", ScalarAttributeType::S),
+            ("SK", ScalarAttributeType::S)
+        ],
+        "{name}"
+    );
+    assert!(
+        table
+            .stream_specification()
+            .is_some_and(StreamSpecification::stream_enabled),
+        "{name}"
+    );
+    let ttl = client
+        .describe_time_to_live()
+        .table_name(name)
+        .send()
+        .await
+        .unwrap()
+        .time_to_live_description
+        .unwrap();
     let expected = (Some(EXPIRES), Some(&TimeToLiveStatus::Enabled));
-    assert_eq!((ttl.attribute_name(), ttl.time_to_live_status()), expected, "{name}");
+    assert_eq!(
+        (ttl.attribute_name(), ttl.time_to_live_status()),
+        expected,
+        "{name}"
+    );
 }
 
 /// An entry outlives every token that it concerns by a day, and then goes.
 #[tokio::test]
 async fn a_feed_entry_is_swept_after_its_retention_and_not_before() {
     let parameters = [("TokenLifetimeSeconds".to_owned(), "3600".to_owned())].into();
-    let platform = Platform::with(Options { parameters, ..Options::default() }).await;
+    let platform = Platform::with(Options {
+        parameters,
+        ..Options::default()
+    })
+    .await;
     platform.stop_clock();
-    let (key, sibling) = (platform.bank_key(json!({})).await, platform.bank_key(json!({})).await);
+    let (key, sibling) = (
+        platform.bank_key(json!({})).await,
+        platform.bank_key(json!({})).await,
+    );
     let (token, kept) = (platform.token(&key).await, platform.token(&sibling).await);
     let whoami = async |token: &str| platform.bearer(token).get("/v1/whoami").await.status;
     assert_eq!((whoami(&token).await, whoami(&kept).await), (200, 200));
     let path = format!("/api/keys/{}/revoke", key.client_id);
     let seeded = entries(&platform).await.len();
-    assert_eq!(platform.organization().await.post(&path, &Value::Null).await.status, 200);
+    assert_eq!(
+        platform
+            .organization()
+            .await
+            .post(&path, &Value::Null)
+            .await
+            .status,
+        200
+    );
     let entries = entries(&platform).await;
     assert_eq!(entries.len(), seeded + 1);
     let (time, expires) = *entries.iter().max().unwrap();
@@ -98,22 +186,39 @@ async fn a_feed_entry_is_swept_after_its_retention_and_not_before() {
     assert_eq!(self::entries(&platform).await, []);
 
     // The key is refused for what it is, not for what the feed says.
-    platform.request_token(&key, platform.anonymous()).await.assert_oauth_error(401, "invalid_client");
-    assert_eq!((whoami(&token).await, whoami(&platform.token(&sibling).await).await), (401, 200));
+    platform
+        .request_token(&key, platform.anonymous())
+        .await
+        .assert_oauth_error(401, "invalid_client");
+    assert_eq!(
+        (
+            whoami(&token).await,
+            whoami(&platform.token(&sibling).await).await
+        ),
+        (401, 200)
+    );
 }
 
 /// Advances the clock to a moment and sweeps what has expired by then.
 async fn advance_to(platform: &Platform, moment: Timestamp) {
     let services = platform.stack.services();
     let by = moment.since((services.ambient().clock)());
-    platform.advance(Duration::from_millis(u64::try_from(by).expect("a moment that is yet to come")));
+    platform.advance(Duration::from_millis(
+        u64::try_from(by).expect("a moment that is yet to come"),
+    ));
     services.cloud().sweep_ttl().await.unwrap();
 }
 
 /// Every entry of the feed: its time, and when it may be swept.
 async fn entries(platform: &Platform) -> Vec<(Timestamp, i64)> {
     let table = &platform.stack.services().variables("management")["LATCHKEY_FEED_TABLE"];
-    let answer = client(platform).scan().table_name(table).consistent_read(true).send().await.unwrap();
+    let answer = client(platform)
+        .scan()
+        .table_name(table)
+        .consistent_read(true)
+        .send()
+        .await
+        .unwrap();
     let text = |value: Option<&AttributeValue>| value.unwrap().as_s().unwrap().clone();
     let entry = |item: &std::collections::HashMap<String, AttributeValue>| {
         let time = Timestamp::parse(&text(item.get("time"))).unwrap();

@@ -45,25 +45,44 @@ impl Behind {
     async fn with(template: &str, secret: Option<&Value>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let storage = || Storage::Directory(directory.path().join("data"));
-        let services = Services::start(Options { storage: storage(), ..Options::default() }, "http://127.0.0.1:1").await.unwrap();
+        let services = Services::start(
+            Options {
+                storage: storage(),
+                ..Options::default()
+            },
+            "http://127.0.0.1:1",
+        )
+        .await
+        .unwrap();
         let arn = match secret {
             None => "arn:aws:secretsmanager:eu-west-1:000000000000:secret:proxy-AbCdEf".to_owned(),
             Some(value) => {
                 let request = json!({"Name": "proxy", "SecretString": value.to_string()});
-                let made = secrets_manager(services.cloud().api_address(), "CreateSecret", &request).await;
+                let made =
+                    secrets_manager(services.cloud().api_address(), "CreateSecret", &request).await;
                 made["ARN"].as_str().unwrap().to_owned()
             }
         };
         services.stop().await;
         let parameters = parameters(&[ADDRESS_HEADER, PROOF_HEADER, &arn]);
-        let options = Options { storage: storage(), template: template.to_owned(), parameters, ..Options::default() };
-        Self { platform: Platform::with(options).await, secret: arn, _directory: directory }
+        let options = Options {
+            storage: storage(),
+            template: template.to_owned(),
+            parameters,
+            ..Options::default()
+        };
+        Self {
+            platform: Platform::with(options).await,
+            secret: arn,
+            _directory: directory,
+        }
     }
 
     /// What the secret holds.
     async fn held(&self) -> Value {
         let address = self.platform.stack.services().cloud().api_address();
-        let answer = secrets_manager(address, "GetSecretValue", &json!({"SecretId": self.secret})).await;
+        let answer =
+            secrets_manager(address, "GetSecretValue", &json!({"SecretId": self.secret})).await;
         serde_json::from_str(answer["SecretString"].as_str().unwrap()).unwrap()
     }
 
@@ -80,22 +99,38 @@ impl Behind {
 
     /// A bank's key that may be used from [`ALLOWED`] alone, with a token of it that was asked for there.
     async fn listed_key(&self) -> (Credentials, String) {
-        let key = self.platform.bank_key(json!({"ip_allowlist": [ALLOWED]})).await;
-        let answer = self.platform.request_token(&key, self.platform.anonymous().from(ALLOWED)).await;
-        let token = answer.body["access_token"].as_str().unwrap_or_else(|| panic!("{answer:?}")).to_owned();
+        let key = self
+            .platform
+            .bank_key(json!({"ip_allowlist": [ALLOWED]}))
+            .await;
+        let answer = self
+            .platform
+            .request_token(&key, self.platform.anonymous().from(ALLOWED))
+            .await;
+        let token = answer.body["access_token"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{answer:?}"))
+            .to_owned();
         (key, token)
     }
 }
 
 fn parameters(values: &[&str; 3]) -> BTreeMap<String, String> {
-    let names = ["TrustedProxyAddressHeader", "TrustedProxyProofHeader", "TrustedProxySecretArn"];
-    names.into_iter().zip(values).map(|(name, value)| (name.to_owned(), (*value).to_owned())).collect()
+    let names = [
+        "TrustedProxyAddressHeader",
+        "TrustedProxyProofHeader",
+        "TrustedProxySecretArn",
+    ];
+    names
+        .into_iter()
+        .zip(values)
+        .map(|(name, value)| (name.to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 /// A call of the account's root.
 async fn secrets_manager(at: SocketAddr, operation: &str, request: &Value) -> Value {
-    let authorization =
-        "AWS4-HMAC-SHA256 Credential=local/20300101/eu-west-1/secretsmanager/aws4_request, SignedHeaders=host, Signature=0";
+    let authorization = "AWS4-HMAC-SHA256 Credential=local/20300101/eu-west-1/secretsmanager/aws4_request, SignedHeaders=host, Signature=0";
     let answer = reqwest::Client::new()
         .post(format!("http://{at}"))
         .header("x-amz-target", format!("secretsmanager.{operation}"))
@@ -110,10 +145,20 @@ async fn secrets_manager(at: SocketAddr, operation: &str, request: &Value) -> Va
 
 /// What the caller of a listed key is told at each door, with these headers: the sample API and the management API behind their
 /// authorizers, the token endpoint, and a token's introspection by a bearer credential, which the function evaluates itself.
-async fn doors(from: &Caller, key: &Credentials, token: &str, headers: &[(&str, &str)]) -> [(u16, String); 4] {
+async fn doors(
+    from: &Caller,
+    key: &Credentials,
+    token: &str,
+    headers: &[(&str, &str)],
+) -> [(u16, String); 4] {
     let send = async |request: reqwest::RequestBuilder| {
-        let answer = Answer::of(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await;
-        let code = answer.body["message_code"].as_str().or(answer.body["error"].as_str());
+        let answer = Answer::of(headers.iter().fold(request, |request, (name, value)| {
+            request.header(*name, *value)
+        }))
+        .await;
+        let code = answer.body["message_code"]
+            .as_str()
+            .or(answer.body["error"].as_str());
         (answer.status, code.unwrap_or_default().to_owned())
     };
     let bearer = from.clone().with_token(token);
@@ -121,8 +166,17 @@ async fn doors(from: &Caller, key: &Credentials, token: &str, headers: &[(&str, 
     [
         send(bearer.request(Method::GET, WHOAMI)).await,
         send(bearer.request(Method::GET, "/api/banks")).await,
-        send(from.request(Method::POST, "/oauth/token").json(&credentials)).await,
-        send(bearer.request(Method::POST, "/oauth/introspect").json(&json!({"token": token}))).await,
+        send(
+            from.request(Method::POST, "/oauth/token")
+                .json(&credentials),
+        )
+        .await,
+        send(
+            bearer
+                .request(Method::POST, "/oauth/introspect")
+                .json(&json!({"token": token})),
+        )
+        .await,
     ]
 }
 
@@ -142,7 +196,12 @@ fn not_allowed() -> [(u16, String); 4] {
 
 /// The address is not known: the token endpoint has one answer for both (CYB-6), and introspection the dialect of OAuth.
 fn unknown() -> [(u16, String); 4] {
-    told([(403, "ip_unknown"), (403, "ip_unknown"), (403, "ip_not_allowed"), (403, "forbidden")])
+    told([
+        (403, "ip_unknown"),
+        (403, "ip_unknown"),
+        (403, "ip_not_allowed"),
+        (403, "forbidden"),
+    ])
 }
 
 /// The address is not known for now.

@@ -27,11 +27,24 @@ async fn keys(platform: &Platform) -> JwkSet {
 /// The claims of a token, by a library that knows nothing of ours.
 fn verified(token: &str, keys: &JwkSet, issuer: &str, audience: &str) -> Value {
     let header = jsonwebtoken::decode_header(token).unwrap();
-    let jwk = keys.find(&header.kid.unwrap()).expect("the key is published");
-    decode(token, &DecodingKey::from_jwk(jwk).unwrap(), issuer, audience).unwrap()
+    let jwk = keys
+        .find(&header.kid.unwrap())
+        .expect("the key is published");
+    decode(
+        token,
+        &DecodingKey::from_jwk(jwk).unwrap(),
+        issuer,
+        audience,
+    )
+    .unwrap()
 }
 
-fn decode(token: &str, key: &DecodingKey, issuer: &str, audience: &str) -> jsonwebtoken::errors::Result<Value> {
+fn decode(
+    token: &str,
+    key: &DecodingKey,
+    issuer: &str,
+    audience: &str,
+) -> jsonwebtoken::errors::Result<Value> {
     let mut validation = Validation::new(Algorithm::ES256);
     validation.leeway = 0;
     validation.validate_nbf = true;
@@ -46,10 +59,21 @@ fn decode(token: &str, key: &DecodingKey, issuer: &str, audience: &str) -> jsonw
 async fn jwks_has_one_public_key_of_each_kind() {
     let platform = Platform::start().await;
     let answer = platform.anonymous().get(JWKS).await;
-    assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"), "{answer:?}");
-    assert!(answer.header("cache-control").contains("max-age="), "{answer:?}");
+    assert_eq!(
+        (answer.status, answer.header("content-type")),
+        (200, "application/json"),
+        "{answer:?}"
+    );
+    assert!(
+        answer.header("cache-control").contains("max-age="),
+        "{answer:?}"
+    );
     let published = answer.body["keys"].as_array().unwrap();
-    assert_eq!((published.len(), answer.body.as_object().unwrap().len()), (2, 1), "{answer:?}");
+    assert_eq!(
+        (published.len(), answer.body.as_object().unwrap().len()),
+        (2, 1),
+        "{answer:?}"
+    );
     for key in published {
         let members: Vec<&String> = key.as_object().unwrap().keys().collect();
         assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x", "y"]);
@@ -57,11 +81,23 @@ async fn jwks_has_one_public_key_of_each_kind() {
         assert_eq!((&key["kty"], &key["crv"]), (&json!("EC"), &json!("P-256")));
     }
     let set = keys(&platform).await;
-    let names: BTreeSet<_> = set.keys.iter().map(|key| key.common.key_id.clone().unwrap()).collect();
-    let thumbprints = set.keys.iter().map(|key| key.thumbprint(ThumbprintHash::SHA256).unwrap()).collect();
+    let names: BTreeSet<_> = set
+        .keys
+        .iter()
+        .map(|key| key.common.key_id.clone().unwrap())
+        .collect();
+    let thumbprints = set
+        .keys
+        .iter()
+        .map(|key| key.thumbprint(ThumbprintHash::SHA256).unwrap())
+        .collect();
     assert_eq!(names, thumbprints);
     assert_eq!(names.len(), 2);
-    assert_eq!(platform.anonymous().get(JWKS).await.text, answer.text, "the document is stable");
+    assert_eq!(
+        platform.anonymous().get(JWKS).await.text,
+        answer.text,
+        "the document is stable"
+    );
 }
 
 /// docs/requirements.md, Tokens; CYB-4: every claim of a bank key's token.
@@ -71,31 +107,68 @@ async fn a_bank_keys_token_has_every_claim() {
     platform.stop_clock();
     let issuer = platform.stack.base_url();
     let body = json!({"name": "claims", "bank_guid": platform.seed.bank.guid, "ip_allowlist": [ALLOWED, "1.1.1.0/24"], "scopes": ["accounts:read"]});
-    let created = platform.organization().await.post("/api/bank_applications", &body).await;
+    let created = platform
+        .organization()
+        .await
+        .post("/api/bank_applications", &body)
+        .await;
     let key = tests::platform::credentials(&created.body);
     let mut pair = Vec::new();
     for _ in 0..2 {
-        let answer = platform.request_token(&key, platform.anonymous().from(ALLOWED)).await;
+        let answer = platform
+            .request_token(&key, platform.anonymous().from(ALLOWED))
+            .await;
         let token = answer.body["access_token"].as_str().unwrap();
         let header = part(token, 0);
-        assert_eq!((&header["typ"], &header["alg"]), (&json!("at+jwt"), &json!("ES256")));
-        assert_eq!(header.as_object().unwrap().len(), 3, "typ, alg and kid alone: {header}");
-        pair.push(verified(token, &keys(&platform).await, issuer, "urn:latchkey:sandbox"));
+        assert_eq!(
+            (&header["typ"], &header["alg"]),
+            (&json!("at+jwt"), &json!("ES256"))
+        );
+        assert_eq!(
+            header.as_object().unwrap().len(),
+            3,
+            "typ, alg and kid alone: {header}"
+        );
+        pair.push(verified(
+            token,
+            &keys(&platform).await,
+            issuer,
+            "urn:latchkey:sandbox",
+        ));
     }
     let mut claims = pair[0].clone();
-    let mut take = |name: &str| claims.as_object_mut().unwrap().remove(name).unwrap_or_else(|| panic!("no {name}"));
-    let (iat, nbf, exp) = (take("iat").as_i64().unwrap(), take("nbf").as_i64().unwrap(), take("exp").as_i64().unwrap());
+    let mut take = |name: &str| {
+        claims
+            .as_object_mut()
+            .unwrap()
+            .remove(name)
+            .unwrap_or_else(|| panic!("no {name}"))
+    };
+    let (iat, nbf, exp) = (
+        take("iat").as_i64().unwrap(),
+        take("nbf").as_i64().unwrap(),
+        take("exp").as_i64().unwrap(),
+    );
     assert_eq!((nbf, exp), (iat, iat + 1800));
     assert_eq!((platform.stack.services().ambient().clock)().seconds(), iat);
     let (jti, sid) = (take("jti"), take("sid"));
     for id in [&jti, &sid] {
         let id = id.as_str().unwrap();
-        assert!(id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')), "{id}");
+        assert!(
+            id.len() == 32
+                && id
+                    .bytes()
+                    .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')),
+            "{id}"
+        );
     }
     assert_ne!(jti, pair[1]["jti"], "every token has its own");
     assert_eq!(sid, pair[1]["sid"], "the secret is the same");
     let created_at = Timestamp::parse(created.body["created_at"].as_str().unwrap()).unwrap();
-    assert_eq!(take("key_created").as_i64().unwrap() / 1000, created_at.seconds());
+    assert_eq!(
+        take("key_created").as_i64().unwrap() / 1000,
+        created_at.seconds()
+    );
     let expected = json!({
         "iss": issuer,
         "aud": "urn:latchkey:sandbox",
@@ -116,28 +189,64 @@ async fn a_bank_keys_token_has_every_claim() {
 async fn an_organization_keys_token_has_no_bank_and_no_empty_list() {
     let platform = Platform::start().await;
     let token = platform.token(&platform.seed.organization.key).await;
-    let claims = verified(&token, &keys(&platform).await, platform.stack.base_url(), "urn:latchkey:sandbox");
-    assert_eq!(claims["owner"], format!("organization:{}", platform.seed.organization.guid));
+    let claims = verified(
+        &token,
+        &keys(&platform).await,
+        platform.stack.base_url(),
+        "urn:latchkey:sandbox",
+    );
+    assert_eq!(
+        claims["owner"],
+        format!("organization:{}", platform.seed.organization.guid)
+    );
     assert_eq!(claims["org"], platform.seed.organization.guid);
-    assert!(claims.get("bank").is_none() && claims.get("ip_allowlist").is_none(), "{claims}");
+    assert!(
+        claims.get("bank").is_none() && claims.get("ip_allowlist").is_none(),
+        "{claims}"
+    );
 }
 
 /// docs/requirements.md, Kinds: an audience and a signing key for each kind; neither's key verifies the other's tokens.
 #[tokio::test]
 async fn sandbox_and_live_tokens_differ_in_key_and_audience() {
-    let parameters = [("LiveAudience".to_owned(), "https://live.example.com/".to_owned())].into();
-    let platform = Platform::with(Options { parameters, ..Options::default() }).await;
+    let parameters = [(
+        "LiveAudience".to_owned(),
+        "https://live.example.com/".to_owned(),
+    )]
+    .into();
+    let platform = Platform::with(Options {
+        parameters,
+        ..Options::default()
+    })
+    .await;
     let issuer = platform.stack.base_url();
     let (organization, key) = credentials::live_organization(&platform, Kyb::Approved).await;
-    let (live, sandbox) = (platform.token(&key).await, platform.token(&platform.seed.bank.key).await);
+    let (live, sandbox) = (
+        platform.token(&key).await,
+        platform.token(&platform.seed.bank.key).await,
+    );
     let set = keys(&platform).await;
     let claims = verified(&live, &set, issuer, "https://live.example.com/");
-    assert_eq!((&claims["env"], &claims["org"]), (&json!("live"), &json!(organization.to_string())));
+    assert_eq!(
+        (&claims["env"], &claims["org"]),
+        (&json!("live"), &json!(organization.to_string()))
+    );
     verified(&sandbox, &set, issuer, "urn:latchkey:sandbox");
     assert_ne!(part(&live, 0)["kid"], part(&sandbox, 0)["kid"]);
-    for (token, other, audience) in [(&live, &sandbox, "https://live.example.com/"), (&sandbox, &live, "urn:latchkey:sandbox")] {
+    for (token, other, audience) in [
+        (&live, &sandbox, "https://live.example.com/"),
+        (&sandbox, &live, "urn:latchkey:sandbox"),
+    ] {
         let jwk = set.find(part(other, 0)["kid"].as_str().unwrap()).unwrap();
-        assert!(decode(token, &DecodingKey::from_jwk(jwk).unwrap(), issuer, audience).is_err());
+        assert!(
+            decode(
+                token,
+                &DecodingKey::from_jwk(jwk).unwrap(),
+                issuer,
+                audience
+            )
+            .is_err()
+        );
     }
 }
 
@@ -145,10 +254,21 @@ async fn sandbox_and_live_tokens_differ_in_key_and_audience() {
 #[tokio::test]
 async fn metadata_says_what_the_server_does() {
     let platform = Platform::start().await;
-    let (anonymous, key, base) = (platform.anonymous(), &platform.seed.bank.key, platform.stack.base_url());
+    let (anonymous, key, base) = (
+        platform.anonymous(),
+        &platform.seed.bank.key,
+        platform.stack.base_url(),
+    );
     let answer = anonymous.get(METADATA).await;
-    assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"), "{answer:?}");
-    let scopes: Vec<String> = Catalogue::default().scopes().map(ToString::to_string).collect();
+    assert_eq!(
+        (answer.status, answer.header("content-type")),
+        (200, "application/json"),
+        "{answer:?}"
+    );
+    let scopes: Vec<String> = Catalogue::default()
+        .scopes()
+        .map(ToString::to_string)
+        .collect();
     let expected = json!({
         "issuer": base,
         "token_endpoint": format!("{base}/oauth/token"),
@@ -163,20 +283,49 @@ async fn metadata_says_what_the_server_does() {
         "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
     });
     assert_eq!(answer.body, expected);
-    let path = |member: &str| answer.body[member].as_str().unwrap().strip_prefix(base).unwrap().to_owned();
-    assert_eq!(anonymous.get(&path("jwks_uri")).await.body["keys"].as_array().unwrap().len(), 2);
+    let path = |member: &str| {
+        answer.body[member]
+            .as_str()
+            .unwrap()
+            .strip_prefix(base)
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(
+        anonymous.get(&path("jwks_uri")).await.body["keys"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
     let endpoint = path("token_endpoint");
     let grant = [("grant_type", "client_credentials")];
-    let posted = [grant[0], ("client_id", key.client_id.as_str()), ("client_secret", key.client_secret.as_str())];
+    let posted = [
+        grant[0],
+        ("client_id", key.client_id.as_str()),
+        ("client_secret", key.client_secret.as_str()),
+    ];
     assert_eq!(anonymous.post_form(&endpoint, &posted).await.status, 200);
-    let basic = anonymous.request(Method::POST, &endpoint).basic_auth(&key.client_id, Some(&key.client_secret));
-    let basic = basic.header("content-type", "application/x-www-form-urlencoded").body("grant_type=client_credentials");
+    let basic = anonymous
+        .request(Method::POST, &endpoint)
+        .basic_auth(&key.client_id, Some(&key.client_secret));
+    let basic = basic
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body("grant_type=client_credentials");
     assert_eq!(Answer::of(basic).await.status, 200);
     for endpoint in [path("introspection_endpoint"), path("revocation_endpoint")] {
         let posted = [posted[1], posted[2], ("token", "nonsense")];
-        assert_eq!(anonymous.post_form(&endpoint, &posted).await.status, 200, "{endpoint}");
-        let basic = anonymous.request(Method::POST, &endpoint).basic_auth(&key.client_id, Some(&key.client_secret));
-        let basic = basic.header("content-type", "application/x-www-form-urlencoded").body("token=nonsense");
+        assert_eq!(
+            anonymous.post_form(&endpoint, &posted).await.status,
+            200,
+            "{endpoint}"
+        );
+        let basic = anonymous
+            .request(Method::POST, &endpoint)
+            .basic_auth(&key.client_id, Some(&key.client_secret));
+        let basic = basic
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body("token=nonsense");
         assert_eq!(Answer::of(basic).await.status, 200, "{endpoint}");
     }
 }
@@ -187,13 +336,25 @@ async fn metadata_says_what_the_server_does() {
 async fn the_issuer_is_the_configured_one() {
     let issuer = "https://auth.example.com";
     let parameters = [("Issuer".to_owned(), issuer.to_owned())].into();
-    let platform = Platform::with(Options { parameters, ..Options::default() }).await;
+    let platform = Platform::with(Options {
+        parameters,
+        ..Options::default()
+    })
+    .await;
     let metadata = platform.anonymous().get(METADATA).await;
     assert_eq!(metadata.body["issuer"], issuer);
-    assert_eq!(metadata.body["token_endpoint"], format!("{issuer}/oauth/token"));
+    assert_eq!(
+        metadata.body["token_endpoint"],
+        format!("{issuer}/oauth/token")
+    );
     assert_eq!(metadata.body["jwks_uri"], format!("{issuer}{JWKS}"));
     let bank = platform.bank().await;
-    verified(bank.token(), &keys(&platform).await, issuer, "urn:latchkey:sandbox");
+    verified(
+        bank.token(),
+        &keys(&platform).await,
+        issuer,
+        "urn:latchkey:sandbox",
+    );
     assert_eq!(bank.get("/v1/whoami").await.status, 200);
 }
 
@@ -210,5 +371,9 @@ async fn documents_405_to_other_methods() {
         let head = Answer::of(platform.anonymous().request(Method::HEAD, path)).await;
         assert_eq!((head.status, head.text.as_str()), (200, ""), "{path}");
     }
-    platform.anonymous().get("/.well-known/openid-configuration").await.assert_error(404, "not_found");
+    platform
+        .anonymous()
+        .get("/.well-known/openid-configuration")
+        .await
+        .assert_error(404, "not_found");
 }

@@ -11,7 +11,9 @@ use tests::{
 async fn cyb_7_403_from_an_address_outside_the_allowlist() {
     let platform = Platform::start().await;
     let key = platform.bank_key(json!({"ip_allowlist": [ALLOWED]})).await;
-    let token = platform.request_token(&key, platform.anonymous().from(ALLOWED)).await;
+    let token = platform
+        .request_token(&key, platform.anonymous().from(ALLOWED))
+        .await;
     let caller = platform.bearer(token.body["access_token"].as_str().unwrap());
     let admitted = caller.from(ALLOWED).get("/v1/whoami").await;
     assert_eq!(admitted.status, 200, "{admitted:?}");

@@ -28,13 +28,30 @@ fn assert_static_401(answer: &Answer, why: &str) {
         (&json!(UNAUTHENTICATED), &json!(UNAUTHENTICATED)),
         "{why}"
     );
-    assert_eq!(answer.body.as_object().unwrap().len(), 5, "{why}: {answer:?}");
-    assert_eq!((answer.header("www-authenticate"), answer.header("cache-control")), ("Bearer", "no-store"), "{why}: {answer:?}");
+    assert_eq!(
+        answer.body.as_object().unwrap().len(),
+        5,
+        "{why}: {answer:?}"
+    );
+    assert_eq!(
+        (
+            answer.header("www-authenticate"),
+            answer.header("cache-control")
+        ),
+        ("Bearer", "no-store"),
+        "{why}: {answer:?}"
+    );
 }
 
 async fn with_header(platform: &Platform, value: impl AsRef<[u8]>) -> Answer {
     let value = reqwest::header::HeaderValue::from_bytes(value.as_ref()).unwrap();
-    Answer::of(platform.anonymous().request(Method::GET, PATH).header("authorization", value)).await
+    Answer::of(
+        platform
+            .anonymous()
+            .request(Method::GET, PATH)
+            .header("authorization", value),
+    )
+    .await
 }
 
 /// CYB-4: the guarded API learns whom it serves, member by member.
@@ -43,7 +60,11 @@ async fn cyb_4_200_with_the_callers_context() {
     let platform = Platform::start().await;
     let key =
         platform.bank_key(json!({"ip_allowlist": [ALLOWED, "1.1.1.0/24"], "scopes": ["accounts:read", "customers:read"]})).await;
-    let token = platform.request_token(&key, platform.anonymous().from(ALLOWED)).await.body["access_token"].clone();
+    let token = platform
+        .request_token(&key, platform.anonymous().from(ALLOWED))
+        .await
+        .body["access_token"]
+        .clone();
     let token = token.as_str().unwrap();
     let answer = platform.bearer(token).from(ALLOWED).get(PATH).await;
     let said = claims(token);
@@ -67,7 +88,10 @@ async fn cyb_4_200_with_the_callers_context() {
     assert_eq!(answer.body["principalId"], key.client_id);
     let organization = platform.organization().await.get(PATH).await;
     assert_eq!(organization.status, 200);
-    assert!(organization.body.get("bank").is_none() && organization.body.get("ip_allowlist").is_none(), "{organization:?}");
+    assert!(
+        organization.body.get("bank").is_none() && organization.body.get("ip_allowlist").is_none(),
+        "{organization:?}"
+    );
 }
 
 /// CYB-9: an expired token is the static 401, which says `Signature has expired`; a fresh token needs no rotation.
@@ -81,7 +105,12 @@ async fn cyb_9_401_to_an_expired_token() {
     platform.advance(Duration::from_secs(70));
     let expired = caller.get(PATH).await;
     assert_static_401(&expired, "expired");
-    assert!(expired.body["message"].as_str().unwrap().contains("Signature has expired"));
+    assert!(
+        expired.body["message"]
+            .as_str()
+            .unwrap()
+            .contains("Signature has expired")
+    );
     assert_eq!(platform.bank().await.get(PATH).await.status, 200);
 }
 
@@ -92,7 +121,13 @@ async fn a_401_without_exactly_one_bearer_token() {
     let token = platform.token(&platform.seed.bank.key).await;
     assert_static_401(&platform.anonymous().get(PATH).await, "absent");
     for scheme in ["bearer", "BEARER", "BeArEr"] {
-        assert_eq!(with_header(&platform, format!("{scheme} {token}")).await.status, 200, "{scheme}");
+        assert_eq!(
+            with_header(&platform, format!("{scheme} {token}"))
+                .await
+                .status,
+            200,
+            "{scheme}"
+        );
     }
     let padded = "=".repeat(9 * 1024 - token.len());
     for value in [
@@ -108,20 +143,37 @@ async fn a_401_without_exactly_one_bearer_token() {
         format!("Basic {token}"),
         format!(
             "Basic {}",
-            STANDARD.encode(format!("{}:{}", platform.seed.bank.key.client_id, platform.seed.bank.key.client_secret))
+            STANDARD.encode(format!(
+                "{}:{}",
+                platform.seed.bank.key.client_id, platform.seed.bank.key.client_secret
+            ))
         ),
         format!("Token {token}"),
         format!("Bearer {}", platform.seed.bank.key.client_secret),
         format!("Bearer {token}{padded}"),
         format!("Bearer {}", "a".repeat(9 * 1024)),
     ] {
-        assert_static_401(&with_header(&platform, &value).await, &value[..value.len().min(40)]);
+        assert_static_401(
+            &with_header(&platform, &value).await,
+            &value[..value.len().min(40)],
+        );
     }
-    assert_static_401(&with_header(&platform, b"Bearer \xff\xfe").await, "not ASCII");
+    assert_static_401(
+        &with_header(&platform, b"Bearer \xff\xfe").await,
+        "not ASCII",
+    );
     let other = platform.token(&platform.seed.bank.key).await;
     let wrong = "x".to_owned();
-    for (first, second) in [(&token, &token), (&token, &other), (&token, &wrong), (&wrong, &token)] {
-        let twice = platform.bearer(first).request(Method::GET, PATH).header("authorization", format!("Bearer {second}"));
+    for (first, second) in [
+        (&token, &token),
+        (&token, &other),
+        (&token, &wrong),
+        (&wrong, &token),
+    ] {
+        let twice = platform
+            .bearer(first)
+            .request(Method::GET, PATH)
+            .header("authorization", format!("Bearer {second}"));
         assert_static_401(&Answer::of(twice).await, "two headers");
     }
     // In no other place.
@@ -129,7 +181,10 @@ async fn a_401_without_exactly_one_bearer_token() {
         .anonymous()
         .request(Method::GET, &format!("{PATH}?access_token={token}"))
         .header("cookie", format!("access_token={token}"));
-    assert_static_401(&Answer::of(elsewhere.header("x-authorization", format!("Bearer {token}"))).await, "elsewhere");
+    assert_static_401(
+        &Answer::of(elsewhere.header("x-authorization", format!("Bearer {token}"))).await,
+        "elsewhere",
+    );
 }
 
 /// What is longer than the gateway takes is refused before anybody looks at it.
@@ -145,14 +200,25 @@ async fn a_431_to_headers_that_are_too_long() {
 async fn a_401_to_tokens_of_the_other_kind() {
     for (accepted, name) in [(0, "sandbox"), (1, "live")] {
         let parameters = [("SampleEnvironment".to_owned(), name.to_owned())].into();
-        let platform = Platform::with(Options { parameters, ..Options::default() }).await;
+        let platform = Platform::with(Options {
+            parameters,
+            ..Options::default()
+        })
+        .await;
         let (_, live) = credentials::live_organization(&platform, Kyb::Approved).await;
-        let callers = [platform.organization().await, platform.bearer(&platform.token(&live).await)];
+        let callers = [
+            platform.organization().await,
+            platform.bearer(&platform.token(&live).await),
+        ];
         for caller in &callers {
             assert_eq!(caller.get("/api/organizations").await.status, 200, "{name}");
         }
         let admitted = callers[accepted].get(PATH).await;
-        assert_eq!((admitted.status, &admitted.body["environment"]), (200, &json!(name)), "{admitted:?}");
+        assert_eq!(
+            (admitted.status, &admitted.body["environment"]),
+            (200, &json!(name)),
+            "{admitted:?}"
+        );
         assert_static_401(&callers[1 - accepted].get(PATH).await, name);
     }
 }
@@ -161,16 +227,37 @@ async fn a_401_to_tokens_of_the_other_kind() {
 #[tokio::test]
 async fn cyb_7_403_by_the_gateways_address_alone() {
     let platform = Platform::start().await;
-    let key = platform.bank_key(json!({"ip_allowlist": [ALLOWED, "1.1.1.0/24"]})).await;
-    let token = platform.request_token(&key, platform.anonymous().from(ALLOWED)).await;
+    let key = platform
+        .bank_key(json!({"ip_allowlist": [ALLOWED, "1.1.1.0/24"]}))
+        .await;
+    let token = platform
+        .request_token(&key, platform.anonymous().from(ALLOWED))
+        .await;
     let caller = platform.bearer(token.body["access_token"].as_str().unwrap());
-    for address in [ALLOWED, "1.1.1.0", "1.1.1.255", "::ffff:8.8.8.8", "::ffff:101:101"] {
-        assert_eq!(caller.from(address).get(PATH).await.status, 200, "{address}");
+    for address in [
+        ALLOWED,
+        "1.1.1.0",
+        "1.1.1.255",
+        "::ffff:8.8.8.8",
+        "::ffff:101:101",
+    ] {
+        assert_eq!(
+            caller.from(address).get(PATH).await.status,
+            200,
+            "{address}"
+        );
     }
     let assert_refused = |answer: &Answer, from: &str| {
         answer.assert_error(403, "ip_not_allowed");
-        let exact = (answer.body["error"].as_str(), answer.body["message"].as_str());
-        assert_eq!(exact, (Some("forbidden"), Some("IP address not in allowlist")), "{from}");
+        let exact = (
+            answer.body["error"].as_str(),
+            answer.body["message"].as_str(),
+        );
+        assert_eq!(
+            exact,
+            (Some("forbidden"), Some("IP address not in allowlist")),
+            "{from}"
+        );
     };
     for address in [
         ELSEWHERE,
@@ -187,10 +274,24 @@ async fn cyb_7_403_by_the_gateways_address_alone() {
     }
     // From the test's own address, nothing said.
     assert_refused(&caller.get(PATH).await, "loopback");
-    for name in ["X-Forwarded-For", "Forwarded", "X-Real-IP", "True-Client-IP", "CF-Connecting-IP", "X-Client-IP", "X-Source-Ip"]
-    {
-        for value in [ALLOWED.to_owned(), format!("{ALLOWED}, {ALLOWED}"), format!("for={ALLOWED}")] {
-            let spoofed = caller.from(ELSEWHERE).request(Method::GET, PATH).header(name, value);
+    for name in [
+        "X-Forwarded-For",
+        "Forwarded",
+        "X-Real-IP",
+        "True-Client-IP",
+        "CF-Connecting-IP",
+        "X-Client-IP",
+        "X-Source-Ip",
+    ] {
+        for value in [
+            ALLOWED.to_owned(),
+            format!("{ALLOWED}, {ALLOWED}"),
+            format!("for={ALLOWED}"),
+        ] {
+            let spoofed = caller
+                .from(ELSEWHERE)
+                .request(Method::GET, PATH)
+                .header(name, value);
             assert_refused(&Answer::of(spoofed).await, name);
         }
     }
@@ -200,7 +301,11 @@ async fn with_routes(routes: &str) -> (Platform, Caller) {
     let shipped = r#"{"GET /v1/whoami": []}"#;
     assert_eq!(TEMPLATE.matches(shipped).count(), 1);
     let template = TEMPLATE.replace(shipped, routes);
-    let platform = Platform::with(Options { template, ..Options::default() }).await;
+    let platform = Platform::with(Options {
+        template,
+        ..Options::default()
+    })
+    .await;
     let caller = platform.bank().await;
     (platform, caller)
 }
@@ -208,11 +313,19 @@ async fn with_routes(routes: &str) -> (Platform, Caller) {
 /// X-7: default deny. A route that the map does not list is closed to every token.
 #[tokio::test]
 async fn a_403_to_routes_that_are_not_in_the_map() {
-    for routes in ["{}", r#"{"GET /v1/other": []}"#, r#"{"POST /v1/whoami": []}"#, r#"{"GET /v1/whoami/{more}": []}"#] {
+    for routes in [
+        "{}",
+        r#"{"GET /v1/other": []}"#,
+        r#"{"POST /v1/whoami": []}"#,
+        r#"{"GET /v1/whoami/{more}": []}"#,
+    ] {
         let (platform, caller) = with_routes(routes).await;
         let denied = caller.get(PATH).await;
         denied.assert_error(403, "forbidden");
-        assert_eq!(denied.body["message"], "This operation is not open to this caller", "{routes}");
+        assert_eq!(
+            denied.body["message"], "This operation is not open to this caller",
+            "{routes}"
+        );
         assert_static_401(&platform.anonymous().get(PATH).await, routes);
     }
 }
@@ -220,12 +333,18 @@ async fn a_403_to_routes_that_are_not_in_the_map() {
 /// CYB-11: any one of a route's scopes opens it; a token without them is `insufficient_scope`.
 #[tokio::test]
 async fn a_403_without_a_scope_that_the_route_needs() {
-    let (platform, caller) = with_routes(r#"{"GET /v1/whoami": ["customers:write", "invoices:read"]}"#).await;
+    let (platform, caller) =
+        with_routes(r#"{"GET /v1/whoami": ["customers:write", "invoices:read"]}"#).await;
     assert_eq!(caller.get(PATH).await.status, 200);
-    for (scope, status) in
-        [("customers:read", 403), ("invoices:write", 403), ("invoices:read", 200), ("accounts:read customers:write", 200)]
-    {
-        let key = platform.bank_key(json!({"scopes": scope.split(' ').collect::<Vec<_>>()})).await;
+    for (scope, status) in [
+        ("customers:read", 403),
+        ("invoices:write", 403),
+        ("invoices:read", 200),
+        ("accounts:read customers:write", 200),
+    ] {
+        let key = platform
+            .bank_key(json!({"scopes": scope.split(' ').collect::<Vec<_>>()}))
+            .await;
         let answer = platform.bearer(&platform.token(&key).await).get(PATH).await;
         assert_eq!(answer.status, status, "{scope}: {answer:?}");
         if status == 403 {
@@ -239,17 +358,36 @@ async fn a_403_without_a_scope_that_the_route_needs() {
 async fn a_405_to_other_methods() {
     let platform = Platform::start().await;
     let bank = platform.bank().await;
-    for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS] {
+    for method in [
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+    ] {
         let answer = Answer::of(bank.request(method.clone(), PATH)).await;
         answer.assert_error(405, "method_not_allowed");
-        assert!(answer.header("allow").starts_with("GET"), "{method}: {answer:?}");
+        assert!(
+            answer.header("allow").starts_with("GET"),
+            "{method}: {answer:?}"
+        );
     }
     let head = Answer::of(platform.anonymous().request(Method::HEAD, PATH)).await;
     assert!([401, 405].contains(&head.status), "{head:?}");
     // A method that names another one is matched by that other one, and guarded by it.
-    let overridden = platform.anonymous().request(Method::POST, PATH).header("x-http-method-override", "GET");
+    let overridden = platform
+        .anonymous()
+        .request(Method::POST, PATH)
+        .header("x-http-method-override", "GET");
     assert_static_401(&Answer::of(overridden).await, "overridden");
-    for path in ["/v1/whoami/", "/v1/whoam", "/v1", "/", "/V1/WHOAMI", "/v1//whoami"] {
+    for path in [
+        "/v1/whoami/",
+        "/v1/whoam",
+        "/v1",
+        "/",
+        "/V1/WHOAMI",
+        "/v1//whoami",
+    ] {
         let answer = bank.get(path).await;
         assert!([200, 404].contains(&answer.status), "{path}: {answer:?}");
         assert_ne!(platform.anonymous().get(path).await.status, 200, "{path}");

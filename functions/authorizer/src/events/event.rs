@@ -3,7 +3,6 @@
 use std::fmt;
 
 use domain::time::Timestamp;
-
 use guard::Request;
 
 /// What an event asks, and how it is answered.
@@ -40,19 +39,27 @@ impl fmt::Display for UnknownEvent {
 pub(super) fn stage_of(arn: &str) -> Result<String, UnknownEvent> {
     let parts: Vec<&str> = arn.splitn(3, '/').collect();
     match parts.as_slice() {
-        [api, stage, _] if is_api(api) && !stage.is_empty() && !stage.contains(['*', '?']) => Ok(format!("{api}/{stage}/*")),
+        [api, stage, _] if is_api(api) && !stage.is_empty() && !stage.contains(['*', '?']) => {
+            Ok(format!("{api}/{stage}/*"))
+        }
         _ => Err(UnknownEvent("the event's ARN is not of an API's stage")),
     }
 }
 
 fn is_api(arn: &str) -> bool {
     let parts: Vec<&str> = arn.split(':').collect();
-    let [arn, partition, service, region, account, api] = parts.as_slice() else { return false };
-    let named = [partition, region, account, api].into_iter().all(|part| !part.is_empty() && !part.contains(['*', '?']));
+    let [arn, partition, service, region, account, api] = parts.as_slice() else {
+        return false;
+    };
+    let named = [partition, region, account, api]
+        .into_iter()
+        .all(|part| !part.is_empty() && !part.contains(['*', '?']));
     *arn == "arn" && *service == "execute-api" && named
 }
 
 /// `requestTimeEpoch` and `timeEpoch`: milliseconds.
 pub(super) fn time(epoch: Option<i64>) -> Option<Timestamp> {
-    epoch.filter(|millis| *millis > 0).map(Timestamp::from_millis)
+    epoch
+        .filter(|millis| *millis > 0)
+        .map(Timestamp::from_millis)
 }

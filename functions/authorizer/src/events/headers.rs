@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
 use guard::{Bearer, NoBearer};
+use serde::Deserialize;
 
 /// The headers as REST and WebSocket APIs send them: `headers` has the last value of each name, `multiValueHeaders` has all.
 /// HTTP APIs send `headers` alone, with repeated ones joined by commas.
@@ -19,8 +18,13 @@ impl Headers {
     /// The credential. Names compare without case, so that two spellings of one header are two headers.
     pub(super) fn credential(&self) -> Result<Bearer, NoBearer> {
         let is_ours = |name: &str| name.eq_ignore_ascii_case("authorization");
-        let single: Vec<&str> =
-            self.headers.iter().flatten().filter(|(name, _)| is_ours(name)).filter_map(|(_, value)| value.as_deref()).collect();
+        let single: Vec<&str> = self
+            .headers
+            .iter()
+            .flatten()
+            .filter(|(name, _)| is_ours(name))
+            .filter_map(|(_, value)| value.as_deref())
+            .collect();
         let multi: Vec<&str> = self
             .multi_value_headers
             .iter()
@@ -45,20 +49,32 @@ mod tests {
     use super::*;
 
     fn credential(headers: serde_json::Value) -> Result<Bearer, NoBearer> {
-        serde_json::from_value::<Headers>(headers).unwrap().credential()
+        serde_json::from_value::<Headers>(headers)
+            .unwrap()
+            .credential()
     }
 
     #[test]
     fn names_compare_without_case() {
-        for name in ["authorization", "Authorization", "AUTHORIZATION", "aUTHORIZATION"] {
+        for name in [
+            "authorization",
+            "Authorization",
+            "AUTHORIZATION",
+            "aUTHORIZATION",
+        ] {
             assert!(credential(json!({"headers": {name: "Bearer a"}})).is_ok());
             assert!(credential(json!({"headers": {name: "Bearer a"}, "multiValueHeaders": {name: ["Bearer a"]}})).is_ok());
         }
         assert_eq!(
-            credential(json!({"headers": {"X-Authorization": "Bearer a", "Proxy-Authorization": "Bearer a"}})),
+            credential(
+                json!({"headers": {"X-Authorization": "Bearer a", "Proxy-Authorization": "Bearer a"}})
+            ),
             Err(NoBearer::Absent)
         );
-        assert_eq!(credential(json!({"headers": null, "multiValueHeaders": null})), Err(NoBearer::Absent));
+        assert_eq!(
+            credential(json!({"headers": null, "multiValueHeaders": null})),
+            Err(NoBearer::Absent)
+        );
         assert_eq!(credential(json!({})), Err(NoBearer::Absent));
     }
 
@@ -72,7 +88,11 @@ mod tests {
             json!({"multiValueHeaders": {"Authorization": ["Bearer a"], "authorization": ["Bearer a"]}}),
             json!({"headers": {"Authorization": "Bearer a"}, "multiValueHeaders": {"Authorization": ["Bearer b"]}}),
         ] {
-            assert_eq!(credential(headers.clone()), Err(NoBearer::Repeated), "{headers}");
+            assert_eq!(
+                credential(headers.clone()),
+                Err(NoBearer::Repeated),
+                "{headers}"
+            );
         }
         assert_eq!(
             credential(json!({"headers": {"authorization": "Bearer a,Bearer b"}})),

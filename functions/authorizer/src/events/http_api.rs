@@ -1,5 +1,6 @@
 //! HTTP APIs, payload 2.0.
 
+use guard::{Request, Route};
 use serde::Deserialize;
 use web::proxy::SourceIpTrust;
 
@@ -8,7 +9,6 @@ use super::{
     headers::Headers,
 };
 use crate::settings::HttpApiResponse;
-use guard::{Request, Route};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -37,7 +37,11 @@ struct Http {
 pub(super) fn read(event: HttpApiEvent, response: HttpApiResponse) -> Result<Event, UnknownEvent> {
     let request = Request {
         credential: event.headers.credential(),
-        source_ip: event.request_context.http.source_ip.and_then(|ip| ip.parse().ok()),
+        source_ip: event
+            .request_context
+            .http
+            .source_ip
+            .and_then(|ip| ip.parse().ok()),
         source_ip_trust: SourceIpTrust::Direct,
         route: Route::Matched(event.route_key),
         time: time(event.request_context.time_epoch),
@@ -45,7 +49,9 @@ pub(super) fn read(event: HttpApiEvent, response: HttpApiResponse) -> Result<Eve
     };
     let form = match response {
         HttpApiResponse::Simple => Form::Simple,
-        HttpApiResponse::Iam => Form::Policy { resource: stage_of(&event.route_arn)? },
+        HttpApiResponse::Iam => Form::Policy {
+            resource: stage_of(&event.route_arn)?,
+        },
     };
     Ok(Event { request, form })
 }

@@ -1,5 +1,6 @@
 //! REST APIs, authorizers of type REQUEST; and HTTP APIs with payload 1.0, which send the same.
 
+use guard::{Request, Route};
 use serde::Deserialize;
 use web::proxy::SourceIpTrust;
 
@@ -7,7 +8,6 @@ use super::{
     event::{Event, Form, UnknownEvent, stage_of, time},
     headers::Headers,
 };
-use guard::{Request, Route};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -40,11 +40,20 @@ pub(super) fn read(event: RestEvent) -> Result<Event, UnknownEvent> {
     let request = Request {
         credential: event.headers.credential(),
         // The console's test button sends a text that is no address: unknown, then.
-        source_ip: event.request_context.identity.source_ip.and_then(|ip| ip.parse().ok()),
+        source_ip: event
+            .request_context
+            .identity
+            .source_ip
+            .and_then(|ip| ip.parse().ok()),
         source_ip_trust: SourceIpTrust::Direct,
         route: Route::Matched(format!("{} {}", event.http_method, event.resource)),
         time: time(event.request_context.request_time_epoch),
         id: event.request_context.request_id,
     };
-    Ok(Event { request, form: Form::Policy { resource: stage_of(&event.method_arn)? } })
+    Ok(Event {
+        request,
+        form: Form::Policy {
+            resource: stage_of(&event.method_arn)?,
+        },
+    })
 }

@@ -1,5 +1,6 @@
 //! WebSocket APIs. They are authorised at `$connect` alone: what happens to a token later does not close a connection.
 
+use guard::{Request, Route};
 use serde::Deserialize;
 use web::proxy::SourceIpTrust;
 
@@ -8,7 +9,6 @@ use super::{
     headers::Headers,
     rest::Identity,
 };
-use guard::{Request, Route};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -32,11 +32,20 @@ pub(super) fn read(event: WebSocketEvent) -> Result<Event, UnknownEvent> {
     let request = Request {
         // Never the query string, which logs and histories keep.
         credential: event.headers.credential(),
-        source_ip: event.request_context.identity.source_ip.and_then(|ip| ip.parse().ok()),
+        source_ip: event
+            .request_context
+            .identity
+            .source_ip
+            .and_then(|ip| ip.parse().ok()),
         source_ip_trust: SourceIpTrust::Direct,
         route: Route::Matched(event.request_context.route_key),
         time: time(event.request_context.request_time_epoch),
         id: event.request_context.request_id,
     };
-    Ok(Event { request, form: Form::Policy { resource: stage_of(&event.method_arn)? } })
+    Ok(Event {
+        request,
+        form: Form::Policy {
+            resource: stage_of(&event.method_arn)?,
+        },
+    })
 }

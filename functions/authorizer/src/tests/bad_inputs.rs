@@ -7,11 +7,10 @@ use domain::{
     key_mode::KeyMode,
     time::Timestamp,
 };
+use guard::testing::world::{ISSUER, KmsKey, LIVE, NOW, SANDBOX, World, claims, feed, later};
 use jwt::{Claims, Expected, Verifier};
 use proptest::{prelude::*, sample::subsequence};
 use serde_json::{Value, json};
-
-use guard::testing::world::{ISSUER, KmsKey, LIVE, NOW, SANDBOX, World, claims, feed, later};
 
 use super::{answer, rest_event};
 use crate::Settings;
@@ -50,15 +49,19 @@ fn subjects() -> [Subject; 5] {
         Subject::Secret(claims().sid.to_string()),
         Subject::Token(claims().jti.to_string()),
         Subject::Owner("05".repeat(16)),
-        Subject::Organization { guid: claims().org.to_string(), cohort: Cohort::default() },
+        Subject::Organization {
+            guid: claims().org.to_string(),
+            cohort: Cohort::default(),
+        },
     ]
 }
 
 fn faults() -> Vec<Fault> {
     use Fault::{
-        AddressNotListed, AddressUnknown, EventUnknown, Expired, FeedFromTheFuture, FeedNeverRead, FeedOld, KeyWithdrawn,
-        KindNotAccepted, NoHeader, NotYetValid, OtherAudience, OtherIssuer, OtherScheme, RepeatedHeader, RequestAheadOfFeed,
-        Revoked, RouteUnlisted, ScopeMissing, SignedByOtherKind, SignedByStranger, Suspended, TamperedToken,
+        AddressNotListed, AddressUnknown, EventUnknown, Expired, FeedFromTheFuture, FeedNeverRead,
+        FeedOld, KeyWithdrawn, KindNotAccepted, NoHeader, NotYetValid, OtherAudience, OtherIssuer,
+        OtherScheme, RepeatedHeader, RequestAheadOfFeed, Revoked, RouteUnlisted, ScopeMissing,
+        SignedByOtherKind, SignedByStranger, Suspended, TamperedToken,
     };
     let plain = [
         NoHeader,
@@ -83,7 +86,8 @@ fn faults() -> Vec<Fault> {
         ScopeMissing,
         EventUnknown,
     ];
-    let invalidated = (0..subjects().len()).flat_map(|subject| [Revoked(subject), Suspended(subject)]);
+    let invalidated =
+        (0..subjects().len()).flat_map(|subject| [Revoked(subject), Suspended(subject)]);
     plain.into_iter().chain(invalidated).collect()
 }
 
@@ -120,7 +124,8 @@ fn build(faults: &[Fault], tampered_at: usize) -> (World, Value) {
         token.replace_range(at..=at, other);
     }
     if has(Fault::KindNotAccepted) {
-        world.settings.expected = Expected::of_issuer(ISSUER).accepting(KeyMode::Live, "https://live.example");
+        world.settings.expected =
+            Expected::of_issuer(ISSUER).accepting(KeyMode::Live, "https://live.example");
     }
     if has(Fault::KeyWithdrawn) {
         world.verifier = Verifier::new([(KeyMode::Live, LIVE.jwk())]).unwrap();
@@ -137,7 +142,9 @@ fn feed_of(faults: &[Fault], now: Timestamp) -> Feed {
         .iter()
         .filter_map(|fault| match fault {
             Fault::Revoked(subject) => Some((Effect::Revoke, subjects()[*subject].clone())),
-            Fault::Suspended(subject) => Some((Effect::Suspend { version: 2 }, subjects()[*subject].clone())),
+            Fault::Suspended(subject) => {
+                Some((Effect::Suspend { version: 2 }, subjects()[*subject].clone()))
+            }
             _ => None,
         })
         .collect();
@@ -153,7 +160,8 @@ fn event(faults: &[Fault], token: &str, now: Timestamp) -> Value {
     let has = |fault| faults.contains(&fault);
     let mut event = rest_event(token);
     if has(Fault::RepeatedHeader) {
-        event["multiValueHeaders"]["Authorization"] = json!([format!("Bearer {token}"), format!("Bearer {token}")]);
+        event["multiValueHeaders"]["Authorization"] =
+            json!([format!("Bearer {token}"), format!("Bearer {token}")]);
     }
     if has(Fault::OtherScheme) {
         event["headers"]["Authorization"] = format!("Basic {token}").into();
@@ -182,7 +190,8 @@ fn event(faults: &[Fault], token: &str, now: Timestamp) -> Value {
 }
 
 fn allows(world: &World, event: Value) -> bool {
-    answer(world, &Settings::default(), event).is_ok_and(|answer| answer["policyDocument"]["Statement"][0]["Effect"] != "Deny")
+    answer(world, &Settings::default(), event)
+        .is_ok_and(|answer| answer["policyDocument"]["Statement"][0]["Effect"] != "Deny")
 }
 
 #[test]

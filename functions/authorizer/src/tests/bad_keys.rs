@@ -11,9 +11,6 @@ use domain::{
     role::Role,
     user::UserState,
 };
-use proptest::{prelude::*, sample::subsequence};
-use serde_json::{Value, json};
-
 use guard::{
     KeyError,
     testing::{
@@ -21,6 +18,8 @@ use guard::{
         world::{NOW, World, feed, later},
     },
 };
+use proptest::{prelude::*, sample::subsequence};
+use serde_json::{Value, json};
 
 use super::{answer, rest_event};
 use crate::Settings;
@@ -59,15 +58,22 @@ fn subjects() -> [Subject; 4] {
         Subject::Key(KEY.to_string()),
         Subject::Secret(SECRET.to_string()),
         Subject::User(USER.to_string()),
-        Subject::Organization { guid: ORGANIZATION.to_string(), cohort: Cohort { owner: Some(USER), ..Cohort::default() } },
+        Subject::Organization {
+            guid: ORGANIZATION.to_string(),
+            cohort: Cohort {
+                owner: Some(USER),
+                ..Cohort::default()
+            },
+        },
     ]
 }
 
 fn faults() -> Vec<Fault> {
     use Fault::{
-        AddressNotListed, AddressUnknown, Deactivated, Expired, FeedFromTheFuture, FeedNeverRead, FeedOld, Invalidated,
-        KindNotAccepted, MistypedSecret, NoPlan, NobodysSecret, RepeatedHeader, RequestAheadOfFeed, Revoked, RevokedWithOthers,
-        RouteUnlisted, ScopeMissing, SecretEnded, Staff, Suspended, UserDisabled, UserGone, UserOfAnother,
+        AddressNotListed, AddressUnknown, Deactivated, Expired, FeedFromTheFuture, FeedNeverRead,
+        FeedOld, Invalidated, KindNotAccepted, MistypedSecret, NoPlan, NobodysSecret,
+        RepeatedHeader, RequestAheadOfFeed, Revoked, RevokedWithOthers, RouteUnlisted,
+        ScopeMissing, SecretEnded, Staff, Suspended, UserDisabled, UserGone, UserOfAnother,
     };
     let plain = [
         RepeatedHeader,
@@ -94,33 +100,52 @@ fn faults() -> Vec<Fault> {
         AddressUnknown,
         RouteUnlisted,
     ];
-    let effects = [Effect::Revoke, Effect::Suspend { version: 2 }, Effect::Expire { at: NOW, version: 2 }];
-    let invalidated = (0..subjects().len()).flat_map(|subject| effects.map(|effect| Invalidated(subject, effect)));
+    let effects = [
+        Effect::Revoke,
+        Effect::Suspend { version: 2 },
+        Effect::Expire {
+            at: NOW,
+            version: 2,
+        },
+    ];
+    let invalidated = (0..subjects().len())
+        .flat_map(|subject| effects.map(|effect| Invalidated(subject, effect)));
     plain.into_iter().chain(invalidated).collect()
 }
 
 fn person(faults: &[Fault]) -> Person {
     let mut person = Person::new();
     for fault in faults {
-        let (key, organization, user) = (&mut person.key, &mut person.gates.organization, person.gates.user.as_mut());
+        let (key, organization, user) = (
+            &mut person.key,
+            &mut person.gates.organization,
+            person.gates.user.as_mut(),
+        );
         match (fault, user) {
             (Fault::SecretEnded, _) => {
                 let rotation = Rotation::Keep(Grace::FromNow(Duration::ZERO));
                 // One that is over is not rotated; its secret ends with it.
-                *key =
-                    key.clone().rotate(SecretId::from_bytes([9; 16]), rotation, NOW).map_or(key.clone(), |rotated| rotated.key);
+                *key = key
+                    .clone()
+                    .rotate(SecretId::from_bytes([9; 16]), rotation, NOW)
+                    .map_or(key.clone(), |rotated| rotated.key);
             }
             (Fault::KindNotAccepted, _) => key.kind = KeyMode::Live,
             (Fault::Deactivated, _) => key.state = State::Deactivated,
             (Fault::Expired, _) => key.expires_at = Some(NOW),
             (Fault::Revoked, _) => key.state = State::Revoked { at: NOW },
-            (Fault::RevokedWithOthers, _) => organization.revocations.push(Cohort { owner: Some(USER), ..Cohort::default() }),
+            (Fault::RevokedWithOthers, _) => organization.revocations.push(Cohort {
+                owner: Some(USER),
+                ..Cohort::default()
+            }),
             (Fault::Suspended, _) => organization.suspended = true,
             (Fault::NoPlan, _) => organization.plan = Plan::Starter,
             (Fault::UserDisabled, Some(user)) => user.state = UserState::Disabled,
             (Fault::UserOfAnother, Some(user)) => user.organization = Guid::from_bytes([9; 16]),
             (Fault::Staff, Some(user)) => user.role = Role::Support,
-            (Fault::ScopeMissing, Some(user)) => user.allowed_scopes = Some("accounts:write".parse().unwrap()),
+            (Fault::ScopeMissing, Some(user)) => {
+                user.allowed_scopes = Some("accounts:write".parse().unwrap());
+            }
             (Fault::UserGone, _) => person.gates.user = None,
             _ => {}
         }
@@ -143,7 +168,11 @@ fn build(faults: &[Fault], typo_at: usize) -> (World, Value) {
         () if has(Fault::FeedFromTheFuture) => feed(later(10_000), &invalidated),
         () => feed(NOW, &invalidated),
     };
-    let person = if has(Fault::NobodysSecret) { Err(KeyError::WrongSecret) } else { Ok(person(faults)) };
+    let person = if has(Fault::NobodysSecret) {
+        Err(KeyError::WrongSecret)
+    } else {
+        Ok(person(faults))
+    };
     let mut secret = secret();
     if has(Fault::MistypedSecret) {
         let at = typo_at % secret.len();
@@ -152,7 +181,8 @@ fn build(faults: &[Fault], typo_at: usize) -> (World, Value) {
     }
     let mut event = rest_event(&secret);
     if has(Fault::RepeatedHeader) {
-        event["multiValueHeaders"]["Authorization"] = json!([format!("Bearer {secret}"), format!("Bearer {secret}")]);
+        event["multiValueHeaders"]["Authorization"] =
+            json!([format!("Bearer {secret}"), format!("Bearer {secret}")]);
     }
     if has(Fault::RequestAheadOfFeed) {
         event["requestContext"]["requestTimeEpoch"] = (NOW.millis() + 20_000).into();
@@ -166,11 +196,19 @@ fn build(faults: &[Fault], typo_at: usize) -> (World, Value) {
     if has(Fault::RouteUnlisted) {
         event["resource"] = "/banks/{guid}/secrets".into();
     }
-    (World { person, feed, ..World::new() }, event)
+    (
+        World {
+            person,
+            feed,
+            ..World::new()
+        },
+        event,
+    )
 }
 
 fn allows(world: &World, event: Value) -> bool {
-    answer(world, &Settings::default(), event).is_ok_and(|answer| answer["policyDocument"]["Statement"][0]["Effect"] != "Deny")
+    answer(world, &Settings::default(), event)
+        .is_ok_and(|answer| answer["policyDocument"]["Statement"][0]["Effect"] != "Deny")
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! One event of each shape, as API Gateway sends it, and the whole answer to it.
 
-use domain::{allowlist::Allowlist, error::PLAN_UPGRADE_REQUIRED, gate::Plan, key_mode::KeyMode, role::Role, scope::Catalogue};
-use serde_json::{Value, json};
-
+use domain::{
+    allowlist::Allowlist, error::PLAN_UPGRADE_REQUIRED, gate::Plan, key_mode::KeyMode, role::Role,
+    scope::Catalogue,
+};
 use guard::testing::{
     person::{KEY, Person, secret},
     world::{ADDRESS, NOW, SANDBOX, World, claims},
 };
+use serde_json::{Value, json};
 
 use super::rest_event;
 use crate::{AuthorizerError, HttpApiResponse, Settings};
@@ -18,7 +20,10 @@ fn token() -> String {
 }
 
 fn unrestricted_token() -> String {
-    SANDBOX.token(&jwt::Claims { ip_allowlist: Allowlist::default(), ..claims() })
+    SANDBOX.token(&jwt::Claims {
+        ip_allowlist: Allowlist::default(),
+        ..claims()
+    })
 }
 
 fn context() -> Value {
@@ -43,7 +48,9 @@ fn answer(event: &Value) -> Result<Value, AuthorizerError> {
 
 fn with(event: &Value, pointer: &str, value: Value) -> Value {
     let mut event = event.clone();
-    *event.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value;
+    *event
+        .pointer_mut(pointer)
+        .unwrap_or_else(|| panic!("{pointer}")) = value;
     event
 }
 
@@ -95,16 +102,42 @@ fn http_api_1_0_event() -> Value {
 fn a_rest_api_request_event() {
     let event = rest_event(&token());
     assert_eq!(answer(&event), Ok(policy("Allow", STAGE, &context())));
-    let elsewhere = with(&event, "/requestContext/identity/sourceIp", "1.1.1.1".into());
-    let denial = json!({"message_code": "ip_not_allowed", "message": "IP address not in allowlist"});
-    assert_eq!(answer(&elsewhere), Ok(policy("Deny", STAGE, &denial)), "X-Forwarded-For is never read");
+    let elsewhere = with(
+        &event,
+        "/requestContext/identity/sourceIp",
+        "1.1.1.1".into(),
+    );
+    let denial =
+        json!({"message_code": "ip_not_allowed", "message": "IP address not in allowlist"});
+    assert_eq!(
+        answer(&elsewhere),
+        Ok(policy("Deny", STAGE, &denial)),
+        "X-Forwarded-For is never read"
+    );
     let unlisted = with(&event, "/httpMethod", "PUT".into());
-    assert_eq!(answer(&unlisted).unwrap()["context"]["message_code"], "forbidden");
+    assert_eq!(
+        answer(&unlisted).unwrap()["context"]["message_code"],
+        "forbidden"
+    );
     assert_eq!(answer(&rest_event("x")), Err(AuthorizerError::Unauthorized));
-    let from_console = with(&event, "/requestContext/identity/sourceIp", "test-invoke-source-ip".into());
-    assert_eq!(answer(&from_console).unwrap()["context"]["message_code"], "ip_unknown");
-    let aged = with(&event, "/requestContext/requestTimeEpoch", (NOW.millis() + 5_000).into());
-    assert_eq!(answer(&aged), Err(AuthorizerError::Unavailable("feed_stale")));
+    let from_console = with(
+        &event,
+        "/requestContext/identity/sourceIp",
+        "test-invoke-source-ip".into(),
+    );
+    assert_eq!(
+        answer(&from_console).unwrap()["context"]["message_code"],
+        "ip_unknown"
+    );
+    let aged = with(
+        &event,
+        "/requestContext/requestTimeEpoch",
+        (NOW.millis() + 5_000).into(),
+    );
+    assert_eq!(
+        answer(&aged),
+        Err(AuthorizerError::Unavailable("feed_stale"))
+    );
 }
 
 /// Deviation: token-authorizers.
@@ -112,11 +145,25 @@ fn a_rest_api_request_event() {
 fn a_rest_api_token_event() {
     let arn = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/v1/GET/banks/05";
     let restricted = answer(&token_event(&token(), arn)).unwrap();
-    assert_eq!(restricted["context"]["message_code"], "ip_unknown", "it carries no address");
+    assert_eq!(
+        restricted["context"]["message_code"], "ip_unknown",
+        "it carries no address"
+    );
     let mut context = context();
     context.as_object_mut().unwrap().remove("ip_allowlist");
-    assert_eq!(answer(&token_event(&unrestricted_token(), arn)), Ok(policy("Allow", STAGE, &context)));
-    for unlisted in ["GET/banks/05/06", "GET/banks", "GET/banks/..", "GET/banks/%2e%2e", "GET/", "GET", "get/open"] {
+    assert_eq!(
+        answer(&token_event(&unrestricted_token(), arn)),
+        Ok(policy("Allow", STAGE, &context))
+    );
+    for unlisted in [
+        "GET/banks/05/06",
+        "GET/banks",
+        "GET/banks/..",
+        "GET/banks/%2e%2e",
+        "GET/",
+        "GET",
+        "get/open",
+    ] {
         let arn = format!("arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/v1/{unlisted}");
         assert_eq!(
             answer(&token_event(&unrestricted_token(), &arn)).unwrap()["context"]["message_code"],
@@ -131,34 +178,76 @@ fn a_rest_api_token_event() {
 #[test]
 fn an_http_api_event_of_payload_2_0() {
     let event = http_api_event();
-    assert_eq!(answer(&event), Ok(json!({"isAuthorized": true, "context": context()})));
-    let iam = Settings { http_api_response: HttpApiResponse::Iam, ..Settings::default() };
-    assert_eq!(super::answer(&World::new(), &iam, event.clone()), Ok(policy("Allow", STAGE, &context())));
-    let denial =
-        json!({"isAuthorized": false, "context": {"message_code": "ip_not_allowed", "message": "IP address not in allowlist"}});
-    assert_eq!(answer(&with(&event, "/requestContext/http/sourceIp", "1.1.1.1".into())), Ok(denial));
-    let repeated = format!("Bearer {},Bearer {}", token(), token());
-    assert_eq!(answer(&with(&event, "/headers/authorization", repeated.into())), Err(AuthorizerError::Unauthorized));
     assert_eq!(
-        answer(&with(&event, "/requestContext/timeEpoch", (NOW.millis() + 5_000).into())),
+        answer(&event),
+        Ok(json!({"isAuthorized": true, "context": context()}))
+    );
+    let iam = Settings {
+        http_api_response: HttpApiResponse::Iam,
+        ..Settings::default()
+    };
+    assert_eq!(
+        super::answer(&World::new(), &iam, event.clone()),
+        Ok(policy("Allow", STAGE, &context()))
+    );
+    let denial = json!({"isAuthorized": false, "context": {"message_code": "ip_not_allowed", "message": "IP address not in allowlist"}});
+    assert_eq!(
+        answer(&with(
+            &event,
+            "/requestContext/http/sourceIp",
+            "1.1.1.1".into()
+        )),
+        Ok(denial)
+    );
+    let repeated = format!("Bearer {},Bearer {}", token(), token());
+    assert_eq!(
+        answer(&with(&event, "/headers/authorization", repeated.into())),
+        Err(AuthorizerError::Unauthorized)
+    );
+    assert_eq!(
+        answer(&with(
+            &event,
+            "/requestContext/timeEpoch",
+            (NOW.millis() + 5_000).into()
+        )),
         Err(AuthorizerError::Unavailable("feed_stale"))
     );
 }
 
 #[test]
 fn an_http_api_event_of_payload_1_0() {
-    assert_eq!(answer(&http_api_1_0_event()), Ok(policy("Allow", STAGE, &context())));
+    assert_eq!(
+        answer(&http_api_1_0_event()),
+        Ok(policy("Allow", STAGE, &context()))
+    );
 }
 
 #[test]
 fn a_websocket_connect_event() {
     let event = websocket_event();
     assert_eq!(answer(&event), Ok(policy("Allow", STAGE, &context())));
-    let in_query = with(&with(&event, "/headers/Authorization", Value::Null), "/multiValueHeaders/Authorization", Value::Null);
-    let in_query = with(&in_query, "/queryStringParameters", json!({"access_token": token(), "Authorization": token()}));
-    assert_eq!(answer(&in_query), Err(AuthorizerError::Unauthorized), "never from the query string");
+    let in_query = with(
+        &with(&event, "/headers/Authorization", Value::Null),
+        "/multiValueHeaders/Authorization",
+        Value::Null,
+    );
+    let in_query = with(
+        &in_query,
+        "/queryStringParameters",
+        json!({"access_token": token(), "Authorization": token()}),
+    );
     assert_eq!(
-        answer(&with(&event, "/requestContext/identity/sourceIp", "1.1.1.1".into())).unwrap()["context"]["message_code"],
+        answer(&in_query),
+        Err(AuthorizerError::Unauthorized),
+        "never from the query string"
+    );
+    assert_eq!(
+        answer(&with(
+            &event,
+            "/requestContext/identity/sourceIp",
+            "1.1.1.1".into()
+        ))
+        .unwrap()["context"]["message_code"],
         "ip_not_allowed"
     );
 }
@@ -186,23 +275,48 @@ fn a_personal_key_in_every_shape() {
         event
     };
     assert_eq!(answer(&rest_event(&secret())), Ok(allowed(&context)));
-    assert_eq!(answer(&sent(http_api_1_0_event(), "Authorization")), Ok(allowed(&context)));
-    assert_eq!(answer(&sent(websocket_event(), "Authorization")), Ok(allowed(&context)));
-    assert_eq!(answer(&sent(http_api_event(), "authorization")), Ok(json!({"isAuthorized": true, "context": context})));
+    assert_eq!(
+        answer(&sent(http_api_1_0_event(), "Authorization")),
+        Ok(allowed(&context))
+    );
+    assert_eq!(
+        answer(&sent(websocket_event(), "Authorization")),
+        Ok(allowed(&context))
+    );
+    assert_eq!(
+        answer(&sent(http_api_event(), "authorization")),
+        Ok(json!({"isAuthorized": true, "context": context}))
+    );
 
     let arn = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/v1/GET/banks/05";
-    let by_token_event = |world: &World| super::answer(world, &Settings::default(), token_event(&secret(), arn));
-    assert_eq!(by_token_event(&World::new()).unwrap()["context"]["message_code"], "ip_unknown");
+    let by_token_event =
+        |world: &World| super::answer(world, &Settings::default(), token_event(&secret(), arn));
+    assert_eq!(
+        by_token_event(&World::new()).unwrap()["context"]["message_code"],
+        "ip_unknown"
+    );
     let mut person = Person::new();
     person.key.ip_allowlist = Allowlist::default();
     let mut unrestricted = context;
     unrestricted.as_object_mut().unwrap().remove("ip_allowlist");
-    assert_eq!(by_token_event(&World { person: Ok(person), ..World::new() }), Ok(allowed(&unrestricted)));
+    assert_eq!(
+        by_token_event(&World {
+            person: Ok(person),
+            ..World::new()
+        }),
+        Ok(allowed(&unrestricted))
+    );
     let mut person = Person::new();
     person.gates.organization.plan = Plan::Starter;
-    let world = World { person: Ok(person), ..World::new() };
+    let world = World {
+        person: Ok(person),
+        ..World::new()
+    };
     let denied = super::answer(&world, &Settings::default(), rest_event(&secret())).unwrap();
-    assert_eq!(denied["context"], json!({"message_code": "plan_upgrade_required", "message": PLAN_UPGRADE_REQUIRED}));
+    assert_eq!(
+        denied["context"],
+        json!({"message_code": "plan_upgrade_required", "message": PLAN_UPGRADE_REQUIRED})
+    );
     assert_eq!(denied["principalId"], KEY.to_string());
 }
 
@@ -219,13 +333,33 @@ fn an_event_that_is_not_understood_is_503() {
         with(&rest, "/resource", json!(1)),
         with(&rest, "/headers", json!("Authorization")),
         with(&rest, "/requestContext", json!({})),
-        with(&websocket_event(), "/requestContext/eventType", "MESSAGE".into()),
+        with(
+            &websocket_event(),
+            "/requestContext/eventType",
+            "MESSAGE".into(),
+        ),
         with(&http_api_event(), "/version", "3.0".into()),
         with(&rest, "/methodArn", "*".into()),
-        with(&rest, "/methodArn", "arn:aws:execute-api:*:123456789012:abcdef1234/v1/GET/banks/05".into()),
-        with(&rest, "/methodArn", "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/*/GET/banks/05".into()),
-        with(&rest, "/methodArn", "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/v1".into()),
-        with(&rest, "/methodArn", "arn:aws:s3:::bucket/v1/GET/banks".into()),
+        with(
+            &rest,
+            "/methodArn",
+            "arn:aws:execute-api:*:123456789012:abcdef1234/v1/GET/banks/05".into(),
+        ),
+        with(
+            &rest,
+            "/methodArn",
+            "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/*/GET/banks/05".into(),
+        ),
+        with(
+            &rest,
+            "/methodArn",
+            "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/v1".into(),
+        ),
+        with(
+            &rest,
+            "/methodArn",
+            "arn:aws:s3:::bucket/v1/GET/banks".into(),
+        ),
     ] {
         assert_eq!(answer(&event), unknown, "{event}");
     }
@@ -234,7 +368,16 @@ fn an_event_that_is_not_understood_is_503() {
 #[test]
 fn what_is_thrown_is_what_the_gateway_goes_by() {
     assert_eq!(AuthorizerError::Unauthorized.to_string(), "Unauthorized");
-    assert_eq!(AuthorizerError::Unavailable("feed_stale").to_string(), "Unavailable: feed_stale");
-    let diagnostic = serde_json::to_value(lambda_runtime::Diagnostic::from(AuthorizerError::Unauthorized)).unwrap();
-    assert_eq!(diagnostic, json!({"errorType": "Unauthorized", "errorMessage": "Unauthorized"}));
+    assert_eq!(
+        AuthorizerError::Unavailable("feed_stale").to_string(),
+        "Unavailable: feed_stale"
+    );
+    let diagnostic = serde_json::to_value(lambda_runtime::Diagnostic::from(
+        AuthorizerError::Unauthorized,
+    ))
+    .unwrap();
+    assert_eq!(
+        diagnostic,
+        json!({"errorType": "Unauthorized", "errorMessage": "Unauthorized"})
+    );
 }

@@ -39,7 +39,11 @@ struct Body {
 #[utoipa::path(post, path = "/api/banks", params(IdempotencyKey), request_body = Body,
     responses((status = 201, body = Response, headers(("Idempotency-Replayed" = String, description = "`true`: made before"))),
         CommonErrors, BadBody, Conflict))]
-pub(crate) async fn create(State(api): State<Api>, caller: Caller, request: Request) -> Result<Answer, Management> {
+pub(crate) async fn create(
+    State(api): State<Api>,
+    caller: Caller,
+    request: Request,
+) -> Result<Answer, Management> {
     caller.require(Operation::CreateBank)?;
     let (parts, body) = request.into_parts();
     let (body, bytes): (Body, _) = extract::json_and_bytes(&parts.headers, body).await?;
@@ -48,7 +52,11 @@ pub(crate) async fn create(State(api): State<Api>, caller: Caller, request: Requ
         return Err(Error::new(Kind::Forbidden, "A bank's token makes no banks").into());
     }
     if body.environment.kind() != caller.kind {
-        return Err(Error::new(Kind::Forbidden, format!("A {0} credential reaches only {0} banks", caller.kind)).into());
+        return Err(Error::new(
+            Kind::Forbidden,
+            format!("A {0} credential reaches only {0} banks", caller.kind),
+        )
+        .into());
     }
     let authority = api.caller_authority(&caller).await?;
     authority.require(Operation::CreateBank)?;
@@ -58,16 +66,34 @@ pub(crate) async fn create(State(api): State<Api>, caller: Caller, request: Requ
         Outcome::Replayed(made) => return replay(&api, &made).await,
     };
     let (organization, environment) = (caller.organization, body.environment);
-    let bank = Bank { guid, organization, name, environment, created_at: now, updated_at: now, version: 0 };
-    let created = api.store.on_behalf_of(&authority.behalf).create_bank(&bank, record.as_ref(), &caller.origin()).await;
+    let bank = Bank {
+        guid,
+        organization,
+        name,
+        environment,
+        created_at: now,
+        updated_at: now,
+        version: 0,
+    };
+    let created = api
+        .store
+        .on_behalf_of(&authority.behalf)
+        .create_bank(&bank, record.as_ref(), &caller.origin())
+        .await;
     match api.resolve(created, record).await? {
-        Outcome::Created(_) => Ok((StatusCode::CREATED, Json(Response::from(&bank))).into_response()),
+        Outcome::Created(_) => {
+            Ok((StatusCode::CREATED, Json(Response::from(&bank))).into_response())
+        }
         Outcome::Replayed(made) => replay(&api, &made).await,
     }
 }
 
 /// The bank that was made before, as it is now.
 async fn replay(api: &Api, made: &str) -> Result<Answer, Management> {
-    let bank = api.store.bank(super::guid(made)?).await?.ok_or_else(Error::not_found)?;
+    let bank = api
+        .store
+        .bank(super::guid(made)?)
+        .await?
+        .ok_or_else(Error::not_found)?;
     Ok(replayed(Response::from(&bank)))
 }

@@ -33,15 +33,29 @@ struct Query {
 /// Lists banks.
 #[utoipa::path(get, path = "/api/banks", params(Paging, Query),
     responses((status = 200, body = List<Response>), CommonErrors, NotFound, BadQuery))]
-pub(crate) async fn list(State(api): State<Api>, caller: Caller, uri: Uri) -> Result<Json<List<Response>>, Management> {
+pub(crate) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Json<List<Response>>, Management> {
     caller.require(Operation::ListBanks)?;
     let query: Query = extract::query(uri.query())?;
-    caller.require_no_bank(query.bank_guid.is_some(), "is not a parameter that this takes")?;
+    caller.require_no_bank(
+        query.bank_guid.is_some(),
+        "is not a parameter that this takes",
+    )?;
     let page = Page::parse(query.page.as_deref(), query.per_page.as_deref())?;
-    let organization = api.organization_of(&caller, query.organization_guid.as_deref()).await?;
+    let organization = api
+        .organization_of(&caller, query.organization_guid.as_deref())
+        .await?;
     let rows = api.store.bank_rows(organization).await?;
-    let visible = |row: &&BankRow| caller.sees(organization, row.kind) && caller.owner.bank().is_none_or(|own| own == row.guid);
+    let visible = |row: &&BankRow| {
+        caller.sees(organization, row.kind) && caller.owner.bank().is_none_or(|own| own == row.guid)
+    };
     let guids: Vec<_> = rows.iter().filter(visible).map(|row| row.guid).collect();
     let banks = api.store.banks(page.cut(&guids).iter().copied()).await?;
-    Ok(Json(page.envelope(guids.len(), banks.iter().map(Response::from).collect())))
+    Ok(Json(page.envelope(
+        guids.len(),
+        banks.iter().map(Response::from).collect(),
+    )))
 }

@@ -13,9 +13,17 @@ use crate::api::{Api, Caller};
 
 /// Gets a bank.
 #[utoipa::path(get, path = "/api/banks/{guid}", params(GuidPath), responses((status = 200, body = Response), CommonErrors, NotFound))]
-pub(crate) async fn read(State(api): State<Api>, caller: Caller, Id(text): Id) -> Result<Json<Response>, Management> {
+pub(crate) async fn read(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(text): Id,
+) -> Result<Json<Response>, Management> {
     caller.require(Operation::ReadBank)?;
-    let bank = api.store.bank(guid(&text)?).await?.ok_or_else(Error::not_found)?;
+    let bank = api
+        .store
+        .bank(guid(&text)?)
+        .await?
+        .ok_or_else(Error::not_found)?;
     require_visible(&caller, &bank)?;
     Ok(Json(Response::from(&bank)))
 }

@@ -47,14 +47,24 @@ pub(crate) async fn update(
     let (parts, body) = request.into_parts();
     let body: Body = extract::json(&parts.headers, body).await?;
     caller.require_no_bank(body.bank_guid.is_some(), "is not a member that this takes")?;
-    let name = body.name.as_deref().map(Name::parse).transpose().map_err(|reason| Error::field("name", reason))?;
+    let name = body
+        .name
+        .as_deref()
+        .map(Name::parse)
+        .transpose()
+        .map_err(|reason| Error::field("name", reason))?;
     let guid = guid(&text)?;
     let authority = api.caller_authority(&caller).await?;
     authority.require(Operation::UpdateBank)?;
     let (origin, store) = (caller.origin(), api.store.on_behalf_of(&authority.behalf));
     let bank = store.change_bank(guid, &origin, |bank| {
         require_visible(&caller, &bank)?;
-        Ok(Bank { name: name.clone().unwrap_or(bank.name), updated_at: api.now(), version: bank.version + 1, ..bank })
+        Ok(Bank {
+            name: name.clone().unwrap_or(bank.name),
+            updated_at: api.now(),
+            version: bank.version + 1,
+            ..bank
+        })
     });
     Ok(Json(Response::from(&bank.await?)))
 }

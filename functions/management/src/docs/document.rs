@@ -16,6 +16,9 @@ pub const ISSUER: &str = "https://issuer.example";
 #[utoipa::path(get, path = "/api/openapi.json", operation_id = "read_openapi", tag = "documentation", security(()),
     responses((status = 200, body = Object), web::openapi::Unavailable))]
 pub(crate) fn read(issuer: &str) -> Response {
-    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "public, max-age=300")];
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CACHE_CONTROL, "public, max-age=300"),
+    ];
     (headers, DOCUMENT.replace(ISSUER, issuer)).into_response()
 }

@@ -24,7 +24,10 @@ pub(super) const SAFETY: [(HeaderName, &str); 3] = [
 #[utoipa::path(get, path = "/api/docs/", operation_id = "read_docs", tag = "documentation", security(()),
     responses((status = 200, body = String, content_type = "text/html"), web::openapi::Unavailable))]
 pub(crate) async fn read() -> impl IntoResponse {
-    let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=300")];
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "public, max-age=300"),
+    ];
     (headers, SAFETY, PAGE)
 }
 

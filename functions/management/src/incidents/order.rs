@@ -97,21 +97,43 @@ impl Body {
     }
 
     fn order(&self, now: Timestamp, reader: &mut Reader) -> Order {
-        let bank = reader.text("bank_guid", self.bank_guid.as_deref(), str::parse).map(Owner::Bank);
-        let user = reader.text("user_guid", self.user_guid.as_deref(), str::parse).map(Owner::User);
+        let bank = reader
+            .text("bank_guid", self.bank_guid.as_deref(), str::parse)
+            .map(Owner::Bank);
+        let user = reader
+            .text("user_guid", self.user_guid.as_deref(), str::parse)
+            .map(Owner::User);
         let environment = reader.text("environment", self.environment.as_deref(), str::parse);
-        let created_from = reader.text("created_from", self.created_from.as_deref(), Timestamp::parse);
-        let created_until = reader.text("created_until", self.created_until.as_deref(), Timestamp::parse);
+        let created_from = reader.text(
+            "created_from",
+            self.created_from.as_deref(),
+            Timestamp::parse,
+        );
+        let created_until = reader.text(
+            "created_until",
+            self.created_until.as_deref(),
+            Timestamp::parse,
+        );
         if self.whole_organization == Some(false) {
             reader.refuse("whole_organization", "must be true, or left out");
         }
-        if created_from.is_some_and(|from| from >= created_until.map_or(now, |until| until.min(now))) {
-            reader.refuse("created_from", "must be past, and earlier than created_until");
+        if created_from
+            .is_some_and(|from| from >= created_until.map_or(now, |until| until.min(now)))
+        {
+            reader.refuse(
+                "created_from",
+                "must be past, and earlier than created_until",
+            );
         }
         self.require_one_way(reader);
         match &self.keys {
             Some(keys) => Order::Keys(client_ids(keys, reader)),
-            None => Order::Cohort { owner: bank.or(user), environment, created_from, created_until },
+            None => Order::Cohort {
+                owner: bank.or(user),
+                environment,
+                created_from,
+                created_until,
+            },
         }
     }
 
@@ -123,17 +145,31 @@ impl Body {
             ("user_guid", self.user_guid.is_some()),
             ("whole_organization", self.whole_organization.is_some()),
         ];
-        let named: Vec<_> = named.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect();
+        let named: Vec<_> = named
+            .into_iter()
+            .filter(|(_, given)| *given)
+            .map(|(name, _)| name)
+            .collect();
         let window = self.created_from.is_some() || self.created_until.is_some();
         let (field, reason) = match *named {
             [] if window => return,
-            [] => ("body", "must say which keys: keys, bank_guid, user_guid, whole_organization, or a time of creation"),
-            ["keys"] if window || self.environment.is_some() => {
-                ("keys", "are named one by one: leave out environment, created_from and created_until")
-            }
-            ["whole_organization"] if window => ("whole_organization", "is every key: leave it out for those made within a time"),
+            [] => (
+                "body",
+                "must say which keys: keys, bank_guid, user_guid, whole_organization, or a time of creation",
+            ),
+            ["keys"] if window || self.environment.is_some() => (
+                "keys",
+                "are named one by one: leave out environment, created_from and created_until",
+            ),
+            ["whole_organization"] if window => (
+                "whole_organization",
+                "is every key: leave it out for those made within a time",
+            ),
             [_] => return,
-            [first, ..] => (first, "is one way to say which keys, and there is another: send one of them"),
+            [first, ..] => (
+                first,
+                "is one way to say which keys, and there is another: send one of them",
+            ),
         };
         reader.refuse(field, reason);
     }
@@ -146,7 +182,9 @@ fn client_ids(texts: &[String], reader: &mut Reader) -> Vec<ClientId> {
     let mut named = Vec::new();
     for (index, text) in texts.iter().enumerate().take(MOST_KEYS) {
         match ClientId::parse_either(text) {
-            Ok(client_id) if named.contains(&client_id) => reader.refuse(&format!("keys[{index}]"), "is a duplicate"),
+            Ok(client_id) if named.contains(&client_id) => {
+                reader.refuse(&format!("keys[{index}]"), "is a duplicate");
+            }
             Ok(client_id) => named.push(client_id),
             Err(_) => reader.refuse(&format!("keys[{index}]"), NO_KEY),
         }
@@ -161,29 +199,58 @@ pub(super) enum Found {
     /// These, as they are.
     Keys(Vec<Key>),
     /// Those of a cohort whose window is yet to be given its end.
-    Cohort { cohort: Cohort, created_until: Option<Timestamp> },
+    Cohort {
+        cohort: Cohort,
+        created_until: Option<Timestamp>,
+    },
 }
 
 impl Order {
     /// What is named, where the caller may know of it. What is not the organization's is refused with the words for nothing at all.
-    pub(super) async fn find(self, api: &Api, caller: &Caller, organization: Guid) -> Result<Found, Error> {
+    pub(super) async fn find(
+        self,
+        api: &Api,
+        caller: &Caller,
+        organization: Guid,
+    ) -> Result<Found, Error> {
         match self {
-            Self::Keys(client_ids) => find_keys(api, caller, organization, &client_ids).await.map(Found::Keys),
-            Self::Cohort { owner, environment, created_from, created_until } => {
+            Self::Keys(client_ids) => find_keys(api, caller, organization, &client_ids)
+                .await
+                .map(Found::Keys),
+            Self::Cohort {
+                owner,
+                environment,
+                created_from,
+                created_until,
+            } => {
                 let environment = match owner {
                     Some(Owner::Bank(guid)) => {
                         require_bank(api, caller, organization, guid).await?;
                         require_reached(caller, environment)?
                     }
                     Some(Owner::User(guid)) => {
-                        let user = api.store.user(guid).await?.filter(|user| user.organization == organization);
-                        user.ok_or_else(|| Error::field("user_guid", "names no user of this organization"))?;
+                        let user = api
+                            .store
+                            .user(guid)
+                            .await?
+                            .filter(|user| user.organization == organization);
+                        user.ok_or_else(|| {
+                            Error::field("user_guid", "names no user of this organization")
+                        })?;
                         environment
                     }
                     Some(Owner::Organization(_)) | None => require_reached(caller, environment)?,
                 };
                 let owner = owner.map(Owner::guid);
-                Ok(Found::Cohort { cohort: Cohort { environment, created_from, created_until: None, owner }, created_until })
+                Ok(Found::Cohort {
+                    cohort: Cohort {
+                        environment,
+                        created_from,
+                        created_until: None,
+                        owner,
+                    },
+                    created_until,
+                })
             }
         }
     }
@@ -194,38 +261,70 @@ impl Found {
     pub(super) fn cohort(&self, gate: &OrganizationGate, now: Timestamp) -> Option<Cohort> {
         match self {
             Self::Keys(_) => None,
-            Self::Cohort { cohort, created_until } => {
-                Some(Cohort { created_until: Some(gate.window_end(*created_until, now)), ..*cohort })
-            }
+            Self::Cohort {
+                cohort,
+                created_until,
+            } => Some(Cohort {
+                created_until: Some(gate.window_end(*created_until, now)),
+                ..*cohort
+            }),
         }
     }
 }
 
-async fn find_keys(api: &Api, caller: &Caller, organization: Guid, client_ids: &[ClientId]) -> Result<Vec<Key>, Error> {
+async fn find_keys(
+    api: &Api,
+    caller: &Caller,
+    organization: Guid,
+    client_ids: &[ClientId],
+) -> Result<Vec<Key>, Error> {
     let found = api.store.keys(client_ids.iter().copied()).await?;
-    let known = |key: &&Key| key.organization == organization && may_see(caller, Target::from(*key));
+    let known =
+        |key: &&Key| key.organization == organization && may_see(caller, Target::from(*key));
     let mut reader = Reader::default();
     for (index, client_id) in client_ids.iter().enumerate() {
-        if !found.iter().filter(known).any(|key| key.client_id == *client_id) {
+        if !found
+            .iter()
+            .filter(known)
+            .any(|key| key.client_id == *client_id)
+        {
             reader.refuse(&format!("keys[{index}]"), NO_KEY);
         }
     }
     reader.finish(Some(found))
 }
 
-async fn require_bank(api: &Api, caller: &Caller, organization: Guid, guid: Guid) -> Result<(), Error> {
+async fn require_bank(
+    api: &Api,
+    caller: &Caller,
+    organization: Guid,
+    guid: Guid,
+) -> Result<(), Error> {
     let bank = api.store.bank(guid).await?;
-    let known = bank.is_some_and(|bank| bank.organization == organization && caller.sees(organization, bank.environment.kind()));
-    if known { Ok(()) } else { Err(Error::field("bank_guid", "names no bank of this organization")) }
+    let known = bank.is_some_and(|bank| {
+        bank.organization == organization && caller.sees(organization, bank.environment.kind())
+    });
+    if known {
+        Ok(())
+    } else {
+        Err(Error::field(
+            "bank_guid",
+            "names no bank of this organization",
+        ))
+    }
 }
 
 /// The kind of keys that a caller reaches: its own; staff either, or both.
-fn require_reached(caller: &Caller, environment: Option<KeyMode>) -> Result<Option<KeyMode>, Error> {
+fn require_reached(
+    caller: &Caller,
+    environment: Option<KeyMode>,
+) -> Result<Option<KeyMode>, Error> {
     match environment {
         _ if caller.is_staff() => Ok(environment),
-        Some(kind) if kind != caller.kind => {
-            Err(Error::new(Kind::Forbidden, format!("A {0} credential reaches only {0} keys", caller.kind)))
-        }
+        Some(kind) if kind != caller.kind => Err(Error::new(
+            Kind::Forbidden,
+            format!("A {0} credential reaches only {0} keys", caller.kind),
+        )),
         _ => Ok(Some(caller.kind)),
     }
 }
@@ -240,9 +339,17 @@ mod tests {
 
     fn read(members: &Value) -> Result<Order, Vec<String>> {
         let mut body = json!({"reason": "leaked"});
-        body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        body.as_object_mut()
+            .unwrap()
+            .extend(members.as_object().unwrap().clone());
         let body: Body = serde_json::from_value(body).unwrap();
-        let fields = |error: Error| error.fields.into_iter().map(|refused| refused.field).collect();
+        let fields = |error: Error| {
+            error
+                .fields
+                .into_iter()
+                .map(|refused| refused.field)
+                .collect()
+        };
         body.read(NOW).map(|(_, order)| order).map_err(fields)
     }
 
@@ -256,10 +363,16 @@ mod tests {
             (json!({"environment": "live"}), "body"),
             (json!({"keys": key, "bank_guid": guid}), "keys"),
             (json!({"bank_guid": guid, "user_guid": guid}), "bank_guid"),
-            (json!({"user_guid": guid, "whole_organization": true}), "user_guid"),
+            (
+                json!({"user_guid": guid, "whole_organization": true}),
+                "user_guid",
+            ),
             (json!({"keys": key, "created_from": early}), "keys"),
             (json!({"keys": key, "environment": "live"}), "keys"),
-            (json!({"whole_organization": true, "created_from": early}), "whole_organization"),
+            (
+                json!({"whole_organization": true, "created_from": early}),
+                "whole_organization",
+            ),
             (json!({"whole_organization": false}), "whole_organization"),
             (json!({"keys": []}), "keys"),
             (json!({"keys": ["nonsense"]}), "keys[0]"),
@@ -268,9 +381,15 @@ mod tests {
                 json!({"bank_guid": guid, "created_from": "2020-01-01T00:00:00Z", "created_until": "2020-01-01T00:00:00Z"}),
                 "created_from",
             ),
-            (json!({"created_from": "2099-01-01T00:00:00Z"}), "created_from"),
+            (
+                json!({"created_from": "2099-01-01T00:00:00Z"}),
+                "created_from",
+            ),
             (json!({"created_until": "yesterday"}), "created_until"),
-            (json!({"bank_guid": guid, "environment": "production"}), "environment"),
+            (
+                json!({"bank_guid": guid, "environment": "production"}),
+                "environment",
+            ),
         ] {
             assert_eq!(read(&members), Err(vec![refused.to_owned()]), "{members}");
         }
@@ -288,7 +407,8 @@ mod tests {
 
     #[test]
     fn a_reason_is_required_to_say_something() {
-        let body: Body = serde_json::from_value(json!({"reason": " ", "whole_organization": true})).unwrap();
+        let body: Body =
+            serde_json::from_value(json!({"reason": " ", "whole_organization": true})).unwrap();
         assert_eq!(body.read(NOW).unwrap_err().fields[0].field, "reason");
     }
 }

@@ -67,8 +67,20 @@ struct Members {
 }
 
 impl From<Cohort> for Members {
-    fn from(Cohort { environment, created_from, created_until, owner }: Cohort) -> Self {
-        Self { owner_guid: owner, environment, created_from, created_until }
+    fn from(
+        Cohort {
+            environment,
+            created_from,
+            created_until,
+            owner,
+        }: Cohort,
+    ) -> Self {
+        Self {
+            owner_guid: owner,
+            environment,
+            created_from,
+            created_until,
+        }
     }
 }
 
@@ -105,37 +117,64 @@ impl Radius {
         };
         let mut gates = GateCache::read(api, gate.clone(), &keys).await?;
         let mut state = |key: &Key| key.effective(gates.of(key), now);
-        let affected: Vec<_> =
-            keys.iter().map(|key| (key, state(key))).filter(|(_, state)| *state != Effective::Revoked).collect();
-        let distinct =
-            |owner: fn(&Key) -> Option<Guid>| affected.iter().filter_map(|(key, _)| owner(key)).collect::<BTreeSet<_>>();
+        let affected: Vec<_> = keys
+            .iter()
+            .map(|key| (key, state(key)))
+            .filter(|(_, state)| *state != Effective::Revoked)
+            .collect();
+        let distinct = |owner: fn(&Key) -> Option<Guid>| {
+            affected
+                .iter()
+                .filter_map(|(key, _)| owner(key))
+                .collect::<BTreeSet<_>>()
+        };
         Ok(Self {
             dry_run,
             keys_affected: affected.len(),
-            active_keys_affected: affected.iter().filter(|(_, state)| *state == Effective::Active).count(),
+            active_keys_affected: affected
+                .iter()
+                .filter(|(_, state)| *state == Effective::Active)
+                .count(),
             banks_affected: distinct(|key| key.owner.bank()).len(),
             users_affected: distinct(|key| key.owner.user()).len(),
-            includes_caller: affected.iter().any(|(key, _)| key.client_id == caller.client_id),
+            includes_caller: affected
+                .iter()
+                .any(|(key, _)| key.client_id == caller.client_id),
             cohort: cohort.map(Members::from),
-            sample: affected.iter().take(SAMPLE).map(|(key, state)| Sample::of(key, *state)).collect(),
+            sample: affected
+                .iter()
+                .take(SAMPLE)
+                .map(|(key, state)| Sample::of(key, *state))
+                .collect(),
         })
     }
 
     /// The same, done, of the cohort that it was in the end.
     pub(super) fn done(self, cohort: Option<Cohort>) -> Self {
-        Self { cohort: cohort.map(Members::from), ..self }
+        Self {
+            cohort: cohort.map(Members::from),
+            ..self
+        }
     }
 }
 
 /// The keys of a cohort that are not revoked by themselves, in order of creation.
 async fn members(api: &Api, organization: Guid, cohort: Cohort) -> Result<Vec<Key>, Error> {
     let rows = api.store.key_rows(organization).await?;
-    let rows = rows.iter().filter(|row| !row.revoked && cohort.contains(row.kind, row.created_at, &[row.owner.guid()]));
+    let rows = rows.iter().filter(|row| {
+        !row.revoked && cohort.contains(row.kind, row.created_at, &[row.owner.guid()])
+    });
     Ok(api.store.keys(rows.map(|row| row.client_id)).await?)
 }
 
 impl Sample {
     fn of(key: &Key, state: Effective) -> Self {
-        Self { client_id: key.client_id, name: key.name.to_string(), owner: key.owner.into(), environment: key.kind, state }
+        Self {
+            client_id: key.client_id,
+            name: key.name.to_string(),
+            owner: key.owner.into(),
+            environment: key.kind,
+            state,
+        }
     }
 }

@@ -32,7 +32,10 @@ use crate::api::{Api, Caller};
 const MAX_ATTEMPTS: u32 = 8;
 
 /// What revokes keys of any owner: whoever is narrowed below that revokes none of them many at once, nor is told of them.
-const SCOPES: [&str; 2] = ["bank_applications:execute", "organization_applications:execute"];
+const SCOPES: [&str; 2] = [
+    "bank_applications:execute",
+    "organization_applications:execute",
+];
 
 /// Revokes many keys.
 ///
@@ -41,7 +44,11 @@ const SCOPES: [&str; 2] = ["bank_applications:execute", "organization_applicatio
 /// `organization_applications:execute`.
 #[utoipa::path(post, path = "/api/incidents/revoke", request_body = Body,
     responses((status = 200, body = Radius), CommonErrors, NotFound, BadBody, Conflict))]
-pub(crate) async fn revoke(State(api): State<Api>, caller: Caller, request: Request) -> Result<Json<Radius>, Management> {
+pub(crate) async fn revoke(
+    State(api): State<Api>,
+    caller: Caller,
+    request: Request,
+) -> Result<Json<Radius>, Management> {
     caller.require(Operation::RevokeIncident)?;
     let (parts, body) = request.into_parts();
     let body: Body = extract::json(&parts.headers, body).await?;
@@ -60,34 +67,57 @@ pub(crate) async fn revoke(State(api): State<Api>, caller: Caller, request: Requ
         let message = "The key that makes this call is among them: send include_caller, or make the call by another key";
         return Err(Error::new(Kind::Conflict, message).into());
     }
-    let origin = Origin { reason: Some(reason.as_str().to_owned()), ..caller.origin() };
+    let origin = Origin {
+        reason: Some(reason.as_str().to_owned()),
+        ..caller.origin()
+    };
     let store = api.store.on_behalf_of(&authority.behalf);
     let cohort = match &found {
         Found::Keys(keys) => {
             // Its own last: a revoked key revokes nothing more.
-            let (own, others): (Vec<_>, Vec<_>) = keys.iter().partition(|key| key.client_id == caller.client_id);
+            let (own, others): (Vec<_>, Vec<_>) = keys
+                .iter()
+                .partition(|key| key.client_id == caller.client_id);
             for key in others.into_iter().chain(own) {
                 store.revoke_key(key, &origin).await?;
             }
             None
         }
-        Found::Cohort { .. } => Some(revoke_cohort(&api, &store, organization, &found, &origin).await?),
+        Found::Cohort { .. } => {
+            Some(revoke_cohort(&api, &store, organization, &found, &origin).await?)
+        }
     };
     Ok(Json(radius.done(cohort)))
 }
 
 async fn gate(api: &Api, organization: Guid) -> Result<OrganizationGate, Error> {
-    Ok(api.store.organization(organization).await?.ok_or_else(Error::not_found)?.gate)
+    Ok(api
+        .store
+        .organization(organization)
+        .await?
+        .ok_or_else(Error::not_found)?
+        .gate)
 }
 
 /// Revokes a cohort whose window ends late enough for what was made before, whatever else happened in between.
-async fn revoke_cohort(api: &Api, store: &Store, organization: Guid, found: &Found, origin: &Origin) -> Result<Cohort, Error> {
+async fn revoke_cohort(
+    api: &Api,
+    store: &Store,
+    organization: Guid,
+    found: &Found,
+    origin: &Origin,
+) -> Result<Cohort, Error> {
     let mut store = store;
     for _ in 0..MAX_ATTEMPTS {
         let gate = gate(api, organization).await?;
         let chosen = api.now();
-        let Some(cohort) = found.cohort(&gate, chosen) else { return Err(Error::internal()) };
-        match store.revoke_cohort(organization, cohort, &gate.revocations, origin).await {
+        let Some(cohort) = found.cohort(&gate, chosen) else {
+            return Err(Error::internal());
+        };
+        match store
+            .revoke_cohort(organization, cohort, &gate.revocations, origin)
+            .await
+        {
             Ok(()) if OrganizationGate::window_holds(chosen, api.now()) => return Ok(cohort),
             // It stands, and took too long. The caller may be among the revoked by now, and had the right to it.
             Ok(()) => store = &api.store,

@@ -115,31 +115,72 @@ pub(crate) async fn create(
     let (body, bytes): (Body, _) = extract::json_and_bytes(&parts.headers, body).await?;
     let wanted = Wanted::read(&caller, body)?;
     let authority = api.caller_authority(&caller).await?;
-    let target = Target { organization: caller.organization, owner: wanted.owner, kind: caller.kind };
+    let target = Target {
+        organization: caller.organization,
+        owner: wanted.owner,
+        kind: caller.kind,
+    };
     require_now(&api, &caller, &authority, Operation::CreateKey, target).await?;
     let client_id = api.entropy.client_id();
-    let record = match api.check_idempotency(&caller, &parts, &bytes, client_id).await? {
+    let record = match api
+        .check_idempotency(&caller, &parts, &bytes, client_id)
+        .await?
+    {
         Outcome::Created(record) => record,
         Outcome::Replayed(made) => return Ok(replay(&api, &caller, &made).await?),
     };
     let user = require_owner(&api, &caller, &authority, wanted.owner).await?;
-    let organization = api.store.organization(caller.organization).await?.ok_or_else(Error::unauthenticated)?;
+    let organization = api
+        .store
+        .organization(caller.organization)
+        .await?
+        .ok_or_else(Error::unauthenticated)?;
     let (plain, secret) = api.mint(caller.kind, client_id).await?;
     // Past the window of every incident that would cover it (LEAK-8).
-    let creation = organization.gate.creation(wanted.owner, caller.kind, secret.created_at);
-    let draft = wanted.draft(&api, &caller, &authority, organization.organization.latest_end(creation), creation)?;
+    let creation = organization
+        .gate
+        .creation(wanted.owner, caller.kind, secret.created_at);
+    let draft = wanted.draft(
+        &api,
+        &caller,
+        &authority,
+        organization.organization.latest_end(creation),
+        creation,
+    )?;
     let key = Key::create(draft, client_id, secret.id, creation)?.shown_to(caller.user());
     let (store, origin) = (api.store.on_behalf_of(&authority.behalf), caller.origin());
-    let created = match user.as_ref().filter(|user| caller.user() != Some(user.guid)) {
-        Some(user) => store.create_key_for(user, &key, &secret, record.as_ref(), &origin).await,
-        None => store.create_key(&key, &secret, record.as_ref(), &origin).await,
+    let created = match user
+        .as_ref()
+        .filter(|user| caller.user() != Some(user.guid))
+    {
+        Some(user) => {
+            store
+                .create_key_for(user, &key, &secret, record.as_ref(), &origin)
+                .await
+        }
+        None => {
+            store
+                .create_key(&key, &secret, record.as_ref(), &origin)
+                .await
+        }
     };
     if let Outcome::Replayed(made) = api.resolve(created, record).await? {
         return Ok(replay(&api, &caller, &made).await?);
     }
-    let gates = Gates { organization: organization.gate, user };
-    let created = Created { key: Response::new(&api, &caller, &key, &gates), secret: &plain.expose() };
-    Ok((StatusCode::CREATED, [("cache-control", "no-store")], Json(created)).into_response())
+    let gates = Gates {
+        organization: organization.gate,
+        user,
+    };
+    let created = Created {
+        key: Response::new(&api, &caller, &key, &gates),
+        secret: &plain.expose(),
+    };
+    Ok((
+        StatusCode::CREATED,
+        [("cache-control", "no-store")],
+        Json(created),
+    )
+        .into_response())
 }
 
 /// What an earlier request of the same `Idempotency-Key` made, as it is now.
@@ -153,8 +194,16 @@ async fn replay(api: &Api, caller: &Caller, made: &str) -> Result<axum::response
 /// them by a credential of the other kind.
 pub(crate) async fn made_before(api: &Api, caller: &Caller, made: &str) -> Result<Key, Error> {
     let client_id: ClientId = made.parse().map_err(|_| Error::internal())?;
-    let key = api.store.key(client_id).await?.ok_or_else(Error::internal)?;
-    if key.kind == caller.kind { Ok(key) } else { Err(idempotency::reused()) }
+    let key = api
+        .store
+        .key(client_id)
+        .await?
+        .ok_or_else(Error::internal)?;
+    if key.kind == caller.kind {
+        Ok(key)
+    } else {
+        Err(idempotency::reused())
+    }
 }
 
 /// What a body asks for, each member acceptable by itself.
@@ -175,24 +224,51 @@ impl Wanted {
         let owner = reader.text("owner.guid", Some(&body.owner.guid), str::parse::<Guid>);
         let name = reader.text("name", Some(&body.name), Name::parse);
         let description = reader.text("description", body.description.as_deref(), Note::parse);
-        let kind = reader.text("environment", body.environment.as_deref(), str::parse::<KeyMode>).unwrap_or(caller.kind);
-        let ip_allowlist = reader.allowlist(body.ip_allowlist.as_deref()).unwrap_or_default();
+        let kind = reader
+            .text(
+                "environment",
+                body.environment.as_deref(),
+                str::parse::<KeyMode>,
+            )
+            .unwrap_or(caller.kind);
+        let ip_allowlist = reader
+            .allowlist(body.ip_allowlist.as_deref())
+            .unwrap_or_default();
         let expires_at = reader.text("expires_at", body.expires_at.as_deref(), Timestamp::parse);
         let destination = reader.text("destination", body.destination.as_deref(), Name::parse);
-        let webhook_url = reader.text("webhook_url", body.webhook_url.as_deref(), WebhookUrl::parse);
+        let webhook_url = reader.text(
+            "webhook_url",
+            body.webhook_url.as_deref(),
+            WebhookUrl::parse,
+        );
         if body.scopes.is_some() && matches!(body.owner.owner_type, OwnerType::User) {
             reader.refuse("scopes", "are not for personal keys, which have their user's; narrow the user's allowed_scopes");
         }
         if body.bank_guid.is_some() && caller.owner.bank().is_none() {
-            reader.refuse("bank_guid", "is not a member that this takes: name the bank as the owner");
+            reader.refuse(
+                "bank_guid",
+                "is not a member that this takes: name the bank as the owner",
+            );
         }
         let (owner, name) = reader.finish(owner.zip(name))?;
         if kind != caller.kind {
-            let message = format!("A {} credential makes {0} keys alone, not {kind} ones", caller.kind);
+            let message = format!(
+                "A {} credential makes {0} keys alone, not {kind} ones",
+                caller.kind
+            );
             return Err(Error::new(Kind::Forbidden, message));
         }
         let (owner, scopes) = (body.owner.owner_type.owner(owner), body.scopes);
-        Ok(Self { owner, name, description, scopes, ip_allowlist, expires_at, destination, webhook_url })
+        Ok(Self {
+            owner,
+            name,
+            description,
+            scopes,
+            ip_allowlist,
+            expires_at,
+            destination,
+            webhook_url,
+        })
     }
 
     /// The key to be made: what is asked for, as far as the caller may delegate it.
@@ -227,25 +303,47 @@ impl Wanted {
 
 /// Refuses an owner that the caller makes no keys for; gives the user, of a personal key. What is not the caller's organization's is
 /// refused with the words for what does not exist.
-async fn require_owner(api: &Api, caller: &Caller, authority: &CallerAuthority, owner: Owner) -> Result<Option<User>, Error> {
-    let none = |what: &str| Error::field("owner.guid", format!("names no {what} of this organization"));
+async fn require_owner(
+    api: &Api,
+    caller: &Caller,
+    authority: &CallerAuthority,
+    owner: Owner,
+) -> Result<Option<User>, Error> {
+    let none = |what: &str| {
+        Error::field(
+            "owner.guid",
+            format!("names no {what} of this organization"),
+        )
+    };
     match owner {
-        _ if caller.owner.bank().is_some() && owner != caller.owner => {
-            Err(Error::new(Kind::Forbidden, "A bank's token makes keys of its bank alone"))
-        }
+        _ if caller.owner.bank().is_some() && owner != caller.owner => Err(Error::new(
+            Kind::Forbidden,
+            "A bank's token makes keys of its bank alone",
+        )),
         Owner::Organization(guid) if guid == caller.organization => Ok(None),
-        Owner::Organization(_) => Err(Error::field("owner.guid", "is not the caller's own organization")),
+        Owner::Organization(_) => Err(Error::field(
+            "owner.guid",
+            "is not the caller's own organization",
+        )),
         Owner::Bank(guid) if reaches_bank(api, caller, guid).await? => Ok(None),
         Owner::Bank(_) => Err(none(&format!("{} bank", caller.kind))),
-        Owner::User(_) if caller.user().is_none() => {
-            Err(Error::new(Kind::Forbidden, "Only people make personal keys, by a personal key"))
-        }
+        Owner::User(_) if caller.user().is_none() => Err(Error::new(
+            Kind::Forbidden,
+            "Only people make personal keys, by a personal key",
+        )),
         Owner::User(guid) if caller.user() == Some(guid) => Ok(authority.behalf.user.clone()),
         Owner::User(guid) => {
-            let user = api.store.user(guid).await?.filter(|user| user.organization == caller.organization);
+            let user = api
+                .store
+                .user(guid)
+                .await?
+                .filter(|user| user.organization == caller.organization);
             let user = user.ok_or_else(|| none("user"))?;
             if user.is_disabled() {
-                return Err(Error::new(Kind::Conflict, "The user is disabled and gets no keys"));
+                return Err(Error::new(
+                    Kind::Conflict,
+                    "The user is disabled and gets no keys",
+                ));
             }
             authority.delegator().require_user(&api.catalogue, &user)?;
             Ok(Some(user))

@@ -11,7 +11,9 @@ use web::{
     openapi::{BadBody, CommonErrors, Conflict, KeyPath, NotFound},
 };
 
-use super::{Nothing, access::require, find, require_nothing, shape::Response, with_bulk_revocations};
+use super::{
+    Nothing, access::require, find, require_nothing, shape::Response, with_bulk_revocations,
+};
 use crate::api::{Api, Caller};
 
 /// Stops a key for now.
@@ -30,6 +32,14 @@ pub(crate) async fn deactivate(
     require(&api, &caller, Operation::DeactivateKey, (&key).into()).await?;
     let gates = api.store.gates(&key).await?;
     let deactivate = |key| with_bulk_revocations(&gates, key, api.now()).deactivate(api.now());
-    let key = api.store.switch_key(key.client_id, Action::KeyDeactivate, &caller.origin(), deactivate).await?;
+    let key = api
+        .store
+        .switch_key(
+            key.client_id,
+            Action::KeyDeactivate,
+            &caller.origin(),
+            deactivate,
+        )
+        .await?;
     Ok(Json(Response::new(&api, &caller, &key, &gates)))
 }

@@ -17,7 +17,9 @@ pub(crate) fn require_held(
     gates: &Gates,
     key: &Key,
 ) -> Result<(), Error> {
-    authority.delegator().require_may_rotate(&api.catalogue, key)?;
+    authority
+        .delegator()
+        .require_may_rotate(&api.catalogue, key)?;
     require_user(api, caller, authority, gates, key)
 }
 
@@ -34,13 +36,25 @@ pub(crate) fn require_held_for(
     if !edit.extends(key) {
         return Ok(());
     }
-    authority.delegator().require_scopes_of(&api.catalogue, key)?;
+    authority
+        .delegator()
+        .require_scopes_of(&api.catalogue, key)?;
     require_user(api, caller, authority, gates, key)
 }
 
 /// A personal key holds what its user does. Machines got no further than its access rule.
-fn require_user(api: &Api, caller: &Caller, authority: &CallerAuthority, gates: &Gates, key: &Key) -> Result<(), Error> {
-    if key.owner.user().is_none_or(|user| caller.user() == Some(user)) {
+fn require_user(
+    api: &Api,
+    caller: &Caller,
+    authority: &CallerAuthority,
+    gates: &Gates,
+    key: &Key,
+) -> Result<(), Error> {
+    if key
+        .owner
+        .user()
+        .is_none_or(|user| caller.user() == Some(user))
+    {
         return Ok(());
     }
     let user = gates.user.as_ref().ok_or_else(Error::not_found)?;

@@ -13,7 +13,11 @@ use crate::api::{Api, Caller};
 
 /// Revokes a key by DELETE.
 #[utoipa::path(delete, path = "/api/keys/{client_id}", params(KeyPath), responses((status = 204), CommonErrors, NotFound))]
-pub(crate) async fn delete(State(api): State<Api>, caller: Caller, Id(text): Id) -> Result<StatusCode, Management> {
+pub(crate) async fn delete(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(text): Id,
+) -> Result<StatusCode, Management> {
     let key = find(&api, &caller, &text).await?;
     require(&api, &caller, Operation::DeleteKey, (&key).into()).await?;
     api.store.revoke_key(&key, &caller.origin()).await?;

@@ -54,7 +54,9 @@ pub(crate) async fn finish_rotation(
     let (parts, body) = request.into_parts();
     let body: Body = extract::optional_json(&parts.headers, body).await?;
     caller.require_no_bank(body.bank_guid.is_some(), "is not a member that this takes")?;
-    let grace = body.grace_period.map_or(Ok(Duration::ZERO), |given| seconds(&given, "or be left out"))?;
+    let grace = body.grace_period.map_or(Ok(Duration::ZERO), |given| {
+        seconds(&given, "or be left out")
+    })?;
     let key = find(&api, &caller, &text).await?;
     authorise(&api, &caller, &key).await?;
     let gates = api.store.gates(&key).await?;
@@ -64,7 +66,10 @@ pub(crate) async fn finish_rotation(
         }
         with_bulk_revocations(&gates, key, api.now()).finish_rotation(grace, api.now())
     };
-    let key = api.store.finish_rotation(key.client_id, &caller.origin(), finish).await?;
+    let key = api
+        .store
+        .finish_rotation(key.client_id, &caller.origin(), finish)
+        .await?;
     Ok(Json(Response::new(&api, &caller, &key, &gates)))
 }
 
@@ -74,9 +79,11 @@ async fn authorise(api: &Api, caller: &Caller, key: &Key) -> Result<(), Error> {
     let operation = Operation::FinishRotation;
     caller.require(operation)?;
     match require(api, caller, operation, key.into()).await {
-        Err(_) if is_itself(caller, operation, key) => {
-            api.caller_authority(caller).await?.delegator().require_scopes_of(&api.catalogue, key)
-        }
+        Err(_) if is_itself(caller, operation, key) => api
+            .caller_authority(caller)
+            .await?
+            .delegator()
+            .require_scopes_of(&api.catalogue, key),
         decided => decided,
     }
 }

@@ -20,16 +20,29 @@ pub(crate) struct GateCache {
 
 impl GateCache {
     /// Reads the gates of these keys of one organization.
-    pub(crate) async fn read(api: &Api, organization: OrganizationGate, keys: &[Key]) -> Result<Self, Error> {
+    pub(crate) async fn read(
+        api: &Api,
+        organization: OrganizationGate,
+        keys: &[Key],
+    ) -> Result<Self, Error> {
         let owners: BTreeSet<Guid> = keys.iter().filter_map(|key| key.owner.user()).collect();
         let users = api.store.users(owners).await?;
         let users = users.into_iter().map(|user| (user.guid, user)).collect();
-        Ok(Self { gates: Gates { organization, user: None }, users })
+        Ok(Self {
+            gates: Gates {
+                organization,
+                user: None,
+            },
+            users,
+        })
     }
 
     /// The gates of one of the keys. The organization's may hold hundreds of cohorts: it is not copied for each key.
     pub(crate) fn of(&mut self, key: &Key) -> &Gates {
-        self.gates.user = key.owner.user().and_then(|guid| self.users.get(&guid).cloned());
+        self.gates.user = key
+            .owner
+            .user()
+            .and_then(|guid| self.users.get(&guid).cloned());
         &self.gates
     }
 }

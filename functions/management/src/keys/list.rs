@@ -56,23 +56,42 @@ pub(crate) struct Query {
 /// Lists keys.
 #[utoipa::path(get, path = "/api/keys", params(Paging, Query),
     responses((status = 200, body = List<Response>), CommonErrors, NotFound, BadQuery))]
-pub(crate) async fn list(State(api): State<Api>, caller: Caller, uri: Uri) -> Result<Json<List<Response>>, Management> {
+pub(crate) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Json<List<Response>>, Management> {
     caller.require(Operation::ListKeys)?;
     let query: Query = extract::query(uri.query())?;
     let page = Page::parse(query.page.as_deref(), query.per_page.as_deref())?;
     let filter = Filter::read(&caller, &query)?;
     let organization = caller.organization_of(query.organization_guid.as_deref())?;
-    let gate = api.store.organization(organization).await?.ok_or_else(Error::not_found)?.gate;
+    let gate = api
+        .store
+        .organization(organization)
+        .await?
+        .ok_or_else(Error::not_found)?
+        .gate;
     let mut rows = api.store.key_rows(organization).await?;
     rows.retain(|row| {
-        let target = Target { organization, owner: row.owner, kind: row.kind };
-        may_see(&caller, target) && require_reading(&caller, Operation::ListKeys, target).is_ok() && filter.admits(row, &gate)
+        let target = Target {
+            organization,
+            owner: row.owner,
+            kind: row.kind,
+        };
+        may_see(&caller, target)
+            && require_reading(&caller, Operation::ListKeys, target).is_ok()
+            && filter.admits(row, &gate)
     });
     let client_ids: Vec<ClientId> = rows.iter().map(|row| row.client_id).collect();
     let now = api.now();
     // Whether a key is revoked shows in its row; what else it is now does not.
     let by_state = filter.state.filter(|state| *state != Effective::Revoked);
-    let wanted = if by_state.is_some() { &client_ids } else { page.cut(&client_ids) };
+    let wanted = if by_state.is_some() {
+        &client_ids
+    } else {
+        page.cut(&client_ids)
+    };
     let mut keys = api.store.keys(wanted.iter().copied()).await?;
     let mut gates = GateCache::read(&api, gate, &keys).await?;
     let mut total = client_ids.len();
@@ -81,7 +100,10 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, uri: Uri) -> Re
         total = keys.len();
         keys = page.cut(&keys).to_vec();
     }
-    let shown = keys.iter().map(|key| Response::new(&api, &caller, key, gates.of(key))).collect();
+    let shown = keys
+        .iter()
+        .map(|key| Response::new(&api, &caller, key, gates.of(key)))
+        .collect();
     Ok(Json(page.envelope(total, shown)))
 }
 
@@ -98,7 +120,10 @@ impl Filter {
     fn read(caller: &Caller, query: &Query) -> Result<Self, Error> {
         let mut reader = Reader::default();
         // A bank's token has its own bank, whatever it names (CYB-4).
-        let bank_guid = query.bank_guid.as_deref().filter(|_| caller.owner.bank().is_none());
+        let bank_guid = query
+            .bank_guid
+            .as_deref()
+            .filter(|_| caller.owner.bank().is_none());
         let filter = Self {
             owner_type: reader.text("owner_type", query.owner_type.as_deref(), str::parse),
             owner: reader.text("owner_guid", query.owner_guid.as_deref(), str::parse),
@@ -112,11 +137,14 @@ impl Filter {
     /// Whether a key may be among those asked for, as far as its row tells.
     fn admits(&self, row: &KeyRow, gate: &OrganizationGate) -> bool {
         let revoked = row.revoked || gate.revokes(row.owner, row.kind, row.created_at);
-        self.owner_type.is_none_or(|of| of.owner(row.owner.guid()) == row.owner)
+        self.owner_type
+            .is_none_or(|of| of.owner(row.owner.guid()) == row.owner)
             && self.owner.is_none_or(|of| of == row.owner.guid())
             && self.bank.is_none_or(|of| row.owner.bank() == Some(of))
             && self.kind.is_none_or(|of| of == row.kind)
-            && self.state.is_none_or(|of| revoked == (of == Effective::Revoked))
+            && self
+                .state
+                .is_none_or(|of| revoked == (of == Effective::Revoked))
     }
 }
 

@@ -29,7 +29,10 @@ impl Reader {
     }
 
     /// The same of a member whose `null` clears.
-    #[expect(clippy::option_option, reason = "left out, null and a value are three things")]
+    #[expect(
+        clippy::option_option,
+        reason = "left out, null and a value are three things"
+    )]
     pub(crate) fn nullable<T>(
         &mut self,
         field: &str,
@@ -54,7 +57,10 @@ impl Reader {
     }
 
     pub(crate) fn refuse(&mut self, field: &str, reason: &str) {
-        self.refused.push(FieldError { field: field.into(), reason: reason.into() });
+        self.refused.push(FieldError {
+            field: field.into(),
+            reason: reason.into(),
+        });
     }
 
     /// What was made of a member that must be there, unless any member was refused.

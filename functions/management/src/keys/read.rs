@@ -14,7 +14,11 @@ use crate::api::{Api, Caller};
 /// Gets a key.
 #[utoipa::path(get, path = "/api/keys/{client_id}", params(KeyPath),
     responses((status = 200, body = Response), CommonErrors, NotFound))]
-pub(crate) async fn read(State(api): State<Api>, caller: Caller, Id(text): Id) -> Result<Json<Response>, Management> {
+pub(crate) async fn read(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(text): Id,
+) -> Result<Json<Response>, Management> {
     let key = find(&api, &caller, &text).await?;
     require_reading(&caller, Operation::ReadKey, (&key).into())?;
     Ok(show(&api, &caller, &key).await?)

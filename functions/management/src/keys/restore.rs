@@ -19,7 +19,8 @@ use web::{
 };
 
 use super::{
-    Nothing, access::require_now, delegation::require_held, find, require_nothing, shape::Response, with_bulk_revocations,
+    Nothing, access::require_now, delegation::require_held, find, require_nothing, shape::Response,
+    with_bulk_revocations,
 };
 use crate::api::{Api, Caller};
 
@@ -39,7 +40,14 @@ pub(crate) async fn restore(
     }
     // A token of a stopped key passes the authorizer for some seconds yet: it must bring neither itself nor a sibling back.
     let authority = api.caller_authority(&caller).await?;
-    require_now(&api, &caller, &authority, Operation::RestoreKey, (&key).into()).await?;
+    require_now(
+        &api,
+        &caller,
+        &authority,
+        Operation::RestoreKey,
+        (&key).into(),
+    )
+    .await?;
     let gates = api.store.gates(&key).await?;
     require_user_works(&gates)?;
     let restore = |key: Key| {
@@ -47,14 +55,19 @@ pub(crate) async fn restore(
         with_bulk_revocations(&gates, key, api.now()).restore(api.now())
     };
     let store = api.store.on_behalf_of(&authority.behalf);
-    let key = store.switch_key(key.client_id, Action::KeyRestore, &caller.origin(), restore).await?;
+    let key = store
+        .switch_key(key.client_id, Action::KeyRestore, &caller.origin(), restore)
+        .await?;
     Ok(Json(Response::new(&api, &caller, &key, &gates)))
 }
 
 /// A disabled user's keys stay stopped, whatever their own states: a key restored now would only look as if it worked.
 fn require_user_works(gates: &Gates) -> Result<(), Error> {
     if gates.user.as_ref().is_some_and(User::is_disabled) {
-        Err(Error::new(Kind::Conflict, "The key's user is disabled: the key stays deactivated and cannot become active"))
+        Err(Error::new(
+            Kind::Conflict,
+            "The key's user is disabled: the key stays deactivated and cannot become active",
+        ))
     } else {
         Ok(())
     }

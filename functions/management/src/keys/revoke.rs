@@ -45,14 +45,30 @@ pub(crate) async fn revoke(
     let (parts, body) = request.into_parts();
     let body: Body = extract::optional_json(&parts.headers, body).await?;
     caller.require_no_bank(body.bank_guid.is_some(), "is not a member that this takes")?;
-    let reason = body.reason.as_deref().map(Note::parse).transpose().map_err(|reason| Error::field("reason", reason))?;
+    let reason = body
+        .reason
+        .as_deref()
+        .map(Note::parse)
+        .transpose()
+        .map_err(|reason| Error::field("reason", reason))?;
     let key = find(&api, &caller, &text).await?;
     require(&api, &caller, Operation::RevokeKey, (&key).into()).await?;
     if caller.is_staff() && reason.is_none() {
-        return Err(Error::field("reason", "is required of platform staff: name the customer's request or the incident").into());
+        return Err(Error::field(
+            "reason",
+            "is required of platform staff: name the customer's request or the incident",
+        )
+        .into());
     }
-    let origin = Origin { reason: reason.map(|reason| reason.as_str().to_owned()), ..caller.origin() };
+    let origin = Origin {
+        reason: reason.map(|reason| reason.as_str().to_owned()),
+        ..caller.origin()
+    };
     api.store.revoke_key(&key, &origin).await?;
-    let key = api.store.key(key.client_id).await?.ok_or_else(Error::not_found)?;
+    let key = api
+        .store
+        .key(key.client_id)
+        .await?
+        .ok_or_else(Error::not_found)?;
     Ok(show(&api, &caller, &key).await?)
 }

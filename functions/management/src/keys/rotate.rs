@@ -37,7 +37,10 @@ const DAY: Duration = Duration::from_hours(24);
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = RotateKey)]
-#[expect(clippy::option_option, reason = "left out, null and a value are three things")]
+#[expect(
+    clippy::option_option,
+    reason = "left out, null and a value are three things"
+)]
 pub(crate) struct Body {
     /// Seconds that the old secret works on; null: until the rotation is finished. Where it is left out, 24 hours.
     #[serde(default, deserialize_with = "extract::nullable")]
@@ -105,7 +108,14 @@ pub(crate) async fn rotate(
     let authority = api.caller_authority(&caller).await?;
     caller.require(Operation::RotateKey)?;
     if !is_itself(&caller, Operation::RotateKey, &key) {
-        require_now(&api, &caller, &authority, Operation::RotateKey, (&key).into()).await?;
+        require_now(
+            &api,
+            &caller,
+            &authority,
+            Operation::RotateKey,
+            (&key).into(),
+        )
+        .await?;
     }
     let gates = api.store.gates(&key).await?;
     let (plain, secret) = api.mint(key.kind, key.client_id).await?;
@@ -118,16 +128,35 @@ pub(crate) async fn rotate(
         }
         require_held(&api, &caller, &authority, &gates, &key)?;
         let rotated = key.rotate(secret.id, rotation, now)?;
-        Ok(key::Rotated { key: rotated.key.shown_to(caller.user()), ..rotated })
+        Ok(key::Rotated {
+            key: rotated.key.shown_to(caller.user()),
+            ..rotated
+        })
     };
     let (store, origin) = (api.store.on_behalf_of(&authority.behalf), caller.origin());
-    let key = match gates.user.as_ref().filter(|user| caller.user() != Some(user.guid)) {
-        Some(user) => store.rotate_key_for(user, key.client_id, &secret, &origin, rotate).await?,
-        None => store.rotate_key(key.client_id, &secret, &origin, rotate).await?,
+    let key = match gates
+        .user
+        .as_ref()
+        .filter(|user| caller.user() != Some(user.guid))
+    {
+        Some(user) => {
+            store
+                .rotate_key_for(user, key.client_id, &secret, &origin, rotate)
+                .await?
+        }
+        None => {
+            store
+                .rotate_key(key.client_id, &secret, &origin, rotate)
+                .await?
+        }
     };
     let previous_secret = key.secrets.working_previous(api.now()).map(Secret::from);
     let key = Response::new(&api, &caller, &key, &gates);
-    let rotated = Rotated { key, secret: &plain.expose(), previous_secret };
+    let rotated = Rotated {
+        key,
+        secret: &plain.expose(),
+        previous_secret,
+    };
     Ok(([("cache-control", "no-store")], Json(rotated)).into_response())
 }
 
@@ -138,7 +167,8 @@ impl Body {
             return Ok(Rotation::Keep(grace));
         }
         if self.grace_period.is_some() || self.grace_starts.is_some() {
-            let reason = "ends the newest secret at once: send it without grace_period and grace_starts";
+            let reason =
+                "ends the newest secret at once: send it without grace_period and grace_starts";
             return Err(Error::field("replace", reason));
         }
         Ok(Rotation::Replace)
@@ -146,7 +176,11 @@ impl Body {
 
     fn grace(&self) -> Result<Grace, Error> {
         let from_first_use = self.grace_starts == Some(Starts::FirstUse);
-        let from = if from_first_use { Grace::FromFirstUse } else { Grace::FromNow };
+        let from = if from_first_use {
+            Grace::FromFirstUse
+        } else {
+            Grace::FromNow
+        };
         match &self.grace_period {
             None => Ok(from(DAY)),
             Some(None) if from_first_use => Ok(Grace::OpenUntilUsed),

@@ -105,7 +105,10 @@ impl From<key::Owner> for Owner {
             key::Owner::Bank(_) => OwnerType::Bank,
             key::Owner::User(_) => OwnerType::User,
         };
-        Self { owner_type, guid: owner.guid() }
+        Self {
+            owner_type,
+            guid: owner.guid(),
+        }
     }
 }
 
@@ -161,10 +164,18 @@ impl Response {
         let now = api.now();
         let state = key.effective(gates, now);
         let scopes = match key.owner {
-            key::Owner::User(_) => gates.user.as_ref().map(|user| user.scopes(&api.catalogue, key.kind)).unwrap_or_default(),
+            key::Owner::User(_) => gates
+                .user
+                .as_ref()
+                .map(|user| user.scopes(&api.catalogue, key.kind))
+                .unwrap_or_default(),
             key::Owner::Organization(_) | key::Owner::Bank(_) => key.scopes.clone(),
         };
-        let address = if caller.is_staff() { WebhookUrl::masked } else { |url: &WebhookUrl| url.expose().to_owned() };
+        let address = if caller.is_staff() {
+            WebhookUrl::masked
+        } else {
+            |url: &WebhookUrl| url.expose().to_owned()
+        };
         Self {
             name: key.name.to_string(),
             guid: key.client_id.guid(),
@@ -190,6 +201,14 @@ fn secrets(key: &Key, state: Effective, now: Timestamp) -> Vec<Secret> {
         return Vec::new();
     }
     let key::Current { id, created_at, .. } = key.secrets.current;
-    let current = Secret { id, created_at, expires_at: None, ends: None, grace_period: None };
-    iter::once(current).chain(key.secrets.working_previous(now).map(Secret::from)).collect()
+    let current = Secret {
+        id,
+        created_at,
+        expires_at: None,
+        ends: None,
+        grace_period: None,
+    };
+    iter::once(current)
+        .chain(key.secrets.working_previous(now).map(Secret::from))
+        .collect()
 }

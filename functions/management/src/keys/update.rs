@@ -23,15 +23,18 @@ use web::{
 };
 
 use super::{
-    access::require_now, delegation::require_held_for, find, members::Reader, require_own_works, shape::Response,
-    with_bulk_revocations,
+    access::require_now, delegation::require_held_for, find, members::Reader, require_own_works,
+    shape::Response, with_bulk_revocations,
 };
 use crate::api::{Api, Caller, CallerAuthority};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = UpdateKey)]
-#[expect(clippy::option_option, reason = "left out, null and a value are three things")]
+#[expect(
+    clippy::option_option,
+    reason = "left out, null and a value are three things"
+)]
 pub(crate) struct Body {
     #[serde(default, deserialize_with = "extract::not_null")]
     #[schema(nullable = false, min_length = 1, max_length = 128)]
@@ -73,7 +76,14 @@ pub(crate) async fn update(
     let edit = read(&caller, &body)?;
     let key = find(&api, &caller, &text).await?;
     let authority = api.caller_authority(&caller).await?;
-    require_now(&api, &caller, &authority, Operation::UpdateKey, (&key).into()).await?;
+    require_now(
+        &api,
+        &caller,
+        &authority,
+        Operation::UpdateKey,
+        (&key).into(),
+    )
+    .await?;
     let gates = api.store.gates(&key).await?;
     let latest_end = match edit.expires_at {
         Some(_) => latest_end(&api, &key).await?,
@@ -88,14 +98,19 @@ pub(crate) async fn update(
         key.edit(edit, now)
     };
     let store = api.store.on_behalf_of(&authority.behalf);
-    let key = store.change_key(key.client_id, &caller.origin(), update).await?;
+    let key = store
+        .change_key(key.client_id, &caller.origin(), update)
+        .await?;
     Ok(Json(Response::new(&api, &caller, &key, &gates)))
 }
 
 fn read(caller: &Caller, body: &Body) -> Result<Edit, Error> {
     let mut reader = Reader::default();
     if body.bank_guid.is_some() && caller.owner.bank().is_none() {
-        reader.refuse("bank_guid", "is not a member that this takes: a key belongs to its owner for life");
+        reader.refuse(
+            "bank_guid",
+            "is not a member that this takes: a key belongs to its owner for life",
+        );
     }
     let edit = Edit {
         name: reader.text("name", body.name.as_deref(), Name::parse),
@@ -110,7 +125,11 @@ fn read(caller: &Caller, body: &Body) -> Result<Edit, Error> {
 
 /// The latest end that the organization's policy leaves to this key (LEAK-10).
 async fn latest_end(api: &Api, key: &Key) -> Result<Option<Timestamp>, Error> {
-    let found = api.store.organization(key.organization).await?.ok_or_else(Error::not_found)?;
+    let found = api
+        .store
+        .organization(key.organization)
+        .await?
+        .ok_or_else(Error::not_found)?;
     Ok(found.organization.latest_end(key.created_at))
 }
 

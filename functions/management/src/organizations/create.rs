@@ -67,7 +67,11 @@ pub(crate) struct Created {
 #[utoipa::path(post, path = "/api/organizations", params(IdempotencyKey), request_body = Body,
     responses((status = 201, body = Created, headers(("Idempotency-Replayed" = String, description = "`true`: made before"))),
         CommonErrors, BadBody, Conflict))]
-pub(crate) async fn create(State(api): State<Api>, caller: Caller, request: Request) -> Result<Answer, Management> {
+pub(crate) async fn create(
+    State(api): State<Api>,
+    caller: Caller,
+    request: Request,
+) -> Result<Answer, Management> {
     caller.require(Operation::CreateOrganization)?;
     let (parts, body) = request.into_parts();
     let (body, bytes): (Body, _) = extract::json_and_bytes(&parts.headers, body).await?;
@@ -75,11 +79,20 @@ pub(crate) async fn create(State(api): State<Api>, caller: Caller, request: Requ
     let authority = api.caller_authority(&caller).await?;
     authority.require(Operation::CreateOrganization)?;
     let (now, guid) = (api.now(), api.entropy.guid());
-    let organization = Organization { guid, name, max_key_age_days: None, created_at: now, updated_at: now, version: 0 };
+    let organization = Organization {
+        guid,
+        name,
+        max_key_age_days: None,
+        created_at: now,
+        updated_at: now,
+        version: 0,
+    };
     let outcome = match api.check_idempotency(&caller, &parts, &bytes, guid).await? {
         Outcome::Created(record) => {
             let store = api.store.on_behalf_of(&authority.behalf);
-            let created = store.create_organization(&organization, record.as_ref(), &caller.origin()).await;
+            let created = store
+                .create_organization(&organization, record.as_ref(), &caller.origin())
+                .await;
             api.resolve(created, record).await?
         }
         replayed @ Outcome::Replayed(_) => replayed,
@@ -92,10 +105,21 @@ pub(crate) async fn create(State(api): State<Api>, caller: Caller, request: Requ
         Some(email) => Some(owner(&api, &caller, &authority, made, email).await?),
         None => None,
     };
-    let made = api.store.organization(made).await?.ok_or_else(Error::not_found)?;
+    let made = api
+        .store
+        .organization(made)
+        .await?
+        .ok_or_else(Error::not_found)?;
     let owner = owner.map(|owner| users::Response::invited(&api, &owner));
-    let created = Created { organization: Response::of(&made, api.now()), owner };
-    Ok(if again { replayed(created) } else { (StatusCode::CREATED, Json(created)).into_response() })
+    let created = Created {
+        organization: Response::of(&made, api.now()),
+        owner,
+    };
+    Ok(if again {
+        replayed(created)
+    } else {
+        (StatusCode::CREATED, Json(created)).into_response()
+    })
 }
 
 /// Reads the members that can be wrong by themselves, and says of all of them at once what is wrong.
@@ -107,15 +131,28 @@ fn read(body: &Body) -> Result<(Name, Option<Email>), Error> {
 }
 
 /// The organization's owner of this address: the one that stands, or a new one.
-async fn owner(api: &Api, caller: &Caller, authority: &CallerAuthority, organization: Guid, email: Email) -> Result<User, Error> {
+async fn owner(
+    api: &Api,
+    caller: &Caller,
+    authority: &CallerAuthority,
+    organization: Guid,
+    email: Email,
+) -> Result<User, Error> {
     if let Some(made) = known(api, organization, &email).await? {
         return Ok(made);
     }
     let now = api.now();
     let user = users::new(api, organization, email.clone(), Role::Owner, None, now);
-    match api.store.on_behalf_of(&authority.behalf).create_user(&user, None, &caller.origin()).await {
+    match api
+        .store
+        .on_behalf_of(&authority.behalf)
+        .create_user(&user, None, &caller.origin())
+        .await
+    {
         Ok(()) => Ok(user),
-        Err(StoreError::Exists) => known(api, organization, &email).await?.ok_or_else(Error::temporarily_unavailable),
+        Err(StoreError::Exists) => known(api, organization, &email)
+            .await?
+            .ok_or_else(Error::temporarily_unavailable),
         Err(error) => Err(error.into()),
     }
 }

@@ -40,7 +40,14 @@ pub(crate) async fn kyb(
     let guid = find(&api, &caller, &text).await?.organization.guid;
     let authority = api.caller_authority(&caller).await?;
     authority.require(Operation::DecideKyb)?;
-    api.store.on_behalf_of(&authority.behalf).set_kyb(guid, body.status, &caller.origin()).await?;
-    let decided = api.store.organization(guid).await?.ok_or_else(Error::not_found)?;
+    api.store
+        .on_behalf_of(&authority.behalf)
+        .set_kyb(guid, body.status, &caller.origin())
+        .await?;
+    let decided = api
+        .store
+        .organization(guid)
+        .await?
+        .ok_or_else(Error::not_found)?;
     Ok(Json(Response::of(&decided, api.now())))
 }

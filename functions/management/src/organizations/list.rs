@@ -22,13 +22,27 @@ struct Query {
 /// Lists organizations.
 #[utoipa::path(get, path = "/api/organizations", params(Paging),
     responses((status = 200, body = List<Response>), CommonErrors, BadQuery))]
-pub(crate) async fn list(State(api): State<Api>, caller: Caller, uri: Uri) -> Result<Json<List<Response>>, Management> {
+pub(crate) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Json<List<Response>>, Management> {
     caller.require(Operation::ListOrganizations)?;
     let query: Query = extract::query(uri.query())?;
     let page = Page::parse(query.page.as_deref(), query.per_page.as_deref())?;
-    let mut guids = if caller.is_staff() { api.store.organization_rows().await? } else { vec![caller.organization] };
+    let mut guids = if caller.is_staff() {
+        api.store.organization_rows().await?
+    } else {
+        vec![caller.organization]
+    };
     guids.retain(|guid| caller.sees_organization(*guid));
-    let shown = api.store.organizations(page.cut(&guids).iter().copied()).await?;
+    let shown = api
+        .store
+        .organizations(page.cut(&guids).iter().copied())
+        .await?;
     let now = api.now();
-    Ok(Json(page.envelope(guids.len(), shown.iter().map(|one| Response::of(one, now)).collect())))
+    Ok(Json(page.envelope(
+        guids.len(),
+        shown.iter().map(|one| Response::of(one, now)).collect(),
+    )))
 }

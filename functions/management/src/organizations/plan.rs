@@ -53,13 +53,20 @@ pub(crate) async fn plan(
 ) -> Result<Json<Response>, Management> {
     caller.require(Operation::ChangePlan)?;
     let (parts, body) = request.into_parts();
-    let order = Order::parse(&extract::json(&parts.headers, body).await?, caller.is_staff())?;
+    let order = Order::parse(
+        &extract::json(&parts.headers, body).await?,
+        caller.is_staff(),
+    )?;
     let organization = find(&api, &caller, &text).await?.organization;
     let authority = api.caller_authority(&caller).await?;
     authority.require(Operation::ChangePlan)?;
     authority.require_all(&["organizations:write"])?;
     let (origin, store) = (caller.origin(), api.store.on_behalf_of(&authority.behalf));
-    let gate = store.set_plan(organization.guid, &origin, |gate| order.decide(gate, api.now())).await?;
+    let gate = store
+        .set_plan(organization.guid, &origin, |gate| {
+            order.decide(gate, api.now())
+        })
+        .await?;
     Ok(Json(Response::new(&organization, &gate, api.now())))
 }
 
@@ -72,9 +79,17 @@ struct Order {
 
 impl Order {
     fn parse(body: &Body, staff: bool) -> Result<Self, Error> {
-        let effective_at = body.effective_at.as_deref().map(Timestamp::parse).transpose();
+        let effective_at = body
+            .effective_at
+            .as_deref()
+            .map(Timestamp::parse)
+            .transpose();
         let effective_at = effective_at.map_err(|reason| Error::field("effective_at", reason))?;
-        Ok(Self { plan: body.plan, effective_at, staff })
+        Ok(Self {
+            plan: body.plan,
+            effective_at,
+            staff,
+        })
     }
 
     /// The gate with the plan that was asked for. An announced change that has come about is the plan by now; any other is
@@ -82,10 +97,17 @@ impl Order {
     fn decide(&self, gate: &OrganizationGate, now: Timestamp) -> Result<OrganizationGate, Error> {
         let present = gate.plan_at(now);
         if !self.staff && (self.plan < present || self.effective_at.is_some()) {
-            return Err(Error::new(Kind::Forbidden, "Owners upgrade, at once; ask platform staff for anything else"));
+            return Err(Error::new(
+                Kind::Forbidden,
+                "Owners upgrade, at once; ask platform staff for anything else",
+            ));
         }
         let Some(at) = self.effective_at else {
-            return Ok(OrganizationGate { plan: self.plan, next_plan: None, ..gate.clone() });
+            return Ok(OrganizationGate {
+                plan: self.plan,
+                next_plan: None,
+                ..gate.clone()
+            });
         };
         let reason = if at <= now {
             "is not in the future; leave it out for a change at once"
@@ -94,7 +116,14 @@ impl Order {
         } else if self.plan == present {
             "is for another plan than the present one; leave it out to cancel an announced change"
         } else {
-            return Ok(OrganizationGate { plan: present, next_plan: Some(NextPlan { plan: self.plan, at }), ..gate.clone() });
+            return Ok(OrganizationGate {
+                plan: present,
+                next_plan: Some(NextPlan {
+                    plan: self.plan,
+                    at,
+                }),
+                ..gate.clone()
+            });
         };
         Err(Error::field("effective_at", reason))
     }
@@ -106,48 +135,114 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
 
-    fn decide(gate: &OrganizationGate, plan: Plan, in_hours: Option<i64>, staff: bool) -> Result<OrganizationGate, Kind> {
-        let effective_at = in_hours.map(|hours| Timestamp::from_seconds(NOW.seconds() + hours * 3600));
-        Order { plan, effective_at, staff }.decide(gate, NOW).map_err(|error| error.kind)
+    fn decide(
+        gate: &OrganizationGate,
+        plan: Plan,
+        in_hours: Option<i64>,
+        staff: bool,
+    ) -> Result<OrganizationGate, Kind> {
+        let effective_at =
+            in_hours.map(|hours| Timestamp::from_seconds(NOW.seconds() + hours * 3600));
+        Order {
+            plan,
+            effective_at,
+            staff,
+        }
+        .decide(gate, NOW)
+        .map_err(|error| error.kind)
     }
 
     fn on(plan: Plan) -> OrganizationGate {
-        OrganizationGate { plan, ..OrganizationGate::NEW }
+        OrganizationGate {
+            plan,
+            ..OrganizationGate::NEW
+        }
     }
 
     fn announced(plan: Plan, next: Plan, in_hours: u64) -> OrganizationGate {
         let at = NOW + Duration::from_hours(in_hours);
-        OrganizationGate { next_plan: Some(NextPlan { plan: next, at }), ..on(plan) }
+        OrganizationGate {
+            next_plan: Some(NextPlan { plan: next, at }),
+            ..on(plan)
+        }
     }
 
     #[test]
     fn cbm_2_staff_change_at_once_or_after_at_most_90_days_of_notice() {
         let pro = on(Plan::Pro);
-        assert_eq!(decide(&pro, Plan::Starter, None, true), Ok(on(Plan::Starter)));
-        assert_eq!(decide(&pro, Plan::Starter, Some(1), true), Ok(announced(Plan::Pro, Plan::Starter, 1)));
-        assert_eq!(decide(&pro, Plan::Starter, Some(24 * 90), true), Ok(announced(Plan::Pro, Plan::Starter, 24 * 90)));
+        assert_eq!(
+            decide(&pro, Plan::Starter, None, true),
+            Ok(on(Plan::Starter))
+        );
+        assert_eq!(
+            decide(&pro, Plan::Starter, Some(1), true),
+            Ok(announced(Plan::Pro, Plan::Starter, 1))
+        );
+        assert_eq!(
+            decide(&pro, Plan::Starter, Some(24 * 90), true),
+            Ok(announced(Plan::Pro, Plan::Starter, 24 * 90))
+        );
         for hours in [-1, 0, 24 * 90 + 1] {
-            assert_eq!(decide(&pro, Plan::Starter, Some(hours), true), Err(Kind::InvalidParameter), "{hours}");
+            assert_eq!(
+                decide(&pro, Plan::Starter, Some(hours), true),
+                Err(Kind::InvalidParameter),
+                "{hours}"
+            );
         }
-        assert_eq!(decide(&pro, Plan::Pro, Some(1), true), Err(Kind::InvalidParameter), "it changes nothing");
+        assert_eq!(
+            decide(&pro, Plan::Pro, Some(1), true),
+            Err(Kind::InvalidParameter),
+            "it changes nothing"
+        );
     }
 
     #[test]
     fn cbm_2_owners_upgrade_at_once_and_cancel_a_notice() {
         let announced = announced(Plan::Pro, Plan::Starter, 1);
-        assert_eq!(decide(&on(Plan::Pro), Plan::Enterprise, None, false), Ok(on(Plan::Enterprise)));
-        assert_eq!(decide(&announced, Plan::Pro, None, false), Ok(on(Plan::Pro)));
-        assert_eq!(decide(&announced, Plan::Enterprise, None, false), Ok(on(Plan::Enterprise)));
-        assert_eq!(decide(&on(Plan::Enterprise), Plan::Pro, None, false), Err(Kind::Forbidden));
-        assert_eq!(decide(&on(Plan::Pro), Plan::Enterprise, Some(1), false), Err(Kind::Forbidden));
-        assert_eq!(decide(&on(Plan::Pro), Plan::Enterprise, Some(-1), false), Err(Kind::Forbidden));
+        assert_eq!(
+            decide(&on(Plan::Pro), Plan::Enterprise, None, false),
+            Ok(on(Plan::Enterprise))
+        );
+        assert_eq!(
+            decide(&announced, Plan::Pro, None, false),
+            Ok(on(Plan::Pro))
+        );
+        assert_eq!(
+            decide(&announced, Plan::Enterprise, None, false),
+            Ok(on(Plan::Enterprise))
+        );
+        assert_eq!(
+            decide(&on(Plan::Enterprise), Plan::Pro, None, false),
+            Err(Kind::Forbidden)
+        );
+        assert_eq!(
+            decide(&on(Plan::Pro), Plan::Enterprise, Some(1), false),
+            Err(Kind::Forbidden)
+        );
+        assert_eq!(
+            decide(&on(Plan::Pro), Plan::Enterprise, Some(-1), false),
+            Err(Kind::Forbidden)
+        );
     }
 
     #[test]
     fn an_announced_change_that_has_come_about_is_what_the_next_one_starts_from() {
-        let over = OrganizationGate { next_plan: Some(NextPlan { plan: Plan::Enterprise, at: NOW }), ..on(Plan::Starter) };
-        assert_eq!(decide(&over, Plan::Pro, None, false), Err(Kind::Forbidden), "a downgrade by now");
+        let over = OrganizationGate {
+            next_plan: Some(NextPlan {
+                plan: Plan::Enterprise,
+                at: NOW,
+            }),
+            ..on(Plan::Starter)
+        };
+        assert_eq!(
+            decide(&over, Plan::Pro, None, false),
+            Err(Kind::Forbidden),
+            "a downgrade by now"
+        );
         let noticed = decide(&over, Plan::Pro, Some(1), true).unwrap();
-        assert_eq!((noticed.plan, noticed.plan_at(NOW)), (Plan::Enterprise, Plan::Enterprise));
+        assert_eq!(
+            (noticed.plan, noticed.plan_at(NOW)),
+            (Plan::Enterprise, Plan::Enterprise)
+        );
     }
 }

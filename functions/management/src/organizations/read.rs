@@ -14,7 +14,14 @@ use crate::api::{Api, Caller};
 /// Gets an organization.
 #[utoipa::path(get, path = "/api/organizations/{guid}", params(GuidPath),
     responses((status = 200, body = Response), CommonErrors, NotFound))]
-pub(crate) async fn read(State(api): State<Api>, caller: Caller, Id(text): Id) -> Result<Json<Response>, Management> {
+pub(crate) async fn read(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(text): Id,
+) -> Result<Json<Response>, Management> {
     caller.require(Operation::ReadOrganization)?;
-    Ok(Json(Response::of(&find(&api, &caller, &text).await?, api.now())))
+    Ok(Json(Response::of(
+        &find(&api, &caller, &text).await?,
+        api.now(),
+    )))
 }

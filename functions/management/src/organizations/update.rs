@@ -27,7 +27,10 @@ use crate::{
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = UpdateOrganization)]
-#[expect(clippy::option_option, reason = "left out, null and a value are three things")]
+#[expect(
+    clippy::option_option,
+    reason = "left out, null and a value are three things"
+)]
 struct Body {
     /// May be left out, not null.
     #[serde(default, deserialize_with = "extract::not_null")]
@@ -40,7 +43,10 @@ struct Body {
 }
 
 /// Another name, another age; an inner nothing is for ever.
-#[expect(clippy::option_option, reason = "left out, null and a value are three things")]
+#[expect(
+    clippy::option_option,
+    reason = "left out, null and a value are three things"
+)]
 struct Change {
     name: Option<Name>,
     max_key_age_days: Option<Option<u32>>,
@@ -68,7 +74,9 @@ pub(crate) async fn update(
     let changed = store.change_organization(found.organization.guid, &origin, |organization| {
         Ok(Organization {
             name: change.name.clone().unwrap_or(organization.name),
-            max_key_age_days: change.max_key_age_days.unwrap_or(organization.max_key_age_days),
+            max_key_age_days: change
+                .max_key_age_days
+                .unwrap_or(organization.max_key_age_days),
             updated_at: api.now(),
             version: organization.version + 1,
             ..organization
@@ -81,15 +89,25 @@ pub(crate) async fn update(
 fn read(body: &Body) -> Result<Change, Error> {
     let mut reader = Reader::default();
     let name = reader.text("name", body.name.as_deref(), Name::parse);
-    let max_key_age_days = body.max_key_age_days.as_ref().map(|value| value.as_ref().and_then(|value| days(&mut reader, value)));
-    reader.finish(Some(Change { name, max_key_age_days }))
+    let max_key_age_days = body
+        .max_key_age_days
+        .as_ref()
+        .map(|value| value.as_ref().and_then(|value| days(&mut reader, value)));
+    reader.finish(Some(Change {
+        name,
+        max_key_age_days,
+    }))
 }
 
 fn days(reader: &mut Reader, value: &Value) -> Option<u32> {
     const LONGEST: u32 = Organization::LONGEST_KEY_AGE_DAYS;
-    let days = value.as_u64().and_then(|days| u32::try_from(days).ok()).filter(|days| (1..=LONGEST).contains(days));
+    let days = value
+        .as_u64()
+        .and_then(|days| u32::try_from(days).ok())
+        .filter(|days| (1..=LONGEST).contains(days));
     if days.is_none() {
-        let reason = format!("must be a whole number of days from 1 to {LONGEST}, or null for no limit");
+        let reason =
+            format!("must be a whole number of days from 1 to {LONGEST}, or null for no limit");
         reader.refuse("max_key_age_days", &reason);
     }
     days

@@ -85,42 +85,88 @@ pub(crate) async fn create<F: Family>(
     let owner = F::owner(&api, &caller, body.bank_guid.as_ref()).await?;
     let (organization, kind) = (caller.organization, caller.kind);
     let authority = api.caller_authority(&caller).await?;
-    require_now(&api, &caller, &authority, F::CREATE, Target { organization, owner, kind }).await?;
+    require_now(
+        &api,
+        &caller,
+        &authority,
+        F::CREATE,
+        Target {
+            organization,
+            owner,
+            kind,
+        },
+    )
+    .await?;
     let client_id = api.entropy.client_id();
-    let record = match api.check_idempotency(&caller, &parts, &bytes, client_id).await? {
+    let record = match api
+        .check_idempotency(&caller, &parts, &bytes, client_id)
+        .await?
+    {
         Outcome::Created(record) => record,
         Outcome::Replayed(made) => return Ok(replay(&api, &caller, &made).await?),
     };
-    let tenant = api.store.organization(organization).await?.ok_or_else(Error::unauthenticated)?;
+    let tenant = api
+        .store
+        .organization(organization)
+        .await?
+        .ok_or_else(Error::unauthenticated)?;
     let (plain, secret) = api.mint(kind, client_id).await?;
     // Past the window of every incident that would cover it (LEAK-8).
     let creation = tenant.gate.creation(owner, kind, secret.created_at);
     let delegator = authority.delegator();
     delegator.require_allowlist(&ip_allowlist)?;
     let scopes = delegator.scopes(&api.catalogue, F::HOLDER, body.scopes.as_deref())?;
-    let expires_at = delegator.expiry(expires_at, tenant.organization.latest_end(creation), creation)?;
+    let expires_at = delegator.expiry(
+        expires_at,
+        tenant.organization.latest_end(creation),
+        creation,
+    )?;
     let (description, destination, webhook_url) = (None, None, None);
-    let draft =
-        Draft { owner, organization, kind, name, description, scopes, ip_allowlist, expires_at, destination, webhook_url };
+    let draft = Draft {
+        owner,
+        organization,
+        kind,
+        name,
+        description,
+        scopes,
+        ip_allowlist,
+        expires_at,
+        destination,
+        webhook_url,
+    };
     let key = Key::create(draft, client_id, secret.id, creation)?;
     let store = api.store.on_behalf_of(&authority.behalf);
-    let created = store.create_key(&key, &secret, record.as_ref(), &caller.origin()).await;
+    let created = store
+        .create_key(&key, &secret, record.as_ref(), &caller.origin())
+        .await;
     if let Outcome::Replayed(made) = api.resolve(created, record).await? {
         return Ok(replay(&api, &caller, &made).await?);
     }
-    let created = Created { key: OwnerKey::from(&key), secret: &plain.expose() };
-    Ok((StatusCode::CREATED, [("cache-control", "no-store")], Json(created)).into_response())
+    let created = Created {
+        key: OwnerKey::from(&key),
+        secret: &plain.expose(),
+    };
+    Ok((
+        StatusCode::CREATED,
+        [("cache-control", "no-store")],
+        Json(created),
+    )
+        .into_response())
 }
 
 /// What an earlier request of the same `Idempotency-Key` made, as it is now.
 async fn replay(api: &Api, caller: &Caller, made: &str) -> Result<axum::response::Response, Error> {
-    Ok(replayed(OwnerKey::from(&made_before(api, caller, made).await?)))
+    Ok(replayed(OwnerKey::from(
+        &made_before(api, caller, made).await?,
+    )))
 }
 
 fn read(body: &Body) -> Result<(Name, Allowlist, Option<Timestamp>), Error> {
     let mut reader = Reader::default();
     let name = reader.text("name", Some(&body.name), Name::parse);
-    let ip_allowlist = reader.allowlist(body.ip_allowlist.as_deref()).unwrap_or_default();
+    let ip_allowlist = reader
+        .allowlist(body.ip_allowlist.as_deref())
+        .unwrap_or_default();
     let expires_at = reader.text("expires_at", body.expires_at.as_deref(), Timestamp::parse);
     Ok((reader.finish(name)?, ip_allowlist, expires_at))
 }

@@ -15,7 +15,11 @@ use crate::{
 
 /// Revokes a key.
 #[utoipa::path(delete, path = "/{client_id}", params(KeyPath), responses((status = 204), CommonErrors, NotFound))]
-pub(crate) async fn delete<F: Family>(State(api): State<Api>, caller: Caller, Id(text): Id) -> Result<StatusCode, Management> {
+pub(crate) async fn delete<F: Family>(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(text): Id,
+) -> Result<StatusCode, Management> {
     caller.require(F::DELETE)?;
     let key = find::<F>(&api, &caller, &text).await?;
     require(&api, &caller, F::DELETE, (&key).into()).await?;

@@ -45,23 +45,43 @@ pub(crate) async fn list<F: Family>(
     let page = Page::parse(query.page.as_deref(), query.per_page.as_deref())?;
     let only = bank_filter(&caller, query.bank_guid.as_deref())?;
     let organization = caller.organization_of(query.organization_guid.as_deref())?;
-    let gate = api.store.organization(organization).await?.ok_or_else(Error::not_found)?.gate;
+    let gate = api
+        .store
+        .organization(organization)
+        .await?
+        .ok_or_else(Error::not_found)?
+        .gate;
     let rows = api.store.key_rows(organization).await?;
     let shown = rows.into_iter().filter(|row| {
-        let target = Target { organization, owner: row.owner, kind: row.kind };
+        let target = Target {
+            organization,
+            owner: row.owner,
+            kind: row.kind,
+        };
         let revoked = row.revoked || gate.revokes(row.owner, row.kind, row.created_at);
         let visible = F::has(row.owner) && !revoked && may_see(&caller, target);
-        visible && only.is_none_or(|bank| row.owner == Owner::Bank(bank)) && require_reading(&caller, F::LIST, target).is_ok()
+        visible
+            && only.is_none_or(|bank| row.owner == Owner::Bank(bank))
+            && require_reading(&caller, F::LIST, target).is_ok()
     });
     let client_ids: Vec<_> = shown.map(|row| row.client_id).collect();
-    let keys = api.store.keys(page.cut(&client_ids).iter().copied()).await?;
-    Ok(Json(page.envelope(client_ids.len(), keys.iter().map(OwnerKey::from).collect())))
+    let keys = api
+        .store
+        .keys(page.cut(&client_ids).iter().copied())
+        .await?;
+    Ok(Json(page.envelope(
+        client_ids.len(),
+        keys.iter().map(OwnerKey::from).collect(),
+    )))
 }
 
 /// The bank whose keys alone are asked for. A bank's token has its own bank, whatever it names (CYB-4).
 fn bank_filter(caller: &Caller, named: Option<&str>) -> Result<Option<Guid>, Error> {
     match named.filter(|_| caller.owner.bank().is_none()) {
         None => Ok(None),
-        Some(text) => text.parse().map(Some).map_err(|reason: &str| Error::field("bank_guid", reason)),
+        Some(text) => text
+            .parse()
+            .map(Some)
+            .map_err(|reason: &str| Error::field("bank_guid", reason)),
     }
 }

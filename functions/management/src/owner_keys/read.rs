@@ -15,7 +15,11 @@ use crate::{
 
 /// Gets a key.
 #[utoipa::path(get, path = "/{client_id}", params(KeyPath), responses((status = 200, body = OwnerKey), CommonErrors, NotFound))]
-pub(crate) async fn read<F: Family>(State(api): State<Api>, caller: Caller, Id(text): Id) -> Result<Json<OwnerKey>, Management> {
+pub(crate) async fn read<F: Family>(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(text): Id,
+) -> Result<Json<OwnerKey>, Management> {
     caller.require(F::READ)?;
     let key = find_living::<F>(&api, &caller, &text).await?;
     require_reading(&caller, F::READ, (&key).into())?;

@@ -64,24 +64,37 @@ pub(crate) async fn update<F: Family>(
         }
         require_own_works(&caller, &key, now)?;
         if let Some(list) = &edit.ip_allowlist {
-            authority.delegator().require_edited_allowlist(&key.ip_allowlist, list)?;
+            authority
+                .delegator()
+                .require_edited_allowlist(&key.ip_allowlist, list)?;
         }
         if edit.extends(&key) {
-            authority.delegator().require_scopes_of(&api.catalogue, &key)?;
+            authority
+                .delegator()
+                .require_scopes_of(&api.catalogue, &key)?;
         }
         key.edit(edit.clone(), now)
     };
     let store = api.store.on_behalf_of(&authority.behalf);
-    let key = store.change_key(key.client_id, &caller.origin(), update).await?;
+    let key = store
+        .change_key(key.client_id, &caller.origin(), update)
+        .await?;
     Ok(Json(OwnerKey::from(&key)))
 }
 
 fn read(caller: &Caller, body: &Body) -> Result<Edit, Error> {
     let mut reader = Reader::default();
     if body.bank_guid.is_some() && caller.owner.bank().is_none() {
-        reader.refuse("bank_guid", "cannot be changed: a key belongs to its owner for life");
+        reader.refuse(
+            "bank_guid",
+            "cannot be changed: a key belongs to its owner for life",
+        );
     }
     let name = reader.text("name", body.name.as_deref(), Name::parse);
     let ip_allowlist = reader.allowlist(body.ip_allowlist.as_deref());
-    reader.finish(Some(Edit { name, ip_allowlist, ..Edit::default() }))
+    reader.finish(Some(Edit {
+        name,
+        ip_allowlist,
+        ..Edit::default()
+    }))
 }

@@ -32,11 +32,18 @@ use crate::{
 #[serde(deny_unknown_fields)]
 #[schema(as = CreateUser)]
 struct Body {
-    #[schema(max_length = 254, pattern = r"^[0-9A-Za-z_+-]+(\.[0-9A-Za-z_+-]+)*@([0-9A-Za-z]{1,63}\.)+[A-Za-z]{2,63}$")]
+    #[schema(
+        max_length = 254,
+        pattern = r"^[0-9A-Za-z_+-]+(\.[0-9A-Za-z_+-]+)*@([0-9A-Za-z]{1,63}\.)+[A-Za-z]{2,63}$"
+    )]
     email: String,
     /// viewer, unless it says otherwise.
     #[serde(default, deserialize_with = "extract::not_null")]
-    #[schema(nullable = false, pattern = "^(owner|admin|developer|viewer)$", default = "viewer")]
+    #[schema(
+        nullable = false,
+        pattern = "^(owner|admin|developer|viewer)$",
+        default = "viewer"
+    )]
     role: Option<String>,
     /// Narrows the role's scopes to some of these; null, or left out, leaves them all.
     #[serde(default)]
@@ -48,7 +55,11 @@ struct Body {
 #[utoipa::path(post, path = "/api/users", params(IdempotencyKey), request_body = Body,
     responses((status = 201, body = Response, headers(("Idempotency-Replayed" = String, description = "`true`: made before"))),
         CommonErrors, BadBody, Conflict))]
-pub(crate) async fn create(State(api): State<Api>, caller: Caller, request: Request) -> Result<Answer, Management> {
+pub(crate) async fn create(
+    State(api): State<Api>,
+    caller: Caller,
+    request: Request,
+) -> Result<Answer, Management> {
     caller.require(Operation::CreateUser)?;
     require_no_bank_token(&caller)?;
     let (parts, body) = request.into_parts();
@@ -56,25 +67,49 @@ pub(crate) async fn create(State(api): State<Api>, caller: Caller, request: Requ
     let (email, role, allowed_scopes) = read(&api.catalogue, &body)?;
     let authority = api.caller_authority(&caller).await?;
     authority.require(Operation::CreateUser)?;
-    let user = super::new(&api, caller.organization, email, role, allowed_scopes, api.now());
-    let record = match api.check_idempotency(&caller, &parts, &bytes, user.guid).await? {
+    let user = super::new(
+        &api,
+        caller.organization,
+        email,
+        role,
+        allowed_scopes,
+        api.now(),
+    );
+    let record = match api
+        .check_idempotency(&caller, &parts, &bytes, user.guid)
+        .await?
+    {
         Outcome::Created(record) => record,
         Outcome::Replayed(made) => return replay(&api, &made).await,
     };
     authority.delegator().require_user(&api.catalogue, &user)?;
-    let created = api.store.on_behalf_of(&authority.behalf).create_user(&user, record.as_ref(), &caller.origin()).await;
+    let created = api
+        .store
+        .on_behalf_of(&authority.behalf)
+        .create_user(&user, record.as_ref(), &caller.origin())
+        .await;
     if created == Err(StoreError::Exists) {
-        return Err(Error::new(Kind::Conflict, "The organization has a user of this email address already").into());
+        return Err(Error::new(
+            Kind::Conflict,
+            "The organization has a user of this email address already",
+        )
+        .into());
     }
     match api.resolve(created, record).await? {
-        Outcome::Created(_) => Ok((StatusCode::CREATED, Json(Response::invited(&api, &user))).into_response()),
+        Outcome::Created(_) => {
+            Ok((StatusCode::CREATED, Json(Response::invited(&api, &user))).into_response())
+        }
         Outcome::Replayed(made) => replay(&api, &made).await,
     }
 }
 
 /// The user who was made before, as they are now.
 async fn replay(api: &Api, made: &str) -> Result<Answer, Management> {
-    let user = api.store.user(super::guid(made)?).await?.ok_or_else(Error::not_found)?;
+    let user = api
+        .store
+        .user(super::guid(made)?)
+        .await?
+        .ok_or_else(Error::not_found)?;
     Ok(replayed(Response::invited(api, &user)))
 }
 
@@ -82,7 +117,12 @@ async fn replay(api: &Api, made: &str) -> Result<Answer, Management> {
 fn read(catalogue: &Catalogue, body: &Body) -> Result<(Email, Role, Option<ScopeSet>), Error> {
     let mut reader = Reader::default();
     let email = reader.text("email", Some(&body.email), Email::parse);
-    let role = reader.text("role", body.role.as_deref(), role).unwrap_or(Role::Viewer);
-    let scopes = body.allowed_scopes.as_deref().map(|names| allowed_scopes(&mut reader, catalogue, names));
+    let role = reader
+        .text("role", body.role.as_deref(), role)
+        .unwrap_or(Role::Viewer);
+    let scopes = body
+        .allowed_scopes
+        .as_deref()
+        .map(|names| allowed_scopes(&mut reader, catalogue, names));
     reader.finish(email.map(|email| (email, role, scopes)))
 }

@@ -17,7 +17,11 @@ use crate::api::{Api, Caller};
 
 /// Disables a user.
 #[utoipa::path(delete, path = "/api/users/{guid}", params(GuidPath), responses((status = 204), CommonErrors, NotFound, Conflict))]
-pub(crate) async fn disable(State(api): State<Api>, caller: Caller, Id(text): Id) -> Result<StatusCode, Management> {
+pub(crate) async fn disable(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(text): Id,
+) -> Result<StatusCode, Management> {
     caller.require(Operation::DisableUser)?;
     require_no_bank_token(&caller)?;
     let guid = guid(&text)?;
@@ -31,7 +35,12 @@ pub(crate) async fn disable(State(api): State<Api>, caller: Caller, Id(text): Id
         if user.is_disabled() {
             return Ok(user);
         }
-        Ok(User { state: UserState::Disabled, updated_at: api.now(), version: user.version + 1, ..user })
+        Ok(User {
+            state: UserState::Disabled,
+            updated_at: api.now(),
+            version: user.version + 1,
+            ..user
+        })
     });
     disabled.await?;
     Ok(StatusCode::NO_CONTENT)

@@ -39,17 +39,30 @@ struct Query {
 /// Lists users.
 #[utoipa::path(get, path = "/api/users", params(Paging, Query),
     responses((status = 200, body = List<Response>), CommonErrors, NotFound, BadQuery))]
-pub(crate) async fn list(State(api): State<Api>, caller: Caller, uri: Uri) -> Result<Json<List<Response>>, Management> {
+pub(crate) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Json<List<Response>>, Management> {
     caller.require(Operation::ListUsers)?;
     require_no_bank_token(&caller)?;
     let query: Query = extract::query(uri.query())?;
     let page = Page::parse(query.page.as_deref(), query.per_page.as_deref())?;
     let filter = Filter::parse(&query)?;
-    let organization = api.organization_of(&caller, query.organization_guid.as_deref()).await?;
+    let organization = api
+        .organization_of(&caller, query.organization_guid.as_deref())
+        .await?;
     let rows = api.store.user_rows(organization).await?;
-    let guids: Vec<_> = rows.iter().filter(|row| filter.admits(row)).map(|row| row.guid).collect();
+    let guids: Vec<_> = rows
+        .iter()
+        .filter(|row| filter.admits(row))
+        .map(|row| row.guid)
+        .collect();
     let users = api.store.users(page.cut(&guids).iter().copied()).await?;
-    Ok(Json(page.envelope(guids.len(), users.iter().map(Response::from).collect())))
+    Ok(Json(page.envelope(
+        guids.len(),
+        users.iter().map(Response::from).collect(),
+    )))
 }
 
 /// Which users are asked for.
@@ -61,8 +74,14 @@ struct Filter {
 
 impl Filter {
     fn parse(query: &Query) -> Result<Self, Error> {
-        let guids = query.guid.as_deref().map(|list| list.split(',').map(str::parse).collect::<Result<Vec<_>, _>>());
-        let guids = guids.transpose().map_err(|_| Error::field("guid", "must be identifiers separated by commas"))?;
+        let guids = query.guid.as_deref().map(|list| {
+            list.split(',')
+                .map(str::parse)
+                .collect::<Result<Vec<_>, _>>()
+        });
+        let guids = guids
+            .transpose()
+            .map_err(|_| Error::field("guid", "must be identifiers separated by commas"))?;
         if guids.as_ref().is_some_and(|guids| guids.len() > 100) {
             return Err(Error::field("guid", "must be at most 100 identifiers"));
         }
@@ -73,12 +92,20 @@ impl Filter {
             Some("disabled") => Some(true),
             Some(_) => return Err(Error::field("state", "must be active or disabled")),
         };
-        Ok(Self { guids, role: role.map_err(|reason: &str| Error::field("role", reason))?, disabled })
+        Ok(Self {
+            guids,
+            role: role.map_err(|reason: &str| Error::field("role", reason))?,
+            disabled,
+        })
     }
 
     fn admits(&self, row: &UserRow) -> bool {
-        self.guids.as_ref().is_none_or(|only| only.contains(&row.guid))
+        self.guids
+            .as_ref()
+            .is_none_or(|only| only.contains(&row.guid))
             && self.role.is_none_or(|role| role == row.role)
-            && self.disabled.is_none_or(|disabled| disabled == row.disabled)
+            && self
+                .disabled
+                .is_none_or(|disabled| disabled == row.disabled)
     }
 }

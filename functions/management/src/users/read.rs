@@ -13,10 +13,18 @@ use crate::api::{Api, Caller};
 
 /// Gets a user.
 #[utoipa::path(get, path = "/api/users/{guid}", params(GuidPath), responses((status = 200, body = Response), CommonErrors, NotFound))]
-pub(crate) async fn read(State(api): State<Api>, caller: Caller, Id(text): Id) -> Result<Json<Response>, Management> {
+pub(crate) async fn read(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(text): Id,
+) -> Result<Json<Response>, Management> {
     caller.require(Operation::ReadUser)?;
     require_no_bank_token(&caller)?;
-    let user = api.store.user(guid(&text)?).await?.ok_or_else(Error::not_found)?;
+    let user = api
+        .store
+        .user(guid(&text)?)
+        .await?
+        .ok_or_else(Error::not_found)?;
     require_visible(&caller, &user)?;
     Ok(Json(Response::from(&user)))
 }

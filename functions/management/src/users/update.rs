@@ -34,7 +34,10 @@ use crate::{
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = UpdateUser)]
-#[expect(clippy::option_option, reason = "left out, null and a value are three things")]
+#[expect(
+    clippy::option_option,
+    reason = "left out, null and a value are three things"
+)]
 struct Body {
     /// May be left out, not null.
     #[serde(default, deserialize_with = "extract::not_null")]
@@ -66,25 +69,39 @@ pub(crate) async fn update(
     let authority = api.caller_authority(&caller).await?;
     authority.require(Operation::UpdateUser)?;
     let raise = Raise::foresee(&api, guid, &change).await?;
-    let (origin, store, delegator) = (caller.origin(), api.store.on_behalf_of(&authority.behalf), authority.delegator());
+    let (origin, store, delegator) = (
+        caller.origin(),
+        api.store.on_behalf_of(&authority.behalf),
+        authority.delegator(),
+    );
     let user = store.change_user(guid, Action::UserUpdate, &origin, |user| {
         require_visible(&caller, &user)?;
         delegator.require_role(user.role)?;
         if user.is_disabled() {
-            return Err(Error::new(Kind::Conflict, "The user is disabled and cannot be changed: make a new one"));
+            return Err(Error::new(
+                Kind::Conflict,
+                "The user is disabled and cannot be changed: make a new one",
+            ));
         }
         let changed = change.of(user.clone());
         delegator.require_user(&api.catalogue, &changed)?;
         if changed.exceeds(&user, &api.catalogue) {
             raise.require_own_secrets(&user)?;
         }
-        Ok(User { updated_at: api.now(), version: user.version + 1, ..changed })
+        Ok(User {
+            updated_at: api.now(),
+            version: user.version + 1,
+            ..changed
+        })
     });
     Ok(Json(Response::from(&user.await?)))
 }
 
 /// Another role, other scopes; an inner nothing narrows no more.
-#[expect(clippy::option_option, reason = "left out, null and a value are three things")]
+#[expect(
+    clippy::option_option,
+    reason = "left out, null and a value are three things"
+)]
 struct Change {
     role: Option<Role>,
     allowed_scopes: Option<Option<ScopeSet>>,
@@ -96,8 +113,15 @@ impl Change {
         let mut reader = Reader::default();
         let role = reader.text("role", body.role.as_deref(), role);
         let scopes = body.allowed_scopes.as_ref();
-        let allowed_scopes = scopes.map(|named| named.as_deref().map(|names| allowed_scopes(&mut reader, catalogue, names)));
-        reader.finish(Some(Self { role, allowed_scopes }))
+        let allowed_scopes = scopes.map(|named| {
+            named
+                .as_deref()
+                .map(|names| allowed_scopes(&mut reader, catalogue, names))
+        });
+        reader.finish(Some(Self {
+            role,
+            allowed_scopes,
+        }))
     }
 
     fn of(&self, user: User) -> User {
@@ -126,8 +150,14 @@ impl Raise {
         let user = api.store.user(guid).await?;
         let raised = user.filter(|user| change.of(user.clone()).exceeds(user, &api.catalogue));
         Ok(match raised {
-            Some(user) => Self { version: Some(user.version), known: known_to_lesser(api, &change.of(user)).await? },
-            None => Self { version: None, known: Vec::new() },
+            Some(user) => Self {
+                version: Some(user.version),
+                known: known_to_lesser(api, &change.of(user)).await?,
+            },
+            None => Self {
+                version: None,
+                known: Vec::new(),
+            },
         })
     }
 
@@ -138,7 +168,12 @@ impl Raise {
         if self.known.is_empty() {
             return Ok(());
         }
-        let named: Vec<_> = self.known.iter().take(Self::NAMED).map(ToString::to_string).collect();
+        let named: Vec<_> = self
+            .known
+            .iter()
+            .take(Self::NAMED)
+            .map(ToString::to_string)
+            .collect();
         let message = format!(
             "Somebody who may less was shown a secret of this user's that works, of {}: let the user rotate it with a grace_period of \
              0, or revoke it, before the user may do more",
@@ -150,20 +185,38 @@ impl Raise {
 
 /// The user's keys, of either kind, of which somebody who may less than `user` will was shown a secret that works.
 async fn known_to_lesser(api: &Api, user: &User) -> Result<Vec<ClientId>, Error> {
-    let gate = api.store.organization(user.organization).await?.ok_or_else(Error::not_found)?.gate;
+    let gate = api
+        .store
+        .organization(user.organization)
+        .await?
+        .ok_or_else(Error::not_found)?
+        .gate;
     let rows = api.store.key_rows(user.organization).await?;
     let revoked = |row: &KeyRow| row.revoked || gate.revokes(row.owner, row.kind, row.created_at);
-    let theirs = rows.iter().filter(|row| row.owner == Owner::User(user.guid) && !revoked(row));
+    let theirs = rows
+        .iter()
+        .filter(|row| row.owner == Owner::User(user.guid) && !revoked(row));
     let keys = api.store.keys(theirs.map(|row| row.client_id)).await?;
     let now = api.now();
     let works = |key: &&Key| !key.is_revoked() && !key.is_expired(now);
-    let minters: BTreeSet<Guid> = keys.iter().filter(works).flat_map(|key| key.secrets.known_to(now)).collect();
+    let minters: BTreeSet<Guid> = keys
+        .iter()
+        .filter(works)
+        .flat_map(|key| key.secrets.known_to(now))
+        .collect();
     let minters = api.store.users(minters).await?;
     let gains = |minter: Guid| {
-        let minter = minters.iter().find(|user| user.guid == minter && !user.is_disabled());
+        let minter = minters
+            .iter()
+            .find(|user| user.guid == minter && !user.is_disabled());
         minter.is_none_or(|minter| user.exceeds(minter, &api.catalogue))
     };
-    Ok(keys.iter().filter(works).filter(|key| key.secrets.known_to(now).any(gains)).map(|key| key.client_id).collect())
+    Ok(keys
+        .iter()
+        .filter(works)
+        .filter(|key| key.secrets.known_to(now).any(gains))
+        .map(|key| key.client_id)
+        .collect())
 }
 
 #[cfg(test)]
@@ -190,13 +243,37 @@ mod tests {
             updated_at: now,
             version,
         };
-        let told = |raise: &Raise, version| raise.require_own_secrets(&user(version)).map_err(|error| error.message.into_owned());
-        let clear = Raise { version: Some(7), known: Vec::new() };
+        let told = |raise: &Raise, version| {
+            raise
+                .require_own_secrets(&user(version))
+                .map_err(|error| error.message.into_owned())
+        };
+        let clear = Raise {
+            version: Some(7),
+            known: Vec::new(),
+        };
         assert_eq!(told(&clear, 7), Ok(()));
         assert!(told(&clear, 8).unwrap_err().contains("at the same moment"));
-        assert!(told(&Raise { version: None, ..clear }, 7).is_err(), "it was no raise of who the user was");
-        let known = Raise { version: Some(7), known: vec![ClientId::of(Guid::from_bytes([3; 16])); 21] };
+        assert!(
+            told(
+                &Raise {
+                    version: None,
+                    ..clear
+                },
+                7
+            )
+            .is_err(),
+            "it was no raise of who the user was"
+        );
+        let known = Raise {
+            version: Some(7),
+            known: vec![ClientId::of(Guid::from_bytes([3; 16])); 21],
+        };
         let named = told(&known, 7).unwrap_err();
-        assert_eq!(named.matches(&known.known[0].to_string()).count(), 20, "{named}");
+        assert_eq!(
+            named.matches(&known.known[0].to_string()).count(),
+            20,
+            "{named}"
+        );
     }
 }

@@ -33,16 +33,24 @@ struct FakeAws {
 impl HttpConnector for FakeAws {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
-        assert_eq!((&body["Key"]["PK"]["S"], &body["Key"]["SK"]["S"]), (&json!("P#signer"), &json!("sandbox")), "{body}");
+        assert_eq!(
+            (&body["Key"]["PK"]["S"], &body["Key"]["SK"]["S"]),
+            (&json!("P#signer"), &json!("sandbox")),
+            "{body}"
+        );
         assert_eq!(body["ConsistentRead"], true);
         self.reads.fetch_add(1, Ordering::SeqCst);
         let (status, answer) = match &*self.signer.lock().unwrap() {
             None => (400, json!({"__type": "AccessDeniedException"})),
-            Some(kid) => {
-                (200, json!({"Item": {"kid": {"S": kid}, "since": {"S": "2026-11-23T00:00:00.000Z"}, "PK": {"S": "P#signer"}}}))
-            }
+            Some(kid) => (
+                200,
+                json!({"Item": {"kid": {"S": kid}, "since": {"S": "2026-11-23T00:00:00.000Z"}, "PK": {"S": "P#signer"}}}),
+            ),
         };
-        HttpConnectorFuture::ready(Ok(HttpResponse::new(status.try_into().unwrap(), SdkBody::from(answer.to_string()))))
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(
+            status.try_into().unwrap(),
+            SdkBody::from(answer.to_string()),
+        )))
     }
 }
 
@@ -60,17 +68,28 @@ impl Scene {
         let aws = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("eu-west-1"))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("a", "b", None, None, "test")))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "a", "b", None, None, "test",
+            )))
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
             .http_client(http_client_fn(move |_, _| connector.clone()))
             .build();
         let now = Arc::new(AtomicI64::new(1_800_000_000_000));
         let time = now.clone();
         let clock: Clock = Arc::new(move || Timestamp::from_millis(time.load(Ordering::SeqCst)));
-        let tables = Tables { core: "core".into(), feed: "feed".into(), audit: "audit".into() };
+        let tables = Tables {
+            core: "core".into(),
+            feed: "feed".into(),
+            audit: "audit".into(),
+        };
         let store = Store::new(&aws, tables, clock.clone(), || Guid::PLATFORM);
         let signer = Signer::new(client(&aws), KeyMode::Sandbox, clock, &["key".to_owned()]);
-        Self { signer, store, table, now }
+        Self {
+            signer,
+            store,
+            table,
+            now,
+        }
     }
 
     fn names(&self, kid: Option<&str>) {
@@ -78,7 +97,8 @@ impl Scene {
     }
 
     fn advance(&self, by: Duration) {
-        self.now.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+        self.now
+            .fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
     async fn chosen(&self) -> Option<String> {
@@ -101,9 +121,15 @@ async fn tokens_cost_one_reading_a_minute() {
     assert_eq!(scene.reads(), 1);
     scene.names(Some("new"));
     scene.advance(SIGNER_REFRESH_INTERVAL.saturating_sub(Duration::from_millis(1)));
-    assert_eq!((scene.chosen().await.as_deref(), scene.reads()), (Some("old"), 0));
+    assert_eq!(
+        (scene.chosen().await.as_deref(), scene.reads()),
+        (Some("old"), 0)
+    );
     scene.advance(Duration::from_millis(1));
-    assert_eq!((scene.chosen().await.as_deref(), scene.reads()), (Some("new"), 1));
+    assert_eq!(
+        (scene.chosen().await.as_deref(), scene.reads()),
+        (Some("new"), 1)
+    );
 }
 
 /// An outage of less than five minutes is not felt, and costs each token at most one try every three seconds; after that to sign
@@ -116,17 +142,37 @@ async fn a_signer_that_cannot_be_read_again_signs_for_five_minutes() {
     scene.reads();
     scene.names(None);
     scene.advance(SIGNER_REFRESH_INTERVAL);
-    assert_eq!((scene.chosen().await.as_deref(), scene.reads()), (Some("old"), 1));
-    assert_eq!((scene.chosen().await.as_deref(), scene.reads()), (Some("old"), 0), "no further try within three seconds");
+    assert_eq!(
+        (scene.chosen().await.as_deref(), scene.reads()),
+        (Some("old"), 1)
+    );
+    assert_eq!(
+        (scene.chosen().await.as_deref(), scene.reads()),
+        (Some("old"), 0),
+        "no further try within three seconds"
+    );
     scene.advance(RETRY_AFTER);
-    assert_eq!((scene.chosen().await.as_deref(), scene.reads()), (Some("old"), 1));
-    scene.advance(SIGNER_TTL.saturating_sub(SIGNER_REFRESH_INTERVAL + RETRY_AFTER + Duration::from_millis(1)));
+    assert_eq!(
+        (scene.chosen().await.as_deref(), scene.reads()),
+        (Some("old"), 1)
+    );
+    scene.advance(
+        SIGNER_TTL.saturating_sub(SIGNER_REFRESH_INTERVAL + RETRY_AFTER + Duration::from_millis(1)),
+    );
     assert_eq!(scene.chosen().await.as_deref(), Some("old"));
     scene.advance(Duration::from_millis(1));
     assert_eq!(scene.chosen().await, None);
-    assert_eq!(scene.chosen().await, None, "and does not begin again by itself");
+    assert_eq!(
+        scene.chosen().await,
+        None,
+        "and does not begin again by itself"
+    );
     scene.names(Some("new"));
-    assert_eq!(scene.chosen().await.as_deref(), Some("new"), "the first answer mends it");
+    assert_eq!(
+        scene.chosen().await.as_deref(),
+        Some("new"),
+        "the first answer mends it"
+    );
 }
 
 #[tokio::test]

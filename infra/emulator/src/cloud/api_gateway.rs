@@ -4,13 +4,14 @@
 
 use axum::http::StatusCode;
 use domain::time::Timestamp;
+use sam::template::{
+    Authorizer, AuthorizerKind, Description, GatewayResponse, HeaderValue, IdentitySource,
+    ResponseType, RestApi, Route,
+};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{arn::ACCOUNT, aws_json::AwsError};
-use sam::template::{
-    Authorizer, AuthorizerKind, Description, GatewayResponse, HeaderValue, IdentitySource, ResponseType, RestApi, Route,
-};
 
 /// What there is, as the calls answer it.
 pub(super) struct ControlPlane {
@@ -31,9 +32,15 @@ impl ControlPlane {
         Self {
             id: api.id.clone(),
             stage_name: api.stage.clone(),
-            authorizers: items(api.authorizers.values().map(|authorizer| shown_authorizer(authorizer, description))),
+            authorizers: items(
+                api.authorizers
+                    .values()
+                    .map(|authorizer| shown_authorizer(authorizer, description)),
+            ),
             gateway_responses: items(
-                ResponseType::ALL.into_iter().map(|kind| shown_response(kind, api.gateway_responses.get(&kind))),
+                ResponseType::ALL
+                    .into_iter()
+                    .map(|kind| shown_response(kind, api.gateway_responses.get(&kind))),
             ),
             stage: stage(api, &deployment, created),
             resources: items(resources(&api.routes)),
@@ -45,11 +52,19 @@ impl ControlPlane {
     pub(super) fn answer(&self, path: &str) -> Result<Value, AwsError> {
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let known = |what: &str, given: &str, mine: &str| {
-            if given == mine { Ok(()) } else { Err(missing(&format!("Invalid {what} identifier specified {ACCOUNT}:{given}"))) }
+            if given == mine {
+                Ok(())
+            } else {
+                Err(missing(&format!(
+                    "Invalid {what} identifier specified {ACCOUNT}:{given}"
+                )))
+            }
         };
         match *parts.as_slice() {
             // Which role writes access logs is set for an account as a whole; here no role is needed.
-            ["account"] => Ok(json!({"cloudwatchRoleArn": format!("arn:aws:iam::{ACCOUNT}:role/local-gateway-logs")})),
+            ["account"] => Ok(
+                json!({"cloudwatchRoleArn": format!("arn:aws:iam::{ACCOUNT}:role/local-gateway-logs")}),
+            ),
             ["restapis", api, ref rest @ ..] => {
                 known("API", api, &self.id)?;
                 match *rest {
@@ -58,7 +73,9 @@ impl ControlPlane {
                     ["gatewayresponses"] => Ok(self.gateway_responses.clone()),
                     ["resources"] => Ok(self.resources.clone()),
                     ["deployments"] => Ok(self.deployments.clone()),
-                    ["stages", stage] => known("Stage", stage, &self.stage_name).map(|()| self.stage.clone()),
+                    ["stages", stage] => {
+                        known("Stage", stage, &self.stage_name).map(|()| self.stage.clone())
+                    }
                     _ => Err(not_offered(path)),
                 }
             }
@@ -73,7 +90,10 @@ fn missing(message: &str) -> AwsError {
 
 /// Also for what changes something.
 pub(super) fn not_offered(path: &str) -> AwsError {
-    AwsError::new("UnknownOperationException", format!("not offered here: {path:?}"))
+    AwsError::new(
+        "UnknownOperationException",
+        format!("not offered here: {path:?}"),
+    )
 }
 
 fn items(shown: impl IntoIterator<Item = Value>) -> Value {
@@ -105,7 +125,14 @@ fn shown_authorizer(authorizer: &Authorizer, description: &Description) -> Value
             }
             ("TOKEN", format!("method.request.header.{header}"))
         }
-        AuthorizerKind::Request { sources } => ("REQUEST", sources.iter().map(shown_source).collect::<Vec<_>>().join(",")),
+        AuthorizerKind::Request { sources } => (
+            "REQUEST",
+            sources
+                .iter()
+                .map(shown_source)
+                .collect::<Vec<_>>()
+                .join(","),
+        ),
     };
     shown["type"] = kind.into();
     if !source.is_empty() {
@@ -134,7 +161,10 @@ fn shown_response(kind: ResponseType, custom: Option<&GatewayResponse>) -> Value
             HeaderValue::Context(path) => format!("context.{path}"),
             HeaderValue::RequestHeader(name) => format!("method.request.header.{name}"),
         };
-        (format!("gatewayresponse.header.{name}"), Value::String(value))
+        (
+            format!("gatewayresponse.header.{name}"),
+            Value::String(value),
+        )
     });
     let mut shown = json!({
         "responseType": kind.name(),
@@ -163,7 +193,10 @@ fn stage(api: &RestApi, deployment: &str, created: i64) -> Value {
     }
     if let Some(log) = &api.access_log {
         // API Gateway shows it without the `:*` of the group's ARN.
-        let destination = log.destination.strip_suffix(":*").unwrap_or(&log.destination);
+        let destination = log
+            .destination
+            .strip_suffix(":*")
+            .unwrap_or(&log.destination);
         shown["accessLogSettings"] = json!({"destinationArn": destination, "format": log.format});
     }
     shown
@@ -174,8 +207,15 @@ fn method_settings(declared: &Value) -> Value {
     let setting = |setting: &Value| {
         let text = |name: &str| setting[name].as_str().unwrap_or("*").to_owned();
         let resource = text("ResourcePath");
-        let resource = resource.strip_prefix('/').unwrap_or(&resource).replace('/', "~1");
-        let flag = |name: &str| setting[name].as_bool().unwrap_or_else(|| setting[name].as_str() == Some("true"));
+        let resource = resource
+            .strip_prefix('/')
+            .unwrap_or(&resource)
+            .replace('/', "~1");
+        let flag = |name: &str| {
+            setting[name]
+                .as_bool()
+                .unwrap_or_else(|| setting[name].as_str() == Some("true"))
+        };
         let mut shown = json!({
             "metricsEnabled": flag("MetricsEnabled"),
             "dataTraceEnabled": flag("DataTraceEnabled"),
@@ -183,15 +223,29 @@ fn method_settings(declared: &Value) -> Value {
             "loggingLevel": setting["LoggingLevel"].as_str().unwrap_or("OFF"),
         });
         // A number may have become a string on its way through a parameter.
-        let number =
-            |name: &str| setting[name].as_str().and_then(|text| text.parse().ok()).or_else(|| Some(setting[name].clone()));
-        for (name, declared) in [("throttlingBurstLimit", "ThrottlingBurstLimit"), ("throttlingRateLimit", "ThrottlingRateLimit")]
-        {
-            shown[name] = number(declared).filter(Value::is_number).unwrap_or_else(|| json!(-1));
+        let number = |name: &str| {
+            setting[name]
+                .as_str()
+                .and_then(|text| text.parse().ok())
+                .or_else(|| Some(setting[name].clone()))
+        };
+        for (name, declared) in [
+            ("throttlingBurstLimit", "ThrottlingBurstLimit"),
+            ("throttlingRateLimit", "ThrottlingRateLimit"),
+        ] {
+            shown[name] = number(declared)
+                .filter(Value::is_number)
+                .unwrap_or_else(|| json!(-1));
         }
         (format!("{resource}/{}", text("HttpMethod")), shown)
     };
-    declared.as_array().into_iter().flatten().map(setting).collect::<Map<_, _>>().into()
+    declared
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(setting)
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 fn resources(routes: &[Route]) -> Vec<Value> {
@@ -201,7 +255,8 @@ fn resources(routes: &[Route]) -> Vec<Value> {
             Some(name) => ("CUSTOM", Some(id(name))),
             None => ("NONE", None),
         };
-        let mut method = json!({"httpMethod": route.method, "authorizationType": kind, "apiKeyRequired": false});
+        let mut method =
+            json!({"httpMethod": route.method, "authorizationType": kind, "apiKeyRequired": false});
         if let Some(authorizer) = authorizer {
             method["authorizerId"] = authorizer.into();
         }

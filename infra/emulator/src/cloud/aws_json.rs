@@ -29,23 +29,41 @@ pub(super) fn respond(result: Result<Value, AwsError>) -> Response {
     let id = random::uuid().unwrap_or_default();
     let (status, kind, body) = match result {
         Ok(answer) => (StatusCode::OK, None, answer),
-        Err(AwsError { status, kind, message }) => {
+        Err(AwsError {
+            status,
+            kind,
+            message,
+        }) => {
             tracing::debug!(kind, message, "refused");
-            (status, Some(kind), json!({"__type": kind, "message": message}))
+            (
+                status,
+                Some(kind),
+                json!({"__type": kind, "message": message}),
+            )
         }
     };
-    let headers = [(header::CONTENT_TYPE.as_str(), "application/x-amz-json-1.1"), ("x-amzn-requestid", &id)];
+    let headers = [
+        (header::CONTENT_TYPE.as_str(), "application/x-amz-json-1.1"),
+        ("x-amzn-requestid", &id),
+    ];
     let mut response = (status, headers, body.to_string()).into_response();
     if let Some(kind) = kind {
-        response.headers_mut().insert("x-amzn-errortype", HeaderValue::from_static(kind));
+        response
+            .headers_mut()
+            .insert("x-amzn-errortype", HeaderValue::from_static(kind));
     }
     response
 }
 
 /// A member that must be there.
-pub(super) fn required<'a, T>(member: &'static str, value: Option<&'a T>) -> Result<&'a T, AwsError> {
+pub(super) fn required<'a, T>(
+    member: &'static str,
+    value: Option<&'a T>,
+) -> Result<&'a T, AwsError> {
     value.ok_or_else(|| {
-        AwsError::validation(format!("Value null at '{member}' failed to satisfy constraint: Member must not be null"))
+        AwsError::validation(format!(
+            "Value null at '{member}' failed to satisfy constraint: Member must not be null"
+        ))
     })
 }
 
@@ -65,29 +83,52 @@ pub(super) struct AwsError {
 impl AwsError {
     /// The caller's fault: 400, the status of all modelled client errors of these services but one.
     pub(super) fn new(kind: &'static str, message: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, kind, message: message.into() }
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            kind,
+            message: message.into(),
+        }
     }
 
     /// With another status, for the protocols that have them.
-    pub(super) fn with_status(status: StatusCode, kind: &'static str, message: impl Into<String>) -> Self {
-        Self { status, kind, message: message.into() }
+    pub(super) fn with_status(
+        status: StatusCode,
+        kind: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            status,
+            kind,
+            message: message.into(),
+        }
     }
 
     /// A member's value is not acceptable.
     pub(super) fn validation(message: impl AsRef<str>) -> Self {
-        Self::new("ValidationException", format!("1 validation error detected: {}", message.as_ref()))
+        Self::new(
+            "ValidationException",
+            format!("1 validation error detected: {}", message.as_ref()),
+        )
     }
 
     /// Not the caller's fault.
     pub(super) fn internal(message: impl Into<String>) -> Self {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
-        Self { status, kind: "InternalFailure", message: message.into() }
+        Self {
+            status,
+            kind: "InternalFailure",
+            message: message.into(),
+        }
     }
 
     /// KMS's answer to a dry run that would have succeeded.
     pub(super) fn dry_run() -> Self {
         let message = "The request would have succeeded, but the DryRun option is set.".to_owned();
-        Self { status: StatusCode::PRECONDITION_FAILED, kind: "DryRunOperationException", message }
+        Self {
+            status: StatusCode::PRECONDITION_FAILED,
+            kind: "DryRunOperationException",
+            message,
+        }
     }
 }
 
@@ -134,6 +175,9 @@ impl Serialize for Blob {
 impl<'de> Deserialize<'de> for Blob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        STANDARD.decode(text).map(Self).map_err(|_| serde::de::Error::custom("not base64"))
+        STANDARD
+            .decode(text)
+            .map(Self)
+            .map_err(|_| serde::de::Error::custom("not base64"))
     }
 }

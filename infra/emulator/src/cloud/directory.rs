@@ -19,7 +19,12 @@ pub(super) struct Directory {
 impl Directory {
     /// Makes the directory if need be (mode 0700) and locks it.
     pub(super) fn hold(path: PathBuf) -> Result<Self, CloudError> {
-        let refuse = |e: io::Error| CloudError::new(format!("cannot use the data directory {}: {e}", path.display()));
+        let refuse = |e: io::Error| {
+            CloudError::new(format!(
+                "cannot use the data directory {}: {e}",
+                path.display()
+            ))
+        };
         create_directory(&path).map_err(refuse)?;
         let lock = private_file(&path.join("lock")).map_err(refuse)?;
         match lock.try_lock() {
@@ -40,10 +45,14 @@ impl Directory {
     /// The path of the tables' file, which exists from here on with mode 0600: `SQLite` gives its companions the same.
     pub(super) fn database(&self) -> Result<String, CloudError> {
         let path = self.file("dynamodb.sqlite");
-        private_file(&path).map_err(|e| CloudError::new(format!("cannot open {}: {e}", path.display())))?;
-        path.into_os_string()
-            .into_string()
-            .map_err(|path| CloudError::new(format!("the data directory's path is not UTF-8: {}", path.display())))
+        private_file(&path)
+            .map_err(|e| CloudError::new(format!("cannot open {}: {e}", path.display())))?;
+        path.into_os_string().into_string().map_err(|path| {
+            CloudError::new(format!(
+                "the data directory's path is not UTF-8: {}",
+                path.display()
+            ))
+        })
     }
 }
 

@@ -24,21 +24,48 @@ pub(super) fn router(api: Arc<Api>) -> Router {
     Router::new().fallback(answer).with_state(api)
 }
 
-async fn answer(State(api): State<Arc<Api>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+async fn answer(
+    State(api): State<Arc<Api>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     respond(dispatch(&api, (&method, &uri), &headers, &body))
 }
 
-fn dispatch(api: &Api, (method, uri): (&Method, &Uri), headers: &HeaderMap, body: &[u8]) -> Result<Value, AwsError> {
+fn dispatch(
+    api: &Api,
+    (method, uri): (&Method, &Uri),
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Value, AwsError> {
     if !headers.contains_key("x-amz-target") && uri.path() != "/" {
         return control(api, method, uri, headers);
     }
-    let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
-    let unknown = || AwsError::new("UnknownOperationException", format!("not offered here: {target:?}"));
+    let target = headers
+        .get("x-amz-target")
+        .and_then(|target| target.to_str().ok())
+        .unwrap_or_default();
+    let unknown = || {
+        AwsError::new(
+            "UnknownOperationException",
+            format!("not offered here: {target:?}"),
+        )
+    };
     let (service, operation) = target.split_once('.').ok_or_else(unknown)?;
     if !headers.contains_key(header::AUTHORIZATION) {
-        return Err(AwsError::new("MissingAuthenticationTokenException", "Missing Authentication Token"));
+        return Err(AwsError::new(
+            "MissingAuthenticationTokenException",
+            "Missing Authentication Token",
+        ));
     }
-    let request = Signed { method: method.as_str(), path: uri.path(), headers, body };
+    let request = Signed {
+        method: method.as_str(),
+        path: uri.path(),
+        headers,
+        body,
+    };
     permit(api, request, service, operation)?;
     match service {
         "TrentService" => kms::answer(api, operation, body).unwrap_or_else(|| Err(unknown())),
@@ -59,5 +86,7 @@ fn control(api: &Api, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result
         ));
     }
     let control = api.control.get().filter(|_| method == Method::GET);
-    control.ok_or_else(|| api_gateway::not_offered(uri.path()))?.answer(uri.path())
+    control
+        .ok_or_else(|| api_gateway::not_offered(uri.path()))?
+        .answer(uri.path())
 }

@@ -24,8 +24,16 @@ pub(super) struct NotSaved(pub(super) io::Error);
 impl<T: Clone + Default + Serialize + DeserializeOwned> Document<T> {
     /// Reads the file; a missing one is the default value.
     pub(super) fn open(path: Option<PathBuf>) -> Result<Self, CloudError> {
-        let value = path.as_deref().map(load).transpose()?.flatten().unwrap_or_default();
-        Ok(Self { value: Mutex::new(value), path })
+        let value = path
+            .as_deref()
+            .map(load)
+            .transpose()?
+            .flatten()
+            .unwrap_or_default();
+        Ok(Self {
+            value: Mutex::new(value),
+            path,
+        })
     }
 
     /// Looks at the value.
@@ -34,7 +42,10 @@ impl<T: Clone + Default + Serialize + DeserializeOwned> Document<T> {
     }
 
     /// Changes a copy, and keeps it once `change` succeeded and the file is written.
-    pub(super) fn change<R, E: From<NotSaved>>(&self, change: impl FnOnce(&mut T) -> Result<R, E>) -> Result<R, E> {
+    pub(super) fn change<R, E: From<NotSaved>>(
+        &self,
+        change: impl FnOnce(&mut T) -> Result<R, E>,
+    ) -> Result<R, E> {
         let mut value = self.lock();
         let mut copy = value.clone();
         let result = change(&mut copy)?;
@@ -52,11 +63,14 @@ impl<T: Clone + Default + Serialize + DeserializeOwned> Document<T> {
 }
 
 fn load<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, CloudError> {
-    let damaged = |e: &dyn std::fmt::Display| CloudError::new(format!("cannot read {}: {e}", path.display()));
+    let damaged =
+        |e: &dyn std::fmt::Display| CloudError::new(format!("cannot read {}: {e}", path.display()));
     match fs::read(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(damaged(&e)),
-        Ok(json) => serde_json::from_slice(&json).map(Some).map_err(|e| damaged(&e)),
+        Ok(json) => serde_json::from_slice(&json)
+            .map(Some)
+            .map_err(|e| damaged(&e)),
     }
 }
 
@@ -71,7 +85,8 @@ fn save<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&temporary, path)?;
     // The rename itself lasts once the directory is written.
-    path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+    path.parent()
+        .map_or(Ok(()), |directory| File::open(directory)?.sync_all())
 }
 
 impl From<NotSaved> for CloudError {

@@ -7,7 +7,10 @@ use aws_lc_rs::rand;
 pub(super) struct NoRandomness;
 
 /// Unpredictable bytes.
-#[expect(clippy::disallowed_methods, reason = "the embedded cloud is outside the program, where AWS would draw")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the embedded cloud is outside the program, where AWS would draw"
+)]
 pub(super) fn bytes<const N: usize>() -> Result<[u8; N], NoRandomness> {
     let mut bytes = [0; N];
     rand::fill(&mut bytes).map_err(|_| NoRandomness)?;
@@ -19,7 +22,14 @@ pub(super) fn uuid() -> Result<String, NoRandomness> {
     let bits = u128::from_be_bytes(bytes()?);
     let bits = bits & !(0xf << 76) & !(0b11 << 62) | (4 << 76) | (0b10 << 62);
     let hex = format!("{bits:032x}");
-    Ok([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
+    Ok([
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ]
+    .join("-"))
 }
 
 /// So many characters of an alphabet of at most 256, each equally likely.
@@ -29,7 +39,12 @@ pub(super) fn text(alphabet: &[char], length: usize) -> Result<String, NoRandomn
     let mut text = String::with_capacity(length);
     let mut left = length;
     while left > 0 {
-        for byte in bytes::<64>()?.map(usize::from).into_iter().filter(|byte| *byte < fair).take(left) {
+        for byte in bytes::<64>()?
+            .map(usize::from)
+            .into_iter()
+            .filter(|byte| *byte < fair)
+            .take(left)
+        {
             text.push(alphabet[byte % alphabet.len()]);
             left -= 1;
         }
@@ -58,6 +73,9 @@ mod tests {
     fn text_has_the_length_asked_for_and_only_the_alphabet() {
         let text = text(&['x', 'y', 'z'], 1000).unwrap();
         assert_eq!(text.len(), 1000);
-        assert!(['x', 'y', 'z'].iter().all(|c| text.contains(*c)) && !text.contains(|c| !"xyz".contains(c)));
+        assert!(
+            ['x', 'y', 'z'].iter().all(|c| text.contains(*c))
+                && !text.contains(|c| !"xyz".contains(c))
+        );
     }
 }

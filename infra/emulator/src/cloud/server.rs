@@ -29,18 +29,30 @@ pub(super) struct Server {
 }
 
 /// Serves the tables, behind the door that decides who may do what to them.
-pub(super) async fn dynamodb(port: u16, database: Database, authority: Arc<Authority>) -> Result<Server, CloudError> {
+pub(super) async fn dynamodb(
+    port: u16,
+    database: Database,
+    authority: Arc<Authority>,
+) -> Result<Server, CloudError> {
     let (listener, address) = bind(port).await?;
     let upstream = tables(database).await?;
     let router = front::router(authority, upstream.address);
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(async move {
         let serving = axum::serve(listener, router);
-        if let Err(error) = serving.with_graceful_shutdown(async { drop(stopped.await) }).await {
+        if let Err(error) = serving
+            .with_graceful_shutdown(async { drop(stopped.await) })
+            .await
+        {
             tracing::error!(%error, "the door before the embedded DynamoDB stopped");
         }
     });
-    Ok(Server { address, stop: Some(stop), task, upstream: Some(Box::new(upstream)) })
+    Ok(Server {
+        address,
+        stop: Some(stop),
+        task,
+        upstream: Some(Box::new(upstream)),
+    })
 }
 
 /// The tables themselves. Their library has no way in but a listener of its own.
@@ -48,12 +60,19 @@ async fn tables(database: Database) -> Result<Server, CloudError> {
     let (listener, address) = bind(0).await?;
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(async move {
-        let serving = dynoxide::server::serve_with_shutdown(listener, database, async { drop(stopped.await) });
+        let serving = dynoxide::server::serve_with_shutdown(listener, database, async {
+            drop(stopped.await);
+        });
         if let Err(error) = serving.await {
             tracing::error!(%error, "the embedded DynamoDB stopped");
         }
     });
-    Ok(Server { address, stop: Some(stop), task, upstream: None })
+    Ok(Server {
+        address,
+        stop: Some(stop),
+        task,
+        upstream: None,
+    })
 }
 
 /// Serves KMS and Secrets Manager.
@@ -62,11 +81,19 @@ pub(super) async fn api(port: u16, api: Arc<Api>) -> Result<Server, CloudError> 
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(async move {
         let serving = axum::serve(listener, dispatch::router(api));
-        if let Err(error) = serving.with_graceful_shutdown(async { drop(stopped.await) }).await {
+        if let Err(error) = serving
+            .with_graceful_shutdown(async { drop(stopped.await) })
+            .await
+        {
             tracing::error!(%error, "the embedded KMS and Secrets Manager stopped");
         }
     });
-    Ok(Server { address, stop: Some(stop), task, upstream: None })
+    Ok(Server {
+        address,
+        stop: Some(stop),
+        task,
+        upstream: None,
+    })
 }
 
 impl Server {

@@ -55,22 +55,38 @@ impl Services {
         let local = name.strip_prefix(&prefix);
         let id = match local.unwrap_or(name) {
             alias if alias.starts_with("alias/") => {
-                let alias = self.aliases.get(alias).ok_or_else(|| missing(format!("Alias {prefix}{alias} is not found.")))?;
+                let alias = self
+                    .aliases
+                    .get(alias)
+                    .ok_or_else(|| missing(format!("Alias {prefix}{alias} is not found.")))?;
                 &alias.target
             }
-            key if local.is_some() => key.strip_prefix("key/").ok_or_else(|| missing(format!("Invalid arn {name}")))?,
+            key if local.is_some() => key
+                .strip_prefix("key/")
+                .ok_or_else(|| missing(format!("Invalid arn {name}")))?,
             id => id,
         };
         let found = self.keys.get_key_value(id);
-        found.ok_or_else(|| missing(format!("Key '{}' does not exist", arn::kms(&format!("key/{id}")))))
+        found.ok_or_else(|| {
+            missing(format!(
+                "Key '{}' does not exist",
+                arn::kms(&format!("key/{id}"))
+            ))
+        })
     }
 
     /// The name of the secret that is meant by a name, an ARN or an ARN without its six random characters.
     pub(super) fn secret_name(&self, id: &str) -> Result<String, AwsError> {
         let meant = |(name, secret): &(&String, &Secret)| {
-            name.as_str() == id || secret.arn == id || secret.arn.len() == id.len() + 7 && secret.arn.starts_with(id)
+            name.as_str() == id
+                || secret.arn == id
+                || secret.arn.len() == id.len() + 7 && secret.arn.starts_with(id)
         };
-        self.secrets.iter().find(meant).map(|(name, _)| name.clone()).ok_or_else(missing)
+        self.secrets
+            .iter()
+            .find(meant)
+            .map(|(name, _)| name.clone())
+            .ok_or_else(missing)
     }
 
     /// What the template's `Ref` of the secret of this name yields.
@@ -80,6 +96,8 @@ impl Services {
 
     /// What the key of the secret that is meant was called when it was made over the API.
     pub(super) fn key_of_secret(&self, id: &str) -> Option<&str> {
-        self.secrets[&self.secret_name(id).ok()?].kms_key_id.as_deref()
+        self.secrets[&self.secret_name(id).ok()?]
+            .kms_key_id
+            .as_deref()
     }
 }

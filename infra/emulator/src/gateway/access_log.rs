@@ -2,12 +2,15 @@
 //!
 //! As on AWS, a variable that has no value becomes `-`, and nothing is escaped.
 
-use super::call::Call;
-use super::gateway_response::{self, GatewayError};
+use std::{fmt, sync::Arc};
+
 use sam::template::RestApi;
 use serde_json::{Map, Value, json};
-use std::fmt;
-use std::sync::Arc;
+
+use super::{
+    call::Call,
+    gateway_response::{self, GatewayError},
+};
 
 /// What a variable without a value becomes.
 const ABSENT: &str = "-";
@@ -28,8 +31,11 @@ impl AccessLog {
 
     /// Writes the line of a call that was answered.
     pub(super) fn write(&self, api: &RestApi, call: &Call, context: Map<String, Value>) {
-        let (Some(sink), Some(setting)) = (&self.0, &api.access_log) else { return };
-        let line = gateway_response::substitute(&setting.format, &Value::Object(context), api, ABSENT);
+        let (Some(sink), Some(setting)) = (&self.0, &api.access_log) else {
+            return;
+        };
+        let line =
+            gateway_response::substitute(&setting.format, &Value::Object(context), api, ABSENT);
         // CloudWatch Logs keeps no line end.
         sink(call.received, line.trim_end().to_owned());
     }
@@ -66,7 +72,10 @@ impl Seen {
         if let Some((status, latency)) = self.integration {
             context.insert("integrationStatus".into(), status.into());
             context.insert("integrationLatency".into(), latency.into());
-            context.insert("integration".into(), json!({"status": status, "integrationStatus": 200, "latency": latency}));
+            context.insert(
+                "integration".into(),
+                json!({"status": status, "integrationStatus": 200, "latency": latency}),
+            );
         }
         if let (Some(id), Some(identity)) = (self.usage_key_id, context.get_mut("identity")) {
             identity["apiKeyId"] = id.into();
@@ -74,11 +83,14 @@ impl Seen {
         if let Some(gateway_error) = gateway_error {
             context.insert("error".into(), gateway_error.error());
         }
-        let mut authorizer = self.authorizer.or_else(|| gateway_error.map(GatewayError::authorizer)).unwrap_or_default();
+        let mut authorizer = self
+            .authorizer
+            .or_else(|| gateway_error.map(GatewayError::authorizer))
+            .unwrap_or_default();
         // Those of the authorizer's own call; what failed it is no secret, being a fixed phrase or an error's type.
-        if let Some(gateway_error) =
-            gateway_error.filter(|gateway_error| gateway_error.is_of_authorizer() && !gateway_error.reason.is_empty())
-        {
+        if let Some(gateway_error) = gateway_error.filter(|gateway_error| {
+            gateway_error.is_of_authorizer() && !gateway_error.reason.is_empty()
+        }) {
             authorizer.insert("error".into(), gateway_error.reason.clone().into());
         }
         context.insert("authorizer".into(), Value::Object(authorizer));

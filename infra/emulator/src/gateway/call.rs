@@ -1,12 +1,18 @@
 //! One request as the gateway received it, within API Gateway's limits, before anybody decided anything about it.
 
-use super::headers::{self, Forwarded};
-use super::reply::{Plain, Wire};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+};
+
 use axum::body::Body;
 use http::request::Parts;
 use http_body_util::BodyExt;
-use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+
+use super::{
+    headers::{self, Forwarded},
+    reply::{Plain, Wire},
+};
 
 /// "Total combined size of request line and header values".
 const HEADER_LIMIT: usize = 10_240;
@@ -41,7 +47,14 @@ impl Call {
         let (id, trace) = (format!("{first:032x}"), format!("{second:032x}"));
         let seconds = u32::try_from(received / 1000).unwrap_or_default();
         Self {
-            request_id: format!("{}-{}-4{}-8{}-{}", &id[..8], &id[8..12], &id[13..16], &id[17..20], &id[20..]),
+            request_id: format!(
+                "{}-{}-4{}-8{}-{}",
+                &id[..8],
+                &id[8..12],
+                &id[13..16],
+                &id[17..20],
+                &id[20..]
+            ),
             extended_request_id: format!("{}=", &trace[17..]),
             trace_id: format!("Root=1-{seconds:08x}-{}", &trace[..24]),
             received,
@@ -62,10 +75,14 @@ impl Call {
         parts.uri.path().clone_into(&mut self.path);
         let received = received_headers(parts);
         self.take_source_ip(&received)?;
-        let line = parts.method.as_str().len() + parts.uri.to_string().len() + " HTTP/1.1".len() + 1;
+        let line =
+            parts.method.as_str().len() + parts.uri.to_string().len() + " HTTP/1.1".len() + 1;
         let values: usize = received.iter().map(|(_, value)| value.len()).sum();
         if line + values > HEADER_LIMIT {
-            return Err(Plain::new(431, format!("HTTP header is larger than {HEADER_LIMIT} bytes.")));
+            return Err(Plain::new(
+                431,
+                format!("HTTP header is larger than {HEADER_LIMIT} bytes."),
+            ));
         }
         self.body = read_body(body).await?;
         // Documented: the header wins over the method of the request line.
@@ -76,18 +93,32 @@ impl Call {
             self.trace_id = format!("Root={root}");
         }
         self.query = query(parts.uri.query().unwrap_or_default());
-        first(&received, "host").unwrap_or_default().clone_into(&mut self.host);
-        let visible: Vec<Wire> = received.into_iter().filter(|(name, _)| name != LOCAL_SOURCE_IP).collect();
+        first(&received, "host")
+            .unwrap_or_default()
+            .clone_into(&mut self.host);
+        let visible: Vec<Wire> = received
+            .into_iter()
+            .filter(|(name, _)| name != LOCAL_SOURCE_IP)
+            .collect();
         let source_ip = self.source_ip.to_string();
-        let forwarded = Forwarded { source_ip: &source_ip, port, trace_id: &self.trace_id };
+        let forwarded = Forwarded {
+            source_ip: &source_ip,
+            port,
+            trace_id: &self.trace_id,
+        };
         self.headers = headers::of_event(&visible, &forwarded);
         Ok(())
     }
 
     /// A header's last value; names are compared without regard to case.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        found.and_then(|(_, values)| values.last()).map(String::as_str)
+        let found = self
+            .headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found
+            .and_then(|(_, values)| values.last())
+            .map(String::as_str)
     }
 
     fn take_source_ip(&mut self, received: &[Wire]) -> Result<(), Plain> {
@@ -98,7 +129,10 @@ impl Call {
         match first.trim().parse() {
             Ok(address) if named.next().is_none() => self.source_ip = address,
             _ => {
-                return Err(Plain::new(400, "X-Local-Source-Ip must be one IP address.".into()));
+                return Err(Plain::new(
+                    400,
+                    "X-Local-Source-Ip must be one IP address.".into(),
+                ));
             }
         }
         Ok(())
@@ -106,7 +140,10 @@ impl Call {
 }
 
 /// Request ids need only be distinct.
-#[expect(clippy::disallowed_methods, reason = "the gateway draws its own ids, and they decide nothing")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the gateway draws its own ids, and they decide nothing"
+)]
 fn random() -> [u128; 2] {
     rand::random()
 }
@@ -114,16 +151,27 @@ fn random() -> [u128; 2] {
 /// Header names arrive in lower case, as those of every HTTP/2 client do on AWS.
 fn received_headers(parts: &Parts) -> Vec<Wire> {
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+    parts
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), text(value)))
+        .collect()
 }
 
 fn first<'a>(received: &'a [Wire], name: &str) -> Option<&'a str> {
-    received.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    received
+        .iter()
+        .find(|(known, _)| known == name)
+        .map(|(_, value)| value.as_str())
 }
 
 fn trace_root(header: &str) -> Option<&str> {
-    let root = header.split(';').find_map(|part| part.trim().strip_prefix("Root="))?;
-    root.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-').then_some(root)
+    let root = header
+        .split(';')
+        .find_map(|part| part.trim().strip_prefix("Root="))?;
+    root.bytes()
+        .all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+        .then_some(root)
 }
 
 /// Decoded; a semicolon separates as an ampersand does (documented).
@@ -153,7 +201,10 @@ async fn read_body(mut body: Body) -> Result<Vec<u8>, Plain> {
         }
     }
     if size > BODY_LIMIT {
-        return Err(Plain::new(413, format!("HTTP content length exceeded {BODY_LIMIT} bytes.")));
+        return Err(Plain::new(
+            413,
+            format!("HTTP content length exceeded {BODY_LIMIT} bytes."),
+        ));
     }
     Ok(whole)
 }

@@ -1,20 +1,26 @@
 //! The events that authorizers and functions get, member by member as API Gateway sends them (payload version 1.0).
 
-use super::call::Call;
-use super::route::Matched;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use std::collections::BTreeMap;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
 use sam::template::Description;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
-use time::OffsetDateTime;
-use time::macros::format_description;
+use time::{OffsetDateTime, macros::format_description};
+
+use super::{call::Call, route::Matched};
 
 /// `$context`, and `requestContext` of every event.
-pub(super) fn request_context(description: &Description, call: &Call, resource: Option<&str>) -> Map<String, Value> {
+pub(super) fn request_context(
+    description: &Description,
+    call: &Call,
+    resource: Option<&str>,
+) -> Map<String, Value> {
     let api = &description.api;
-    let domain = call.host.rsplit_once(':').map_or(call.host.as_str(), |(name, _)| name);
+    let domain = call
+        .host
+        .rsplit_once(':')
+        .map_or(call.host.as_str(), |(name, _)| name);
     let mut context = json!({
         "accountId": description.account_id,
         "apiId": api.id,
@@ -55,9 +61,18 @@ pub(super) fn request_context(description: &Description, call: &Call, resource: 
 
 /// What the method is called in policies.
 pub(super) fn method_arn(description: &Description, call: &Call) -> String {
-    let Description { partition, region, account_id, api, .. } = description;
+    let Description {
+        partition,
+        region,
+        account_id,
+        api,
+        ..
+    } = description;
     let path = call.path.trim_start_matches('/');
-    format!("arn:{partition}:execute-api:{region}:{account_id}:{}/{}/{}/{path}", api.id, api.stage, call.method)
+    format!(
+        "arn:{partition}:execute-api:{region}:{account_id}:{}/{}/{}/{path}",
+        api.id, api.stage, call.method
+    )
 }
 
 /// The event of a TOKEN authorizer.
@@ -66,11 +81,17 @@ pub(super) fn token(token: &str, method_arn: &str) -> Value {
 }
 
 /// The event of a REQUEST authorizer.
-pub(super) fn request(description: &Description, call: &Call, matched: &Matched<'_>, method_arn: &str) -> Value {
+pub(super) fn request(
+    description: &Description,
+    call: &Call,
+    matched: &Matched<'_>,
+    method_arn: &str,
+) -> Value {
     let mut event = common(description, call, matched);
     event["type"] = json!("REQUEST");
     event["methodArn"] = json!(method_arn);
-    event["requestContext"] = Value::Object(request_context(description, call, Some(matched.resource)));
+    event["requestContext"] =
+        Value::Object(request_context(description, call, Some(matched.resource)));
     event
 }
 
@@ -87,7 +108,10 @@ pub(super) fn proxy(
         context.insert("authorizer".into(), Value::Object(authorizer));
     }
     event["requestContext"] = Value::Object(context);
-    let binary = is_binary(&description.api.binary_media_types, call.header("content-type"));
+    let binary = is_binary(
+        &description.api.binary_media_types,
+        call.header("content-type"),
+    );
     event["isBase64Encoded"] = Value::Bool(binary && !call.body.is_empty());
     event["body"] = match call.body.as_slice() {
         [] => Value::Null,
@@ -103,8 +127,15 @@ pub(super) fn is_binary(binary: &[String], media_type: Option<&str>) -> bool {
     let Some(media_type) = media_type else {
         return false;
     };
-    let media_type = media_type.split([';', ',']).next().unwrap_or_default().trim().to_ascii_lowercase();
-    binary.iter().any(|pattern| super::policy::wildcard(&pattern.to_ascii_lowercase(), &media_type))
+    let media_type = media_type
+        .split([';', ','])
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    binary
+        .iter()
+        .any(|pattern| super::policy::wildcard(&pattern.to_ascii_lowercase(), &media_type))
 }
 
 fn common(description: &Description, call: &Call, matched: &Matched<'_>) -> Value {
@@ -123,11 +154,20 @@ fn common(description: &Description, call: &Call, matched: &Matched<'_>) -> Valu
 
 /// Single-value mappings keep the last value; API Gateway sends null instead of an empty mapping.
 fn last_values(values: &BTreeMap<String, Vec<String>>) -> Value {
-    or_null(&values.iter().map(|(name, values)| (name.clone(), values.last())).collect())
+    or_null(
+        &values
+            .iter()
+            .map(|(name, values)| (name.clone(), values.last()))
+            .collect(),
+    )
 }
 
 fn or_null<T: serde::Serialize>(members: &BTreeMap<String, T>) -> Value {
-    if members.is_empty() { Value::Null } else { json!(members) }
+    if members.is_empty() {
+        Value::Null
+    } else {
+        json!(members)
+    }
 }
 
 /// `09/Apr/2015:12:34:56 +0000`.
@@ -136,7 +176,9 @@ fn request_time(milliseconds: i64) -> String {
         "[day]/[month repr:short]/[year]:[hour]:[minute]:[second] [offset_hour sign:mandatory][offset_minute]"
     );
     let moment = OffsetDateTime::from_unix_timestamp(milliseconds.div_euclid(1000)).ok();
-    moment.and_then(|moment| moment.format(&format).ok()).unwrap_or_default()
+    moment
+        .and_then(|moment| moment.format(&format).ok())
+        .unwrap_or_default()
 }
 
 /// Six characters that stay the same as long as the path does.

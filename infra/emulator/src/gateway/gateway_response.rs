@@ -3,10 +3,13 @@
 //! Substitution puts values in as they are. It escapes nothing and runs nothing, as on AWS, so the values that a
 //! template mentions must be harmless by themselves (docs/requirements.md, Refusing).
 
-use super::call::Call;
-use super::reply::{Reply, Wire};
 use sam::template::{GatewayResponse, HeaderValue, ResponseType, RestApi};
 use serde_json::{Map, Value, json};
+
+use super::{
+    call::Call,
+    reply::{Reply, Wire},
+};
 
 /// Why the gateway answers instead of a function.
 #[derive(Debug, PartialEq)]
@@ -21,16 +24,28 @@ pub(super) struct GatewayError {
 
 impl GatewayError {
     pub(super) fn new(kind: ResponseType, message: &'static str) -> Self {
-        Self { kind, reason: String::new(), status: None, message: Some(message), authorizer: Map::new() }
+        Self {
+            kind,
+            reason: String::new(),
+            status: None,
+            message: Some(message),
+            authorizer: Map::new(),
+        }
     }
 
     /// For the failures of authorizers, whose message is null.
     pub(super) fn silent(kind: ResponseType) -> Self {
-        Self { message: None, ..Self::new(kind, "") }
+        Self {
+            message: None,
+            ..Self::new(kind, "")
+        }
     }
 
     pub(super) fn with_status(self, status: u16) -> Self {
-        Self { status: Some(status), ..self }
+        Self {
+            status: Some(status),
+            ..self
+        }
     }
 
     pub(super) fn with_authorizer(self, authorizer: Map<String, Value>) -> Self {
@@ -38,7 +53,10 @@ impl GatewayError {
     }
 
     pub(super) fn because(self, reason: &str) -> Self {
-        Self { reason: reason.to_owned(), ..self }
+        Self {
+            reason: reason.to_owned(),
+            ..self
+        }
     }
 
     /// `$context.error`.
@@ -58,23 +76,40 @@ impl GatewayError {
     /// Whether the authorizer failed or threw, so that its answer has no context.
     pub(super) fn is_of_authorizer(&self) -> bool {
         use ResponseType::{AuthorizerConfigurationError, AuthorizerFailure, Unauthorized};
-        matches!(self.kind, AuthorizerConfigurationError | AuthorizerFailure | Unauthorized)
+        matches!(
+            self.kind,
+            AuthorizerConfigurationError | AuthorizerFailure | Unauthorized
+        )
     }
 
     /// The response, with `context` being `$context` so far.
-    pub(super) fn reply(&self, api: &RestApi, call: &Call, mut context: Map<String, Value>) -> Reply {
+    pub(super) fn reply(
+        &self,
+        api: &RestApi,
+        call: &Call,
+        mut context: Map<String, Value>,
+    ) -> Reply {
         context.insert("error".into(), self.error());
         context.insert("authorizer".into(), Value::Object(self.authorizer()));
         let context = Value::Object(context);
         let status = self.status.unwrap_or_else(|| default_status(self.kind));
         let custom = api.gateway_responses.get(&self.kind).or_else(|| {
-            let class = if status < 500 { ResponseType::Default4xx } else { ResponseType::Default5xx };
+            let class = if status < 500 {
+                ResponseType::Default4xx
+            } else {
+                ResponseType::Default5xx
+            };
             api.gateway_responses.get(&class)
         });
-        let mut headers: Vec<Wire> = vec![("x-amzn-errortype".into(), error_type(self.kind).into())];
+        let mut headers: Vec<Wire> =
+            vec![("x-amzn-errortype".into(), error_type(self.kind).into())];
         let Some(custom) = custom else {
             headers.push(("content-type".into(), "application/json".into()));
-            return Reply { status, headers, body: self.default_body().into_bytes() };
+            return Reply {
+                status,
+                headers,
+                body: self.default_body().into_bytes(),
+            };
         };
         let (media_type, body) = match template(custom, call.header("accept")) {
             Some((media_type, template)) => (media_type, substitute(template, &context, api, "")),
@@ -93,19 +128,30 @@ impl GatewayError {
                 headers.push((name, value));
             }
         }
-        Reply { status: custom.status.unwrap_or(status), headers, body: body.into_bytes() }
+        Reply {
+            status: custom.status.unwrap_or(status),
+            headers,
+            body: body.into_bytes(),
+        }
     }
 
     /// `{"message":…}`, but `{"Message":…}` when access is denied (observed on AWS).
     fn default_body(&self) -> String {
-        let member = if self.kind == ResponseType::AccessDenied { "Message" } else { "message" };
+        let member = if self.kind == ResponseType::AccessDenied {
+            "Message"
+        } else {
+            "message"
+        };
         json!({ member: self.message }).to_string()
     }
 }
 
 /// A member of `$context` as text; nothing for what is absent or null.
 pub(super) fn lookup(context: &Value, path: &str) -> Option<String> {
-    match path.split('.').try_fold(context, |value, name| value.get(name))? {
+    match path
+        .split('.')
+        .try_fold(context, |value, name| value.get(name))?
+    {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
         other => Some(other.to_string()),
@@ -114,10 +160,15 @@ pub(super) fn lookup(context: &Value, path: &str) -> Option<String> {
 
 /// The template for the first media type that the client accepts; JSON for clients that want none of them.
 fn template<'a>(custom: &'a GatewayResponse, accept: Option<&str>) -> Option<(&'a str, &'a str)> {
-    let accepted = accept.and_then(|accept| accept.split([',', ';']).next()).map(str::trim);
+    let accepted = accept
+        .and_then(|accept| accept.split([',', ';']).next())
+        .map(str::trim);
     let templates = &custom.templates;
     let entry = |media_type: &str| templates.get_key_value(media_type);
-    let chosen = accepted.and_then(entry).or_else(|| entry("application/json")).or_else(|| templates.iter().next());
+    let chosen = accepted
+        .and_then(entry)
+        .or_else(|| entry("application/json"))
+        .or_else(|| templates.iter().next());
     chosen.map(|(media_type, template)| (media_type.as_str(), template.as_str()))
 }
 
@@ -129,13 +180,18 @@ pub(super) fn substitute(template: &str, context: &Value, api: &RestApi, absent:
     while let Some(start) = rest.find('$') {
         result.push_str(&rest[..start]);
         rest = &rest[start..];
-        let found = [("$context.", context), ("$stageVariables.", &stage_variables)]
-            .into_iter()
-            .find_map(|(prefix, values)| Some((prefix.len(), rest.strip_prefix(prefix)?, values)));
+        let found = [
+            ("$context.", context),
+            ("$stageVariables.", &stage_variables),
+        ]
+        .into_iter()
+        .find_map(|(prefix, values)| Some((prefix.len(), rest.strip_prefix(prefix)?, values)));
         match found {
             Some((prefix, after, values)) if path_length(after) > 0 => {
                 let length = path_length(after);
-                result.push_str(&lookup(values, &after[..length]).unwrap_or_else(|| absent.to_owned()));
+                result.push_str(
+                    &lookup(values, &after[..length]).unwrap_or_else(|| absent.to_owned()),
+                );
                 rest = &rest[prefix + length..];
             }
             _ => {
@@ -150,7 +206,8 @@ pub(super) fn substitute(template: &str, context: &Value, api: &RestApi, absent:
 
 /// How far a variable's path goes: names joined by single dots, so that a full stop after it stays text.
 fn path_length(text: &str) -> usize {
-    let name = |text: &str| text.find(|next: char| !(next.is_ascii_alphanumeric() || "_-".contains(next)));
+    let name =
+        |text: &str| text.find(|next: char| !(next.is_ascii_alphanumeric() || "_-".contains(next)));
     let mut length = name(text).unwrap_or(text.len());
     while length > 0 {
         let Some(after) = text[length..].strip_prefix('.') else {
@@ -167,7 +224,9 @@ fn path_length(text: &str) -> usize {
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html>
 fn default_status(kind: ResponseType) -> u16 {
     match kind {
-        ResponseType::BadRequestBody | ResponseType::BadRequestParameters | ResponseType::Default4xx => 400,
+        ResponseType::BadRequestBody
+        | ResponseType::BadRequestParameters
+        | ResponseType::Default4xx => 400,
         ResponseType::Unauthorized => 401,
         ResponseType::AccessDenied
         | ResponseType::ExpiredToken
@@ -198,9 +257,9 @@ fn error_type(kind: ResponseType) -> &'static str {
         | ResponseType::BadRequestParameters
         | ResponseType::Default4xx
         | ResponseType::UnsupportedMediaType => "BadRequestException",
-        ResponseType::Default5xx | ResponseType::IntegrationFailure | ResponseType::IntegrationTimeout => {
-            "InternalServerErrorException"
-        }
+        ResponseType::Default5xx
+        | ResponseType::IntegrationFailure
+        | ResponseType::IntegrationTimeout => "InternalServerErrorException",
         ResponseType::ExpiredToken => "ExpiredTokenException",
         ResponseType::InvalidApiKey | ResponseType::WafFiltered => "ForbiddenException",
         ResponseType::InvalidSignature => "InvalidSignatureException",

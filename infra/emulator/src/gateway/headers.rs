@@ -51,14 +51,23 @@ pub(super) struct Forwarded<'a> {
 }
 
 /// The headers of an event: each name with all its values, in the order of arrival.
-pub(super) fn of_event(received: &[(String, String)], forwarded: &Forwarded<'_>) -> BTreeMap<String, Vec<String>> {
+pub(super) fn of_event(
+    received: &[(String, String)],
+    forwarded: &Forwarded<'_>,
+) -> BTreeMap<String, Vec<String>> {
     let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut claimed = Vec::new();
     for (name, value) in received {
         match name.as_str() {
             "x-forwarded-for" => claimed.push(value.as_str()),
-            "x-forwarded-port" | "x-forwarded-proto" | "x-amzn-trace-id" | "x-http-method-override" => {}
-            "host" => headers.entry("Host".into()).or_default().push(value.clone()),
+            "x-forwarded-port"
+            | "x-forwarded-proto"
+            | "x-amzn-trace-id"
+            | "x-http-method-override" => {}
+            "host" => headers
+                .entry("Host".into())
+                .or_default()
+                .push(value.clone()),
             dropped if DROPPED_FROM_REQUESTS.contains(&dropped) => {}
             _ => headers.entry(name.clone()).or_default().push(value.clone()),
         }
@@ -67,7 +76,10 @@ pub(super) fn of_event(received: &[(String, String)], forwarded: &Forwarded<'_>)
     headers.insert("X-Forwarded-For".into(), vec![claimed.join(", ")]);
     headers.insert("X-Forwarded-Port".into(), vec![forwarded.port.to_string()]);
     headers.insert("X-Forwarded-Proto".into(), vec!["http".into()]);
-    headers.insert("X-Amzn-Trace-Id".into(), vec![forwarded.trace_id.to_owned()]);
+    headers.insert(
+        "X-Amzn-Trace-Id".into(),
+        vec![forwarded.trace_id.to_owned()],
+    );
     headers
 }
 

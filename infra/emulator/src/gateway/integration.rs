@@ -1,58 +1,108 @@
 //! The Lambda proxy integration: a function's answer, checked and turned into a response.
 
-use super::call::Call;
-use super::gateway_response::GatewayError;
-use super::invoke::Failure;
-use super::reply::{Reply, Wire};
-use super::{event, headers};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use sam::template::{Description, ResponseType};
 use serde_json::{Map, Value};
 
+use super::{
+    call::Call,
+    event,
+    gateway_response::GatewayError,
+    headers,
+    invoke::Failure,
+    reply::{Reply, Wire},
+};
+
 const INTERNAL: &str = "Internal server error";
 /// "None of the fields are mandatory, but you cannot return any other fields."
-const MEMBERS: [&str; 5] = ["statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"];
+const MEMBERS: [&str; 5] = [
+    "statusCode",
+    "headers",
+    "multiValueHeaders",
+    "body",
+    "isBase64Encoded",
+];
 
-pub(super) fn reply(description: &Description, call: &Call, answer: &Value) -> Result<Reply, GatewayError> {
-    let malformed = |reason| GatewayError::new(ResponseType::Default5xx, INTERNAL).with_status(502).because(reason);
-    let members = answer.as_object().ok_or_else(|| malformed("malformed answer: not a mapping"))?;
+pub(super) fn reply(
+    description: &Description,
+    call: &Call,
+    answer: &Value,
+) -> Result<Reply, GatewayError> {
+    let malformed = |reason| {
+        GatewayError::new(ResponseType::Default5xx, INTERNAL)
+            .with_status(502)
+            .because(reason)
+    };
+    let members = answer
+        .as_object()
+        .ok_or_else(|| malformed("malformed answer: not a mapping"))?;
     if members.keys().any(|name| !MEMBERS.contains(&name.as_str())) {
         return Err(malformed("malformed answer: a member that has no meaning"));
     }
-    let status = status(members.get("statusCode")).ok_or_else(|| malformed("malformed answer: statusCode"))?;
+    let status = status(members.get("statusCode"))
+        .ok_or_else(|| malformed("malformed answer: statusCode"))?;
     let headers = merged_headers(members).ok_or_else(|| malformed("malformed answer: headers"))?;
     let text = match members.get("body") {
         None | Some(Value::Null) => "",
         Some(Value::String(text)) => text,
         Some(_) => return Err(malformed("malformed answer: body")),
     };
-    let encoded = members.get("isBase64Encoded").and_then(Value::as_bool).unwrap_or(false);
+    let encoded = members
+        .get("isBase64Encoded")
+        .and_then(Value::as_bool)
+        .unwrap_or(false);
     // Base64 is undone only for a client that asks for a binary media type; anybody else gets it as it is.
-    let body = if encoded && event::is_binary(&description.api.binary_media_types, call.header("accept")) {
-        let undecodable = || GatewayError::new(ResponseType::ApiConfigurationError, INTERNAL).because("body is not base64");
+    let body = if encoded
+        && event::is_binary(&description.api.binary_media_types, call.header("accept"))
+    {
+        let undecodable = || {
+            GatewayError::new(ResponseType::ApiConfigurationError, INTERNAL)
+                .because("body is not base64")
+        };
         STANDARD.decode(text).map_err(|_| undecodable())?
     } else {
         text.as_bytes().to_vec()
     };
-    let mut reply = Reply { status, headers: Vec::new(), body };
-    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
-        reply.headers.push(("content-type".into(), "application/json".into()));
+    let mut reply = Reply {
+        status,
+        headers: Vec::new(),
+        body,
+    };
+    if !headers
+        .iter()
+        .any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+    {
+        reply
+            .headers
+            .push(("content-type".into(), "application/json".into()));
     }
     for (name, value) in headers {
-        reply.headers.extend(headers::of_response(&name).map(|name| (name, value)));
+        reply
+            .headers
+            .extend(headers::of_response(&name).map(|name| (name, value)));
     }
-    reply.headers.push(("x-amzn-trace-id".into(), call.trace_id.clone()));
-    if reply.is_sendable() { Ok(reply) } else { Err(malformed("malformed answer: headers")) }
+    reply
+        .headers
+        .push(("x-amzn-trace-id".into(), call.trace_id.clone()));
+    if reply.is_sendable() {
+        Ok(reply)
+    } else {
+        Err(malformed("malformed answer: headers"))
+    }
 }
 
 pub(super) fn gateway_error(failure: &Failure) -> GatewayError {
     match failure {
-        Failure::Function(error) => {
-            GatewayError::new(ResponseType::Default5xx, INTERNAL).with_status(502).because(&error.error_type)
+        Failure::Function(error) => GatewayError::new(ResponseType::Default5xx, INTERNAL)
+            .with_status(502)
+            .because(&error.error_type),
+        Failure::Deadline => GatewayError::new(
+            ResponseType::IntegrationTimeout,
+            "Endpoint request timed out",
+        ),
+        Failure::EventTooLarge => {
+            GatewayError::new(ResponseType::RequestTooLarge, "Request Too Long")
         }
-        Failure::Deadline => GatewayError::new(ResponseType::IntegrationTimeout, "Endpoint request timed out"),
-        Failure::EventTooLarge => GatewayError::new(ResponseType::RequestTooLarge, "Request Too Long"),
     }
 }
 
@@ -77,7 +127,10 @@ fn merged_headers(members: &Map<String, Value>) -> Option<Vec<Wire>> {
     }
     for (name, value) in object(members.get("headers"))? {
         let value = header_value(value)?;
-        if !headers.iter().any(|(known, other)| known.eq_ignore_ascii_case(name) && *other == value) {
+        if !headers
+            .iter()
+            .any(|(known, other)| known.eq_ignore_ascii_case(name) && *other == value)
+        {
             headers.push((name.clone(), value));
         }
     }

@@ -1,11 +1,9 @@
 //! Calling functions within Lambda's limits: their own timeouts and the size of what goes in and comes out.
 
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
 use sam::template::Function;
 use serde_json::Value;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::time::Duration;
 
 /// Synchronous invocations take and give at most 6 MB.
 const EVENT_LIMIT: usize = 6_291_456;
@@ -48,7 +46,10 @@ pub(super) async fn call(
     if size(&event) > EVENT_LIMIT {
         return Err(Failure::EventTooLarge);
     }
-    let (invocation, own) = (invoker.invoke(&function.logical_id, event), function.timeout);
+    let (invocation, own) = (
+        invoker.invoke(&function.logical_id, event),
+        function.timeout,
+    );
     let running = tokio::spawn(tokio::time::timeout(own, invocation));
     let ended = match deadline {
         None => running.await,
@@ -61,21 +62,31 @@ pub(super) async fn call(
         Ok(Ok(Ok(answer))) => answer,
         Ok(Ok(Err(error))) => return Err(Failure::Function(error)),
         Ok(Err(_)) => {
-            return Err(failed("Sandbox.Timedout", format!("Task timed out after {:.2} seconds", own.as_secs_f64())));
+            return Err(failed(
+                "Sandbox.Timedout",
+                format!("Task timed out after {:.2} seconds", own.as_secs_f64()),
+            ));
         }
         Err(_) => {
-            return Err(failed("Runtime.ExitError", "Runtime exited with error".into()));
+            return Err(failed(
+                "Runtime.ExitError",
+                "Runtime exited with error".into(),
+            ));
         }
     };
     if size(&answer) > ANSWER_LIMIT {
-        let message = "Response payload size exceeded maximum allowed payload size (6291556 bytes).";
+        let message =
+            "Response payload size exceeded maximum allowed payload size (6291556 bytes).";
         return Err(failed("Function.ResponseSizeTooLarge", message.into()));
     }
     Ok(answer)
 }
 
 fn failed(error_type: &str, message: String) -> Failure {
-    Failure::Function(FunctionError { error_type: error_type.into(), message })
+    Failure::Function(FunctionError {
+        error_type: error_type.into(),
+        message,
+    })
 }
 
 /// The length of a value as JSON, counted without writing it.

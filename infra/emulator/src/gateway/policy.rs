@@ -39,10 +39,19 @@ pub(super) enum Decision {
 impl Verdict {
     /// Reads an authorizer's answer; the error says what is wrong with its form, never what is in it.
     pub(super) fn parse(answer: &Value) -> Result<Self, &'static str> {
-        let principal = answer.get("principalId").and_then(Value::as_str).ok_or("no principalId")?;
-        let policy = answer.get("policyDocument").and_then(Value::as_object).ok_or("no policyDocument")?;
+        let principal = answer
+            .get("principalId")
+            .and_then(Value::as_str)
+            .ok_or("no principalId")?;
+        let policy = answer
+            .get("policyDocument")
+            .and_then(Value::as_object)
+            .ok_or("no policyDocument")?;
         let statements = match policy.get("Statement") {
-            Some(Value::Array(statements)) => statements.iter().map(Statement::parse).collect::<Result<_, _>>()?,
+            Some(Value::Array(statements)) => statements
+                .iter()
+                .map(Statement::parse)
+                .collect::<Result<_, _>>()?,
             Some(statement @ Value::Object(_)) => vec![Statement::parse(statement)?],
             _ => return Err("no Statement"),
         };
@@ -51,15 +60,28 @@ impl Verdict {
             Some(Value::String(key)) => Some(key.clone()),
             Some(_) => return Err("a usageIdentifierKey that is not a string"),
         };
-        Ok(Self { principal: principal.to_owned(), context: context(answer.get("context"))?, usage_key, statements })
+        Ok(Self {
+            principal: principal.to_owned(),
+            context: context(answer.get("context"))?,
+            usage_key,
+            statements,
+        })
     }
 
     pub(super) fn decide(&self, method_arn: &str) -> Decision {
-        let mut matching = self.statements.iter().filter(|statement| statement.covers(method_arn)).peekable();
+        let mut matching = self
+            .statements
+            .iter()
+            .filter(|statement| statement.covers(method_arn))
+            .peekable();
         if matching.peek().is_none() {
             return Decision::ImplicitDeny;
         }
-        if matching.all(|statement| statement.allows) { Decision::Allow } else { Decision::ExplicitDeny }
+        if matching.all(|statement| statement.allows) {
+            Decision::Allow
+        } else {
+            Decision::ExplicitDeny
+        }
     }
 
     /// `$context.authorizer`, and `requestContext.authorizer` of the integration's event.
@@ -81,14 +103,23 @@ impl Statement {
             return Err("a Condition, which the local gateway does not evaluate");
         }
         let actions = Patterns::parse(statement, "Action", "NotAction").ok_or("no Action")?;
-        let resources = Patterns::parse(statement, "Resource", "NotResource").ok_or("no Resource")?;
-        Ok(Self { allows, actions, resources })
+        let resources =
+            Patterns::parse(statement, "Resource", "NotResource").ok_or("no Resource")?;
+        Ok(Self {
+            allows,
+            actions,
+            resources,
+        })
     }
 
     fn covers(&self, method_arn: &str) -> bool {
         // Actions are compared without regard to case, resources with it.
-        let action = |pattern: &str| wildcard(&pattern.to_ascii_lowercase(), &ACTION.to_ascii_lowercase());
-        self.actions.covers(action) && self.resources.covers(|pattern| wildcard(pattern, method_arn))
+        let action =
+            |pattern: &str| wildcard(&pattern.to_ascii_lowercase(), &ACTION.to_ascii_lowercase());
+        self.actions.covers(action)
+            && self
+                .resources
+                .covers(|pattern| wildcard(pattern, method_arn))
     }
 }
 
@@ -101,7 +132,10 @@ impl Patterns {
         };
         let patterns = match value {
             Value::String(pattern) => vec![pattern.clone()],
-            Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<_>>()?,
+            Value::Array(items) => items
+                .iter()
+                .map(|item| item.as_str().map(str::to_owned))
+                .collect::<Option<_>>()?,
             _ => return None,
         };
         Some(Self { inverted, patterns })
@@ -131,11 +165,15 @@ fn context(context: Option<&Value>) -> Result<Map<String, Value>, &'static str> 
 
 /// IAM's wildcards: `*` is any run of characters, slashes and colons included, `?` exactly one.
 pub(super) fn wildcard(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
     let (mut at, mut read) = (0, 0);
     let mut last_star: Option<(usize, usize)> = None;
     while read < text.len() {
-        if pattern.get(at).is_some_and(|wanted| *wanted == '?' || (*wanted != '*' && *wanted == text[read])) {
+        if pattern
+            .get(at)
+            .is_some_and(|wanted| *wanted == '?' || (*wanted != '*' && *wanted == text[read]))
+        {
             at += 1;
             read += 1;
         } else if pattern.get(at) == Some(&'*') {

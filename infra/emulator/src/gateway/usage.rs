@@ -3,11 +3,15 @@
 //!
 //! Differs from AWS: there both are a best effort over many machines, here they are exact.
 
-use super::gateway_response::GatewayError;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
 use sam::template::{Quota, QuotaPeriod, ResponseType, Throttle, UsagePlan};
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use time::OffsetDateTime;
+
+use super::gateway_response::GatewayError;
 
 /// Every API key's plan and how much of it is used.
 pub(super) struct Usage {
@@ -36,11 +40,32 @@ impl Usage {
         let meter = |plan: &UsagePlan| Meter {
             // API Gateway's ids of keys have ten characters; this one tells whoever reads a log which plan it was.
             id: plan.name.clone(),
-            throttle: plan.throttle.map(|throttle| (throttle, Bucket { calls: whole(throttle.burst), at: i64::MIN })),
-            quota: plan.quota.map(|quota| (quota, Count { period: i64::MIN, calls: 0 })),
+            throttle: plan.throttle.map(|throttle| {
+                (
+                    throttle,
+                    Bucket {
+                        calls: whole(throttle.burst),
+                        at: i64::MIN,
+                    },
+                )
+            }),
+            quota: plan.quota.map(|quota| {
+                (
+                    quota,
+                    Count {
+                        period: i64::MIN,
+                        calls: 0,
+                    },
+                )
+            }),
         };
-        let keys = plans.iter().flat_map(|plan| plan.keys.iter().map(move |key| (key.clone(), meter(plan)))).collect();
-        Self { keys: Mutex::new(keys) }
+        let keys = plans
+            .iter()
+            .flat_map(|plan| plan.keys.iter().map(move |key| (key.clone(), meter(plan))))
+            .collect();
+        Self {
+            keys: Mutex::new(keys),
+        }
     }
 
     /// The id of an API key that a plan has.
@@ -52,17 +77,24 @@ impl Usage {
     pub(super) fn count(&self, key: Option<&str>, now: i64) -> Result<(), GatewayError> {
         let mut keys = self.lock();
         let Some(meter) = key.and_then(|key| keys.get_mut(key)) else {
-            return Err(GatewayError::new(ResponseType::InvalidApiKey, "Forbidden").because("no usage plan has such a key"));
+            return Err(GatewayError::new(ResponseType::InvalidApiKey, "Forbidden")
+                .because("no usage plan has such a key"));
         };
         if let Some((throttle, bucket)) = &mut meter.throttle
             && !bucket.take(*throttle, now)
         {
-            return Err(GatewayError::new(ResponseType::Throttled, "Too Many Requests").because("over the usage plan's rate"));
+            return Err(
+                GatewayError::new(ResponseType::Throttled, "Too Many Requests")
+                    .because("over the usage plan's rate"),
+            );
         }
         if let Some((quota, count)) = &mut meter.quota
             && !count.take(*quota, now)
         {
-            return Err(GatewayError::new(ResponseType::QuotaExceeded, "Limit Exceeded").because("over the usage plan's quota"));
+            return Err(
+                GatewayError::new(ResponseType::QuotaExceeded, "Limit Exceeded")
+                    .because("over the usage plan's quota"),
+            );
         }
         Ok(())
     }
@@ -111,7 +143,9 @@ fn number(period: QuotaPeriod, now: i64) -> i64 {
         QuotaPeriod::Day => days,
         QuotaPeriod::Week => (days - FIRST_SUNDAY).div_euclid(7),
         QuotaPeriod::Month => OffsetDateTime::from_unix_timestamp(now.div_euclid(1000))
-            .map_or(days, |moment| i64::from(moment.year()) * 12 + i64::from(u8::from(moment.month()))),
+            .map_or(days, |moment| {
+                i64::from(moment.year()) * 12 + i64::from(u8::from(moment.month()))
+            }),
     }
 }
 
@@ -129,7 +163,12 @@ mod tests {
     const HOUR: i64 = 3_600_000;
 
     fn usage(throttle: Option<Throttle>, quota: Option<Quota>) -> Usage {
-        Usage::new(&[UsagePlan { name: "Plan".into(), keys: vec!["a".into(), "b".into()], throttle, quota }])
+        Usage::new(&[UsagePlan {
+            name: "Plan".into(),
+            keys: vec!["a".into(), "b".into()],
+            throttle,
+            quota,
+        }])
     }
 
     fn kind(outcome: Result<(), GatewayError>) -> Option<ResponseType> {
@@ -138,16 +177,38 @@ mod tests {
 
     #[test]
     fn apt_9_a_burst_passes_and_then_the_rate() {
-        let usage = usage(Some(Throttle { rate: 2.0, burst: 3 }), None);
+        let usage = usage(
+            Some(Throttle {
+                rate: 2.0,
+                burst: 3,
+            }),
+            None,
+        );
         for _ in 0..3 {
             assert_eq!(kind(usage.count(Some("a"), 0)), None);
         }
-        assert_eq!(kind(usage.count(Some("a"), 0)), Some(ResponseType::Throttled));
-        assert_eq!(kind(usage.count(Some("b"), 0)), None, "each key has a bucket of its own");
-        assert_eq!(kind(usage.count(Some("a"), 499)), Some(ResponseType::Throttled));
+        assert_eq!(
+            kind(usage.count(Some("a"), 0)),
+            Some(ResponseType::Throttled)
+        );
+        assert_eq!(
+            kind(usage.count(Some("b"), 0)),
+            None,
+            "each key has a bucket of its own"
+        );
+        assert_eq!(
+            kind(usage.count(Some("a"), 499)),
+            Some(ResponseType::Throttled)
+        );
         assert_eq!(kind(usage.count(Some("a"), 500)), None);
-        assert_eq!(kind(usage.count(Some("a"), 0)), Some(ResponseType::Throttled), "a clock set back");
-        let passed = (0..9).filter(|_| usage.count(Some("a"), 60_000).is_ok()).count();
+        assert_eq!(
+            kind(usage.count(Some("a"), 0)),
+            Some(ResponseType::Throttled),
+            "a clock set back"
+        );
+        let passed = (0..9)
+            .filter(|_| usage.count(Some("a"), 60_000).is_ok())
+            .count();
         assert_eq!(passed, 3, "never more than the burst");
     }
 
@@ -155,14 +216,26 @@ mod tests {
     fn apt_9_a_quota_is_renewed_with_the_period() {
         for (period, last, next) in [
             (QuotaPeriod::Day, SUNDAY + 23 * HOUR, SUNDAY + 24 * HOUR),
-            (QuotaPeriod::Week, SUNDAY + (7 * 24 - 1) * HOUR, SUNDAY + 7 * 24 * HOUR),
-            (QuotaPeriod::Month, SUNDAY + (31 * 24 - 1) * HOUR, SUNDAY + 31 * 24 * HOUR),
+            (
+                QuotaPeriod::Week,
+                SUNDAY + (7 * 24 - 1) * HOUR,
+                SUNDAY + 7 * 24 * HOUR,
+            ),
+            (
+                QuotaPeriod::Month,
+                SUNDAY + (31 * 24 - 1) * HOUR,
+                SUNDAY + 31 * 24 * HOUR,
+            ),
         ] {
             let usage = usage(None, Some(Quota { limit: 2, period }));
             for now in [SUNDAY, last] {
                 assert_eq!(kind(usage.count(Some("a"), now)), None, "{period:?}");
             }
-            assert_eq!(kind(usage.count(Some("a"), last)), Some(ResponseType::QuotaExceeded), "{period:?}");
+            assert_eq!(
+                kind(usage.count(Some("a"), last)),
+                Some(ResponseType::QuotaExceeded),
+                "{period:?}"
+            );
             assert_eq!(kind(usage.count(Some("a"), next)), None, "{period:?}");
         }
     }
@@ -173,6 +246,9 @@ mod tests {
         for key in [None, Some("c"), Some("")] {
             assert_eq!(kind(usage.count(key, 0)), Some(ResponseType::InvalidApiKey));
         }
-        assert_eq!((usage.id("a").as_deref(), usage.id("c")), (Some("Plan"), None));
+        assert_eq!(
+            (usage.id("a").as_deref(), usage.id("c")),
+            (Some("Plan"), None)
+        );
     }
 }

@@ -61,7 +61,10 @@ impl Report {
     /// Whether nothing is wrong.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        !self.findings.iter().any(|finding| matches!(finding.verdict, Verdict::Wrong { .. }))
+        !self
+            .findings
+            .iter()
+            .any(|finding| matches!(finding.verdict, Verdict::Wrong { .. }))
     }
 
     /// For programs.
@@ -69,7 +72,9 @@ impl Report {
     pub fn json(&self) -> Value {
         let shown = |Finding { check, verdict }: &Finding| match verdict {
             Verdict::Ok(detail) => json!({"check": check, "verdict": "ok", "detail": detail}),
-            Verdict::Wrong { what, remedy } => json!({"check": check, "verdict": "wrong", "detail": what, "remedy": remedy}),
+            Verdict::Wrong { what, remedy } => {
+                json!({"check": check, "verdict": "wrong", "detail": what, "remedy": remedy})
+            }
             Verdict::Unknown(why) => json!({"check": check, "verdict": "unknown", "detail": why}),
         };
         json!({"sound": self.is_sound(), "findings": self.findings.iter().map(shown).collect::<Vec<_>>()})
@@ -78,7 +83,10 @@ impl Report {
     pub(super) fn add(&mut self, Check(check, remedy): Check, outcome: Outcome) {
         let verdict = match outcome {
             Ok(detail) => Verdict::Ok(clean(&detail)),
-            Err(Trouble::Wrong(what)) => Verdict::Wrong { what: clean(&what), remedy },
+            Err(Trouble::Wrong(what)) => Verdict::Wrong {
+                what: clean(&what),
+                remedy,
+            },
             Err(Trouble::Unknown(why)) => Verdict::Unknown(clean(&why)),
         };
         self.findings.push(Finding { check, verdict });
@@ -89,7 +97,11 @@ impl Report {
 fn clean(text: &str) -> String {
     const LONGEST: usize = 1000;
     let text = runtime::log::redact(text.as_bytes());
-    String::from_utf8_lossy(&text).chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect()
+    String::from_utf8_lossy(&text)
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(LONGEST)
+        .collect()
 }
 
 impl fmt::Display for Report {
@@ -101,10 +113,19 @@ impl fmt::Display for Report {
                 Verdict::Unknown(why) => writeln!(f, "{check}: unknown: {why}")?,
             }
         }
-        let count = |wanted: fn(&Verdict) -> bool| self.findings.iter().filter(|finding| wanted(&finding.verdict)).count();
+        let count = |wanted: fn(&Verdict) -> bool| {
+            self.findings
+                .iter()
+                .filter(|finding| wanted(&finding.verdict))
+                .count()
+        };
         let wrong = count(|verdict| matches!(verdict, Verdict::Wrong { .. }));
         let unknown = count(|verdict| matches!(verdict, Verdict::Unknown(_)));
-        writeln!(f, "{} checks: {wrong} wrong, {unknown} unknown", self.findings.len())
+        writeln!(
+            f,
+            "{} checks: {wrong} wrong, {unknown} unknown",
+            self.findings.len()
+        )
     }
 }
 
@@ -151,9 +172,15 @@ mod tests {
     fn what_is_unknown_does_not_make_it_fail_and_what_is_wrong_does() {
         let mut report = Report::default();
         report.add(Check("a", "Do this."), Ok("fine".into()));
-        report.add(Check("b", "Do that."), Err(Trouble::Unknown("no permission".into())));
+        report.add(
+            Check("b", "Do that."),
+            Err(Trouble::Unknown("no permission".into())),
+        );
         assert!(report.is_sound());
-        report.add(Check("c", "Do this."), Err(Trouble::Wrong("it is off".into())));
+        report.add(
+            Check("c", "Do this."),
+            Err(Trouble::Wrong("it is off".into())),
+        );
         assert!(!report.is_sound());
         let lines = "a: ok: fine\nb: unknown: no permission\nc: wrong: it is off. Do this.\n3 checks: 1 wrong, 1 unknown\n";
         assert_eq!(report.to_string(), lines);
@@ -164,14 +191,26 @@ mod tests {
     #[test]
     fn leak_1_what_others_sent_is_shown_without_credentials_and_on_one_line() {
         let mut report = Report::default();
-        report.add(Check("a", ""), Err(Trouble::Wrong(format!("it said lk_test_{}\nok", "a1B".repeat(24)))));
-        assert_eq!(report.to_string().lines().next(), Some("a: wrong: it said [redacted] ok. "));
+        report.add(
+            Check("a", ""),
+            Err(Trouble::Wrong(format!(
+                "it said lk_test_{}\nok",
+                "a1B".repeat(24)
+            ))),
+        );
+        assert_eq!(
+            report.to_string().lines().next(),
+            Some("a: wrong: it said [redacted] ok. ")
+        );
     }
 
     #[test]
     fn of_several_what_is_wrong_goes_before_what_is_unknown() {
         let mut several = Several::default();
-        assert_eq!(several.take::<()>(Err(Trouble::Unknown("hidden".into()))), None);
+        assert_eq!(
+            several.take::<()>(Err(Trouble::Unknown("hidden".into()))),
+            None
+        );
         several.wrong("off");
         assert_eq!(several.outcome("fine"), Err(Trouble::Wrong("off".into())));
     }

@@ -51,7 +51,12 @@ pub enum State {
 }
 
 impl KeyStatus {
-    pub(super) fn of(kind: KeyMode, key: &PublishedKey, id: Option<String>, signer: Option<&Signer>) -> Self {
+    pub(super) fn of(
+        kind: KeyMode,
+        key: &PublishedKey,
+        id: Option<String>,
+        signer: Option<&Signer>,
+    ) -> Self {
         let signs = signer.filter(|signer| signer.kid == key.kid);
         let state = match (key.retired_at, signs) {
             (Some(_), _) => State::Retired,
@@ -100,6 +105,8 @@ pub(super) fn only<'a>(
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one),
         (None, _) => Err(format!("there is no {what}").into()),
-        (Some(_), Some(_)) => Err(format!("there is more than one {what}: name one by {name_it}").into()),
+        (Some(_), Some(_)) => {
+            Err(format!("there is more than one {what}: name one by {name_it}").into())
+        }
     }
 }

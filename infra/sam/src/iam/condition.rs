@@ -63,7 +63,11 @@ impl By {
 }
 
 /// Keys with several values. Without a set operator AWS's comparison of these is not defined, so it is refused.
-const MANY_VALUED: [&str; 3] = ["dynamodb:LeadingKeys", "dynamodb:Attributes", "kms:EncryptionContextKeys"];
+const MANY_VALUED: [&str; 3] = [
+    "dynamodb:LeadingKeys",
+    "dynamodb:Attributes",
+    "kms:EncryptionContextKeys",
+];
 
 /// Keys with at most one value that the embedded services give.
 const SINGLE_VALUED: [&str; 13] = [
@@ -101,47 +105,82 @@ pub(super) fn read(element: &Map<String, Value>) -> Result<Vec<Condition>, Polic
 
 impl Condition {
     fn read(operator: &str, key: &str, values: &Value) -> Result<Self, PolicyError> {
-        let unknown = || PolicyError(format!("the condition operator {operator} is not understood"));
+        let unknown = || {
+            PolicyError(format!(
+                "the condition operator {operator} is not understood"
+            ))
+        };
         let (set, rest) = match operator.split_once(':') {
             None => (Set::Single, operator),
             Some(("ForAllValues", rest)) => (Set::ForAll, rest),
             Some(("ForAnyValue", rest)) => (Set::ForAny, rest),
             Some(_) => return Err(unknown()),
         };
-        let (name, if_exists) = rest.strip_suffix("IfExists").map_or((rest, false), |name| (name, true));
+        let (name, if_exists) = rest
+            .strip_suffix("IfExists")
+            .map_or((rest, false), |name| (name, true));
         let test = Test::named(name).ok_or_else(unknown)?;
         if test == Test::Null && (if_exists || set != Set::Single) {
             return Err(unknown());
         }
-        let many = MANY_VALUED.iter().any(|known| known.eq_ignore_ascii_case(key));
-        let single = SINGLE_VALUED.iter().any(|known| known.eq_ignore_ascii_case(key))
-            || key.get(..ENCRYPTION_CONTEXT.len()).is_some_and(|start| start.eq_ignore_ascii_case(ENCRYPTION_CONTEXT));
+        let many = MANY_VALUED
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(key));
+        let single = SINGLE_VALUED
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(key))
+            || key
+                .get(..ENCRYPTION_CONTEXT.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(ENCRYPTION_CONTEXT));
         if !many && !single {
-            return Err(PolicyError(format!("the condition key {key} is not understood")));
+            return Err(PolicyError(format!(
+                "the condition key {key} is not understood"
+            )));
         }
         if many && set == Set::Single && test != Test::Null {
-            return Err(PolicyError(format!("{key} has several values: {operator} needs ForAllValues or ForAnyValue")));
+            return Err(PolicyError(format!(
+                "{key} has several values: {operator} needs ForAllValues or ForAnyValue"
+            )));
         }
         let values = texts(values).filter(|values| !values.is_empty());
-        let values = values.ok_or_else(|| PolicyError(format!("the values of {operator} {key} are not texts")))?;
+        let values = values
+            .ok_or_else(|| PolicyError(format!("the values of {operator} {key} are not texts")))?;
         if let Some(variable) = values.iter().find(|value| value.contains("${")) {
-            return Err(PolicyError(format!("policy variables are not understood: {variable}")));
+            return Err(PolicyError(format!(
+                "policy variables are not understood: {variable}"
+            )));
         }
         let truth = |value: &String| matches!(value.as_str(), "true" | "false");
-        if matches!(test, Test::Null | Test::Compare { name: "Bool", .. }) && !values.iter().all(truth) {
-            return Err(PolicyError(format!("{operator} {key} is neither true nor false")));
+        if matches!(test, Test::Null | Test::Compare { name: "Bool", .. })
+            && !values.iter().all(truth)
+        {
+            return Err(PolicyError(format!(
+                "{operator} {key} is neither true nor false"
+            )));
         }
-        Ok(Self { set, test, if_exists, key: key.to_owned(), values })
+        Ok(Self {
+            set,
+            test,
+            if_exists,
+            key: key.to_owned(),
+            values,
+        })
     }
 
     /// Whether the request fulfils it.
     pub(super) fn holds(&self, context: &Context) -> bool {
         let given = context.values(&self.key);
         let (by, negated) = match self.test {
-            Test::Null => return self.values.iter().any(|wanted| (wanted == "true") == given.is_empty()),
+            Test::Null => {
+                return self
+                    .values
+                    .iter()
+                    .any(|wanted| (wanted == "true") == given.is_empty());
+            }
             Test::Compare { by, negated, .. } => (by, negated),
         };
-        let passes = |value: &String| self.values.iter().any(|wanted| by.matches(wanted, value)) != negated;
+        let passes =
+            |value: &String| self.values.iter().any(|wanted| by.matches(wanted, value)) != negated;
         match self.set {
             Set::ForAny => given.is_empty() && self.if_exists || given.iter().any(passes),
             // An absent key has no value that could be equal: that fails a comparison, and fulfils a negated one.
@@ -161,7 +200,10 @@ impl Condition {
             Test::Null => "Null",
             Test::Compare { name, .. } => name,
         };
-        format!("{set}{name}{}", if self.if_exists { "IfExists" } else { "" })
+        format!(
+            "{set}{name}{}",
+            if self.if_exists { "IfExists" } else { "" }
+        )
     }
 
     /// Whether one of the values that it names stands for this one.

@@ -2,7 +2,8 @@
 
 /// Whether the text is one that the pattern stands for, case and all.
 pub(super) fn like(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
     let (mut at, mut from) = (0, 0);
     // The last star, and how far the text was when it was met: where to go back to with the star standing for one more.
     let mut star: Option<(usize, usize)> = None;
@@ -40,6 +41,13 @@ pub(super) fn arn_like(pattern: &str, arn: &str) -> bool {
     if pattern == "*" {
         return true;
     }
-    let (pattern, arn): (Vec<&str>, Vec<&str>) = (pattern.splitn(6, ':').collect(), arn.splitn(6, ':').collect());
-    pattern.len() == arn.len() && pattern.iter().zip(arn).all(|(pattern, part)| like(pattern, part))
+    let (pattern, arn): (Vec<&str>, Vec<&str>) = (
+        pattern.splitn(6, ':').collect(),
+        arn.splitn(6, ':').collect(),
+    );
+    pattern.len() == arn.len()
+        && pattern
+            .iter()
+            .zip(arn)
+            .all(|(pattern, part)| like(pattern, part))
 }

@@ -34,7 +34,10 @@ impl Permission {
     /// The same on another resource: in a resource's own policy `*` is that resource.
     #[must_use]
     pub fn on(self, resource: &str) -> Self {
-        Self { resource: resource.to_owned(), ..self }
+        Self {
+            resource: resource.to_owned(),
+            ..self
+        }
     }
 
     /// All that a policy of a role, or of a resource as far as it names this role, permits it.
@@ -42,9 +45,15 @@ impl Permission {
     pub fn of(policy: &Policy, granted_by: &'static str, holder: &str) -> Vec<Self> {
         let statements = policy.statements.iter().filter(|statement| {
             statement.allows
-                && (granted_by == "role" || statement.principals.iter().any(|named| *named == Named::Arn(holder.to_owned())))
+                && (granted_by == "role"
+                    || statement
+                        .principals
+                        .iter()
+                        .any(|named| *named == Named::Arn(holder.to_owned())))
         });
-        statements.flat_map(|statement| Self::expand(statement, granted_by, holder)).collect()
+        statements
+            .flat_map(|statement| Self::expand(statement, granted_by, holder))
+            .collect()
     }
 
     /// Those of a statement that covers the request by which it does.
@@ -58,17 +67,33 @@ impl Permission {
             like_ignoring_case(&permission.action, request.action)
                 && arn_like(&permission.resource, request.resource)
                 && permission.class.as_ref().is_none_or(|class| {
-                    let told = statement.conditions.iter().filter(|condition| condition.tells_classes());
-                    told.flat_map(|condition| request.context.values(&condition.key).iter().map(move |value| (condition, value)))
-                        .any(|(condition, value)| condition.admits(class, value))
+                    let told = statement
+                        .conditions
+                        .iter()
+                        .filter(|condition| condition.tells_classes());
+                    told.flat_map(|condition| {
+                        request
+                            .context
+                            .values(&condition.key)
+                            .iter()
+                            .map(move |value| (condition, value))
+                    })
+                    .any(|(condition, value)| condition.admits(class, value))
                 })
         };
-        Self::expand(statement, granted_by, &principal.arn).into_iter().filter(matches).collect()
+        Self::expand(statement, granted_by, &principal.arn)
+            .into_iter()
+            .filter(matches)
+            .collect()
     }
 
     fn expand(statement: &Statement, granted_by: &'static str, holder: &str) -> Vec<Self> {
-        let classes = statement.conditions.iter().find(|condition| condition.tells_classes());
-        let classes: Vec<Option<&String>> = classes.map_or(vec![None], |told| told.values.iter().map(Some).collect());
+        let classes = statement
+            .conditions
+            .iter()
+            .find(|condition| condition.tells_classes());
+        let classes: Vec<Option<&String>> =
+            classes.map_or(vec![None], |told| told.values.iter().map(Some).collect());
         let mut permissions = Vec::new();
         for action in &statement.actions {
             for resource in &statement.resources {
@@ -90,30 +115,54 @@ impl Permission {
     /// The policy without this permission, all else as it was.
     #[must_use]
     pub fn taken_from(&self, policy: &Policy) -> Policy {
-        let holds =
-            |statement: &Statement| statement.allows && Self::expand(statement, self.granted_by, &self.holder).contains(self);
+        let holds = |statement: &Statement| {
+            statement.allows
+                && Self::expand(statement, self.granted_by, &self.holder).contains(self)
+        };
         let statements = policy.statements.iter();
-        Policy { statements: statements.flat_map(|one| if holds(one) { self.split(one) } else { vec![one.clone()] }).collect() }
+        Policy {
+            statements: statements
+                .flat_map(|one| {
+                    if holds(one) {
+                        self.split(one)
+                    } else {
+                        vec![one.clone()]
+                    }
+                })
+                .collect(),
+        }
     }
 
     /// The statement's other actions; the action on other resources; and on this one, what is of other classes.
     fn split(&self, statement: &Statement) -> Vec<Statement> {
         let mut others = statement.clone();
         others.actions.retain(|action| *action != self.action);
-        let mut elsewhere = Statement { actions: vec![self.action.clone()], ..statement.clone() };
-        elsewhere.resources.retain(|resource| *resource != self.resource);
+        let mut elsewhere = Statement {
+            actions: vec![self.action.clone()],
+            ..statement.clone()
+        };
+        elsewhere
+            .resources
+            .retain(|resource| *resource != self.resource);
         let mut rest = vec![others, elsewhere];
         if let Some(class) = &self.class {
             let mut of_other_classes = statement.clone();
             of_other_classes.actions = vec![self.action.clone()];
             of_other_classes.resources = vec![self.resource.clone()];
-            for told in of_other_classes.conditions.iter_mut().filter(|condition| condition.tells_classes()) {
+            for told in of_other_classes
+                .conditions
+                .iter_mut()
+                .filter(|condition| condition.tells_classes())
+            {
                 told.values.retain(|value| value != class);
             }
             rest.push(of_other_classes);
         }
         rest.retain(|statement| {
-            let conditions_stand = statement.conditions.iter().all(|condition| !condition.values.is_empty());
+            let conditions_stand = statement
+                .conditions
+                .iter()
+                .all(|condition| !condition.values.is_empty());
             !statement.actions.is_empty() && !statement.resources.is_empty() && conditions_stand
         });
         rest
@@ -123,7 +172,10 @@ impl Permission {
 impl Condition {
     /// Whether its values are permissions of their own. A key is told apart where it is compared, not where it must exist.
     fn tells_classes(&self) -> bool {
-        CLASSES.iter().any(|key| key.eq_ignore_ascii_case(&self.key)) && self.operator() != "Null"
+        CLASSES
+            .iter()
+            .any(|key| key.eq_ignore_ascii_case(&self.key))
+            && self.operator() != "Null"
     }
 }
 
@@ -145,7 +197,17 @@ fn written(conditions: &[Condition], class: Option<&String>) -> String {
 
 impl fmt::Display for Permission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { holder, granted_by, action, resource, condition, .. } = self;
-        write!(f, "{holder}: {action} on {resource} [{condition}] by {granted_by}")
+        let Self {
+            holder,
+            granted_by,
+            action,
+            resource,
+            condition,
+            ..
+        } = self;
+        write!(
+            f,
+            "{holder}: {action} on {resource} [{condition}] by {granted_by}"
+        )
     }
 }

@@ -90,20 +90,38 @@ impl Policy {
     fn read(document: &Value, with_principals: bool) -> Result<Self, PolicyError> {
         let document = Document::deserialize(document).map_err(|e| PolicyError(e.to_string()))?;
         if document.version != "2012-10-17" {
-            return Err(PolicyError(format!("the version {} is not understood", document.version)));
+            return Err(PolicyError(format!(
+                "the version {} is not understood",
+                document.version
+            )));
         }
-        let statements = document.statement.iter().enumerate().map(|(index, statement)| {
-            let name = statement["Sid"].as_str().map_or_else(|| format!("statement {index}"), |sid| format!("statement {sid}"));
-            Statement::read(statement, with_principals).map_err(|PolicyError(problem)| PolicyError(format!("{name}: {problem}")))
-        });
-        Ok(Self { statements: statements.collect::<Result<_, _>>()? })
+        let statements = document
+            .statement
+            .iter()
+            .enumerate()
+            .map(|(index, statement)| {
+                let name = statement["Sid"].as_str().map_or_else(
+                    || format!("statement {index}"),
+                    |sid| format!("statement {sid}"),
+                );
+                Statement::read(statement, with_principals)
+                    .map_err(|PolicyError(problem)| PolicyError(format!("{name}: {problem}")))
+            });
+        Ok(Self {
+            statements: statements.collect::<Result<_, _>>()?,
+        })
     }
 }
 
 impl Policy {
     /// The statements that are about this request, whoever makes it.
-    pub(super) fn covering<'a>(&'a self, request: &Request<'_>) -> impl Iterator<Item = &'a Statement> {
-        self.statements.iter().filter(move |statement| statement.covers(request))
+    pub(super) fn covering<'a>(
+        &'a self,
+        request: &Request<'_>,
+    ) -> impl Iterator<Item = &'a Statement> {
+        self.statements
+            .iter()
+            .filter(move |statement| statement.covers(request))
     }
 }
 
@@ -113,11 +131,19 @@ impl Statement {
         let principals = match (written.principal, with_principals) {
             (Some(principal), true) => named(&principal)?,
             (None, false) => Vec::new(),
-            (Some(_), false) => return Err(PolicyError("a role's policy names no Principal".into())),
-            (None, true) => return Err(PolicyError("a resource's policy needs a Principal".into())),
+            (Some(_), false) => {
+                return Err(PolicyError("a role's policy names no Principal".into()));
+            }
+            (None, true) => {
+                return Err(PolicyError("a resource's policy needs a Principal".into()));
+            }
         };
         for action in &written.action {
-            if action != "*" && !action.split_once(':').is_some_and(|(service, name)| !service.is_empty() && !name.is_empty()) {
+            if action != "*"
+                && !action
+                    .split_once(':')
+                    .is_some_and(|(service, name)| !service.is_empty() && !name.is_empty())
+            {
                 return Err(PolicyError(format!("{action} is not an action")));
             }
         }
@@ -126,8 +152,14 @@ impl Statement {
                 return Err(PolicyError(format!("{resource} is not an ARN")));
             }
         }
-        if let Some(variable) = written.resource.iter().find(|resource| resource.contains("${")) {
-            return Err(PolicyError(format!("policy variables are not understood: {variable}")));
+        if let Some(variable) = written
+            .resource
+            .iter()
+            .find(|resource| resource.contains("${"))
+        {
+            return Err(PolicyError(format!(
+                "policy variables are not understood: {variable}"
+            )));
         }
         Ok(Self {
             allows: written.effect == Effect::Allow,
@@ -139,9 +171,17 @@ impl Statement {
     }
 
     fn covers(&self, request: &Request<'_>) -> bool {
-        self.actions.iter().any(|action| like_ignoring_case(action, request.action))
-            && self.resources.iter().any(|resource| arn_like(resource, request.resource))
-            && self.conditions.iter().all(|condition| condition.holds(&request.context))
+        self.actions
+            .iter()
+            .any(|action| like_ignoring_case(action, request.action))
+            && self
+                .resources
+                .iter()
+                .any(|resource| arn_like(resource, request.resource))
+            && self
+                .conditions
+                .iter()
+                .all(|condition| condition.holds(&request.context))
     }
 }
 
@@ -158,12 +198,18 @@ fn named(principal: &Value) -> Result<Vec<Named>, PolicyError> {
             named.push(match (kind.as_str(), name.as_str()) {
                 ("Service", _) => Named::Service,
                 ("AWS", "*") => Named::Everybody,
-                ("AWS", arn) if arn.starts_with("arn:") => match arn.splitn(6, ':').collect::<Vec<_>>()[..] {
-                    [_, _, "iam", "", account, "root"] => Named::Account(account.to_owned()),
-                    [_, _, "iam" | "sts", "", _, _] if !arn.contains('*') => Named::Arn(arn.to_owned()),
-                    _ => return Err(unknown()),
-                },
-                ("AWS", account) if account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()) => {
+                ("AWS", arn) if arn.starts_with("arn:") => {
+                    match arn.splitn(6, ':').collect::<Vec<_>>()[..] {
+                        [_, _, "iam", "", account, "root"] => Named::Account(account.to_owned()),
+                        [_, _, "iam" | "sts", "", _, _] if !arn.contains('*') => {
+                            Named::Arn(arn.to_owned())
+                        }
+                        _ => return Err(unknown()),
+                    }
+                }
+                ("AWS", account)
+                    if account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()) =>
+                {
                     Named::Account(account.to_owned())
                 }
                 _ => return Err(unknown()),

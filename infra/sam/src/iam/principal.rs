@@ -32,6 +32,8 @@ impl Statement {
 
     pub(super) fn names_account_of(&self, principal: &Principal) -> bool {
         let account = principal.arn.split(':').nth(4).unwrap_or_default();
-        self.principals.iter().any(|named| matches!(named, Named::Account(number) if number == account))
+        self.principals
+            .iter()
+            .any(|named| matches!(named, Named::Account(number) if number == account))
     }
 }

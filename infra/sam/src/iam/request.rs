@@ -24,7 +24,10 @@ impl Context {
     pub fn add(&mut self, key: &str, values: impl IntoIterator<Item = impl Into<String>>) {
         let mut values = values.into_iter().map(Into::into).peekable();
         if values.peek().is_some() {
-            self.0.entry(key.to_ascii_lowercase()).or_default().extend(values);
+            self.0
+                .entry(key.to_ascii_lowercase())
+                .or_default()
+                .extend(values);
         }
     }
 
@@ -38,6 +41,8 @@ impl Context {
     /// The key's values; none when it is absent.
     #[must_use]
     pub fn values(&self, key: &str) -> &[String] {
-        self.0.get(&key.to_ascii_lowercase()).map_or(&[], Vec::as_slice)
+        self.0
+            .get(&key.to_ascii_lowercase())
+            .map_or(&[], Vec::as_slice)
     }
 }

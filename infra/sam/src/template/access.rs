@@ -7,9 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::intrinsics::Evaluator;
-use super::predicted::FUNCTION;
-use super::{Physical, Template, TemplateError, below};
+use super::{Physical, Template, TemplateError, below, intrinsics::Evaluator, predicted::FUNCTION};
 
 /// The permissions that a template gives and takes.
 #[derive(Clone, Debug, Default)]
@@ -41,7 +39,14 @@ const MANAGED_POLICY: &str = "AWS::IAM::ManagedPolicy";
 pub(super) const SECRET_POLICY: &str = "AWS::SecretsManager::ResourcePolicy";
 
 /// What a function's role may say. Its own policies are resources beside it.
-const OF_A_ROLE: [&str; 6] = ["AssumeRolePolicyDocument", "Description", "MaxSessionDuration", "Path", "RoleName", "Tags"];
+const OF_A_ROLE: [&str; 6] = [
+    "AssumeRolePolicyDocument",
+    "Description",
+    "MaxSessionDuration",
+    "Path",
+    "RoleName",
+    "Tags",
+];
 
 impl Template {
     /// The permissions, once the resources are created.
@@ -53,14 +58,24 @@ impl Template {
         let mut access = Access::default();
         for (logical_id, declared) in self.of_type(FUNCTION, &evaluator)? {
             let at = below(logical_id, "Properties.Role");
-            let role = declared.properties.get("Role").and_then(|role| role["Fn::GetAtt"][0].as_str());
-            let role = role.ok_or_else(|| TemplateError::new(&at, "must be !GetAtt of a role of the template"))?;
+            let role = declared
+                .properties
+                .get("Role")
+                .and_then(|role| role["Fn::GetAtt"][0].as_str());
+            let role = role.ok_or_else(|| {
+                TemplateError::new(&at, "must be !GetAtt of a role of the template")
+            })?;
             let arn = text(&evaluator, &json!({"Fn::GetAtt": [role, "Arn"]}), &at)?;
             let name = text(&evaluator, &json!({"Ref": role}), &at)?;
             let function = text(&evaluator, &json!({"Ref": logical_id}), logical_id)?;
-            let session = arn.replacen(":iam:", ":sts:", 1).replacen(":role/", ":assumed-role/", 1);
+            let session = arn
+                .replacen(":iam:", ":sts:", 1)
+                .replacen(":role/", ":assumed-role/", 1);
             let at = below(logical_id, "Properties.LoggingConfig.LogGroup");
-            let log_group = declared.properties.get("LoggingConfig").map_or(&Value::Null, |logging| &logging["LogGroup"]);
+            let log_group = declared
+                .properties
+                .get("LoggingConfig")
+                .map_or(&Value::Null, |logging| &logging["LogGroup"]);
             access.functions.insert(
                 logical_id.clone(),
                 Role {
@@ -73,19 +88,42 @@ impl Template {
         }
         for (logical_id, _) in self.of_type(SECRET_POLICY, &evaluator)? {
             let properties = self.properties(logical_id, physical)?;
-            let secret = properties["SecretId"].as_str().unwrap_or_default().to_owned();
-            access.secret_policies.push((logical_id.clone(), secret, properties["ResourcePolicy"].clone()));
+            let secret = properties["SecretId"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
+            access.secret_policies.push((
+                logical_id.clone(),
+                secret,
+                properties["ResourcePolicy"].clone(),
+            ));
         }
         Ok(access)
     }
 
-    fn policies_of(&self, role: &str, name: &str, physical: &Physical) -> Result<Vec<(String, Value)>, TemplateError> {
+    fn policies_of(
+        &self,
+        role: &str,
+        name: &str,
+        physical: &Physical,
+    ) -> Result<Vec<(String, Value)>, TemplateError> {
         let evaluator = Evaluator::new(self, physical);
         let roles = self.of_type(ROLE, &evaluator)?;
-        let declared = roles.into_iter().find(|(id, _)| id.as_str() == role).map(|(_, declared)| declared);
-        let declared = declared.ok_or_else(|| TemplateError::new(role, "is not a role of the template"))?;
-        if let Some(more) = declared.properties.keys().find(|member| !OF_A_ROLE.contains(&member.as_str())) {
-            return Err(TemplateError::new(below(role, more), "is not evaluated here: give the role policies beside it"));
+        let declared = roles
+            .into_iter()
+            .find(|(id, _)| id.as_str() == role)
+            .map(|(_, declared)| declared);
+        let declared =
+            declared.ok_or_else(|| TemplateError::new(role, "is not a role of the template"))?;
+        if let Some(more) = declared
+            .properties
+            .keys()
+            .find(|member| !OF_A_ROLE.contains(&member.as_str()))
+        {
+            return Err(TemplateError::new(
+                below(role, more),
+                "is not evaluated here: give the role policies beside it",
+            ));
         }
         let mut policies = Vec::new();
         for (logical_id, _) in self.of_type(ROLE_POLICY, &evaluator)? {
@@ -101,7 +139,10 @@ impl Template {
         for (logical_id, _) in self.of_type(SHARED_POLICY, &evaluator)? {
             let properties = self.properties(logical_id, physical)?;
             if of_the_role(&properties) {
-                policies.extend(evaluated(&properties["PolicyDocument"]).map(|document| (logical_id.clone(), document)));
+                policies.extend(
+                    evaluated(&properties["PolicyDocument"])
+                        .map(|document| (logical_id.clone(), document)),
+                );
             }
         }
         for (logical_id, _) in self.of_type(MANAGED_POLICY, &evaluator)? {
@@ -122,7 +163,10 @@ fn evaluated(document: &Value) -> Option<Value> {
         // Malformed or not, it is read where all policies are.
         one => vec![one.clone()],
     };
-    let others: Vec<Value> = statements.into_iter().filter(|statement| !of_ec2_alone(statement)).collect();
+    let others: Vec<Value> = statements
+        .into_iter()
+        .filter(|statement| !of_ec2_alone(statement))
+        .collect();
     if others.is_empty() {
         return None;
     }
@@ -132,7 +176,11 @@ fn evaluated(document: &Value) -> Option<Value> {
 }
 
 fn of_ec2_alone(statement: &Value) -> bool {
-    let of_ec2 = |action: &Value| action.as_str().is_some_and(|action| action.to_ascii_lowercase().starts_with("ec2:"));
+    let of_ec2 = |action: &Value| {
+        action
+            .as_str()
+            .is_some_and(|action| action.to_ascii_lowercase().starts_with("ec2:"))
+    };
     match &statement["Action"] {
         Value::Array(actions) => !actions.is_empty() && actions.iter().all(of_ec2),
         one => of_ec2(one),
@@ -142,5 +190,6 @@ fn of_ec2_alone(statement: &Value) -> bool {
 fn text(evaluator: &Evaluator<'_>, value: &Value, at: &str) -> Result<String, TemplateError> {
     let resolved = evaluator.evaluate(value, at)?;
     let text = resolved.as_ref().and_then(Value::as_str);
-    text.map(str::to_owned).ok_or_else(|| TemplateError::new(at, "is required"))
+    text.map(str::to_owned)
+        .ok_or_else(|| TemplateError::new(at, "is required"))
 }

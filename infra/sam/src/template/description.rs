@@ -1,8 +1,8 @@
 //! What the template says, resolved: the input of the gateway and of whoever starts functions and cloud services.
 
+use std::{collections::BTreeMap, time::Duration};
+
 use serde_json::Value;
-use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// Everything that the local stack takes from the template.
 #[derive(Clone, Debug)]
@@ -243,7 +243,10 @@ pub enum HeaderValue {
 
 /// The kinds of gateway responses, in AWS's spelling as the names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the variants are AWS's own names, see supported-gateway-response-types")]
+#[expect(
+    missing_docs,
+    reason = "the variants are AWS's own names, see supported-gateway-response-types"
+)]
 pub enum ResponseType {
     AccessDenied,
     ApiConfigurationError,

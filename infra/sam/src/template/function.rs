@@ -1,12 +1,11 @@
 //! `AWS::Serverless::Function`: what runs, with which environment, for which events.
 
-use super::intrinsics::Evaluator;
-use super::predicted::FUNCTION;
-use super::resources::Declared;
-use super::section::Section;
-use super::{Function, Schedule, Stream, Template, TemplateError, below};
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{
+    Function, Schedule, Stream, Template, TemplateError, below, intrinsics::Evaluator,
+    predicted::FUNCTION, resources::Declared, section::Section,
+};
 
 /// Properties that change nothing on a laptop.
 const WITHOUT_MEANING: [&str; 25] = [
@@ -71,9 +70,15 @@ fn read_one(
     evaluator: &Evaluator<'_>,
     events: &mut Vec<ApiEvent>,
 ) -> Result<Function, TemplateError> {
-    let mut properties = Section::new(below(logical_id, "Properties"), declared.properties.clone(), evaluator);
+    let mut properties = Section::new(
+        below(logical_id, "Properties"),
+        declared.properties.clone(),
+        evaluator,
+    );
     let arn = serde_json::json!({"Fn::GetAtt": [logical_id, "Arn"]});
-    let arn = evaluator.evaluate(&arn, logical_id)?.and_then(|arn| arn.as_str().map(str::to_owned));
+    let arn = evaluator
+        .evaluate(&arn, logical_id)?
+        .and_then(|arn| arn.as_str().map(str::to_owned));
     let mut environment = properties.section("Environment")?;
     let variables = match environment.as_mut() {
         Some(environment) => environment.map("Variables")?,
@@ -109,16 +114,28 @@ fn binary(
     evaluator: &Evaluator<'_>,
 ) -> Result<String, TemplateError> {
     let code = properties.text("CodeUri")?;
-    let mut metadata = Section::new(below(logical_id, "Metadata"), declared.metadata.clone(), evaluator);
+    let mut metadata = Section::new(
+        below(logical_id, "Metadata"),
+        declared.metadata.clone(),
+        evaluator,
+    );
     if let Some(mut build) = metadata.section("BuildProperties")?
         && let Some(binary) = build.text("Binary")?
     {
         return Ok(binary);
     }
-    let last = code.as_deref().map(|code| code.trim_end_matches('/').rsplit('/').next().unwrap_or_default());
+    let last = code.as_deref().map(|code| {
+        code.trim_end_matches('/')
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+    });
     match last {
         Some(name) if !matches!(name, "" | "." | "..") => Ok(name.to_owned()),
-        _ => Err(properties.error("CodeUri", "names no program, and Metadata.BuildProperties.Binary is absent")),
+        _ => Err(properties.error(
+            "CodeUri",
+            "names no program, and Metadata.BuildProperties.Binary is absent",
+        )),
     }
 }
 
@@ -129,7 +146,9 @@ fn read_event(
     events: &mut Vec<ApiEvent>,
 ) -> Result<(), TemplateError> {
     let kind = event.required_text("Type")?;
-    let properties = event.section("Properties")?.ok_or_else(|| event.error("Properties", "is required"))?;
+    let properties = event
+        .section("Properties")?
+        .ok_or_else(|| event.error("Properties", "is required"))?;
     match kind.as_str() {
         "Api" => events.push(read_api_event(function, properties)?),
         "DynamoDB" => function.streams.push(read_stream(name, properties)?),
@@ -143,7 +162,11 @@ fn read_stream(name: String, properties: Section<'_>) -> Result<Stream, Template
     let at = properties.at().to_owned();
     let properties = properties.rest()?;
     match properties.get("Stream").and_then(|stream| stream.as_str()) {
-        Some(arn) => Ok(Stream { name, arn: arn.to_owned(), properties }),
+        Some(arn) => Ok(Stream {
+            name,
+            arn: arn.to_owned(),
+            properties,
+        }),
         None => Err(TemplateError::new(below(&at, "Stream"), "is required")),
     }
 }
@@ -151,31 +174,52 @@ fn read_stream(name: String, properties: Section<'_>) -> Result<Stream, Template
 /// `rate(…)` alone: nothing here needs a time of day.
 fn read_schedule(name: String, mut properties: Section<'_>) -> Result<Schedule, TemplateError> {
     let expression = properties.required_text("Schedule")?;
-    let every = expression.strip_prefix("rate(").and_then(|rest| rest.strip_suffix(')')).and_then(|rate| {
-        let (number, unit) = rate.split_once(' ')?;
-        let seconds = match unit {
-            "minute" | "minutes" => 60,
-            "hour" | "hours" => 3600,
-            "day" | "days" => 86400,
-            _ => return None,
-        };
-        number.parse::<u64>().ok().filter(|number| *number > 0)?.checked_mul(seconds)
-    });
-    let every = every.ok_or_else(|| properties.error("Schedule", format!("{expression} is not rate(NUMBER UNIT)")))?;
+    let every = expression
+        .strip_prefix("rate(")
+        .and_then(|rest| rest.strip_suffix(')'))
+        .and_then(|rate| {
+            let (number, unit) = rate.split_once(' ')?;
+            let seconds = match unit {
+                "minute" | "minutes" => 60,
+                "hour" | "hours" => 3600,
+                "day" | "days" => 86400,
+                _ => return None,
+            };
+            number
+                .parse::<u64>()
+                .ok()
+                .filter(|number| *number > 0)?
+                .checked_mul(seconds)
+        });
+    let every = every.ok_or_else(|| {
+        properties.error("Schedule", format!("{expression} is not rate(NUMBER UNIT)"))
+    })?;
     properties.ignore(&["Description", "Name"]);
     properties.done()?;
-    Ok(Schedule { name, every: Duration::from_secs(every) })
+    Ok(Schedule {
+        name,
+        every: Duration::from_secs(every),
+    })
 }
 
-fn read_api_event(function: &Function, mut properties: Section<'_>) -> Result<ApiEvent, TemplateError> {
-    let api_id = properties
-        .text("RestApiId")?
-        .ok_or_else(|| properties.error("RestApiId", "is required: without it SAM makes another API beside the declared one"))?;
+fn read_api_event(
+    function: &Function,
+    mut properties: Section<'_>,
+) -> Result<ApiEvent, TemplateError> {
+    let api_id = properties.text("RestApiId")?.ok_or_else(|| {
+        properties.error(
+            "RestApiId",
+            "is required: without it SAM makes another API beside the declared one",
+        )
+    })?;
     let mut auth = properties.section("Auth")?;
     let (authorizer, api_key_required) = match auth.as_mut() {
         Some(auth) => {
             auth.ignore(&["OverrideApiAuth"]);
-            (auth.text("Authorizer")?, auth.flag("ApiKeyRequired")?.unwrap_or(false))
+            (
+                auth.text("Authorizer")?,
+                auth.flag("ApiKeyRequired")?.unwrap_or(false),
+            )
         }
         None => (None, false),
     };

@@ -25,7 +25,9 @@ fn merge_members(globals: &Map<String, Value>, own: Map<String, Value>) -> Map<S
 
 fn merge(global: Value, own: Value) -> Value {
     match (global, own) {
-        (Value::Object(global), Value::Object(own)) if !is_intrinsic(&global) && !is_intrinsic(&own) => {
+        (Value::Object(global), Value::Object(own))
+            if !is_intrinsic(&global) && !is_intrinsic(&own) =>
+        {
             Value::Object(merge_members(&global, own))
         }
         (Value::Array(mut global), Value::Array(own)) => {
@@ -38,5 +40,8 @@ fn merge(global: Value, own: Value) -> Value {
 
 /// `{"Ref": …}` and its like are values, not mappings to merge.
 pub(super) fn is_intrinsic(members: &Map<String, Value>) -> bool {
-    members.len() == 1 && members.keys().all(|key| key == "Ref" || key == "Condition" || key.starts_with("Fn::"))
+    members.len() == 1
+        && members
+            .keys()
+            .all(|key| key == "Ref" || key == "Condition" || key.starts_with("Fn::"))
 }

@@ -2,10 +2,12 @@
 //!
 //! `None` is `AWS::NoValue`: the member or list item that it stands for disappears.
 
-use super::globals::is_intrinsic;
-use super::section::text;
-use super::{Physical, Settings, Template, TemplateError, below, predicted};
 use serde_json::{Map, Value};
+
+use super::{
+    Physical, Settings, Template, TemplateError, below, globals::is_intrinsic, predicted,
+    section::text,
+};
 
 /// The last part of `AWS::StackId`.
 const STACK_UUID: &str = "00000000-0000-4000-8000-000000000000";
@@ -44,9 +46,10 @@ impl<'a> Evaluator<'a> {
                 Ok(Some(Value::Array(resolved)))
             }
             // Left as it is, a function would get the text of the reference instead of the secret.
-            Value::String(text) if text.contains("{{resolve:") => {
-                Err(TemplateError::new(at, "dynamic references are not understood"))
-            }
+            Value::String(text) if text.contains("{{resolve:") => Err(TemplateError::new(
+                at,
+                "dynamic references are not understood",
+            )),
             scalar => Ok(Some(scalar.clone())),
         }
     }
@@ -58,12 +61,21 @@ impl<'a> Evaluator<'a> {
                 let branch = self.branch(&members["Fn::If"], at)?.clone();
                 self.choose(branch, at)
             }
-            Value::Object(members) if members.get("Ref").and_then(Value::as_str) == Some("AWS::NoValue") => Ok(None),
+            Value::Object(members)
+                if members.get("Ref").and_then(Value::as_str) == Some("AWS::NoValue") =>
+            {
+                Ok(None)
+            }
             other => Ok(Some(other)),
         }
     }
 
-    fn apply(&self, function: &str, argument: &Value, at: &str) -> Result<Option<Value>, TemplateError> {
+    fn apply(
+        &self,
+        function: &str,
+        argument: &Value,
+        at: &str,
+    ) -> Result<Option<Value>, TemplateError> {
         let resolved = match function {
             "Ref" => return self.reference(name(argument, at)?, at),
             "Fn::If" => return self.evaluate(self.branch(argument, at)?, at),
@@ -73,7 +85,9 @@ impl<'a> Evaluator<'a> {
             "Fn::Select" => self.select(argument, at)?,
             "Fn::Split" => self.split(argument, at)?,
             "Fn::FindInMap" => self.find_in_map(argument, at)?,
-            "Fn::Equals" | "Fn::Not" | "Fn::And" | "Fn::Or" | "Condition" => Value::Bool(self.decide(function, argument, at, 0)?),
+            "Fn::Equals" | "Fn::Not" | "Fn::And" | "Fn::Or" | "Condition" => {
+                Value::Bool(self.decide(function, argument, at, 0)?)
+            }
             other => return Err(TemplateError::new(at, format!("{other} is not understood"))),
         };
         Ok(Some(resolved))
@@ -91,8 +105,16 @@ impl<'a> Evaluator<'a> {
             _ => None,
         };
         if name == "AWS::StackId" {
-            let Settings { partition, region, account_id, stack_name, .. } = settings;
-            let id = format!("arn:{partition}:cloudformation:{region}:{account_id}:stack/{stack_name}/{STACK_UUID}");
+            let Settings {
+                partition,
+                region,
+                account_id,
+                stack_name,
+                ..
+            } = settings;
+            let id = format!(
+                "arn:{partition}:cloudformation:{region}:{account_id}:stack/{stack_name}/{STACK_UUID}"
+            );
             return Ok(Some(Value::String(id)));
         }
         if let Some(value) = pseudo {
@@ -101,7 +123,8 @@ impl<'a> Evaluator<'a> {
         if let Some(value) = self.template.parameters.get(name) {
             return Ok(Some(value.clone()));
         }
-        self.resource_reference(name, at).map(|reference| Some(Value::String(reference)))
+        self.resource_reference(name, at)
+            .map(|reference| Some(Value::String(reference)))
     }
 
     fn resource_reference(&self, name: &str, at: &str) -> Result<String, TemplateError> {
@@ -126,30 +149,44 @@ impl<'a> Evaluator<'a> {
 
     fn attribute(&self, name: &str, attribute: &str, at: &str) -> Result<String, TemplateError> {
         if let Some(created) = self.physical.get(name) {
-            return created
-                .attributes
-                .get(attribute)
-                .cloned()
-                .ok_or_else(|| TemplateError::new(at, format!("{name} has no attribute {attribute} here")));
+            return created.attributes.get(attribute).cloned().ok_or_else(|| {
+                TemplateError::new(at, format!("{name} has no attribute {attribute} here"))
+            });
         }
         if attribute == "Stage" {
             return self.resource_reference(&format!("{name}.Stage"), at);
         }
         let kind = self.kind(name, at)?;
         if kind == predicted::LOG_GROUP && attribute == "Arn" {
-            return Ok(predicted::log_group_arn(&self.template.settings, &self.log_group(name, at)?));
+            return Ok(predicted::log_group_arn(
+                &self.template.settings,
+                &self.log_group(name, at)?,
+            ));
         }
-        predicted::attribute(&self.template.settings, &kind, name, attribute)
-            .ok_or_else(|| TemplateError::new(at, format!("GetAtt {name}.{attribute}: {kind} has none here")))
+        predicted::attribute(&self.template.settings, &kind, name, attribute).ok_or_else(|| {
+            TemplateError::new(
+                at,
+                format!("GetAtt {name}.{attribute}: {kind} has none here"),
+            )
+        })
     }
 
     /// A log group's name: its own, or one that `CloudFormation` would make.
     fn log_group(&self, name: &str, at: &str) -> Result<String, TemplateError> {
-        let declared = self.template.declared.get(name).and_then(|declared| declared.properties.get("LogGroupName"));
-        let own = declared.map(|own| self.evaluate(own, &below(name, "Properties.LogGroupName"))).transpose()?.flatten();
+        let declared = self
+            .template
+            .declared
+            .get(name)
+            .and_then(|declared| declared.properties.get("LogGroupName"));
+        let own = declared
+            .map(|own| self.evaluate(own, &below(name, "Properties.LogGroupName")))
+            .transpose()?
+            .flatten();
         match own {
             None => Ok(format!("{}-{name}", self.template.settings.stack_name)),
-            Some(own) => text(&own).ok_or_else(|| TemplateError::new(at, format!("{name} has a LogGroupName that is no string"))),
+            Some(own) => text(&own).ok_or_else(|| {
+                TemplateError::new(at, format!("{name} has a LogGroupName that is no string"))
+            }),
         }
     }
 
@@ -159,12 +196,19 @@ impl<'a> Evaluator<'a> {
             if self.exists(name)? {
                 return Ok(declared.kind.clone());
             }
-            return Err(TemplateError::new(at, format!("{name} does not exist, its condition is false")));
+            return Err(TemplateError::new(
+                at,
+                format!("{name} does not exist, its condition is false"),
+            ));
         }
-        let owner = predicted::generated_role(name).and_then(|function| self.template.declared.get(function));
+        let owner = predicted::generated_role(name)
+            .and_then(|function| self.template.declared.get(function));
         match owner {
             Some(owner) if owner.kind == predicted::FUNCTION => Ok("AWS::IAM::Role".into()),
-            _ => Err(TemplateError::new(at, format!("{name} is neither a parameter nor a resource"))),
+            _ => Err(TemplateError::new(
+                at,
+                format!("{name} is neither a parameter nor a resource"),
+            )),
         }
     }
 
@@ -173,11 +217,15 @@ impl<'a> Evaluator<'a> {
             Value::String(path) => path.clone(),
             Value::Array(_) => self.texts(argument, at)?.join("."),
             _ => {
-                return Err(TemplateError::new(at, "Fn::GetAtt takes a resource and an attribute"));
+                return Err(TemplateError::new(
+                    at,
+                    "Fn::GetAtt takes a resource and an attribute",
+                ));
             }
         };
-        let (name, attribute) =
-            path.split_once('.').ok_or_else(|| TemplateError::new(at, format!("{path} lacks an attribute")))?;
+        let (name, attribute) = path
+            .split_once('.')
+            .ok_or_else(|| TemplateError::new(at, format!("{path} lacks an attribute")))?;
         self.attribute(name, attribute, at).map(Value::String)
     }
 
@@ -187,7 +235,10 @@ impl<'a> Evaluator<'a> {
             Value::Array(parts) => match parts.as_slice() {
                 [Value::String(pattern), Value::Object(own)] => (pattern, Some(own)),
                 _ => {
-                    return Err(TemplateError::new(at, "Fn::Sub takes a string, or a string and a mapping"));
+                    return Err(TemplateError::new(
+                        at,
+                        "Fn::Sub takes a string, or a string and a mapping",
+                    ));
                 }
             },
             _ => return Err(TemplateError::new(at, "Fn::Sub takes a string")),
@@ -196,7 +247,9 @@ impl<'a> Evaluator<'a> {
         let mut rest = pattern.as_str();
         while let Some(start) = rest.find("${") {
             result.push_str(&rest[..start]);
-            let end = rest[start..].find('}').ok_or_else(|| TemplateError::new(at, format!("{pattern} has an unclosed ${{")))?;
+            let end = rest[start..]
+                .find('}')
+                .ok_or_else(|| TemplateError::new(at, format!("{pattern} has an unclosed ${{")))?;
             let name = &rest[start + 2..start + end];
             result.push_str(&self.substitute(name.trim(), own, at)?);
             rest = &rest[start + end + 1..];
@@ -205,37 +258,58 @@ impl<'a> Evaluator<'a> {
         Ok(Value::String(result))
     }
 
-    fn substitute(&self, name: &str, own: Option<&Map<String, Value>>, at: &str) -> Result<String, TemplateError> {
+    fn substitute(
+        &self,
+        name: &str,
+        own: Option<&Map<String, Value>>,
+        at: &str,
+    ) -> Result<String, TemplateError> {
         if let Some(literal) = name.strip_prefix('!') {
             return Ok(format!("${{{literal}}}"));
         }
         let value = match own.and_then(|own| own.get(name)) {
             Some(value) => self.evaluate(value, at)?,
             None => match name.split_once('.') {
-                Some((resource, attribute)) => Some(Value::String(self.attribute(resource, attribute, at)?)),
+                Some((resource, attribute)) => {
+                    Some(Value::String(self.attribute(resource, attribute, at)?))
+                }
                 None => self.reference(name, at)?,
             },
         };
-        value.as_ref().and_then(text).ok_or_else(|| TemplateError::new(at, format!("${{{name}}} is not a string")))
+        value
+            .as_ref()
+            .and_then(text)
+            .ok_or_else(|| TemplateError::new(at, format!("${{{name}}} is not a string")))
     }
 
     fn join(&self, argument: &Value, at: &str) -> Result<Value, TemplateError> {
-        let [separator, items] = self.arguments(argument, "Fn::Join takes a separator and a list", at)?;
-        let separator = text(&separator).ok_or_else(|| TemplateError::new(at, "Fn::Join: not a separator"))?;
+        let [separator, items] =
+            self.arguments(argument, "Fn::Join takes a separator and a list", at)?;
+        let separator =
+            text(&separator).ok_or_else(|| TemplateError::new(at, "Fn::Join: not a separator"))?;
         Ok(Value::String(self.texts(&items, at)?.join(&separator)))
     }
 
     fn select(&self, argument: &Value, at: &str) -> Result<Value, TemplateError> {
-        let [index, items] = self.arguments(argument, "Fn::Select takes an index and a list", at)?;
+        let [index, items] =
+            self.arguments(argument, "Fn::Select takes an index and a list", at)?;
         let index: Option<usize> = text(&index).and_then(|index| index.parse().ok());
-        index.and_then(|index| items.get(index).cloned()).ok_or_else(|| TemplateError::new(at, "Fn::Select: no such item"))
+        index
+            .and_then(|index| items.get(index).cloned())
+            .ok_or_else(|| TemplateError::new(at, "Fn::Select: no such item"))
     }
 
     fn split(&self, argument: &Value, at: &str) -> Result<Value, TemplateError> {
-        let [separator, whole] = self.arguments(argument, "Fn::Split takes a separator and a string", at)?;
+        let [separator, whole] =
+            self.arguments(argument, "Fn::Split takes a separator and a string", at)?;
         match (text(&separator), text(&whole)) {
-            (Some(separator), Some(whole)) if !separator.is_empty() => Ok(whole.split(&separator).map(Value::from).collect()),
-            _ => Err(TemplateError::new(at, "Fn::Split takes a separator and a string")),
+            (Some(separator), Some(whole)) if !separator.is_empty() => {
+                Ok(whole.split(&separator).map(Value::from).collect())
+            }
+            _ => Err(TemplateError::new(
+                at,
+                "Fn::Split takes a separator and a string",
+            )),
         }
     }
 
@@ -256,7 +330,12 @@ impl<'a> Evaluator<'a> {
             .ok_or_else(|| TemplateError::new(at, format!("Mappings has no {map}.{top}.{second}")))
     }
 
-    fn arguments(&self, argument: &Value, usage: &str, at: &str) -> Result<[Value; 2], TemplateError> {
+    fn arguments(
+        &self,
+        argument: &Value,
+        usage: &str,
+        at: &str,
+    ) -> Result<[Value; 2], TemplateError> {
         let wrong = || TemplateError::new(at, usage);
         let [first, second] = argument.as_array().map(Vec::as_slice).ok_or_else(wrong)? else {
             return Err(wrong());
@@ -271,11 +350,16 @@ impl<'a> Evaluator<'a> {
         let Some(Value::Array(items)) = self.evaluate(items, at)? else {
             return Err(wrong());
         };
-        items.iter().map(|item| text(item).ok_or_else(wrong)).collect()
+        items
+            .iter()
+            .map(|item| text(item).ok_or_else(wrong))
+            .collect()
     }
 }
 
 /// An argument that must be a name as it stands.
 pub(super) fn name<'v>(argument: &'v Value, at: &str) -> Result<&'v str, TemplateError> {
-    argument.as_str().ok_or_else(|| TemplateError::new(at, "not a name"))
+    argument
+        .as_str()
+        .ok_or_else(|| TemplateError::new(at, "not a name"))
 }

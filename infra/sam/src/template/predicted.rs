@@ -14,18 +14,30 @@ pub(super) fn reference(settings: &Settings, kind: &str, logical_id: &str) -> Op
     match kind {
         API => Some(API_ID.into()),
         "AWS::SNS::Topic" => attribute(settings, kind, logical_id, "TopicArn"),
-        FUNCTION | super::usage::KEY | super::usage::PLAN | "AWS::IAM::Role" | "AWS::CloudWatch::Alarm" => {
-            Some(name(settings, logical_id))
-        }
+        FUNCTION
+        | super::usage::KEY
+        | super::usage::PLAN
+        | "AWS::IAM::Role"
+        | "AWS::CloudWatch::Alarm" => Some(name(settings, logical_id)),
         _ => None,
     }
 }
 
 /// What `GetAtt` gives.
-pub(super) fn attribute(settings: &Settings, kind: &str, logical_id: &str, attribute: &str) -> Option<String> {
+pub(super) fn attribute(
+    settings: &Settings,
+    kind: &str,
+    logical_id: &str,
+    attribute: &str,
+) -> Option<String> {
     let name = name(settings, logical_id);
     let arn = |service: &str, rest: String| {
-        let Settings { partition, region, account_id, .. } = settings;
+        let Settings {
+            partition,
+            region,
+            account_id,
+            ..
+        } = settings;
         let region = if service == "iam" { "" } else { region };
         format!("arn:{partition}:{service}:{region}:{account_id}:{rest}")
     };
@@ -41,7 +53,12 @@ pub(super) fn attribute(settings: &Settings, kind: &str, logical_id: &str, attri
 
 /// The ARN by which others refer to a log group of this name.
 pub(super) fn log_group_arn(settings: &Settings, name: &str) -> String {
-    let Settings { partition, region, account_id, .. } = settings;
+    let Settings {
+        partition,
+        region,
+        account_id,
+        ..
+    } = settings;
     format!("arn:{partition}:logs:{region}:{account_id}:log-group:{name}:*")
 }
 

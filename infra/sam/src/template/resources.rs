@@ -1,12 +1,16 @@
 //! Parameters, resources as declared, and the order in which to create those that exist on a laptop.
 
-use super::globals::merged;
-use super::intrinsics::Evaluator;
-use super::predicted::{API, FUNCTION};
-use super::section::text;
-use super::{Physical, Settings, Template, TemplateError, below};
-use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use super::{
+    Physical, Settings, Template, TemplateError, below,
+    globals::merged,
+    intrinsics::Evaluator,
+    predicted::{API, FUNCTION},
+    section::text,
+};
 
 /// A resource to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,8 +97,14 @@ pub(super) fn declared(
     resources: Map<String, Value>,
     globals: &Map<String, Value>,
 ) -> Result<BTreeMap<String, Declared>, TemplateError> {
-    if let Some(unknown) = globals.keys().find(|name| !matches!(name.as_str(), "Function" | "Api")) {
-        return Err(TemplateError::new(below("Globals", unknown), "is not understood"));
+    if let Some(unknown) = globals
+        .keys()
+        .find(|name| !matches!(name.as_str(), "Function" | "Api"))
+    {
+        return Err(TemplateError::new(
+            below("Globals", unknown),
+            "is not understood",
+        ));
     }
     let mut declared = BTreeMap::new();
     for (logical_id, body) in resources {
@@ -104,7 +114,11 @@ pub(super) fn declared(
     Ok(declared)
 }
 
-fn declare(logical_id: &str, body: Value, globals: &Map<String, Value>) -> Result<Declared, TemplateError> {
+fn declare(
+    logical_id: &str,
+    body: Value,
+    globals: &Map<String, Value>,
+) -> Result<Declared, TemplateError> {
     let Value::Object(mut body) = body else {
         return Err(TemplateError::new(logical_id, "not a mapping"));
     };
@@ -116,7 +130,10 @@ fn declare(logical_id: &str, body: Value, globals: &Map<String, Value>) -> Resul
         API => globals.get("Api"),
         known if ResourceKind::of(known).is_some() || WITHOUT_MEANING.contains(&known) => None,
         unknown => {
-            return Err(TemplateError::new(logical_id, format!("the type {unknown} is not understood")));
+            return Err(TemplateError::new(
+                logical_id,
+                format!("the type {unknown} is not understood"),
+            ));
         }
     };
     let mut mapping = |name: &str| match body.remove(name) {
@@ -125,31 +142,54 @@ fn declare(logical_id: &str, body: Value, globals: &Map<String, Value>) -> Resul
         Some(_) => Err(TemplateError::new(below(logical_id, name), "not a mapping")),
     };
     let (properties, metadata) = (mapping("Properties")?, mapping("Metadata")?);
-    let condition = body
-        .remove("Condition")
-        .map(|condition| text(&condition).ok_or_else(|| TemplateError::new(below(logical_id, "Condition"), "not a name")));
+    let condition = body.remove("Condition").map(|condition| {
+        text(&condition)
+            .ok_or_else(|| TemplateError::new(below(logical_id, "Condition"), "not a name"))
+    });
     let depends_on = match body.remove("DependsOn") {
         None => Vec::new(),
         Some(Value::String(name)) => vec![name],
         Some(Value::Array(names)) => names.iter().filter_map(text).collect(),
         Some(_) => {
-            return Err(TemplateError::new(below(logical_id, "DependsOn"), "neither a name nor a list"));
+            return Err(TemplateError::new(
+                below(logical_id, "DependsOn"),
+                "neither a name nor a list",
+            ));
         }
     };
     for without_meaning in ["DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy"] {
         body.remove(without_meaning);
     }
     if let Some(unknown) = body.keys().next() {
-        return Err(TemplateError::new(below(logical_id, unknown), "is not understood"));
+        return Err(TemplateError::new(
+            below(logical_id, unknown),
+            "is not understood",
+        ));
     }
     let properties = merged(global, properties);
-    Ok(Declared { kind, condition: condition.transpose()?, depends_on, metadata, properties })
+    Ok(Declared {
+        kind,
+        condition: condition.transpose()?,
+        depends_on,
+        metadata,
+        properties,
+    })
 }
 
 /// The parameters' values: overrides, else defaults.
-pub(super) fn parameters(declared: Map<String, Value>, settings: &Settings) -> Result<BTreeMap<String, Value>, TemplateError> {
-    if let Some(unknown) = settings.parameters.keys().find(|name| !declared.contains_key(*name)) {
-        return Err(TemplateError::new(below("Parameters", unknown), "was given but is not declared"));
+pub(super) fn parameters(
+    declared: Map<String, Value>,
+    settings: &Settings,
+) -> Result<BTreeMap<String, Value>, TemplateError> {
+    if let Some(unknown) = settings
+        .parameters
+        .keys()
+        .find(|name| !declared.contains_key(*name))
+    {
+        return Err(TemplateError::new(
+            below("Parameters", unknown),
+            "was given but is not declared",
+        ));
     }
     declared
         .into_iter()
@@ -167,30 +207,53 @@ fn parameter(name: &str, body: &Value, given: Option<&String>) -> Result<Value, 
         .or_else(|| body.get("Default").and_then(text))
         .ok_or_else(|| TemplateError::new(&at, "has no default and was not given"))?;
     if let Some(Value::Array(allowed)) = body.get("AllowedValues")
-        && !allowed.iter().filter_map(text).any(|allowed| allowed == value)
+        && !allowed
+            .iter()
+            .filter_map(text)
+            .any(|allowed| allowed == value)
     {
-        return Err(TemplateError::new(at, format!("{value} is not among its AllowedValues")));
+        return Err(TemplateError::new(
+            at,
+            format!("{value} is not among its AllowedValues"),
+        ));
     }
     if let Some(pattern) = body.get("AllowedPattern").and_then(Value::as_str) {
-        let pattern = regex::Regex::new(&format!("^(?:{pattern})$"))
-            .map_err(|_| TemplateError::new(below(&at, "AllowedPattern"), "not a regular expression"))?;
+        let pattern = regex::Regex::new(&format!("^(?:{pattern})$")).map_err(|_| {
+            TemplateError::new(below(&at, "AllowedPattern"), "not a regular expression")
+        })?;
         if !pattern.is_match(&value) {
-            return Err(TemplateError::new(at, format!("{value} does not match its AllowedPattern")));
+            return Err(TemplateError::new(
+                at,
+                format!("{value} does not match its AllowedPattern"),
+            ));
         }
     }
-    let length = |member: &str| body.get(member).and_then(text).and_then(|length| length.parse::<usize>().ok());
+    let length = |member: &str| {
+        body.get(member)
+            .and_then(text)
+            .and_then(|length| length.parse::<usize>().ok())
+    };
     let characters = value.chars().count();
     if length("MaxLength").is_some_and(|longest| characters > longest) {
-        return Err(TemplateError::new(at, format!("{value} is longer than its MaxLength")));
+        return Err(TemplateError::new(
+            at,
+            format!("{value} is longer than its MaxLength"),
+        ));
     }
     if length("MinLength").is_some_and(|shortest| characters < shortest) {
-        return Err(TemplateError::new(at, format!("{value} is shorter than its MinLength")));
+        return Err(TemplateError::new(
+            at,
+            format!("{value} is shorter than its MinLength"),
+        ));
     }
     match body.get("Type").and_then(Value::as_str) {
         Some("String") => Ok(Value::String(value)),
         Some("Number") if value.parse::<f64>().is_ok() => Ok(Value::String(value)),
         Some("Number") => Err(TemplateError::new(at, format!("{value} is not a number"))),
-        Some("CommaDelimitedList" | "List<Number>") => Ok(value.split(',').map(|item| Value::from(item.trim())).collect()),
+        Some("CommaDelimitedList" | "List<Number>") => Ok(value
+            .split(',')
+            .map(|item| Value::from(item.trim()))
+            .collect()),
         _ => Err(TemplateError::new(below(&at, "Type"), "is not understood")),
     }
 }
@@ -199,7 +262,10 @@ fn parameter(name: &str, body: &Value, given: Option<&String>) -> Result<Value, 
 pub(super) fn refuse(template: &Template, evaluator: &Evaluator<'_>) -> Result<(), TemplateError> {
     match template.of_type(WEB_ACL_ASSOCIATION, evaluator)?.first() {
         None => Ok(()),
-        Some((logical_id, _)) => Err(TemplateError::new(logical_id.as_str(), "the local stack has no web ACL")),
+        Some((logical_id, _)) => Err(TemplateError::new(
+            logical_id.as_str(),
+            "the local stack has no web ACL",
+        )),
     }
 }
 
@@ -214,7 +280,10 @@ pub(super) fn plan(template: &Template) -> Result<Vec<PlannedResource>, Template
         };
         if evaluator.exists(logical_id)? {
             let mut needs: BTreeSet<String> = declared.depends_on.iter().cloned().collect();
-            declared.properties.values().for_each(|value| mentioned(value, &mut needs));
+            declared
+                .properties
+                .values()
+                .for_each(|value| mentioned(value, &mut needs));
             waiting.insert(logical_id, (kind, needs));
         }
     }
@@ -227,11 +296,17 @@ pub(super) fn plan(template: &Template) -> Result<Vec<PlannedResource>, Template
             .collect();
         if ready.is_empty() {
             let names: Vec<&str> = waiting.keys().map(|name| name.as_str()).collect();
-            return Err(TemplateError::new(names.join(", "), "refer to each other in a circle"));
+            return Err(TemplateError::new(
+                names.join(", "),
+                "refer to each other in a circle",
+            ));
         }
         for logical_id in ready {
             if let Some((kind, _)) = waiting.remove(logical_id) {
-                planned.push(PlannedResource { logical_id: logical_id.clone(), kind });
+                planned.push(PlannedResource {
+                    logical_id: logical_id.clone(),
+                    kind,
+                });
             }
         }
     }

@@ -1,9 +1,9 @@
 //! One mapping of the template, read member by member; what nobody took at the end is an error. That is the whole
 //! mechanism behind "never silently ignored".
 
-use super::intrinsics::Evaluator;
-use super::{TemplateError, below};
 use serde_json::{Map, Value};
+
+use super::{TemplateError, below, intrinsics::Evaluator};
 
 pub(super) struct Section<'a> {
     at: String,
@@ -12,8 +12,16 @@ pub(super) struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    pub(super) fn new(at: impl Into<String>, members: Map<String, Value>, evaluator: &'a Evaluator<'a>) -> Self {
-        Self { at: at.into(), members, evaluator }
+    pub(super) fn new(
+        at: impl Into<String>,
+        members: Map<String, Value>,
+        evaluator: &'a Evaluator<'a>,
+    ) -> Self {
+        Self {
+            at: at.into(),
+            members,
+            evaluator,
+        }
     }
 
     pub(super) fn at(&self) -> &str {
@@ -37,18 +45,24 @@ impl<'a> Section<'a> {
         let Some(value) = self.value(member)? else {
             return Ok(None);
         };
-        text(&value).map(Some).ok_or_else(|| self.error(member, "not a string"))
+        text(&value)
+            .map(Some)
+            .ok_or_else(|| self.error(member, "not a string"))
     }
 
     pub(super) fn required_text(&mut self, member: &str) -> Result<String, TemplateError> {
-        self.text(member)?.ok_or_else(|| self.error(member, "is required"))
+        self.text(member)?
+            .ok_or_else(|| self.error(member, "is required"))
     }
 
     pub(super) fn number(&mut self, member: &str) -> Result<Option<u64>, TemplateError> {
         let Some(number) = self.text(member)? else {
             return Ok(None);
         };
-        number.parse().map(Some).map_err(|_| self.error(member, format!("{number} is not a whole number")))
+        number
+            .parse()
+            .map(Some)
+            .map_err(|_| self.error(member, format!("{number} is not a whole number")))
     }
 
     pub(super) fn flag(&mut self, member: &str) -> Result<Option<bool>, TemplateError> {
@@ -64,9 +78,10 @@ impl<'a> Section<'a> {
     pub(super) fn texts(&mut self, member: &str) -> Result<Vec<String>, TemplateError> {
         match self.value(member)? {
             None => Ok(Vec::new()),
-            Some(Value::Array(items)) => {
-                items.iter().map(|item| text(item).ok_or_else(|| self.error(member, "not a list of strings"))).collect()
-            }
+            Some(Value::Array(items)) => items
+                .iter()
+                .map(|item| text(item).ok_or_else(|| self.error(member, "not a list of strings")))
+                .collect(),
             Some(_) => Err(self.error(member, "not a list")),
         }
     }
@@ -78,7 +93,8 @@ impl<'a> Section<'a> {
             Some(Value::Object(members)) => members
                 .into_iter()
                 .map(|(name, value)| {
-                    let value = text(&value).ok_or_else(|| self.error(&below(member, &name), "not a string"))?;
+                    let value = text(&value)
+                        .ok_or_else(|| self.error(&below(member, &name), "not a string"))?;
                     Ok((name, value))
                 })
                 .collect(),
@@ -122,7 +138,10 @@ impl<'a> Section<'a> {
     /// Everything that is left, resolved.
     pub(super) fn rest(mut self) -> Result<Value, TemplateError> {
         let members = Value::Object(std::mem::take(&mut self.members));
-        Ok(self.evaluator.evaluate(&members, &self.at)?.unwrap_or(Value::Null))
+        Ok(self
+            .evaluator
+            .evaluate(&members, &self.at)?
+            .unwrap_or(Value::Null))
     }
 
     /// Refuses what nobody took.

@@ -93,14 +93,29 @@ fn physical(template: &Template) -> Result<Physical, TemplateError> {
     let one = |planned: PlannedResource| {
         let id = planned.logical_id;
         let attributes = ["Arn", "StreamArn"].map(|name| (name.to_owned(), format!("{id}.{name}")));
-        (id.clone(), PhysicalResource { reference: format!("{id}.ref"), attributes: attributes.into() })
+        (
+            id.clone(),
+            PhysicalResource {
+                reference: format!("{id}.ref"),
+                attributes: attributes.into(),
+            },
+        )
     };
     Ok(template.resources()?.into_iter().map(one).collect())
 }
 
 fn read(text: &str, parameters: &[(&str, &str)]) -> Result<Description, TemplateError> {
-    let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let template = Template::parse(text, Settings { parameters, ..Settings::default() })?;
+    let parameters = parameters
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let template = Template::parse(
+        text,
+        Settings {
+            parameters,
+            ..Settings::default()
+        },
+    )?;
     template.resolve(&physical(&template)?)
 }
 
@@ -108,8 +123,14 @@ fn read(text: &str, parameters: &[(&str, &str)]) -> Result<Description, Template
 fn a_function_has_its_program_environment_limits_and_streams() {
     let description = read(SMALL, &[]).unwrap();
     let work = &description.functions["Work"];
-    assert_eq!((work.binary.as_str(), work.timeout, work.memory), ("worker", Duration::from_secs(7), 256));
-    assert_eq!(work.arn, "arn:aws:lambda:eu-west-1:000000000000:function:latchkey-Work");
+    assert_eq!(
+        (work.binary.as_str(), work.timeout, work.memory),
+        ("worker", Duration::from_secs(7), 256)
+    );
+    assert_eq!(
+        work.arn,
+        "arn:aws:lambda:eu-west-1:000000000000:function:latchkey-Work"
+    );
     let expected = json!({
         "SHARED": "global", "OWN": "own", "NUMBER": "7", "TABLE": "Table.ref", "STREAM": "Table.StreamArn",
         "LONG": "Table.Arn", "SUB": "latchkey-Table.ref-Table.Arn-1800-${Kept}", "SUBS": "eu-west-1/sandbox",
@@ -117,8 +138,13 @@ fn a_function_has_its_program_environment_limits_and_streams() {
         "ROLE": "arn:aws:iam::000000000000:role/latchkey-WorkRole", "STAGE": "v1", "CONDITIONS": "ny",
     });
     assert_eq!(json!(work.environment), expected);
-    let properties = json!({"Stream": "Table.StreamArn", "StartingPosition": "LATEST", "BatchSize": 10});
-    let stream = Stream { name: "Stream".into(), arn: "Table.StreamArn".into(), properties };
+    let properties =
+        json!({"Stream": "Table.StreamArn", "StartingPosition": "LATEST", "BatchSize": 10});
+    let stream = Stream {
+        name: "Stream".into(),
+        arn: "Table.StreamArn".into(),
+        properties,
+    };
     assert_eq!(work.streams, [stream]);
 }
 
@@ -126,7 +152,10 @@ fn a_function_has_its_program_environment_limits_and_streams() {
 fn parameters_change_conditions_and_mappings() {
     let description = read(SMALL, &[("Kind", "live"), ("Life", "60")]).unwrap();
     let work = &description.functions["Work"];
-    assert_eq!((work.environment["IF"].as_str(), work.memory), ("live", 512));
+    assert_eq!(
+        (work.environment["IF"].as_str(), work.memory),
+        ("live", 512)
+    );
     assert_eq!(description.functions["OnlyLive"].binary, "only-live");
     assert!(!read(SMALL, &[]).unwrap().functions.contains_key("OnlyLive"));
 }
@@ -141,10 +170,17 @@ fn routes_have_the_authorizers_that_sam_gives_them() {
         authorizer: authorizer.map(Into::into),
         api_key_required: false,
     };
-    let expected = [route("/a", "GET", Some("Guard")), route("/a", "ANY", None), route("/b", "POST", Some("Token"))];
+    let expected = [
+        route("/a", "GET", Some("Guard")),
+        route("/a", "ANY", None),
+        route("/b", "POST", Some("Token")),
+    ];
     assert_eq!(api.routes, expected);
     let guard = &api.authorizers["Guard"];
-    assert_eq!((guard.function.as_str(), guard.ttl), ("Work", Duration::from_mins(5)));
+    assert_eq!(
+        (guard.function.as_str(), guard.ttl),
+        ("Work", Duration::from_mins(5))
+    );
     let sources = vec![
         IdentitySource::Header("Authorization".into()),
         IdentitySource::Query("key".into()),
@@ -153,25 +189,41 @@ fn routes_have_the_authorizers_that_sam_gives_them() {
     ];
     assert_eq!(guard.kind, AuthorizerKind::Request { sources });
     let token = &api.authorizers["Token"];
-    assert_eq!(token.kind, AuthorizerKind::Token { header: "X-Token".into(), validation: None });
+    assert_eq!(
+        token.kind,
+        AuthorizerKind::Token {
+            header: "X-Token".into(),
+            validation: None
+        }
+    );
     assert_eq!(token.ttl, Duration::ZERO);
     let unauthorized = &api.gateway_responses[&ResponseType::Unauthorized];
     assert_eq!(unauthorized.status, Some(401));
-    assert_eq!(unauthorized.headers["Retry-After"], HeaderValue::Literal("1800".into()));
+    assert_eq!(
+        unauthorized.headers["Retry-After"],
+        HeaderValue::Literal("1800".into())
+    );
 }
 
 #[test]
 fn resources_come_in_the_order_of_their_creation() {
     let template = Template::parse(SMALL, Settings::default()).unwrap();
-    let planned: Vec<(String, ResourceKind)> =
-        template.resources().unwrap().into_iter().map(|planned| (planned.logical_id, planned.kind)).collect();
+    let planned: Vec<(String, ResourceKind)> = template
+        .resources()
+        .unwrap()
+        .into_iter()
+        .map(|planned| (planned.logical_id, planned.kind))
+        .collect();
     let expected = [
         ("Key", ResourceKind::Key),
         ("Alias", ResourceKind::Alias),
         ("Table", ResourceKind::Table),
         ("Pepper", ResourceKind::Secret),
     ];
-    assert_eq!(planned, expected.map(|(name, kind)| (name.to_owned(), kind)));
+    assert_eq!(
+        planned,
+        expected.map(|(name, kind)| (name.to_owned(), kind))
+    );
     // Each can be created with those before it.
     let mut created = Physical::new();
     for (logical_id, _) in planned {
@@ -180,25 +232,72 @@ fn resources_come_in_the_order_of_their_creation() {
         created.insert(logical_id.clone(), all[&logical_id].clone());
     }
     let table = template.properties("Table", &created).unwrap();
-    assert_eq!(table, json!({"TableName": "latchkey-core", "SSESpecification": {"KMSMasterKeyId": "Key.Arn"}}));
-    let error = template.properties("Table", &Physical::new()).unwrap_err().to_string();
-    assert_eq!(error, "Table.Properties.SSESpecification.KMSMasterKeyId: GetAtt Key.Arn: AWS::KMS::Key has none here");
+    assert_eq!(
+        table,
+        json!({"TableName": "latchkey-core", "SSESpecification": {"KMSMasterKeyId": "Key.Arn"}})
+    );
+    let error = template
+        .properties("Table", &Physical::new())
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        error,
+        "Table.Properties.SSESpecification.KMSMasterKeyId: GetAtt Key.Arn: AWS::KMS::Key has none here"
+    );
     let description = template.resolve(&created).unwrap();
     assert_eq!(description.tables[0].properties, table);
-    assert_eq!((description.keys.len(), description.aliases.len(), description.secrets.len()), (1, 1, 1));
+    assert_eq!(
+        (
+            description.keys.len(),
+            description.aliases.len(),
+            description.secrets.len()
+        ),
+        (1, 1, 1)
+    );
 }
 
 #[test]
 fn the_real_template_is_understood() {
     let description = read(REAL, &[("Issuer", "https://latchkey.example")]).unwrap();
-    let mut binaries: Vec<&str> = description.functions.values().map(|function| function.binary.as_str()).collect();
+    let mut binaries: Vec<&str> = description
+        .functions
+        .values()
+        .map(|function| function.binary.as_str())
+        .collect();
     binaries.sort_unstable();
-    assert_eq!(binaries, ["audit", "authorizer", "authorizer", "management", "management", "sample-api", "tokens"]);
+    assert_eq!(
+        binaries,
+        [
+            "audit",
+            "authorizer",
+            "authorizer",
+            "management",
+            "management",
+            "sample-api",
+            "tokens"
+        ]
+    );
     assert_eq!(description.tables.len(), 4);
     assert!(description.keys.len() >= 2 && !description.secrets.is_empty());
     // CBM-4: a cached answer would let a revoked token in.
-    assert!(description.api.authorizers.values().all(|authorizer| authorizer.ttl.is_zero()));
-    assert!(description.functions.values().any(|function| !function.streams.is_empty()));
-    let guarded = description.api.routes.iter().filter(|route| route.authorizer.is_some()).count();
+    assert!(
+        description
+            .api
+            .authorizers
+            .values()
+            .all(|authorizer| authorizer.ttl.is_zero())
+    );
+    assert!(
+        description
+            .functions
+            .values()
+            .any(|function| !function.streams.is_empty())
+    );
+    let guarded = description
+        .api
+        .routes
+        .iter()
+        .filter(|route| route.authorizer.is_some())
+        .count();
     assert!(guarded >= 18, "{guarded}");
 }

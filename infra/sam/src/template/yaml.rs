@@ -1,13 +1,15 @@
 //! YAML with `CloudFormation`'s short tags, turned into plain JSON values in the long form, so that everything after
 //! this file knows one spelling: `!GetAtt Table.Arn` becomes `{"Fn::GetAtt": ["Table", "Arn"]}`.
 
-use super::TemplateError;
 use serde_json::{Map, Value};
 use serde_norway::Value as Yaml;
 
+use super::TemplateError;
+
 /// Reads a template's text.
 pub(super) fn read(text: &str) -> Result<Value, TemplateError> {
-    let yaml: Yaml = serde_norway::from_str(text).map_err(|error| TemplateError::new("the template", error))?;
+    let yaml: Yaml =
+        serde_norway::from_str(text).map_err(|error| TemplateError::new("the template", error))?;
     json(yaml, "the template")
 }
 
@@ -15,12 +17,15 @@ fn json(yaml: Yaml, at: &str) -> Result<Value, TemplateError> {
     Ok(match yaml {
         Yaml::Null => Value::Null,
         Yaml::Bool(flag) => Value::Bool(flag),
-        Yaml::Number(number) => {
-            serde_json::to_value(number).map_err(|_| TemplateError::new(at, "a number that JSON cannot hold"))?
-        }
+        Yaml::Number(number) => serde_json::to_value(number)
+            .map_err(|_| TemplateError::new(at, "a number that JSON cannot hold"))?,
         Yaml::String(text) => Value::String(text),
         Yaml::Sequence(items) => Value::Array(
-            items.into_iter().enumerate().map(|(index, item)| json(item, &format!("{at}[{index}]"))).collect::<Result<_, _>>()?,
+            items
+                .into_iter()
+                .enumerate()
+                .map(|(index, item)| json(item, &format!("{at}[{index}]")))
+                .collect::<Result<_, _>>()?,
         ),
         Yaml::Mapping(members) => {
             let mut object = Map::new();
@@ -53,15 +58,24 @@ fn long_form(tag: &str, argument: Value, at: &str) -> Result<Value, TemplateErro
     let (key, argument) = match (tag, argument) {
         ("Ref" | "Condition", argument) => (tag.to_owned(), argument),
         ("GetAtt", Value::String(path)) => {
-            let (resource, attribute) =
-                path.split_once('.').ok_or_else(|| TemplateError::new(at, format!("!GetAtt {path} lacks an attribute")))?;
-            ("Fn::GetAtt".to_owned(), Value::from(vec![resource, attribute]))
+            let (resource, attribute) = path.split_once('.').ok_or_else(|| {
+                TemplateError::new(at, format!("!GetAtt {path} lacks an attribute"))
+            })?;
+            (
+                "Fn::GetAtt".to_owned(),
+                Value::from(vec![resource, attribute]),
+            )
         }
-        ("GetAtt" | "Sub" | "If" | "Equals" | "Not" | "And" | "Or" | "Join" | "Select" | "Split" | "FindInMap", argument) => {
-            (format!("Fn::{tag}"), argument)
-        }
+        (
+            "GetAtt" | "Sub" | "If" | "Equals" | "Not" | "And" | "Or" | "Join" | "Select" | "Split"
+            | "FindInMap",
+            argument,
+        ) => (format!("Fn::{tag}"), argument),
         _ => {
-            return Err(TemplateError::new(at, format!("the tag !{tag} is not understood")));
+            return Err(TemplateError::new(
+                at,
+                format!("the tag !{tag} is not understood"),
+            ));
         }
     };
     Ok(Value::Object(Map::from_iter([(key, argument)])))

@@ -54,7 +54,9 @@ pub enum Subject {
 }
 
 /// Some of an organization's keys, told by what never changes about a key. The default is all of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Cohort {
     /// Keys of this kind alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,7 +74,12 @@ pub struct Cohort {
 
 impl Cohort {
     /// What KYB suspends and resumes: whoever reads the feed tells a suspension by KYB from others by this cohort.
-    pub const OF_KYB: Self = Self { environment: Some(KeyMode::Live), created_from: None, created_until: None, owner: None };
+    pub const OF_KYB: Self = Self {
+        environment: Some(KeyMode::Live),
+        created_from: None,
+        created_until: None,
+        owner: None,
+    };
 
     /// Whether a key of this kind and of one of these owners, made at `created`, belongs to it.
     #[must_use]
@@ -141,7 +148,14 @@ enum SubjectName {
 }
 
 impl From<Entry> for Stored {
-    fn from(Entry { time, id, effect, subject }: Entry) -> Self {
+    fn from(
+        Entry {
+            time,
+            id,
+            effect,
+            subject,
+        }: Entry,
+    ) -> Self {
         let (effect, version, at) = match effect {
             Effect::Revoke => (EffectName::Revoke, None, None),
             Effect::Suspend { version } => (EffectName::Suspend, Some(version), None),
@@ -157,7 +171,16 @@ impl From<Entry> for Stored {
             Subject::Owner(name) => (SubjectName::Owner, name, Cohort::default()),
             Subject::Organization { guid, cohort } => (SubjectName::Organization, guid, cohort),
         };
-        Self { time, id, effect, version, at, subject, name, cohort }
+        Self {
+            time,
+            id,
+            effect,
+            version,
+            at,
+            subject,
+            name,
+            cohort,
+        }
     }
 }
 
@@ -171,7 +194,11 @@ impl TryFrom<Stored> for Entry {
             (EffectName::Resume, Some(version), None) => Effect::Resume { version },
             (EffectName::Expire, Some(version), Some(at)) => Effect::Expire { at, version },
             (EffectName::Refresh, None, None) => Effect::Refresh,
-            _ => return Err("a suspend, resume or expire has a version, an expire has a time, nothing else has either"),
+            _ => {
+                return Err(
+                    "a suspend, resume or expire has a version, an expire has a time, nothing else has either",
+                );
+            }
         };
         let Stored { name, cohort, .. } = stored;
         let subject = match stored.subject {
@@ -182,6 +209,11 @@ impl TryFrom<Stored> for Entry {
             SubjectName::Owner => Subject::Owner(name),
             SubjectName::Organization => Subject::Organization { guid: name, cohort },
         };
-        Ok(Self { time: stored.time, id: stored.id, effect, subject })
+        Ok(Self {
+            time: stored.time,
+            id: stored.id,
+            effect,
+            subject,
+        })
     }
 }

@@ -89,14 +89,19 @@ impl Feed {
     /// # Errors
     /// When the clock is out of bound. Nothing is taken in: a cold read by such a clock may have begun too late, and what
     /// it holds would make the next read begin later still.
-    pub fn absorb(&mut self, entries: impl IntoIterator<Item = Entry>, read: &Exchange) -> Result<(), ClockOutOfBound> {
+    pub fn absorb(
+        &mut self,
+        entries: impl IntoIterator<Item = Entry>,
+        read: &Exchange,
+    ) -> Result<(), ClockOutOfBound> {
         if !self.rules.clock_within_bound(read) {
             return Err(ClockOutOfBound);
         }
         let newest_before = self.newest;
         for entry in entries {
             self.newest = self.newest.max(Some(entry.time));
-            self.record(entry.subject).add(entry.time, entry.id, entry.effect);
+            self.record(entry.subject)
+                .add(entry.time, entry.id, entry.effect);
         }
         if self.newest != newest_before {
             self.prune(read.sent);
@@ -110,7 +115,9 @@ impl Feed {
     /// instance may wake with its clock behind.
     #[must_use]
     pub fn freshness(&self, now: Timestamp, request: Option<Timestamp>) -> Freshness {
-        let Some(counts_from) = self.counts_from else { return Freshness::Stale };
+        let Some(counts_from) = self.counts_from else {
+            return Freshness::Stale;
+        };
         let now = request.map_or(now, |request| now.max(request));
         if now + self.rules.negative_age < counts_from || now > counts_from + self.rules.usable {
             Freshness::Stale
@@ -131,9 +138,22 @@ impl Feed {
             let by_kyb = found.cohort == Some(&Cohort::OF_KYB);
             found.record.is_suspended() && (!by_kyb || credential.is_gated_by_kyb())
         };
-        let revoked = found.clone().find(|found| found.record.revoked).map(|found| Invalidation::Revoked(found.fact));
-        let suspended = || found.clone().find(suspends).map(|found| Invalidation::Suspended(found.fact));
-        let expired = || found.clone().find(|found| found.record.is_expired(now)).map(|found| Invalidation::Expired(found.fact));
+        let revoked = found
+            .clone()
+            .find(|found| found.record.revoked)
+            .map(|found| Invalidation::Revoked(found.fact));
+        let suspended = || {
+            found
+                .clone()
+                .find(suspends)
+                .map(|found| Invalidation::Suspended(found.fact))
+        };
+        let expired = || {
+            found
+                .clone()
+                .find(|found| found.record.is_expired(now))
+                .map(|found| Invalidation::Expired(found.fact))
+        };
         revoked.or_else(suspended).or_else(expired)
     }
 
@@ -142,26 +162,66 @@ impl Feed {
     /// (docs/requirements.md, The hot path).
     #[must_use]
     pub fn footprint(&self, credential: &Credential<'_>) -> Footprint {
-        Footprint(self.records(credential).map(|found| found.record.clone()).collect())
+        Footprint(
+            self.records(credential)
+                .map(|found| found.record.clone())
+                .collect(),
+        )
     }
 
     /// What is known about the facts that the credential names.
-    fn records<'a>(&'a self, credential: &'a Credential<'a>) -> impl Iterator<Item = Found<'a>> + Clone {
-        let keys = iter::once(credential.client_id).chain(credential.parents.iter().map(|parent| &*parent.client_id));
-        let secrets = iter::once(credential.secret).chain(credential.parents.iter().map(|parent| &*parent.sid));
-        let tokens = credential.token.into_iter().chain(credential.parents.iter().map(|parent| &*parent.jti));
-        let cohorts = self.organizations.get(credential.organization).into_iter().flatten();
-        let owners: Vec<Guid> = credential.owner.into_iter().chain(credential.user).collect();
-        let one = |fact, record| Some(Found { fact, cohort: None, record });
+    fn records<'a>(
+        &'a self,
+        credential: &'a Credential<'a>,
+    ) -> impl Iterator<Item = Found<'a>> + Clone {
+        let keys = iter::once(credential.client_id)
+            .chain(credential.parents.iter().map(|parent| &*parent.client_id));
+        let secrets = iter::once(credential.secret)
+            .chain(credential.parents.iter().map(|parent| &*parent.sid));
+        let tokens = credential
+            .token
+            .into_iter()
+            .chain(credential.parents.iter().map(|parent| &*parent.jti));
+        let cohorts = self
+            .organizations
+            .get(credential.organization)
+            .into_iter()
+            .flatten();
+        let owners: Vec<Guid> = credential
+            .owner
+            .into_iter()
+            .chain(credential.user)
+            .collect();
+        let one = |fact, record| {
+            Some(Found {
+                fact,
+                cohort: None,
+                record,
+            })
+        };
         keys.filter_map(move |id| one(Fact::Key, self.keys.get(id)?))
             .chain(secrets.filter_map(move |id| one(Fact::Secret, self.secrets.get(id)?)))
             .chain(tokens.filter_map(move |id| one(Fact::Token, self.tokens.get(id)?)))
-            .chain(credential.user.and_then(|id| one(Fact::User, self.users.get(&id.to_string())?)))
-            .chain(credential.owner.and_then(|id| one(Fact::Owner, self.owners.get(&id.to_string())?)))
+            .chain(
+                credential
+                    .user
+                    .and_then(|id| one(Fact::User, self.users.get(&id.to_string())?)),
+            )
+            .chain(
+                credential
+                    .owner
+                    .and_then(|id| one(Fact::Owner, self.owners.get(&id.to_string())?)),
+            )
             .chain(
                 cohorts
-                    .filter(move |(cohort, _)| cohort.contains(credential.kind, credential.key_created, &owners))
-                    .map(|(cohort, record)| Found { fact: Fact::Organization, cohort: Some(cohort), record }),
+                    .filter(move |(cohort, _)| {
+                        cohort.contains(credential.kind, credential.key_created, &owners)
+                    })
+                    .map(|(cohort, record)| Found {
+                        fact: Fact::Organization,
+                        cohort: Some(cohort),
+                        record,
+                    }),
             )
     }
 
@@ -172,7 +232,12 @@ impl Feed {
             Subject::Token(id) => self.tokens.entry(id).or_default(),
             Subject::User(id) => self.users.entry(id).or_default(),
             Subject::Owner(id) => self.owners.entry(id).or_default(),
-            Subject::Organization { guid, cohort } => self.organizations.entry(guid).or_default().entry(cohort).or_default(),
+            Subject::Organization { guid, cohort } => self
+                .organizations
+                .entry(guid)
+                .or_default()
+                .entry(cohort)
+                .or_default(),
         }
     }
 
@@ -180,7 +245,13 @@ impl Feed {
     fn prune(&mut self, now: Timestamp) {
         let cutoff = now.earlier_by(self.rules.window());
         let matters = |record: &Record| record.latest >= Some(cutoff);
-        for records in [&mut self.keys, &mut self.secrets, &mut self.tokens, &mut self.users, &mut self.owners] {
+        for records in [
+            &mut self.keys,
+            &mut self.secrets,
+            &mut self.tokens,
+            &mut self.users,
+            &mut self.owners,
+        ] {
             records.retain(|_, record| matters(record));
         }
         self.organizations.retain(|_, cohorts| {

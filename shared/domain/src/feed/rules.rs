@@ -91,8 +91,13 @@ impl Rules {
     /// first try of that exchange.
     #[must_use]
     pub fn publication(&self, exchange: &Exchange, entry_time: Timestamp) -> Publication {
-        let in_time = entry_time <= exchange.answered && exchange.answered <= entry_time + self.visible_within;
-        if in_time && self.clock_within_bound(exchange) { Publication::Published } else { Publication::WriteAgain }
+        let in_time = entry_time <= exchange.answered
+            && exchange.answered <= entry_time + self.visible_within;
+        if in_time && self.clock_within_bound(exchange) {
+            Publication::Published
+        } else {
+            Publication::WriteAgain
+        }
     }
 
     /// When the table may delete an entry (its TTL).

@@ -29,7 +29,12 @@ const CREDENTIAL: Credential<'_> = Credential {
 };
 
 fn entry(time: Timestamp, effect: Effect, subject: Subject) -> Entry {
-    Entry { time, id: "entry".into(), effect, subject }
+    Entry {
+        time,
+        id: "entry".into(),
+        effect,
+        subject,
+    }
 }
 
 fn key(id: &str) -> Subject {
@@ -37,12 +42,19 @@ fn key(id: &str) -> Subject {
 }
 
 fn organization(cohort: Cohort) -> Subject {
-    Subject::Organization { guid: "organization".into(), cohort }
+    Subject::Organization {
+        guid: "organization".into(),
+        cohort,
+    }
 }
 
 /// By a right clock, answered at once.
 fn exchange(at: Timestamp) -> Exchange {
-    Exchange { sent: at, answered: at, date: Timestamp::from_seconds(at.seconds()) }
+    Exchange {
+        sent: at,
+        answered: at,
+        date: Timestamp::from_seconds(at.seconds()),
+    }
 }
 
 fn feed_of(entries: impl IntoIterator<Item = Entry>) -> Feed {

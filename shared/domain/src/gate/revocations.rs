@@ -42,7 +42,10 @@ impl OrganizationGate {
                 return Err(TooMany);
             }
         }
-        Ok(Some(Self { revocations, ..self.clone() }))
+        Ok(Some(Self {
+            revocations,
+            ..self.clone()
+        }))
     }
 }
 
@@ -57,10 +60,20 @@ fn is_over_full(cohorts: &[Cohort]) -> bool {
 
 /// Whether every key of `narrower` is one of `wider`.
 fn covers(wider: &Cohort, narrower: &Cohort) -> bool {
-    wider.environment.is_none_or(|only| narrower.environment == Some(only))
+    wider
+        .environment
+        .is_none_or(|only| narrower.environment == Some(only))
         && wider.owner.is_none_or(|only| narrower.owner == Some(only))
-        && wider.created_from.is_none_or(|from| narrower.created_from.is_some_and(|narrower| from <= narrower))
-        && wider.created_until.is_none_or(|until| narrower.created_until.is_some_and(|narrower| narrower <= until))
+        && wider.created_from.is_none_or(|from| {
+            narrower
+                .created_from
+                .is_some_and(|narrower| from <= narrower)
+        })
+        && wider.created_until.is_none_or(|until| {
+            narrower
+                .created_until
+                .is_some_and(|narrower| narrower <= until)
+        })
 }
 
 /// The same keys in fewer cohorts: windows of the same kind and owner that overlap or adjoin become one, and what another one
@@ -70,20 +83,31 @@ fn merged(mut cohorts: Vec<Cohort>) -> Vec<Cohort> {
     let mut merged: Vec<Cohort> = Vec::new();
     for cohort in cohorts {
         match merged.last_mut() {
-            Some(last) if (last.environment, last.owner) == (cohort.environment, cohort.owner) && reaches(last, &cohort) => {
-                last.created_until = last.created_until.zip(cohort.created_until).map(|(one, other)| one.max(other));
+            Some(last)
+                if (last.environment, last.owner) == (cohort.environment, cohort.owner)
+                    && reaches(last, &cohort) =>
+            {
+                last.created_until = last
+                    .created_until
+                    .zip(cohort.created_until)
+                    .map(|(one, other)| one.max(other));
             }
             _ => merged.push(cohort),
         }
     }
     let all = merged.clone();
-    merged.retain(|cohort| !all.iter().any(|wider| wider != cohort && covers(wider, cohort)));
+    merged.retain(|cohort| {
+        !all.iter()
+            .any(|wider| wider != cohort && covers(wider, cohort))
+    });
     merged
 }
 
 /// Whether a window leaves no gap before one that begins no earlier.
 fn reaches(earlier: &Cohort, later: &Cohort) -> bool {
-    earlier.created_until.is_none_or(|until| later.created_from.is_none_or(|from| from <= until))
+    earlier
+        .created_until
+        .is_none_or(|until| later.created_from.is_none_or(|from| from <= until))
 }
 
 #[cfg(test)]
@@ -95,19 +119,36 @@ mod tests {
 
     fn window(from: i64, until: i64) -> Cohort {
         let at = |seconds| Some(Timestamp::from_seconds(seconds));
-        Cohort { created_from: at(from), created_until: at(until), ..Cohort::default() }
+        Cohort {
+            created_from: at(from),
+            created_until: at(until),
+            ..Cohort::default()
+        }
     }
 
     /// A gate of as many windows of ten seconds as it may hold, one every so many seconds.
     fn full(apart: i64) -> OrganizationGate {
-        (0..200).fold(OrganizationGate::NEW, |gate, i| gate.revoke(window(20 + i * apart, 30 + i * apart)).unwrap().unwrap())
+        (0..200).fold(OrganizationGate::NEW, |gate, i| {
+            gate.revoke(window(20 + i * apart, 30 + i * apart))
+                .unwrap()
+                .unwrap()
+        })
     }
 
     #[test]
     fn what_is_covered_is_not_added() {
-        let gate = OrganizationGate::NEW.revoke(window(10, 20)).unwrap().unwrap();
+        let gate = OrganizationGate::NEW
+            .revoke(window(10, 20))
+            .unwrap()
+            .unwrap();
         assert_eq!(gate.revoke(window(10, 20)), Ok(None));
-        assert_eq!(gate.revoke(Cohort { environment: Some(KeyMode::Live), ..window(12, 15) }), Ok(None));
+        assert_eq!(
+            gate.revoke(Cohort {
+                environment: Some(KeyMode::Live),
+                ..window(12, 15)
+            }),
+            Ok(None)
+        );
         assert!(gate.revoke(window(10, 21)).unwrap().is_some());
         assert!(gate.revoke(Cohort::default()).unwrap().is_some());
     }
@@ -116,28 +157,57 @@ mod tests {
     fn a_full_gate_merges_what_it_can_and_refuses_else() {
         let adjoining = full(10);
         assert_eq!(adjoining.revocations.len(), 200);
-        assert_eq!(adjoining.revoke(window(5000, 5001)).unwrap().unwrap().revocations, [window(20, 2020), window(5000, 5001)]);
+        assert_eq!(
+            adjoining
+                .revoke(window(5000, 5001))
+                .unwrap()
+                .unwrap()
+                .revocations,
+            [window(20, 2020), window(5000, 5001)]
+        );
         assert_eq!(full(11).revoke(window(5000, 5001)), Err(TooMany));
     }
 
     #[test]
     fn leak_8_a_full_gate_has_room_for_the_whole_organization_again_and_again() {
-        let of = |environment, until| Cohort { environment, created_from: None, ..window(0, until) };
+        let of = |environment, until| Cohort {
+            environment,
+            created_from: None,
+            ..window(0, until)
+        };
         let revoke = |gate: &OrganizationGate, cohort| gate.revoke(cohort).unwrap().unwrap();
-        assert_eq!(revoke(&full(11), Cohort::default()).revocations, [Cohort::default()]);
+        assert_eq!(
+            revoke(&full(11), Cohort::default()).revocations,
+            [Cohort::default()]
+        );
         // These cover none of the windows; of each kind and of both, the last one stays.
         let mut gate = full(11);
         for until in 1..10 {
             for environment in [Some(KeyMode::Live), Some(KeyMode::Sandbox), None] {
                 gate = revoke(&gate, of(environment, until));
-                assert!((201..=203).contains(&gate.revocations.len()), "{}", gate.revocations.len());
+                assert!(
+                    (201..=203).contains(&gate.revocations.len()),
+                    "{}",
+                    gate.revocations.len()
+                );
             }
         }
-        assert!(gate.revoke(window(5000, 5001)) == Err(TooMany), "which is none");
+        assert!(
+            gate.revoke(window(5000, 5001)) == Err(TooMany),
+            "which is none"
+        );
         gate = revoke(&gate, of(Some(KeyMode::Live), 3000));
-        assert_eq!(gate.revocations.len(), 202, "the windows are of either kind");
+        assert_eq!(
+            gate.revocations.len(),
+            202,
+            "the windows are of either kind"
+        );
         gate = revoke(&gate, of(None, 1100));
-        assert_eq!(gate.revocations.len(), 104, "98 of them ended before this one");
+        assert_eq!(
+            gate.revocations.len(),
+            104,
+            "98 of them ended before this one"
+        );
         assert_eq!(revoke(&gate, of(None, 3000)).revocations, [of(None, 3000)]);
     }
 
@@ -145,12 +215,14 @@ mod tests {
         let time = || proptest::option::of((0..6_i64).prop_map(Timestamp::from_seconds));
         let kind = proptest::option::of(prop_oneof![Just(KeyMode::Sandbox), Just(KeyMode::Live)]);
         let owner = proptest::option::of((0..2_u8).prop_map(|byte| Guid::from_bytes([byte; 16])));
-        (kind, time(), time(), owner).prop_map(|(environment, created_from, created_until, owner)| Cohort {
-            environment,
-            created_from,
-            created_until,
-            owner,
-        })
+        (kind, time(), time(), owner).prop_map(
+            |(environment, created_from, created_until, owner)| Cohort {
+                environment,
+                created_from,
+                created_until,
+                owner,
+            },
+        )
     }
 
     proptest! {
@@ -181,7 +253,13 @@ mod tests {
     fn every_key(kinds: &[KeyMode]) -> impl Iterator<Item = (KeyMode, Timestamp, Guid)> {
         kinds.iter().flat_map(|kind| {
             (0..14).flat_map(move |half| {
-                (0..3).map(move |byte| (*kind, Timestamp::from_millis(half * 500), Guid::from_bytes([byte; 16])))
+                (0..3).map(move |byte| {
+                    (
+                        *kind,
+                        Timestamp::from_millis(half * 500),
+                        Guid::from_bytes([byte; 16]),
+                    )
+                })
             })
         })
     }

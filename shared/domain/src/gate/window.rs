@@ -31,16 +31,24 @@ use super::OrganizationGate;
 use crate::{feed::Rules, key::Owner, key_mode::KeyMode, time::Timestamp};
 
 /// How far ahead of its own clock an incident's window ends.
-const WINDOW_MARGIN: Duration = Rules::STANDARD.visible_within.saturating_add(Rules::STANDARD.clock_bound.saturating_mul(2));
+const WINDOW_MARGIN: Duration = Rules::STANDARD
+    .visible_within
+    .saturating_add(Rules::STANDARD.clock_bound.saturating_mul(2));
 
 impl OrganizationGate {
     /// The end, exclusive, of the window of an incident that is chosen at `now`: the one that was asked for, if that is past, or
     /// one that no key reaches that was made before.
     #[must_use]
     pub fn window_end(&self, requested: Option<Timestamp>, now: Timestamp) -> Timestamp {
-        let moved_to = self.revocations.iter().filter_map(|cohort| cohort.created_until).max();
+        let moved_to = self
+            .revocations
+            .iter()
+            .filter_map(|cohort| cohort.created_until)
+            .max();
         let moved_past = moved_to.map(|end| end + Duration::from_millis(1));
-        requested.filter(|end| *end <= now).unwrap_or_else(|| moved_past.max(Some(now + WINDOW_MARGIN)).unwrap_or(now))
+        requested
+            .filter(|end| *end <= now)
+            .unwrap_or_else(|| moved_past.max(Some(now + WINDOW_MARGIN)).unwrap_or(now))
     }
 
     /// Whether an incident that was chosen at `chosen` and answered at `answered`, by the same clock, had its window end late
@@ -56,7 +64,10 @@ impl OrganizationGate {
     pub fn creation(&self, owner: Owner, kind: KeyMode, now: Timestamp) -> Timestamp {
         let mut creation = now;
         let end = |at| {
-            let covering = self.revocations.iter().filter(move |cohort| cohort.contains(kind, at, &[owner.guid()]));
+            let covering = self
+                .revocations
+                .iter()
+                .filter(move |cohort| cohort.contains(kind, at, &[owner.guid()]));
             covering.filter_map(|cohort| cohort.created_until).max()
         };
         while let Some(end) = end(creation) {
@@ -84,7 +95,10 @@ mod tests {
     }
 
     fn incident(gate: &OrganizationGate, cohort: Cohort, now: Timestamp) -> OrganizationGate {
-        let cohort = Cohort { created_until: Some(gate.window_end(cohort.created_until, now)), ..cohort };
+        let cohort = Cohort {
+            created_until: Some(gate.window_end(cohort.created_until, now)),
+            ..cohort
+        };
         gate.revoke(cohort).unwrap().unwrap_or_else(|| gate.clone())
     }
 
@@ -96,23 +110,50 @@ mod tests {
             assert_eq!(gate.window_end(requested, at(0)), at(30_000));
         }
         let again = incident(&gate, Cohort::default(), at(0));
-        assert_eq!(again.window_end(None, at(-20_000)), at(30_001), "by a clock that is behind the last one's");
+        assert_eq!(
+            again.window_end(None, at(-20_000)),
+            at(30_001),
+            "by a clock that is behind the last one's"
+        );
         assert!(OrganizationGate::window_holds(at(0), at(10_000)));
-        assert!(!OrganizationGate::window_holds(at(0), at(10_001)) && !OrganizationGate::window_holds(at(0), at(-1)));
+        assert!(
+            !OrganizationGate::window_holds(at(0), at(10_001))
+                && !OrganizationGate::window_holds(at(0), at(-1))
+        );
     }
 
     #[test]
     fn leak_8_a_creation_passes_every_window_that_would_cover_it_and_no_other() {
-        let only = |owner: Owner| Cohort { owner: Some(owner.guid()), ..Cohort::default() };
+        let only = |owner: Owner| Cohort {
+            owner: Some(owner.guid()),
+            ..Cohort::default()
+        };
         let gate = incident(&OrganizationGate::NEW, only(OWNER), at(0));
         assert_eq!(gate.creation(OWNER, KeyMode::Live, at(5)), at(30_000));
-        assert_eq!(gate.creation(Owner::Bank(Guid::PLATFORM), KeyMode::Live, at(5)), at(5));
-        let twice = incident(&gate, Cohort { created_from: Some(at(10_000)), ..Cohort::default() }, at(20_000));
+        assert_eq!(
+            gate.creation(Owner::Bank(Guid::PLATFORM), KeyMode::Live, at(5)),
+            at(5)
+        );
+        let twice = incident(
+            &gate,
+            Cohort {
+                created_from: Some(at(10_000)),
+                ..Cohort::default()
+            },
+            at(20_000),
+        );
         assert_eq!(twice.creation(OWNER, KeyMode::Live, at(5)), at(50_000));
-        let past = Cohort { created_until: Some(at(-1000)), ..Cohort::default() };
+        let past = Cohort {
+            created_until: Some(at(-1000)),
+            ..Cohort::default()
+        };
         let gate = incident(&OrganizationGate::NEW, past, at(0));
         assert_eq!(gate.creation(OWNER, KeyMode::Live, at(0)), at(0));
-        assert_eq!(gate.creation(OWNER, KeyMode::Live, at(-8000)), at(-1000), "by a clock that is behind");
+        assert_eq!(
+            gate.creation(OWNER, KeyMode::Live, at(-8000)),
+            at(-1000),
+            "by a clock that is behind"
+        );
     }
 
     proptest! {

@@ -32,8 +32,15 @@ impl Edit {
     /// Whether `key` could be used for longer by it, or from elsewhere: that gives something, as another secret does.
     #[must_use]
     pub fn extends(&self, key: &Key) -> bool {
-        let longer = |end: Option<Timestamp>| key.expires_at.is_some_and(|before| end.is_none_or(|end| end > before));
-        self.expires_at.is_some_and(longer) || self.ip_allowlist.as_ref().is_some_and(|list| !list.is_within(&key.ip_allowlist))
+        let longer = |end: Option<Timestamp>| {
+            key.expires_at
+                .is_some_and(|before| end.is_none_or(|end| end > before))
+        };
+        self.expires_at.is_some_and(longer)
+            || self
+                .ip_allowlist
+                .as_ref()
+                .is_some_and(|list| !list.is_within(&key.ip_allowlist))
     }
 }
 
@@ -52,10 +59,18 @@ impl Key {
                 return Err(self.illegal("get another end", now));
             }
             if end.is_some_and(|end| end <= now) {
-                return Err(Error::field("expires_at", "is not in the future; revoke the key to end it now"));
+                return Err(Error::field(
+                    "expires_at",
+                    "is not in the future; revoke the key to end it now",
+                ));
             }
         }
-        if self.kind == KeyMode::Live && edit.destination.as_ref().is_some_and(|destination| *destination != self.destination) {
+        if self.kind == KeyMode::Live
+            && edit
+                .destination
+                .as_ref()
+                .is_some_and(|destination| *destination != self.destination)
+        {
             let message = "The destination of a live key never changes: create a new key for the new destination, migrate, then \
                            revoke this one";
             return Err(Error::new(Kind::Conflict, message));
@@ -69,7 +84,11 @@ impl Key {
             webhook_url: edit.webhook_url.unwrap_or(self.webhook_url.clone()),
             ..self
         };
-        require_consistent(edited.owner, edited.destination.as_ref(), edited.webhook_url.as_ref())?;
+        require_consistent(
+            edited.owner,
+            edited.destination.as_ref(),
+            edited.webhook_url.as_ref(),
+        )?;
         Ok(edited.next(now))
     }
 }
@@ -80,13 +99,31 @@ pub(super) fn require_consistent(
     destination: Option<&Name>,
     webhook_url: Option<&WebhookUrl>,
 ) -> Result<(), Error> {
-    let refused = |field: &str, reason: &str| FieldError { field: field.into(), reason: reason.into() };
+    let refused = |field: &str, reason: &str| FieldError {
+        field: field.into(),
+        reason: reason.into(),
+    };
     let mut fields = Vec::new();
     if !matches!(owner, Owner::Bank(_)) {
-        let given = [("destination", destination.is_some()), ("webhook_url", webhook_url.is_some())];
-        fields.extend(given.into_iter().filter(|(_, given)| *given).map(|(name, _)| refused(name, "is for keys of banks alone")));
+        let given = [
+            ("destination", destination.is_some()),
+            ("webhook_url", webhook_url.is_some()),
+        ];
+        fields.extend(
+            given
+                .into_iter()
+                .filter(|(_, given)| *given)
+                .map(|(name, _)| refused(name, "is for keys of banks alone")),
+        );
     } else if destination.is_some() && webhook_url.is_none() {
-        fields.push(refused("webhook_url", "is required for a key with a destination"));
+        fields.push(refused(
+            "webhook_url",
+            "is required for a key with a destination",
+        ));
     }
-    if fields.is_empty() { Ok(()) } else { Err(Error::fields(fields)) }
+    if fields.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::fields(fields))
+    }
 }

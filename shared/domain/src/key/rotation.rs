@@ -144,18 +144,35 @@ impl Secrets {
     /// A new key's.
     #[must_use]
     pub const fn first(id: SecretId, created_at: Timestamp) -> Self {
-        Self { current: Current { id, created_at, minted_by: None }, previous: None }
+        Self {
+            current: Current {
+                id,
+                created_at,
+                minted_by: None,
+            },
+            previous: None,
+        }
     }
 
     /// How the secret of this name stands at `now`; nothing when it does not work.
     #[must_use]
     pub fn term(&self, id: SecretId, now: Timestamp) -> Option<Term> {
         if id == self.current.id {
-            let starts_grace = self.previous.is_some_and(|previous| matches!(previous.until, Until::FirstUse { .. }));
-            return Some(Term { ends_at: None, starts_grace });
+            let starts_grace = self
+                .previous
+                .is_some_and(|previous| matches!(previous.until, Until::FirstUse { .. }));
+            return Some(Term {
+                ends_at: None,
+                starts_grace,
+            });
         }
-        let previous = self.working_previous(now).filter(|previous| previous.id == id)?;
-        Some(Term { ends_at: previous.expires_at(), starts_grace: false })
+        let previous = self
+            .working_previous(now)
+            .filter(|previous| previous.id == id)?;
+        Some(Term {
+            ends_at: previous.expires_at(),
+            starts_grace: false,
+        })
     }
 
     /// The previous one, if it still works at `now`.
@@ -166,7 +183,9 @@ impl Secrets {
 
     /// Who else than the user of a personal key was shown a secret of it that works at `now`.
     pub fn known_to(&self, now: Timestamp) -> impl Iterator<Item = Guid> {
-        let previous = self.working_previous(now).and_then(|previous| previous.minted_by);
+        let previous = self
+            .working_previous(now)
+            .and_then(|previous| previous.minted_by);
         self.current.minted_by.into_iter().chain(previous)
     }
 }
@@ -180,7 +199,9 @@ impl Key {
     /// [`Kind::Forbidden`].
     pub fn require_rotatable_by(&self, own: SecretId, rotation: Rotation) -> Result<(), Error> {
         let Secrets { current, previous } = self.secrets;
-        let unused = previous.is_some_and(|previous| previous.id == own && matches!(previous.until, Until::FirstUse { .. }));
+        let unused = previous.is_some_and(|previous| {
+            previous.id == own && matches!(previous.until, Until::FirstUse { .. })
+        });
         if own == current.id || (unused && rotation == Rotation::Replace) {
             Ok(())
         } else {
@@ -195,7 +216,11 @@ impl Key {
     /// # Errors
     /// [`Kind::Forbidden`].
     pub fn require_finishable_by(&self, own: SecretId) -> Result<(), Error> {
-        if self.secrets.previous.is_some_and(|previous| previous.id == own) {
+        if self
+            .secrets
+            .previous
+            .is_some_and(|previous| previous.id == own)
+        {
             let message = "A previous secret does not finish its own key's rotation: use the current one, or another credential";
             return Err(Error::new(Kind::Forbidden, message));
         }
@@ -214,28 +239,58 @@ impl Key {
     ///
     /// # Errors
     /// [`Kind::Conflict`] when it is revoked or expired, or when a previous secret still works and would become a third.
-    pub fn rotate(self, new: SecretId, rotation: Rotation, now: Timestamp) -> Result<Rotated, Error> {
+    pub fn rotate(
+        self,
+        new: SecretId,
+        rotation: Rotation,
+        now: Timestamp,
+    ) -> Result<Rotated, Error> {
         if matches!(self.state, State::Revoked { .. }) || self.is_expired(now) {
             return Err(self.illegal("be rotated", now));
         }
         let Secrets { current, .. } = self.secrets;
         let previous = self.secrets.working_previous(now);
-        let Current { id, created_at, minted_by } = current;
-        let keep = |until| Previous { id, created_at, minted_by, until };
+        let Current {
+            id,
+            created_at,
+            minted_by,
+        } = current;
+        let keep = |until| Previous {
+            id,
+            created_at,
+            minted_by,
+            until,
+        };
         let (previous, ending) = match rotation {
             Rotation::Replace => (previous, Some((current.id, now))),
             Rotation::Keep(_) if previous.is_some() => {
-                let message =
-                    "The key is being rotated: a previous secret still works. Finish that rotation first, or send replace";
+                let message = "The key is being rotated: a previous secret still works. Finish that rotation first, or send replace";
                 return Err(Error::new(Kind::Conflict, message));
             }
             Rotation::Keep(Grace::FromNow(Duration::ZERO)) => (None, Some((current.id, now))),
-            Rotation::Keep(Grace::FromNow(grace)) => (Some(keep(Until::At { at: now + grace })), Some((current.id, now + grace))),
-            Rotation::Keep(Grace::FromFirstUse(grace)) => (Some(keep(Until::FirstUse { grace: Some(grace.as_secs()) })), None),
-            Rotation::Keep(Grace::OpenUntilUsed) => (Some(keep(Until::FirstUse { grace: None })), None),
+            Rotation::Keep(Grace::FromNow(grace)) => (
+                Some(keep(Until::At { at: now + grace })),
+                Some((current.id, now + grace)),
+            ),
+            Rotation::Keep(Grace::FromFirstUse(grace)) => (
+                Some(keep(Until::FirstUse {
+                    grace: Some(grace.as_secs()),
+                })),
+                None,
+            ),
+            Rotation::Keep(Grace::OpenUntilUsed) => {
+                (Some(keep(Until::FirstUse { grace: None })), None)
+            }
             Rotation::Keep(Grace::Open) => (Some(keep(Until::Finish)), None),
         };
-        let secrets = Secrets { current: Current { id: new, created_at: now, minted_by: None }, previous };
+        let secrets = Secrets {
+            current: Current {
+                id: new,
+                created_at: now,
+                minted_by: None,
+            },
+            previous,
+        };
         Ok(self.with_secrets(secrets, ending, now))
     }
 
@@ -244,8 +299,14 @@ impl Key {
     ///
     /// # Errors
     /// [`Kind::Conflict`] when it is revoked.
-    pub fn finish_rotation(self, grace: Duration, now: Timestamp) -> Result<Option<Rotated>, Error> {
-        let Some(previous) = self.secrets.previous else { return Ok(None) };
+    pub fn finish_rotation(
+        self,
+        grace: Duration,
+        now: Timestamp,
+    ) -> Result<Option<Rotated>, Error> {
+        let Some(previous) = self.secrets.previous else {
+            return Ok(None);
+        };
         if matches!(self.state, State::Revoked { .. }) {
             return Err(self.illegal("be rotated", now));
         }
@@ -254,33 +315,73 @@ impl Key {
             Until::FirstUse { grace: None } | Until::Finish | Until::At { .. } => grace,
         };
         if grace.is_zero() {
-            let secrets = Secrets { previous: None, ..self.secrets };
-            return Ok(Some(self.with_secrets(secrets, Some((previous.id, now)), now)));
+            let secrets = Secrets {
+                previous: None,
+                ..self.secrets
+            };
+            return Ok(Some(self.with_secrets(
+                secrets,
+                Some((previous.id, now)),
+                now,
+            )));
         }
         let at = now + grace;
         if previous.expires_at().is_some_and(|end| end <= at) {
             return Ok(None);
         }
-        let secrets = Secrets { previous: Some(Previous { until: Until::At { at }, ..previous }), ..self.secrets };
-        Ok(Some(self.with_secrets(secrets, Some((previous.id, at)), now)))
+        let secrets = Secrets {
+            previous: Some(Previous {
+                until: Until::At { at },
+                ..previous
+            }),
+            ..self.secrets
+        };
+        Ok(Some(self.with_secrets(
+            secrets,
+            Some((previous.id, at)),
+            now,
+        )))
     }
 
     /// The key after the first use of its current secret `used`: the previous one's grace runs, or it waits for the
     /// end of the rotation. Nothing when none waits for it.
     #[must_use]
     pub fn start_grace(self, used: SecretId, now: Timestamp) -> Option<Rotated> {
-        let previous = self.secrets.previous.filter(|_| used == self.secrets.current.id)?;
-        let Until::FirstUse { grace } = previous.until else { return None };
+        let previous = self
+            .secrets
+            .previous
+            .filter(|_| used == self.secrets.current.id)?;
+        let Until::FirstUse { grace } = previous.until else {
+            return None;
+        };
         let at = grace.map(|grace| now + Duration::from_secs(grace));
         let until = at.map_or(Until::Finish, |at| Until::At { at });
-        let secrets = Secrets { previous: Some(Previous { until, ..previous }), ..self.secrets };
+        let secrets = Secrets {
+            previous: Some(Previous { until, ..previous }),
+            ..self.secrets
+        };
         Some(self.with_secrets(secrets, at.map(|at| (previous.id, at)), now))
     }
 
-    fn with_secrets(self, secrets: Secrets, ending: Option<(SecretId, Timestamp)>, now: Timestamp) -> Rotated {
-        let key = Self { secrets, ..self.next(now) };
+    fn with_secrets(
+        self,
+        secrets: Secrets,
+        ending: Option<(SecretId, Timestamp)>,
+        now: Timestamp,
+    ) -> Rotated {
+        let key = Self {
+            secrets,
+            ..self.next(now)
+        };
         let entry = ending.map(|(id, at)| {
-            let effect = if at <= now { Effect::Revoke } else { Effect::Expire { at, version: key.version } };
+            let effect = if at <= now {
+                Effect::Revoke
+            } else {
+                Effect::Expire {
+                    at,
+                    version: key.version,
+                }
+            };
             (Subject::Secret(id.to_string()), effect)
         });
         Rotated { key, ending, entry }

@@ -96,12 +96,27 @@ impl Model for World {
                 now: 0,
                 table: BTreeSet::new(),
                 writers: [
-                    Writer { clock_off: clocks[0], task: if self.other_writes { TO_WRITE } else { Task::Answered } },
-                    Writer { clock_off: clocks[1], task: TO_WRITE },
+                    Writer {
+                        clock_off: clocks[0],
+                        task: if self.other_writes {
+                            TO_WRITE
+                        } else {
+                            Task::Answered
+                        },
+                    },
+                    Writer {
+                        clock_off: clocks[1],
+                        task: TO_WRITE,
+                    },
                 ],
                 answered: None,
                 token_until: None,
-                reader: Reader { clock_off: 0, feed: Feed::new(self.rules), read: None, frozen_since: None },
+                reader: Reader {
+                    clock_off: 0,
+                    feed: Feed::new(self.rules),
+                    read: None,
+                    frozen_since: None,
+                },
                 faults_left: self.faults,
             })
             .collect()
@@ -117,7 +132,10 @@ impl Model for World {
         for (w, writer) in state.writers.iter().enumerate() {
             match writer.task {
                 Task::ToWrite { .. } => {
-                    if self.rules.clock_within_bound(&Self::exchange(state, writer.clock_off)) {
+                    if self
+                        .rules
+                        .clock_within_bound(&Self::exchange(state, writer.clock_off))
+                    {
                         actions.push(Action::Send(w));
                     }
                 }
@@ -131,7 +149,10 @@ impl Model for World {
                 Task::Answered => {}
             }
             if state.faults_left.writer_steps > 0 && matches!(writer.task, Task::UnderWay { .. }) {
-                let others = self.writer_clocks.iter().filter(|off| **off != writer.clock_off);
+                let others = self
+                    .writer_clocks
+                    .iter()
+                    .filter(|off| **off != writer.clock_off);
                 actions.extend(others.map(|off| Action::StepWriter(w, *off)));
             }
         }
@@ -152,7 +173,10 @@ impl Model for World {
             actions.push(Action::Freeze);
         }
         if state.faults_left.reader_steps > 0 {
-            let others = self.reader_clocks.iter().filter(|off| **off != state.reader.clock_off);
+            let others = self
+                .reader_clocks
+                .iter()
+                .filter(|off| **off != state.reader.clock_off);
             actions.extend(others.map(|off| Action::StepReader(*off)));
         }
     }
@@ -166,24 +190,47 @@ impl Model for World {
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
             Property::always(NO_LATE_ALLOW, |world: &World, state: &State| {
-                let late = state.answered.is_some_and(|answered| state.now > answered + world.bound);
-                !(late && (world.allows(state, &state.reader.feed) || world.allows(state, &world.feed_after_a_read(state))))
+                let late = state
+                    .answered
+                    .is_some_and(|answered| state.now > answered + world.bound);
+                !(late
+                    && (world.allows(state, &state.reader.feed)
+                        || world.allows(state, &world.feed_after_a_read(state))))
             }),
-            Property::always("a right clock and one read suffice to decide", |world: &World, state: &State| {
-                let is_well = state.reader.clock_off == 0 && state.reader.frozen_since.is_none();
-                !is_well || world.decides(state, &world.feed_after_a_read(state))
-            }),
-            Property::sometimes("the token is allowed before the revoke", |world: &World, state: &State| {
-                state.answered.is_none() && world.allows(state, &state.reader.feed)
-            }),
-            Property::sometimes("the token is refused after the revoke", |world: &World, state: &State| {
-                world.decides(state, &state.reader.feed)
-                    && state.reader.feed.verdict(&TOKEN, by_clock(state.now, state.reader.clock_off)).is_some()
-            }),
-            Property::sometimes("a reader that has to refuse recovers", |world: &World, state: &State| {
-                let was_read = state.reader.feed != Feed::new(world.rules);
-                was_read && !world.decides(state, &state.reader.feed) && world.decides(state, &world.feed_after_a_read(state))
-            }),
+            Property::always(
+                "a right clock and one read suffice to decide",
+                |world: &World, state: &State| {
+                    let is_well =
+                        state.reader.clock_off == 0 && state.reader.frozen_since.is_none();
+                    !is_well || world.decides(state, &world.feed_after_a_read(state))
+                },
+            ),
+            Property::sometimes(
+                "the token is allowed before the revoke",
+                |world: &World, state: &State| {
+                    state.answered.is_none() && world.allows(state, &state.reader.feed)
+                },
+            ),
+            Property::sometimes(
+                "the token is refused after the revoke",
+                |world: &World, state: &State| {
+                    world.decides(state, &state.reader.feed)
+                        && state
+                            .reader
+                            .feed
+                            .verdict(&TOKEN, by_clock(state.now, state.reader.clock_off))
+                            .is_some()
+                },
+            ),
+            Property::sometimes(
+                "a reader that has to refuse recovers",
+                |world: &World, state: &State| {
+                    let was_read = state.reader.feed != Feed::new(world.rules);
+                    was_read
+                        && !world.decides(state, &state.reader.feed)
+                        && world.decides(state, &world.feed_after_a_read(state))
+                },
+            ),
         ]
     }
 }

@@ -35,7 +35,12 @@ pub fn brand() -> Brand {
 
 /// A secret of the key, in the clear.
 pub fn minted(kind: KeyMode, seed: u8) -> PlainSecret {
-    PlainSecret::mint(&brand(), kind, KEY, &Entropy::from_fn(move |bytes| bytes.fill(seed)).secret())
+    PlainSecret::mint(
+        &brand(),
+        kind,
+        KEY,
+        &Entropy::from_fn(move |bytes| bytes.fill(seed)).secret(),
+    )
 }
 
 /// The text of the key's secret.
@@ -62,7 +67,11 @@ impl Person {
 
     /// An active user with this role, and an active sandbox key with the allowlist 8.8.8.0/24.
     pub fn of(role: Role) -> Self {
-        let organization = if role.is_staff() { Guid::PLATFORM } else { ORGANIZATION };
+        let organization = if role.is_staff() {
+            Guid::PLATFORM
+        } else {
+            ORGANIZATION
+        };
         let draft = Draft {
             owner: Owner::User(USER),
             organization,
@@ -86,8 +95,18 @@ impl Person {
             updated_at: MADE,
             version: 0,
         };
-        let gates = Gates { organization: OrganizationGate { plan: Plan::Pro, ..OrganizationGate::NEW }, user: Some(user) };
-        Self { key: Key::create(draft, KEY, SECRET, MADE).unwrap(), gates, secret: SECRET }
+        let gates = Gates {
+            organization: OrganizationGate {
+                plan: Plan::Pro,
+                ..OrganizationGate::NEW
+            },
+            user: Some(user),
+        };
+        Self {
+            key: Key::create(draft, KEY, SECRET, MADE).unwrap(),
+            gates,
+            secret: SECRET,
+        }
     }
 
     /// The user, to change.
@@ -97,6 +116,12 @@ impl Person {
 
     /// As it is read.
     pub fn read(&self) -> PersonalKey {
-        PersonalKey::new(self.key.clone(), self.gates.clone(), self.secret, &Catalogue::default()).unwrap()
+        PersonalKey::new(
+            self.key.clone(),
+            self.gates.clone(),
+            self.secret,
+            &Catalogue::default(),
+        )
+        .unwrap()
     }
 }

@@ -39,8 +39,12 @@ impl KmsKey {
     /// The public key as it is published.
     pub fn jwk(&self) -> Jwk {
         // The fixed DER before an uncompressed P-256 point (RFC 5480 §2).
-        let mut spki = vec![0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
-        spki.extend([0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00]);
+        let mut spki = vec![
+            0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
+        ];
+        spki.extend([
+            0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+        ]);
         spki.extend(self.0.public_key().as_ref());
         Jwk::from_spki(&spki).unwrap()
     }
@@ -121,17 +125,32 @@ impl World {
             pepper_secret: Some("pepper".into()),
             brand: brand(),
             catalogue: Catalogue::default(),
-            expected: Expected::of_issuer(ISSUER).accepting(KeyMode::Sandbox, "https://sandbox.example"),
+            expected: Expected::of_issuer(ISSUER)
+                .accepting(KeyMode::Sandbox, "https://sandbox.example"),
             routes: Routes::parse(routes).unwrap(),
         };
-        let verifier = Verifier::new([(KeyMode::Sandbox, SANDBOX.jwk()), (KeyMode::Live, LIVE.jwk())]).unwrap();
+        let verifier = Verifier::new([
+            (KeyMode::Sandbox, SANDBOX.jwk()),
+            (KeyMode::Live, LIVE.jwk()),
+        ])
+        .unwrap();
         let (tokens, person) = (VerifiedTokens::default(), Ok(Person::new()));
-        Self { settings, verifier, tokens, person, feed: feed(NOW, &[]), now: NOW }
+        Self {
+            settings,
+            verifier,
+            tokens,
+            person,
+            feed: feed(NOW, &[]),
+            now: NOW,
+        }
     }
 
     /// [`World::new`] with these entries in the feed.
     pub fn with_feed(entries: &[(Effect, Subject)]) -> Self {
-        Self { feed: feed(NOW, entries), ..Self::new() }
+        Self {
+            feed: feed(NOW, entries),
+            ..Self::new()
+        }
     }
 
     /// What the guard does, over these values.
@@ -143,10 +162,21 @@ impl World {
         let decide = |presented| decide(&self.settings, presented, request, &self.feed, self.now);
         if bearer.secret(&self.settings.brand).is_some() {
             let key = self.person.as_ref().map(Person::read);
-            return decide(key.as_ref().map(Presented::Key).map_err(|why| Unauthorized::Key(**why)));
+            return decide(
+                key.as_ref()
+                    .map(Presented::Key)
+                    .map_err(|why| Unauthorized::Key(**why)),
+            );
         }
-        let verified = self.tokens.verify(bearer, &self.verifier, request.moment(self.now).latest());
-        decide(verified.as_deref().map(Presented::Token).map_err(|why| Unauthorized::Token(*why)))
+        let verified =
+            self.tokens
+                .verify(bearer, &self.verifier, request.moment(self.now).latest());
+        decide(
+            verified
+                .as_deref()
+                .map(Presented::Token)
+                .map_err(|why| Unauthorized::Token(*why)),
+        )
     }
 }
 
@@ -154,13 +184,30 @@ impl World {
 pub fn feed(at: Timestamp, entries: &[(Effect, Subject)]) -> Feed {
     let mut feed = Feed::default();
     let date = Timestamp::from_seconds(at.seconds());
-    let entry =
-        |(effect, subject): &(Effect, Subject)| Entry { time: date, id: "1".into(), effect: *effect, subject: subject.clone() };
-    feed.absorb(entries.iter().map(entry), &Exchange { sent: at, answered: at, date }).unwrap();
+    let entry = |(effect, subject): &(Effect, Subject)| Entry {
+        time: date,
+        id: "1".into(),
+        effect: *effect,
+        subject: subject.clone(),
+    };
+    feed.absorb(
+        entries.iter().map(entry),
+        &Exchange {
+            sent: at,
+            answered: at,
+            date,
+        },
+    )
+    .unwrap();
     feed
 }
 
 /// A request with this token, for the route that it may call, from an address on its list.
 pub fn request(token: &str) -> Request {
-    Request::new(Some(&format!("Bearer {token}")), ADDRESS.parse().ok(), "GET /banks/{guid}", None)
+    Request::new(
+        Some(&format!("Bearer {token}")),
+        ADDRESS.parse().ok(),
+        "GET /banks/{guid}",
+        None,
+    )
 }

@@ -25,7 +25,10 @@ use crate::{
 };
 
 fn world(person: Person) -> World {
-    World { person: Ok(person), ..World::new() }
+    World {
+        person: Ok(person),
+        ..World::new()
+    }
 }
 
 fn of(change: impl FnOnce(&mut Person)) -> World {
@@ -54,8 +57,12 @@ fn allows(world: &World) -> bool {
 
 #[test]
 fn cbm_1_a_personal_key_passes_with_the_role_and_scopes_of_its_user() {
-    let world = of(|person| person.user().allowed_scopes = Some("banks:read banks:write trades:read".parse().unwrap()));
-    let Decision::Allow(context) = world.decide(&request(&secret())) else { panic!("refused") };
+    let world = of(|person| {
+        person.user().allowed_scopes = Some("banks:read banks:write trades:read".parse().unwrap());
+    });
+    let Decision::Allow(context) = world.decide(&request(&secret())) else {
+        panic!("refused")
+    };
     let expected = BTreeMap::from([
         ("organization", "04".repeat(16)),
         ("client_id", KEY.to_string()),
@@ -66,12 +73,25 @@ fn cbm_1_a_personal_key_passes_with_the_role_and_scopes_of_its_user() {
         ("sid", "08".repeat(16)),
         ("ip_allowlist", "8.8.8.0/24".into()),
     ]);
-    let expected: BTreeMap<String, String> = expected.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let expected: BTreeMap<String, String> = expected
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
     assert_eq!(context.fields(), expected);
-    let caller = Caller::read(&expected, Facts::default()).expect("the reading side understands it");
-    assert_eq!((caller.client_id, caller.owner, caller.jti, caller.sid), (KEY, Owner::User(USER), None, SECRET));
-    assert_eq!((caller.role, caller.customer, caller.expires_at), (Some(Role::Admin), None, None));
-    assert_eq!((caller.kind, caller.scopes, caller.ip_allowlist), (context.environment, context.scopes, context.ip_allowlist));
+    let caller =
+        Caller::read(&expected, Facts::default()).expect("the reading side understands it");
+    assert_eq!(
+        (caller.client_id, caller.owner, caller.jti, caller.sid),
+        (KEY, Owner::User(USER), None, SECRET)
+    );
+    assert_eq!(
+        (caller.role, caller.customer, caller.expires_at),
+        (Some(Role::Admin), None, None)
+    );
+    assert_eq!(
+        (caller.kind, caller.scopes, caller.ip_allowlist),
+        (context.environment, context.scopes, context.ip_allowlist)
+    );
 }
 
 #[test]
@@ -81,16 +101,28 @@ fn every_role_passes_on_its_scopes_of_the_keys_kind_and_the_functions_understand
             let mut person = Person::of(role);
             person.key.kind = kind;
             let key = person.read();
-            assert_eq!(key.scopes(), &role.scopes(&Catalogue::default(), kind), "{role} {kind}");
+            assert_eq!(
+                key.scopes(),
+                &role.scopes(&Catalogue::default(), kind),
+                "{role} {kind}"
+            );
             let caller = Caller::read(&key.context(NOW).fields(), Facts::default()).unwrap();
-            assert_eq!((caller.role, caller.kind, &caller.scopes), (Some(role), kind, key.scopes()));
+            assert_eq!(
+                (caller.role, caller.kind, &caller.scopes),
+                (Some(role), kind, key.scopes())
+            );
         }
     }
 }
 
 fn rotate(person: &mut Person) {
     let rotation = Rotation::Keep(Grace::FromNow(Duration::from_hours(24)));
-    person.key = person.key.clone().rotate(SecretId::from_bytes([9; 16]), rotation, NOW).unwrap().key;
+    person.key = person
+        .key
+        .clone()
+        .rotate(SecretId::from_bytes([9; 16]), rotation, NOW)
+        .unwrap()
+        .key;
 }
 
 #[test]
@@ -100,8 +132,14 @@ fn the_end_that_is_passed_on_is_the_nearer_one_of_key_and_secret() {
         change(&mut person);
         person.read().context(NOW).expires_at
     };
-    let (hour, day) = (NOW + Duration::from_hours(1), NOW + Duration::from_hours(24));
-    assert_eq!(end(|person| person.key.expires_at = Some(NOW + Duration::from_hours(1))), Some(hour));
+    let (hour, day) = (
+        NOW + Duration::from_hours(1),
+        NOW + Duration::from_hours(24),
+    );
+    assert_eq!(
+        end(|person| person.key.expires_at = Some(NOW + Duration::from_hours(1))),
+        Some(hour)
+    );
     assert_eq!(end(rotate), Some(day));
     assert_eq!(
         end(|person| {
@@ -118,35 +156,64 @@ fn key_and_secret_end_when_they_say_so_also_from_the_memory() {
     expiring.key.expires_at = Some(later(5));
     let mut rotated = Person::new();
     let grace = Rotation::Keep(Grace::FromNow(Duration::from_millis(5)));
-    rotated.key = rotated.key.rotate(SecretId::from_bytes([9; 16]), grace, NOW).unwrap().key;
-    for (person, why) in [(expiring, KeyError::Expired), (rotated, KeyError::SecretEnded)] {
+    rotated.key = rotated
+        .key
+        .rotate(SecretId::from_bytes([9; 16]), grace, NOW)
+        .unwrap()
+        .key;
+    for (person, why) in [
+        (expiring, KeyError::Expired),
+        (rotated, KeyError::SecretEnded),
+    ] {
         let mut world = world(person);
         assert!(allows(&world));
         (world.now, world.feed) = (later(4), feed(later(4), &[]));
         assert!(allows(&world));
         (world.now, world.feed) = (later(5), feed(later(5), &[]));
         assert_eq!(refused(&world), Unauthorized::Key(why));
-        let frozen = Request { time: Some(later(5)), ..request(&secret()) };
+        let frozen = Request {
+            time: Some(later(5)),
+            ..request(&secret())
+        };
         world.now = later(4);
         world.feed = feed(later(4), &[]);
-        assert_eq!(world.decide(&frozen), Decision::Unauthorized(Unauthorized::Key(why)), "the gateway's clock is ahead");
+        assert_eq!(
+            world.decide(&frozen),
+            Decision::Unauthorized(Unauthorized::Key(why)),
+            "the gateway's clock is ahead"
+        );
     }
 }
 
 #[test]
 fn cyb_6_the_keys_own_list_is_enforced_as_it_is_now() {
-    let from = |address: Option<&str>| Request { source_ip: address.map(|text| text.parse().unwrap()), ..request(&secret()) };
-    assert!(matches!(World::new().decide(&from(Some("8.8.8.255"))), Decision::Allow(_)));
-    assert_eq!(denied(&World::new(), &from(Some("8.8.9.0"))), DenyReason::IpNotAllowed);
+    let from = |address: Option<&str>| Request {
+        source_ip: address.map(|text| text.parse().unwrap()),
+        ..request(&secret())
+    };
+    assert!(matches!(
+        World::new().decide(&from(Some("8.8.8.255"))),
+        Decision::Allow(_)
+    ));
+    assert_eq!(
+        denied(&World::new(), &from(Some("8.8.9.0"))),
+        DenyReason::IpNotAllowed
+    );
     assert_eq!(denied(&World::new(), &from(None)), DenyReason::IpUnknown);
     let unrestricted = of(|person| person.key.ip_allowlist = Allowlist::default());
-    assert!(matches!(unrestricted.decide(&from(None)), Decision::Allow(_)));
+    assert!(matches!(
+        unrestricted.decide(&from(None)),
+        Decision::Allow(_)
+    ));
 }
 
 #[test]
 fn a_guarded_api_is_open_to_people_by_their_scopes_and_never_to_staff() {
     let calling = |role, route: &str| {
-        let request = Request { route: Route::Matched(route.into()), ..request(&secret()) };
+        let request = Request {
+            route: Route::Matched(route.into()),
+            ..request(&secret())
+        };
         match world(Person::of(role)).decide(&request) {
             Decision::Allow(_) => None,
             Decision::Deny { reason, .. } => Some(reason),
@@ -157,12 +224,26 @@ fn a_guarded_api_is_open_to_people_by_their_scopes_and_never_to_staff() {
         assert_eq!(calling(role, "GET /open"), None);
         assert_eq!(calling(role, "GET /banks/{guid}"), None);
         let admin = role >= Role::Admin;
-        assert_eq!(calling(role, "POST /banks"), (!admin).then_some(DenyReason::InsufficientScope), "{role}");
+        assert_eq!(
+            calling(role, "POST /banks"),
+            (!admin).then_some(DenyReason::InsufficientScope),
+            "{role}"
+        );
         assert_eq!(calling(role, "DELETE /banks"), Some(DenyReason::Forbidden));
     }
     for role in Role::ALL.into_iter().filter(|role| role.is_staff()) {
-        for route in ["GET /open", "GET /banks/{guid}", "POST /banks", "DELETE /banks", "$connect"] {
-            assert_eq!(calling(role, route), Some(DenyReason::Forbidden), "{role} {route}: they see no customers' data");
+        for route in [
+            "GET /open",
+            "GET /banks/{guid}",
+            "POST /banks",
+            "DELETE /banks",
+            "$connect",
+        ] {
+            assert_eq!(
+                calling(role, route),
+                Some(DenyReason::Forbidden),
+                "{role} {route}: they see no customers' data"
+            );
         }
     }
 }

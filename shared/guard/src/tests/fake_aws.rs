@@ -29,11 +29,14 @@ use domain::{
 use serde_json::{Map, Value, json};
 use store::{Store, Tables};
 
-use crate::testing::{
-    person::{KEY, MADE, Person, SECRET, minted},
-    world::{NOW, SANDBOX, World, claims},
+use crate::{
+    guard::Guard,
+    settings::Settings,
+    testing::{
+        person::{KEY, MADE, Person, SECRET, minted},
+        world::{NOW, SANDBOX, World, claims},
+    },
 };
-use crate::{guard::Guard, settings::Settings};
 
 /// What happens once the gates have been read, and how long it takes.
 pub(crate) type Meanwhile = Box<dyn FnOnce(&mut Held) -> i64 + Send>;
@@ -92,25 +95,43 @@ impl Scene {
     pub(crate) fn with(settings: Settings, has_peppers: bool) -> Self {
         let (person, secrets) = (Some(Person::new()), vec![(SECRET, 1)]);
         let (kind, peppers) = (KeyMode::Sandbox, [PEPPERS; 2]);
-        let held = Held { person, secrets, kind, peppers, feed: Vec::new(), down: Vec::new(), meanwhile: Vec::new() };
+        let held = Held {
+            person,
+            secrets,
+            kind,
+            peppers,
+            feed: Vec::new(),
+            down: Vec::new(),
+            meanwhile: Vec::new(),
+        };
         let (held, sent) = (Arc::new(Mutex::new(held)), Arc::new(Mutex::new(Vec::new())));
         let now = Arc::new(AtomicI64::new(NOW.millis()));
         let (state, log, time) = (held.clone(), sent.clone(), now.clone());
         let play = move |request: &HttpRequest| {
             let target = request.headers().get("x-amz-target").unwrap_or_default();
             let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-            let body: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap();
+            let body: Value =
+                serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap();
             let mut held = state.lock().unwrap();
             let name = name(&operation, &body);
             log.lock().unwrap().push(name.clone());
-            let (status, answer) = if held.down.contains(&&*name) { (500, json!({})) } else { (200, held.answer(&name, &body)) };
+            let (status, answer) = if held.down.contains(&&*name) {
+                (500, json!({}))
+            } else {
+                (200, held.answer(&name, &body))
+            };
             if name == "BatchGetItem"
                 && let Some(meanwhile) = held.meanwhile.pop()
             {
                 time.fetch_add(meanwhile(&mut held), Ordering::SeqCst);
             }
-            let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(answer.to_string()));
-            let date = DateTime::from_millis(time.load(Ordering::SeqCst)).fmt(Format::HttpDate).unwrap();
+            let mut response = HttpResponse::new(
+                status.try_into().unwrap(),
+                SdkBody::from(answer.to_string()),
+            );
+            let date = DateTime::from_millis(time.load(Ordering::SeqCst))
+                .fmt(Format::HttpDate)
+                .unwrap();
             response.headers_mut().insert("date", date);
             response
         };
@@ -118,16 +139,27 @@ impl Scene {
         let aws = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("eu-west-1"))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("a", "b", None, None, "test")))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "a", "b", None, None, "test",
+            )))
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
             .http_client(http_client_fn(move |_, _| connector.clone()))
             .build();
         let time = now.clone();
         let clock: Clock = Arc::new(move || Timestamp::from_millis(time.load(Ordering::SeqCst)));
-        let tables = Tables { core: "core".into(), feed: "feed".into(), audit: "audit".into() };
+        let tables = Tables {
+            core: "core".into(),
+            feed: "feed".into(),
+            audit: "audit".into(),
+        };
         let store = Store::new(&aws, tables, clock.clone(), || claims().jti);
         let peppers = has_peppers.then(|| PepperSource::new(&aws, "pepper", clock.clone()));
-        Self { guard: Guard::new(settings, store, peppers, clock), held, sent, now }
+        Self {
+            guard: Guard::new(settings, store, peppers, clock),
+            held,
+            sent,
+            now,
+        }
     }
 
     pub(crate) fn set(&self, change: impl FnOnce(&mut Held)) {
@@ -159,59 +191,100 @@ impl Scene {
 impl Held {
     pub(crate) fn publish(&mut self, time: Timestamp, effect: Effect, subject: Subject) {
         let id = self.feed.len().to_string();
-        self.feed.push(Entry { time, id, effect, subject });
+        self.feed.push(Entry {
+            time,
+            id,
+            effect,
+            subject,
+        });
     }
 
     fn answer(&self, operation: &str, body: &Value) -> Value {
         match operation {
             "GetSecretValue" => json!({"SecretString": self.peppers[0]}),
             "Query feed" => {
-                let from = body["ExpressionAttributeValues"][":from"]["S"].as_str().unwrap();
-                let entries = self.feed.iter().filter(|entry| entry.time.to_string().as_str() >= from);
-                items(entries.map(|entry| item("F#0", &entry.id, &serde_json::to_value(entry).unwrap())))
+                let from = body["ExpressionAttributeValues"][":from"]["S"]
+                    .as_str()
+                    .unwrap();
+                let entries = self
+                    .feed
+                    .iter()
+                    .filter(|entry| entry.time.to_string().as_str() >= from);
+                items(
+                    entries
+                        .map(|entry| item("F#0", &entry.id, &serde_json::to_value(entry).unwrap())),
+                )
             }
             "Query" => {
-                let jwk = json!({"kid": SANDBOX.jwk().kid(), "jwk": SANDBOX.jwk(), "published_at": MADE});
+                let jwk =
+                    json!({"kid": SANDBOX.jwk().kid(), "jwk": SANDBOX.jwk(), "published_at": MADE});
                 items([item("P#sandbox", SANDBOX.jwk().kid(), &jwk)])
             }
             "BatchGetItem secrets" => batch(&body["RequestItems"]["core"]["Keys"], self.key()),
             "BatchGetItem" => batch(&body["RequestItems"]["core"]["Keys"], self.gates()),
-            "GetItem key" => self.key().first().map_or_else(|| json!({}), |key| json!({"Item": key})),
+            "GetItem key" => self
+                .key()
+                .first()
+                .map_or_else(|| json!({}), |key| json!({"Item": key})),
             _ => json!({}),
         }
     }
 
     fn key(&self) -> Vec<Value> {
         let peppers = Peppers::parse(self.peppers[1]).unwrap();
-        let Some(person) = &self.person else { return Vec::new() };
-        let key = item(&format!("K#{KEY}"), "KEY", &serde_json::to_value(&person.key).unwrap());
+        let Some(person) = &self.person else {
+            return Vec::new();
+        };
+        let key = item(
+            &format!("K#{KEY}"),
+            "KEY",
+            &serde_json::to_value(&person.key).unwrap(),
+        );
         let secrets = self.secrets.iter().map(|(id, seed)| {
             let hash = minted(self.kind, *seed).hash(&peppers).unwrap();
-            let secret = Secret { id: *id, hash, created_at: MADE };
-            item(&format!("K#{KEY}"), &format!("SECRET#{id}"), &serde_json::to_value(secret).unwrap())
+            let secret = Secret {
+                id: *id,
+                hash,
+                created_at: MADE,
+            };
+            item(
+                &format!("K#{KEY}"),
+                &format!("SECRET#{id}"),
+                &serde_json::to_value(secret).unwrap(),
+            )
         });
         std::iter::once(key).chain(secrets).collect()
     }
 
     fn gates(&self) -> Vec<Value> {
-        let Some(person) = &self.person else { return Vec::new() };
+        let Some(person) = &self.person else {
+            return Vec::new();
+        };
         let mut gate = serde_json::to_value(&person.gates.organization).unwrap();
         gate["version"] = 0.into();
-        let mut found = vec![item(&format!("G#{}", person.key.organization), "GATE", &gate)];
-        found.extend(
-            person
-                .gates
-                .user
-                .as_ref()
-                .map(|user| item(&format!("U#{}", user.guid), "USER", &serde_json::to_value(user).unwrap())),
-        );
+        let mut found = vec![item(
+            &format!("G#{}", person.key.organization),
+            "GATE",
+            &gate,
+        )];
+        found.extend(person.gates.user.as_ref().map(|user| {
+            item(
+                &format!("U#{}", user.guid),
+                "USER",
+                &serde_json::to_value(user).unwrap(),
+            )
+        }));
         found
     }
 }
 
 /// What an operation is called here: those of the feed, of keys and of their secrets by what they read.
 fn name(operation: &str, body: &Value) -> String {
-    let is_of_key = |key: &Value| key["PK"]["S"].as_str().is_some_and(|pk| pk.starts_with("K#"));
+    let is_of_key = |key: &Value| {
+        key["PK"]["S"]
+            .as_str()
+            .is_some_and(|pk| pk.starts_with("K#"))
+    };
     let of = match operation {
         _ if body["TableName"] == "feed" => " feed",
         "GetItem" if is_of_key(&body["Key"]) => " key",
@@ -223,7 +296,12 @@ fn name(operation: &str, body: &Value) -> String {
 
 /// Those that are asked for.
 fn batch(keys: &Value, mut held: Vec<Value>) -> Value {
-    let asked = |item: &Value| keys.as_array().unwrap().iter().any(|key| key["PK"] == item["PK"] && key["SK"] == item["SK"]);
+    let asked = |item: &Value| {
+        keys.as_array()
+            .unwrap()
+            .iter()
+            .any(|key| key["PK"] == item["PK"] && key["SK"] == item["SK"])
+    };
     held.retain(asked);
     json!({"Responses": {"core": held}, "UnprocessedKeys": {}})
 }
@@ -233,8 +311,12 @@ fn items(items: impl IntoIterator<Item = Value>) -> Value {
 }
 
 fn item(pk: &str, sk: &str, value: &Value) -> Value {
-    let mut members: Map<_, _> =
-        value.as_object().unwrap().iter().map(|(name, value)| (name.clone(), attribute(value))).collect();
+    let mut members: Map<_, _> = value
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, value)| (name.clone(), attribute(value)))
+        .collect();
     members.insert("PK".into(), json!({"S": pk}));
     members.insert("SK".into(), json!({"S": sk}));
     Value::Object(members)
@@ -248,7 +330,10 @@ fn attribute(value: &Value) -> Value {
         Value::Number(number) => json!({"N": number.to_string()}),
         Value::String(text) => json!({"S": text}),
         Value::Array(list) if list.len() == 32 && list.iter().all(Value::is_u64) => {
-            let bytes: Vec<u8> = list.iter().map(|byte| u8::try_from(byte.as_u64().unwrap()).unwrap()).collect();
+            let bytes: Vec<u8> = list
+                .iter()
+                .map(|byte| u8::try_from(byte.as_u64().unwrap()).unwrap())
+                .collect();
             json!({"B": STANDARD.encode(bytes)})
         }
         Value::Array(list) => json!({"L": list.iter().map(attribute).collect::<Vec<_>>()}),

@@ -14,13 +14,13 @@ use domain::{
 use jwt::Expected;
 
 use super::fake_aws::{Held, PEPPERS, Scene};
-use crate::testing::{
-    person::{KEY, MADE, ORGANIZATION, Person, SECRET, USER, minted, secret},
-    world::{ISSUER, NOW, SANDBOX, World, claims, later, request},
-};
 use crate::{
     decision::{Decision, DenyReason, KeyError, Unauthorized, Unavailable},
     request::{Request, Route},
+    testing::{
+        person::{KEY, MADE, ORGANIZATION, Person, SECRET, USER, minted, secret},
+        world::{ISSUER, NOW, SANDBOX, World, claims, later, request},
+    },
 };
 
 /// A reading of the key, and of its gates.
@@ -71,8 +71,14 @@ async fn the_minute_ends_by_the_gateways_clock_where_that_is_ahead() {
     scene.advance(58_000);
     for (sent, reading) in [(later(60_000), [].as_slice()), (later(60_001), &READING)] {
         scene.asked();
-        let request = Request { time: Some(sent), ..request(&secret()) };
-        assert!(matches!(scene.guard.authorize(request).await, Decision::Allow(_)));
+        let request = Request {
+            time: Some(sent),
+            ..request(&secret())
+        };
+        assert!(matches!(
+            scene.guard.authorize(request).await,
+            Decision::Allow(_)
+        ));
         assert_eq!(scene.asked(), reading);
     }
 }
@@ -81,26 +87,47 @@ async fn the_minute_ends_by_the_gateways_clock_where_that_is_ahead() {
 async fn the_first_key_reads_the_peppers_where_that_failed_at_start_up() {
     let scene = Scene::new();
     assert!(scene.passes().await);
-    assert_eq!(scene.asked(), ["GetItem key", "BatchGetItem secrets", "GetSecretValue", "BatchGetItem"]);
+    assert_eq!(
+        scene.asked(),
+        [
+            "GetItem key",
+            "BatchGetItem secrets",
+            "GetSecretValue",
+            "BatchGetItem"
+        ]
+    );
 }
 
 /// A hash names a pepper that Secrets Manager lacks: guesses at its secret cost one reading in five seconds, however many come. The
 /// pepper is met as soon as it is there and that time is over; an instance that has not looked for one meets it at once.
 #[tokio::test]
 async fn a_pepper_that_is_not_there_is_looked_for_every_five_seconds() {
-    const NEWER: &str = r#"{"1":"pppppppppppppppppppppppppppppppp","2":"qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"}"#;
+    const NEWER: &str =
+        r#"{"1":"pppppppppppppppppppppppppppppppp","2":"qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"}"#;
     let scene = Scene::warm().await;
     scene.set(|held| held.peppers = [PEPPERS, NEWER]);
-    let looks = || scene.asked().iter().filter(|operation| *operation == "GetSecretValue").count();
+    let looks = || {
+        scene
+            .asked()
+            .iter()
+            .filter(|operation| *operation == "GetSecretValue")
+            .count()
+    };
     for _ in 0..2 {
         for _ in 0..3 {
-            assert_eq!(scene.call().await, Decision::Unavailable(Unavailable::PersonalKey));
+            assert_eq!(
+                scene.call().await,
+                Decision::Unavailable(Unavailable::PersonalKey)
+            );
         }
         let calls = tokio::join!(scene.call(), scene.call());
         assert_eq!(calls.0, calls.1);
         assert_eq!(looks(), 1);
         scene.advance(4_999);
-        assert_eq!(scene.call().await, Decision::Unavailable(Unavailable::PersonalKey));
+        assert_eq!(
+            scene.call().await,
+            Decision::Unavailable(Unavailable::PersonalKey)
+        );
         assert_eq!(looks(), 0);
         scene.advance(1);
     }
@@ -111,7 +138,17 @@ async fn a_pepper_that_is_not_there_is_looked_for_every_five_seconds() {
     let fresh = Scene::warm().await;
     fresh.set(|held| held.peppers = [NEWER; 2]);
     let calls = tokio::join!(fresh.passes(), fresh.passes());
-    assert_eq!((calls, fresh.asked().iter().filter(|operation| *operation == "GetSecretValue").count()), ((true, true), 1));
+    assert_eq!(
+        (
+            calls,
+            fresh
+                .asked()
+                .iter()
+                .filter(|operation| *operation == "GetSecretValue")
+                .count()
+        ),
+        ((true, true), 1)
+    );
 }
 
 #[tokio::test]
@@ -136,11 +173,17 @@ async fn cbm_1_a_change_of_the_user_is_felt_as_soon_as_the_feed_tells() {
         "the feed is fresh still"
     );
     scene.advance(1_001);
-    assert!(matches!(scene.call().await, Decision::Allow(context) if context.role == Some(Role::Viewer)));
+    assert!(
+        matches!(scene.call().await, Decision::Allow(context) if context.role == Some(Role::Viewer))
+    );
     scene.asked();
     scene.advance(1_001);
     assert!(scene.passes().await);
-    assert_eq!(scene.asked(), [""; 0], "the entry stays in the feed and drops nothing again");
+    assert_eq!(
+        scene.asked(),
+        [""; 0],
+        "the entry stays in the feed and drops nothing again"
+    );
 }
 
 #[tokio::test]
@@ -150,7 +193,9 @@ async fn cyb_6_a_narrower_list_is_felt_as_soon_as_the_feed_tells() {
     scene.person(|person| person.key.ip_allowlist = Allowlist::parse(&["9.9.9.9"]).unwrap());
     scene.publish(Effect::Refresh, Subject::Key(KEY.to_string()));
     scene.advance(1_001);
-    assert!(matches!(scene.call().await, Decision::Deny { reason, .. } if reason == DenyReason::IpNotAllowed));
+    assert!(
+        matches!(scene.call().await, Decision::Deny { reason, .. } if reason == DenyReason::IpNotAllowed)
+    );
 }
 
 #[tokio::test]
@@ -160,21 +205,28 @@ async fn cbm_4_a_revoked_key_is_refused_by_the_feed_even_where_the_reading_misse
     // The table still shows the key as it was.
     scene.publish(Effect::Revoke, Subject::Key(KEY.to_string()));
     scene.advance(1_001);
-    assert!(matches!(scene.call().await, Decision::Unauthorized(Unauthorized::Invalidated(_))));
+    assert!(matches!(
+        scene.call().await,
+        Decision::Unauthorized(Unauthorized::Invalidated(_))
+    ));
 }
 
 /// An organization is suspended by its gate and by the feed: the feed alone suffices, and so does the gate.
 #[tokio::test]
 async fn a_suspended_organization_stops_its_people_and_withdrawn_kyb_does_not() {
     let mut settings = World::new().settings;
-    settings.expected = Expected::of_issuer(ISSUER).accepting(KeyMode::Live, "https://live.example");
+    settings.expected =
+        Expected::of_issuer(ISSUER).accepting(KeyMode::Live, "https://live.example");
     let scene = Scene::with(settings, true);
     scene.person(|person| person.key.kind = KeyMode::Live);
     let presented = minted(KeyMode::Live, 1).expose().to_string();
     scene.set(|held| held.kind = KeyMode::Live);
     let call = async || scene.guard.authorize(request(&presented)).await;
     let passes = async || matches!(call().await, Decision::Allow(_));
-    let of = |cohort| Subject::Organization { guid: ORGANIZATION.to_string(), cohort };
+    let of = |cohort| Subject::Organization {
+        guid: ORGANIZATION.to_string(),
+        cohort,
+    };
     assert!(passes().await);
     scene.person(|person| person.gates.organization.kyb = Kyb::Rejected);
     scene.publish(Effect::Suspend { version: 1 }, of(Cohort::OF_KYB));
@@ -183,11 +235,20 @@ async fn a_suspended_organization_stops_its_people_and_withdrawn_kyb_does_not() 
     // The table still shows the gate as it was.
     scene.publish(Effect::Suspend { version: 2 }, of(Cohort::default()));
     scene.advance(1_001);
-    assert_eq!(call().await, Decision::Unauthorized(Unauthorized::Invalidated(Invalidation::Suspended(Fact::Organization))));
+    assert_eq!(
+        call().await,
+        Decision::Unauthorized(Unauthorized::Invalidated(Invalidation::Suspended(
+            Fact::Organization
+        )))
+    );
     scene.publish(Effect::Resume { version: 3 }, of(Cohort::default()));
     scene.person(|person| person.gates.organization.suspended = true);
     scene.advance(1_001);
-    assert_eq!(call().await, refused(KeyError::Deactivated), "what the gate says counts too");
+    assert_eq!(
+        call().await,
+        refused(KeyError::Deactivated),
+        "what the gate says counts too"
+    );
     scene.person(|person| person.gates.organization.suspended = false);
     assert!(passes().await, "resumed");
 }
@@ -202,7 +263,9 @@ async fn a_key_that_changes_while_it_is_read_is_read_again() {
         1_001
     };
     scene.set(|held| held.meanwhile.push(Box::new(narrowed)));
-    assert!(matches!(scene.call().await, Decision::Allow(context) if context.role == Some(Role::Viewer)));
+    assert!(
+        matches!(scene.call().await, Decision::Allow(context) if context.role == Some(Role::Viewer))
+    );
     assert_eq!(scene.asked(), [READING, READING].concat());
 }
 
@@ -216,7 +279,10 @@ async fn a_key_that_changes_as_often_as_it_is_read_is_503() {
         };
         scene.set(|held| held.meanwhile.push(Box::new(touched)));
     }
-    assert_eq!(scene.call().await, Decision::Unavailable(Unavailable::PersonalKey));
+    assert_eq!(
+        scene.call().await,
+        Decision::Unavailable(Unavailable::PersonalKey)
+    );
     assert_eq!(scene.asked(), [READING, READING, READING].concat());
 }
 
@@ -241,7 +307,9 @@ async fn what_does_not_work_is_not_remembered_so_that_what_is_mended_works_at_on
 
     let scene = Scene::warm().await;
     scene.person(|person| person.gates.organization.plan = Plan::Starter);
-    assert!(matches!(scene.call().await, Decision::Deny { reason, .. } if reason == DenyReason::PlanUpgradeRequired));
+    assert!(
+        matches!(scene.call().await, Decision::Deny { reason, .. } if reason == DenyReason::PlanUpgradeRequired)
+    );
     scene.person(|person| person.gates.organization.plan = Plan::Pro);
     assert!(scene.passes().await, "an upgrade restores it");
 }
@@ -272,22 +340,41 @@ async fn without_peppers_a_personal_key_is_401_and_nothing_is_read() {
     assert_eq!(scene.call().await, refused(KeyError::Off));
     assert_eq!(scene.asked(), [""; 0]);
     let token = SANDBOX.token(&claims());
-    assert!(matches!(scene.guard.authorize(request(&token)).await, Decision::Allow(_)), "tokens pass");
+    assert!(
+        matches!(
+            scene.guard.authorize(request(&token)).await,
+            Decision::Allow(_)
+        ),
+        "tokens pass"
+    );
 }
 
 #[tokio::test]
 async fn what_cannot_be_read_is_503_and_asked_again() {
-    for down in ["GetItem key", "BatchGetItem secrets", "BatchGetItem", "GetSecretValue"] {
+    for down in [
+        "GetItem key",
+        "BatchGetItem secrets",
+        "BatchGetItem",
+        "GetSecretValue",
+    ] {
         let scene = Scene::new();
         scene.set(|held| held.down = vec![down]);
-        assert_eq!(scene.call().await, Decision::Unavailable(Unavailable::PersonalKey), "{down}");
+        assert_eq!(
+            scene.call().await,
+            Decision::Unavailable(Unavailable::PersonalKey),
+            "{down}"
+        );
         scene.set(|held| held.down.clear());
         assert!(scene.passes().await, "{down}");
     }
     let scene = Scene::new();
     scene.set(|held| held.down = vec!["Query feed"]);
     assert_eq!(scene.call().await, Decision::Unavailable(Unavailable::Feed));
-    assert_eq!(scene.asked(), [""; 0], "no key is read for what cannot be decided");
+    assert_eq!(
+        scene.asked(),
+        [""; 0],
+        "no key is read for what cannot be decided"
+    );
 }
 
 #[tokio::test]
@@ -308,19 +395,36 @@ async fn x_3_the_first_call_that_passes_with_the_new_secret_starts_the_grace_and
     let grace = Rotation::Keep(Grace::FromFirstUse(Duration::from_mins(1)));
     scene.person(|person| person.key = person.key.clone().rotate(new, grace, NOW).unwrap().key);
     scene.set(|held| held.secrets = vec![(SECRET, 1), (new, 2)]);
-    let writes = |asked: Vec<String>| asked.iter().filter(|operation| *operation == "TransactWriteItems").count();
+    let writes = |asked: Vec<String>| {
+        asked
+            .iter()
+            .filter(|operation| *operation == "TransactWriteItems")
+            .count()
+    };
 
     assert!(scene.passes().await, "the old secret");
     assert_eq!(writes(scene.asked()), 0, "starts nothing");
     let by_new = || request(&minted(KeyMode::Sandbox, 2).expose());
-    let elsewhere = Request { source_ip: "9.9.9.9".parse().ok(), ..by_new() };
-    let closed = Request { route: Route::Matched("DELETE /banks".into()), ..by_new() };
+    let elsewhere = Request {
+        source_ip: "9.9.9.9".parse().ok(),
+        ..by_new()
+    };
+    let closed = Request {
+        route: Route::Matched("DELETE /banks".into()),
+        ..by_new()
+    };
     for refused in [elsewhere, closed] {
-        assert!(matches!(scene.guard.authorize(refused).await, Decision::Deny { .. }));
+        assert!(matches!(
+            scene.guard.authorize(refused).await,
+            Decision::Deny { .. }
+        ));
     }
     assert_eq!(writes(scene.asked()), 0, "nor does a call that is refused");
     for _ in 0..3 {
-        assert!(matches!(scene.guard.authorize(by_new()).await, Decision::Allow(_)));
+        assert!(matches!(
+            scene.guard.authorize(by_new()).await,
+            Decision::Allow(_)
+        ));
     }
     assert_eq!(writes(scene.asked()), 1);
 }
@@ -338,7 +442,13 @@ async fn x_3_a_grace_that_cannot_start_refuses_nobody_and_is_tried_with_the_next
             person.key = person.key.clone().rotate(SECRET, grace, NOW).unwrap().key;
         });
         scene.set(|held| held.down = vec!["TransactWriteItems"]);
-        let tries = |asked: Vec<String>| usize::from(asked.iter().any(|operation| operation == "TransactWriteItems"));
+        let tries = |asked: Vec<String>| {
+            usize::from(
+                asked
+                    .iter()
+                    .any(|operation| operation == "TransactWriteItems"),
+            )
+        };
         for _ in 0..2 {
             assert!(scene.passes().await && scene.passes().await);
             assert_eq!(tries(scene.asked()), tried);

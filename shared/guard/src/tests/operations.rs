@@ -8,14 +8,14 @@ use domain::{
 };
 use jwt::Claims;
 
-use crate::testing::{
-    person::{Person, secret},
-    world::{SANDBOX, World, claims, request},
-};
 use crate::{
     decision::{Decision, DenyReason},
     request::{Request, Route},
     routes::Routes,
+    testing::{
+        person::{Person, secret},
+        world::{SANDBOX, World, claims, request},
+    },
 };
 
 fn world() -> World {
@@ -25,7 +25,10 @@ fn world() -> World {
 }
 
 fn denied(world: &World, credential: &str, route: &str) -> Option<DenyReason> {
-    match world.decide(&Request { route: Route::Matched(route.into()), ..request(credential) }) {
+    match world.decide(&Request {
+        route: Route::Matched(route.into()),
+        ..request(credential)
+    }) {
         Decision::Deny { reason, .. } => Some(reason),
         Decision::Allow(_) => None,
         other => panic!("{other:?}"),
@@ -76,17 +79,37 @@ const OPEN_TO: [(&str, &str); 36] = [
 fn every_route_is_open_to_the_roles_of_the_contract_and_closed_to_the_others() {
     for (route, open_to) in OPEN_TO {
         for (role, letter) in Role::ALL.into_iter().zip("vdaosSO".chars()) {
-            let world = World { person: Ok(Person::of(role)), ..world() };
-            let expected = if open_to.contains(letter) { None } else { Some(DenyReason::Forbidden) };
+            let world = World {
+                person: Ok(Person::of(role)),
+                ..world()
+            };
+            let expected = if open_to.contains(letter) {
+                None
+            } else {
+                Some(DenyReason::Forbidden)
+            };
             assert_eq!(denied(&world, &secret(), route), expected, "{role} {route}");
         }
     }
-    let routes = operation::rules().iter().filter(|rule| !rule.method.is_empty());
+    let routes = operation::rules()
+        .iter()
+        .filter(|rule| !rule.method.is_empty());
     let people = routes.filter(|rule| Role::ALL.into_iter().any(|role| rule.role(role).is_some()));
-    assert_eq!(people.count(), OPEN_TO.len(), "every route that some person may call is listed above");
+    assert_eq!(
+        people.count(),
+        OPEN_TO.len(),
+        "every route that some person may call is listed above"
+    );
     for role in Role::ALL {
-        let world = World { person: Ok(Person::of(role)), ..world() };
-        assert_eq!(denied(&world, &secret(), "POST /api/customer_tokens"), Some(DenyReason::Forbidden), "{role}: for machines");
+        let world = World {
+            person: Ok(Person::of(role)),
+            ..world()
+        };
+        assert_eq!(
+            denied(&world, &secret(), "POST /api/customer_tokens"),
+            Some(DenyReason::Forbidden),
+            "{role}: for machines"
+        );
     }
 }
 
@@ -94,36 +117,82 @@ fn every_route_is_open_to_the_roles_of_the_contract_and_closed_to_the_others() {
 fn a_person_whose_scopes_are_narrowed_keeps_what_is_of_own_keys_and_loses_the_rest() {
     let mut admin = Person::new();
     admin.user().allowed_scopes = Some("trades:read".parse().unwrap());
-    let world = World { person: Ok(admin), ..world() };
+    let world = World {
+        person: Ok(admin),
+        ..world()
+    };
     for route in ["POST /api/banks", "GET /api/banks", "POST /api/users"] {
-        assert_eq!(denied(&world, &secret(), route), Some(DenyReason::InsufficientScope), "{route}");
+        assert_eq!(
+            denied(&world, &secret(), route),
+            Some(DenyReason::InsufficientScope),
+            "{route}"
+        );
     }
-    for route in ["POST /api/keys", "POST /api/keys/{client_id}/rotate", "POST /api/keys/{client_id}/revoke"] {
-        assert_eq!(denied(&world, &secret(), route), None, "{route}: own personal keys need no scope");
+    for route in [
+        "POST /api/keys",
+        "POST /api/keys/{client_id}/rotate",
+        "POST /api/keys/{client_id}/revoke",
+    ] {
+        assert_eq!(
+            denied(&world, &secret(), route),
+            None,
+            "{route}: own personal keys need no scope"
+        );
     }
 }
 
 #[test]
 fn cyb_11_a_machine_needs_one_of_the_scopes_and_what_only_people_do_is_closed_to_it() {
     let world = world();
-    let everything = Catalogue::default().all(Holder::Organization).union(&Catalogue::default().all(Holder::Bank));
-    let token = |scopes: &str| SANDBOX.token(&Claims { scope: scopes.parse().unwrap(), ..claims() });
+    let everything = Catalogue::default()
+        .all(Holder::Organization)
+        .union(&Catalogue::default().all(Holder::Bank));
+    let token = |scopes: &str| {
+        SANDBOX.token(&Claims {
+            scope: scopes.parse().unwrap(),
+            ..claims()
+        })
+    };
     // A token with every scope there is would be too long.
-    for rule in operation::rules().iter().filter(|rule| !rule.method.is_empty()) {
+    for rule in operation::rules()
+        .iter()
+        .filter(|rule| !rule.method.is_empty())
+    {
         let route = format!("{} {}", rule.method, rule.path);
         let Scopes::AnyOf(any_of) = &rule.scopes else {
-            assert_eq!(denied(&world, &token("banks:read"), &route), Some(DenyReason::Forbidden), "{route}");
+            assert_eq!(
+                denied(&world, &token("banks:read"), &route),
+                Some(DenyReason::Forbidden),
+                "{route}"
+            );
             continue;
         };
         // LEAK-11: whether it is its own key that a credential rotates is for the function to say.
-        let itself = matches!(rule.operation, Operation::RotateKey | Operation::FinishRotation);
+        let itself = matches!(
+            rule.operation,
+            Operation::RotateKey | Operation::FinishRotation
+        );
         for scope in everything.iter().map(domain::scope::Scope::as_str) {
-            let expected = (!itself && !any_of.contains(&scope)).then_some(DenyReason::InsufficientScope);
-            assert_eq!(denied(&world, &token(scope), &route), expected, "{scope} {route}");
+            let expected =
+                (!itself && !any_of.contains(&scope)).then_some(DenyReason::InsufficientScope);
+            assert_eq!(
+                denied(&world, &token(scope), &route),
+                expected,
+                "{scope} {route}"
+            );
         }
-        assert_eq!(denied(&world, &token(""), &route), (!itself).then_some(DenyReason::InsufficientScope), "{route}");
+        assert_eq!(
+            denied(&world, &token(""), &route),
+            (!itself).then_some(DenyReason::InsufficientScope),
+            "{route}"
+        );
     }
-    for people in [Operation::CreateOrganization, Operation::DecideKyb, Operation::ChangePlan, Operation::RevokeIncident] {
+    for people in [
+        Operation::CreateOrganization,
+        Operation::DecideKyb,
+        Operation::ChangePlan,
+        Operation::RevokeIncident,
+    ] {
         assert_eq!(people.rule().scopes, Scopes::People);
     }
 }
@@ -131,11 +200,23 @@ fn cyb_11_a_machine_needs_one_of_the_scopes_and_what_only_people_do_is_closed_to
 #[test]
 fn what_is_no_operation_is_closed_to_everybody() {
     let token = SANDBOX.token(&claims());
-    for route in
-        ["$default", "$connect", "GET /", " ", "", "GET /api/audit_events", "PUT /api/banks", "ANY /api/banks", "GET /api/banks/"]
-    {
+    for route in [
+        "$default",
+        "$connect",
+        "GET /",
+        " ",
+        "",
+        "GET /api/audit_events",
+        "PUT /api/banks",
+        "ANY /api/banks",
+        "GET /api/banks/",
+    ] {
         for credential in [&token, &secret()] {
-            assert_eq!(denied(&world(), credential, route), Some(DenyReason::Forbidden), "{route}");
+            assert_eq!(
+                denied(&world(), credential, route),
+                Some(DenyReason::Forbidden),
+                "{route}"
+            );
         }
     }
 }

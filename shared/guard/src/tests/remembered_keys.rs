@@ -6,10 +6,12 @@ use domain::{
     time::Timestamp,
 };
 
-use crate::personal_keys::Known;
-use crate::testing::{
-    person::{KEY, MADE, ORGANIZATION, Person, SECRET, USER},
-    world::{NOW, feed, later},
+use crate::{
+    personal_keys::Known,
+    testing::{
+        person::{KEY, MADE, ORGANIZATION, Person, SECRET, USER},
+        world::{NOW, feed, later},
+    },
 };
 
 /// Read at [`NOW`], after a feed with these entries.
@@ -18,7 +20,10 @@ fn known(entries: &[(Effect, Subject)]) -> Known {
 }
 
 fn organization(cohort: Cohort) -> Subject {
-    Subject::Organization { guid: ORGANIZATION.to_string(), cohort }
+    Subject::Organization {
+        guid: ORGANIZATION.to_string(),
+        cohort,
+    }
 }
 
 fn touching() -> Vec<Subject> {
@@ -28,9 +33,19 @@ fn touching() -> Vec<Subject> {
         Subject::Secret(SECRET.to_string()),
         Subject::User(USER.to_string()),
         organization(Cohort::default()),
-        organization(Cohort { owner: Some(USER), ..Cohort::default() }),
-        organization(Cohort { environment: Some(KeyMode::Sandbox), ..Cohort::default() }),
-        organization(Cohort { created_from: Some(MADE), created_until: Some(next), ..Cohort::default() }),
+        organization(Cohort {
+            owner: Some(USER),
+            ..Cohort::default()
+        }),
+        organization(Cohort {
+            environment: Some(KeyMode::Sandbox),
+            ..Cohort::default()
+        }),
+        organization(Cohort {
+            created_from: Some(MADE),
+            created_until: Some(next),
+            ..Cohort::default()
+        }),
     ]
 }
 
@@ -42,11 +57,26 @@ fn elsewhere() -> Vec<Subject> {
         Subject::Token("08".repeat(16)),
         Subject::User("07".repeat(16)),
         Subject::Owner(USER.to_string()),
-        Subject::Organization { guid: "05".repeat(16), cohort: Cohort::default() },
-        organization(Cohort { owner: Some(ORGANIZATION), ..Cohort::default() }),
-        organization(Cohort { environment: Some(KeyMode::Live), ..Cohort::default() }),
-        organization(Cohort { created_from: Some(next), ..Cohort::default() }),
-        organization(Cohort { created_until: Some(MADE), ..Cohort::default() }),
+        Subject::Organization {
+            guid: "05".repeat(16),
+            cohort: Cohort::default(),
+        },
+        organization(Cohort {
+            owner: Some(ORGANIZATION),
+            ..Cohort::default()
+        }),
+        organization(Cohort {
+            environment: Some(KeyMode::Live),
+            ..Cohort::default()
+        }),
+        organization(Cohort {
+            created_from: Some(next),
+            ..Cohort::default()
+        }),
+        organization(Cohort {
+            created_until: Some(MADE),
+            ..Cohort::default()
+        }),
     ]
 }
 
@@ -54,15 +84,29 @@ const EFFECTS: [Effect; 5] = [
     Effect::Revoke,
     Effect::Suspend { version: 3 },
     Effect::Resume { version: 3 },
-    Effect::Expire { at: Timestamp::LAST, version: 3 },
+    Effect::Expire {
+        at: Timestamp::LAST,
+        version: 3,
+    },
     Effect::Refresh,
 ];
 
 #[test]
 fn a_reading_is_good_for_a_minute_and_no_longer() {
     let known = known(&[]);
-    for (millis, good) in [(-1, false), (0, true), (1, true), (59_999, true), (60_000, true), (60_001, false)] {
-        assert_eq!(known.is_good(&feed(NOW, &[]), later(millis)), good, "{millis}");
+    for (millis, good) in [
+        (-1, false),
+        (0, true),
+        (1, true),
+        (59_999, true),
+        (60_000, true),
+        (60_001, false),
+    ] {
+        assert_eq!(
+            known.is_good(&feed(NOW, &[]), later(millis)),
+            good,
+            "{millis}"
+        );
     }
 }
 
@@ -71,11 +115,17 @@ fn every_kind_of_entry_that_touches_the_key_drops_it_and_none_other_does() {
     for effect in EFFECTS {
         for subject in touching() {
             let feed = feed(later(1_000), &[(effect, subject.clone())]);
-            assert!(!known(&[]).is_good(&feed, later(1_000)), "{effect:?} {subject:?}");
+            assert!(
+                !known(&[]).is_good(&feed, later(1_000)),
+                "{effect:?} {subject:?}"
+            );
         }
         for subject in elsewhere() {
             let feed = feed(later(1_000), &[(effect, subject.clone())]);
-            assert!(known(&[]).is_good(&feed, later(1_000)), "{effect:?} {subject:?}");
+            assert!(
+                known(&[]).is_good(&feed, later(1_000)),
+                "{effect:?} {subject:?}"
+            );
         }
     }
 }
@@ -87,9 +137,16 @@ fn what_the_feed_knew_before_the_reading_drops_nothing_and_more_of_it_does() {
         let before = [(effect, user.clone())];
         let known = Known::new(Person::new().read(), NOW, &feed(NOW, &before));
         assert!(known.is_good(&feed(NOW, &before), later(1_000)));
-        for again in [Effect::Resume { version: 4 }, Effect::Suspend { version: 4 }, Effect::Revoke] {
+        for again in [
+            Effect::Resume { version: 4 },
+            Effect::Suspend { version: 4 },
+            Effect::Revoke,
+        ] {
             let more = [before[0].clone(), (again, user.clone())];
-            assert!(!known.is_good(&feed(NOW, &more), later(1_000)), "{effect:?} and then {again:?}");
+            assert!(
+                !known.is_good(&feed(NOW, &more), later(1_000)),
+                "{effect:?} and then {again:?}"
+            );
         }
     }
 }
@@ -97,13 +154,25 @@ fn what_the_feed_knew_before_the_reading_drops_nothing_and_more_of_it_does() {
 /// Two narrowings of one user within a minute: the second entry differs from the first by its id alone.
 #[test]
 fn a_second_refresh_of_the_same_subject_drops_it_again() {
-    let entry = |id: &str| Entry { time: NOW, id: id.into(), effect: Effect::Refresh, subject: Subject::User(USER.to_string()) };
-    let exchange = Exchange { sent: NOW, answered: NOW, date: NOW };
+    let entry = |id: &str| Entry {
+        time: NOW,
+        id: id.into(),
+        effect: Effect::Refresh,
+        subject: Subject::User(USER.to_string()),
+    };
+    let exchange = Exchange {
+        sent: NOW,
+        answered: NOW,
+        date: NOW,
+    };
     let mut feed = Feed::default();
     feed.absorb([entry("1")], &exchange).unwrap();
     let known = Known::new(Person::new().read(), NOW, &feed);
     feed.absorb([entry("1")], &exchange).unwrap();
-    assert!(known.is_good(&feed, NOW), "the overlap is read again and again");
+    assert!(
+        known.is_good(&feed, NOW),
+        "the overlap is read again and again"
+    );
     feed.absorb([entry("1"), entry("2")], &exchange).unwrap();
     assert!(!known.is_good(&feed, NOW));
 }
@@ -113,11 +182,19 @@ fn a_second_refresh_of_the_same_subject_drops_it_again() {
 #[test]
 fn a_key_that_was_read_before_a_change_is_dropped_by_its_entry_however_that_is_stamped() {
     for stamped in [-30_000, -9_000, -1, 0, 1] {
-        let entry =
-            Entry { time: later(stamped), id: "1".into(), effect: Effect::Refresh, subject: Subject::User(USER.to_string()) };
+        let entry = Entry {
+            time: later(stamped),
+            id: "1".into(),
+            effect: Effect::Refresh,
+            subject: Subject::User(USER.to_string()),
+        };
         let known = known(&[]);
         let mut after = feed(NOW, &[]);
-        let exchange = Exchange { sent: later(500), answered: later(500), date: NOW };
+        let exchange = Exchange {
+            sent: later(500),
+            answered: later(500),
+            date: NOW,
+        };
         after.absorb([entry], &exchange).unwrap();
         assert!(!known.is_good(&after, later(500)), "{stamped}");
     }
@@ -126,5 +203,8 @@ fn a_key_that_was_read_before_a_change_is_dropped_by_its_entry_however_that_is_s
 #[test]
 fn a_reading_after_a_feed_that_was_never_read_is_dropped_by_whatever_is_seen_first() {
     let known = Known::new(Person::new().read(), NOW, &Feed::default());
-    assert!(!known.is_good(&feed(NOW, &[(Effect::Refresh, Subject::Key(KEY.to_string()))]), NOW));
+    assert!(!known.is_good(
+        &feed(NOW, &[(Effect::Refresh, Subject::Key(KEY.to_string()))]),
+        NOW
+    ));
 }

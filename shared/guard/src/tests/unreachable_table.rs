@@ -8,25 +8,36 @@ use credentials::pepper::PepperSource;
 use store::{Store, Tables};
 use tokio::time::timeout;
 
-use crate::testing::{
-    person::secret,
-    world::{NOW, SANDBOX, World, claims, request},
-};
 use crate::{
     bearer::NoBearer,
     decision::{Decision, Unauthorized, Unavailable},
     guard::Guard,
     request::Request,
+    testing::{
+        person::secret,
+        world::{NOW, SANDBOX, World, claims, request},
+    },
 };
 
 /// Port 1 of this machine, where nothing listens.
 fn guard() -> Guard {
-    let aws = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).region(Region::from_static("eu-west-1"));
-    let tables = Tables { core: "core".into(), feed: "feed".into(), audit: String::new() };
+    let aws = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("eu-west-1"));
+    let tables = Tables {
+        core: "core".into(),
+        feed: "feed".into(),
+        audit: String::new(),
+    };
     let clock: domain::time::Clock = Arc::new(|| NOW);
     let aws = aws.endpoint_url("http://127.0.0.1:1").build();
     let store = Store::new(&aws, tables, clock.clone(), || claims().jti);
-    Guard::new(World::new().settings, store, Some(PepperSource::new(&aws, "pepper", clock.clone())), clock)
+    Guard::new(
+        World::new().settings,
+        store,
+        Some(PepperSource::new(&aws, "pepper", clock.clone())),
+        clock,
+    )
 }
 
 #[tokio::test]
@@ -36,13 +47,23 @@ async fn cbm_4_nobody_passes_while_the_tables_do_not_answer() {
     timeout(Duration::from_mins(2), guard.warm()).await.unwrap();
     let token = SANDBOX.token(&claims());
     for _ in 0..2 {
-        assert_eq!(guard.authorize(request(&token)).await, Decision::Unavailable(Unavailable::Keys));
+        assert_eq!(
+            guard.authorize(request(&token)).await,
+            Decision::Unavailable(Unavailable::Keys)
+        );
     }
-    assert_eq!(guard.authorize(request(&secret())).await, Decision::Unavailable(Unavailable::Feed), "nor a personal key");
+    assert_eq!(
+        guard.authorize(request(&secret())).await,
+        Decision::Unavailable(Unavailable::Feed),
+        "nor a personal key"
+    );
 }
 
 #[tokio::test]
 async fn a_request_without_a_token_needs_no_table_to_be_refused() {
     let without = Request::new(None, None, "GET /open", None);
-    assert_eq!(guard().authorize(without).await, Decision::Unauthorized(Unauthorized::NoBearer(NoBearer::Absent)));
+    assert_eq!(
+        guard().authorize(without).await,
+        Decision::Unauthorized(Unauthorized::NoBearer(NoBearer::Absent))
+    );
 }

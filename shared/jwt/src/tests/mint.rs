@@ -32,8 +32,12 @@ impl KmsKey {
 
     pub(super) fn jwk(&self) -> Jwk {
         // The fixed DER before an uncompressed P-256 point (RFC 5480 §2).
-        let mut spki = vec![0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
-        spki.extend([0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00]);
+        let mut spki = vec![
+            0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
+        ];
+        spki.extend([
+            0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+        ]);
         spki.extend(self.public_point());
         Jwk::from_spki(&spki).unwrap()
     }
@@ -58,8 +62,13 @@ impl KmsKey {
 
 pub(super) static SANDBOX: LazyLock<KmsKey> = LazyLock::new(KmsKey::new);
 pub(super) static LIVE: LazyLock<KmsKey> = LazyLock::new(KmsKey::new);
-pub(super) static VERIFIER: LazyLock<Verifier> =
-    LazyLock::new(|| Verifier::new([(KeyMode::Sandbox, SANDBOX.jwk()), (KeyMode::Live, LIVE.jwk())]).unwrap());
+pub(super) static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
+    Verifier::new([
+        (KeyMode::Sandbox, SANDBOX.jwk()),
+        (KeyMode::Live, LIVE.jwk()),
+    ])
+    .unwrap()
+});
 
 pub(super) const NOW: Timestamp = Timestamp::from_seconds(1_900_000_000);
 

@@ -24,7 +24,11 @@ use super::{
 use crate::{Behalf, StoreError};
 
 async fn create(scene: &Scene, behalf: &Behalf) -> Result<(), StoreError> {
-    scene.store.on_behalf_of(behalf).create_bank(&bank(3), None, &operator()).await
+    scene
+        .store
+        .on_behalf_of(behalf)
+        .create_bank(&bank(3), None, &operator())
+        .await
 }
 
 #[tokio::test]
@@ -38,8 +42,15 @@ async fn a_change_checks_the_key_its_gate_and_its_user_as_they_were_found() {
         "Put G GATE, Put L bank, Update L COUNT, Put A, ConditionCheck K KEY, ConditionCheck G GATE, ConditionCheck U USER"
     );
     let checks: Vec<_> = sent[0].items().into_iter().skip(4).collect();
-    assert!(checks.iter().all(|check| check.condition() == "version = :version"));
-    let versions: Vec<_> = checks.iter().map(|check| check.body["ExpressionAttributeValues"][":version"]["N"].clone()).collect();
+    assert!(
+        checks
+            .iter()
+            .all(|check| check.condition() == "version = :version")
+    );
+    let versions: Vec<_> = checks
+        .iter()
+        .map(|check| check.body["ExpressionAttributeValues"][":version"]["N"].clone())
+        .collect();
     assert_eq!(versions, ["0", "1", "0"]);
 }
 
@@ -54,39 +65,87 @@ async fn a_caller_that_was_stopped_changes_nothing() {
         let (scene, table) = stage();
         let behalf = scene.with_person().await;
         // Another owner, since the last one stays.
-        store(&scene).create_user(&super::fixtures::user(2, Role::Owner), None, &operator()).await.unwrap();
+        store(&scene)
+            .create_user(&super::fixtures::user(2, Role::Owner), None, &operator())
+            .await
+            .unwrap();
         let user = behalf.user.clone().unwrap();
         let starter = |at| {
             move |gate: &OrganizationGate| {
-                Ok(OrganizationGate { next_plan: Some(NextPlan { plan: Plan::Starter, at }), ..gate.clone() })
+                Ok(OrganizationGate {
+                    next_plan: Some(NextPlan {
+                        plan: Plan::Starter,
+                        at,
+                    }),
+                    ..gate.clone()
+                })
             }
         };
         match stop {
-            0 => store(&scene).revoke_key(&behalf.key, &operator()).await.unwrap(),
-            1 => store(&scene).set_suspension(ORGANIZATION, true, &operator()).await.unwrap(),
-            2 => store(&scene)
-                .revoke_cohort(ORGANIZATION, Cohort { owner: Some(user.guid), ..Cohort::default() }, &[], &operator())
+            0 => store(&scene)
+                .revoke_key(&behalf.key, &operator())
                 .await
                 .unwrap(),
-            3 => drop(store(&scene).set_plan(ORGANIZATION, &operator(), starter(at(Duration::ZERO))).await.unwrap()),
+            1 => store(&scene)
+                .set_suspension(ORGANIZATION, true, &operator())
+                .await
+                .unwrap(),
+            2 => store(&scene)
+                .revoke_cohort(
+                    ORGANIZATION,
+                    Cohort {
+                        owner: Some(user.guid),
+                        ..Cohort::default()
+                    },
+                    &[],
+                    &operator(),
+                )
+                .await
+                .unwrap(),
+            3 => drop(
+                store(&scene)
+                    .set_plan(ORGANIZATION, &operator(), starter(at(Duration::ZERO)))
+                    .await
+                    .unwrap(),
+            ),
             4 => drop(
                 store(&scene)
                     .change_user(user.guid, Action::UserDisable, &operator(), |user| {
-                        Ok(User { state: UserState::Disabled, version: user.version + 1, ..user })
+                        Ok(User {
+                            state: UserState::Disabled,
+                            version: user.version + 1,
+                            ..user
+                        })
                     })
                     .await
                     .unwrap(),
             ),
             _ => {
                 let end = Some(at(Duration::from_secs(1)));
-                let edit = |key: Key| Ok(Key { expires_at: end, version: key.version + 1, ..key });
-                store(&scene).change_key(behalf.key.client_id, &operator(), edit).await.unwrap();
+                let edit = |key: Key| {
+                    Ok(Key {
+                        expires_at: end,
+                        version: key.version + 1,
+                        ..key
+                    })
+                };
+                store(&scene)
+                    .change_key(behalf.key.client_id, &operator(), edit)
+                    .await
+                    .unwrap();
                 scene.wait(Duration::from_secs(1));
             }
         }
         drop(scene.transactions());
-        assert_eq!(create(&scene, &behalf).await, Err(StoreError::CallerStopped), "{stop}");
-        assert!(scene.transactions().is_empty() && table.items("core", "G#0303").is_empty(), "{stop}");
+        assert_eq!(
+            create(&scene, &behalf).await,
+            Err(StoreError::CallerStopped),
+            "{stop}"
+        );
+        assert!(
+            scene.transactions().is_empty() && table.items("core", "G#0303").is_empty(),
+            "{stop}"
+        );
     }
 }
 
@@ -94,9 +153,21 @@ async fn a_caller_that_was_stopped_changes_nothing() {
 async fn a_plan_whose_end_is_to_come_stops_nobody_yet() {
     let (scene, _) = stage();
     let behalf = scene.with_person().await;
-    let notice = NextPlan { plan: Plan::Starter, at: at(Duration::from_hours(1)) };
-    let notify = |gate: &OrganizationGate| Ok(OrganizationGate { next_plan: Some(notice), ..gate.clone() });
-    scene.store.set_plan(ORGANIZATION, &operator(), notify).await.unwrap();
+    let notice = NextPlan {
+        plan: Plan::Starter,
+        at: at(Duration::from_hours(1)),
+    };
+    let notify = |gate: &OrganizationGate| {
+        Ok(OrganizationGate {
+            next_plan: Some(notice),
+            ..gate.clone()
+        })
+    };
+    scene
+        .store
+        .set_plan(ORGANIZATION, &operator(), notify)
+        .await
+        .unwrap();
     create(&scene, &behalf).await.unwrap();
 }
 
@@ -110,8 +181,24 @@ async fn arz_3_a_live_machine_needs_kyb_and_a_sandbox_one_does_not() {
         let (scene, _) = stage();
         let key = key_of(8, Owner::Organization(ORGANIZATION), kind);
         scene.with_key(&key).await;
-        scene.store.set_kyb(ORGANIZATION, kyb, &operator()).await.unwrap();
-        assert_eq!(create(&scene, &Behalf { secret: key.secrets.current.id, key, user: None }).await, expected, "{kind} {kyb:?}");
+        scene
+            .store
+            .set_kyb(ORGANIZATION, kyb, &operator())
+            .await
+            .unwrap();
+        assert_eq!(
+            create(
+                &scene,
+                &Behalf {
+                    secret: key.secrets.current.id,
+                    key,
+                    user: None
+                }
+            )
+            .await,
+            expected,
+            "{kind} {kyb:?}"
+        );
     }
 }
 
@@ -119,7 +206,10 @@ async fn arz_3_a_live_machine_needs_kyb_and_a_sandbox_one_does_not() {
 fn meddled(meddle: impl Fn(&Table) + Send + Sync + 'static) -> (Scene, Table) {
     let commits = AtomicI64::new(0);
     stage_with(move |table, sent, _| {
-        let by_caller = sent.items().iter().any(|item: &Item| item.verb == "ConditionCheck");
+        let by_caller = sent
+            .items()
+            .iter()
+            .any(|item: &Item| item.verb == "ConditionCheck");
         if by_caller && commits.fetch_add(1, Ordering::SeqCst) == 0 {
             meddle(table);
         }
@@ -147,20 +237,75 @@ fn another_secret() -> Value {
 #[tokio::test]
 async fn a_caller_that_is_stopped_at_the_last_moment_changes_nothing() {
     for (place, member, value, expected) in [
-        (("K#", "KEY"), "state", json!({"M": {"name": {"S": "deactivated"}}}), StoreError::CallerStopped),
-        (("K#", "KEY"), "expires_at", json!({"S": at(Duration::ZERO).to_string()}), StoreError::CallerStopped),
+        (
+            ("K#", "KEY"),
+            "state",
+            json!({"M": {"name": {"S": "deactivated"}}}),
+            StoreError::CallerStopped,
+        ),
+        (
+            ("K#", "KEY"),
+            "expires_at",
+            json!({"S": at(Duration::ZERO).to_string()}),
+            StoreError::CallerStopped,
+        ),
         // The secret that obtained its token was ended: another one is current, and none is previous.
-        (("K#", "KEY"), "secrets", another_secret(), StoreError::CallerStopped),
-        (("G#", "GATE"), "suspended", json!({"BOOL": true}), StoreError::CallerStopped),
-        (("G#", "GATE"), "plan", json!({"S": "starter"}), StoreError::CallerStopped),
-        (("G#", "GATE"), "revocations", json!({"L": [{"M": {}}]}), StoreError::CallerStopped),
-        (("U#", "USER"), "state", json!({"S": "disabled"}), StoreError::CallerStopped),
+        (
+            ("K#", "KEY"),
+            "secrets",
+            another_secret(),
+            StoreError::CallerStopped,
+        ),
+        (
+            ("G#", "GATE"),
+            "suspended",
+            json!({"BOOL": true}),
+            StoreError::CallerStopped,
+        ),
+        (
+            ("G#", "GATE"),
+            "plan",
+            json!({"S": "starter"}),
+            StoreError::CallerStopped,
+        ),
+        (
+            ("G#", "GATE"),
+            "revocations",
+            json!({"L": [{"M": {}}]}),
+            StoreError::CallerStopped,
+        ),
+        (
+            ("U#", "USER"),
+            "state",
+            json!({"S": "disabled"}),
+            StoreError::CallerStopped,
+        ),
         // A role that was narrowed is no refusal of the caller, but of what was decided about it.
-        (("U#", "USER"), "role", json!({"S": "viewer"}), StoreError::CallerChanged),
-        (("U#", "USER"), "allowed_scopes", json!({"L": []}), StoreError::CallerChanged),
+        (
+            ("U#", "USER"),
+            "role",
+            json!({"S": "viewer"}),
+            StoreError::CallerChanged,
+        ),
+        (
+            ("U#", "USER"),
+            "allowed_scopes",
+            json!({"L": []}),
+            StoreError::CallerChanged,
+        ),
         // Nor are a nearer end and a list of its key.
-        (("K#", "KEY"), "expires_at", json!({"S": at(Duration::from_hours(1)).to_string()}), StoreError::CallerChanged),
-        (("K#", "KEY"), "ip_allowlist", json!({"L": [{"S": "8.8.8.8"}]}), StoreError::CallerChanged),
+        (
+            ("K#", "KEY"),
+            "expires_at",
+            json!({"S": at(Duration::from_hours(1)).to_string()}),
+            StoreError::CallerChanged,
+        ),
+        (
+            ("K#", "KEY"),
+            "ip_allowlist",
+            json!({"L": [{"S": "8.8.8.8"}]}),
+            StoreError::CallerChanged,
+        ),
     ] {
         let (scene, table) = meddled(set(place, member, value));
         let behalf = scene.with_person().await;
@@ -173,7 +318,10 @@ async fn a_caller_that_is_stopped_at_the_last_moment_changes_nothing() {
 #[tokio::test]
 async fn a_late_change_of_ones_own_key_does_not_undo_its_narrowing() {
     for (member, value) in [
-        ("expires_at", json!({"S": at(Duration::from_hours(1)).to_string()})),
+        (
+            "expires_at",
+            json!({"S": at(Duration::from_hours(1)).to_string()}),
+        ),
         ("ip_allowlist", json!({"L": [{"S": "8.8.8.8"}]})),
     ] {
         let (scene, table) = meddled(set(("K#", "KEY"), member, value));
@@ -181,16 +329,50 @@ async fn a_late_change_of_ones_own_key_does_not_undo_its_narrowing() {
         let store = scene.store.on_behalf_of(&behalf);
         let widened = |key: Key| {
             let ip_allowlist = domain::allowlist::Allowlist::default();
-            Ok(Key { expires_at: Some(at(Duration::from_hours(9))), ip_allowlist, version: key.version + 1, ..key })
+            Ok(Key {
+                expires_at: Some(at(Duration::from_hours(9))),
+                ip_allowlist,
+                version: key.version + 1,
+                ..key
+            })
         };
-        let told = store.change_key(behalf.key.client_id, &operator(), widened).await.unwrap_err();
-        assert_eq!(told.kind, domain::error::Kind::TemporarilyUnavailable, "{member}");
-        let key = scene.store.key(behalf.key.client_id).await.unwrap().unwrap();
-        assert_eq!(key.version, 1, "{member}: narrowed, and nothing else: {:?}", table.item("K#", "KEY"));
+        let told = store
+            .change_key(behalf.key.client_id, &operator(), widened)
+            .await
+            .unwrap_err();
+        assert_eq!(
+            told.kind,
+            domain::error::Kind::TemporarilyUnavailable,
+            "{member}"
+        );
+        let key = scene
+            .store
+            .key(behalf.key.client_id)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            key.version,
+            1,
+            "{member}: narrowed, and nothing else: {:?}",
+            table.item("K#", "KEY")
+        );
         // Asked again, it is decided on what the key is now.
-        let store = scene.store.on_behalf_of(&Behalf { key, ..behalf.clone() });
-        let renamed = |key: Key| Ok(Key { name: domain::organization::Name::parse("new").unwrap(), version: 2, ..key });
-        store.change_key(behalf.key.client_id, &operator(), renamed).await.unwrap();
+        let store = scene.store.on_behalf_of(&Behalf {
+            key,
+            ..behalf.clone()
+        });
+        let renamed = |key: Key| {
+            Ok(Key {
+                name: domain::organization::Name::parse("new").unwrap(),
+                version: 2,
+                ..key
+            })
+        };
+        store
+            .change_key(behalf.key.client_id, &operator(), renamed)
+            .await
+            .unwrap();
     }
 }
 
@@ -200,7 +382,11 @@ async fn a_harmless_change_at_the_last_moment_costs_the_caller_nothing() {
         (("K#", "KEY"), "name", json!({"S": "another"})),
         (("G#", "GATE"), "kyb", json!({"S": "approved"})),
         (("G#", "GATE"), "plan", json!({"S": "enterprise"})),
-        (("U#", "USER"), "updated_at", json!({"S": at(Duration::ZERO).to_string()})),
+        (
+            ("U#", "USER"),
+            "updated_at",
+            json!({"S": at(Duration::ZERO).to_string()}),
+        ),
     ] {
         let (scene, table) = meddled(set(place, member, value));
         let behalf = scene.with_person().await;
@@ -215,20 +401,64 @@ async fn a_caller_may_change_what_its_authority_rests_on() {
     let (scene, _) = stage();
     let behalf = scene.with_person().await;
     let store = scene.store.on_behalf_of(&behalf);
-    let enterprise = |gate: &OrganizationGate| Ok(OrganizationGate { plan: Plan::Enterprise, ..gate.clone() });
-    store.set_plan(ORGANIZATION, &operator(), enterprise).await.unwrap();
-    let scoped =
-        |user: User| Ok(User { allowed_scopes: Some(domain::scope::ScopeSet::default()), version: user.version + 1, ..user });
-    store.change_user(behalf.user.as_ref().unwrap().guid, Action::UserUpdate, &operator(), scoped).await.unwrap();
+    let enterprise = |gate: &OrganizationGate| {
+        Ok(OrganizationGate {
+            plan: Plan::Enterprise,
+            ..gate.clone()
+        })
+    };
+    store
+        .set_plan(ORGANIZATION, &operator(), enterprise)
+        .await
+        .unwrap();
+    let scoped = |user: User| {
+        Ok(User {
+            allowed_scopes: Some(domain::scope::ScopeSet::default()),
+            version: user.version + 1,
+            ..user
+        })
+    };
+    store
+        .change_user(
+            behalf.user.as_ref().unwrap().guid,
+            Action::UserUpdate,
+            &operator(),
+            scoped,
+        )
+        .await
+        .unwrap();
     // Now the caller may do less than when it was read.
-    let renamed = |key: Key| Ok(Key { name: domain::organization::Name::parse("new").unwrap(), version: key.version + 1, ..key });
-    let told = store.change_key(behalf.key.client_id, &operator(), renamed).await.unwrap_err();
+    let renamed = |key: Key| {
+        Ok(Key {
+            name: domain::organization::Name::parse("new").unwrap(),
+            version: key.version + 1,
+            ..key
+        })
+    };
+    let told = store
+        .change_key(behalf.key.client_id, &operator(), renamed)
+        .await
+        .unwrap_err();
     assert_eq!(told.kind, domain::error::Kind::TemporarilyUnavailable);
-    let user = scene.store.user(behalf.user.clone().unwrap().guid).await.unwrap();
-    let store = scene.store.on_behalf_of(&Behalf { user, ..behalf.clone() });
-    store.change_key(behalf.key.client_id, &operator(), renamed).await.unwrap();
+    let user = scene
+        .store
+        .user(behalf.user.clone().unwrap().guid)
+        .await
+        .unwrap();
+    let store = scene.store.on_behalf_of(&Behalf {
+        user,
+        ..behalf.clone()
+    });
+    store
+        .change_key(behalf.key.client_id, &operator(), renamed)
+        .await
+        .unwrap();
     store.revoke_key(&behalf.key, &operator()).await.unwrap();
-    let outlines: Vec<_> = scene.transactions().iter().map(super::Sent::outline).collect();
+    let outlines: Vec<_> = scene
+        .transactions()
+        .iter()
+        .map(super::Sent::outline)
+        .collect();
     assert_eq!(
         outlines,
         [

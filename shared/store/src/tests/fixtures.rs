@@ -38,7 +38,11 @@ pub(super) fn secret_id(byte: u8) -> SecretId {
 
 pub(super) fn secret(byte: u8) -> Secret {
     let peppers = Peppers::parse(&format!(r#"{{"1":"{}"}}"#, "p".repeat(32))).unwrap();
-    Secret { id: secret_id(byte), hash: SecretHash::decoy(&peppers), created_at: Timestamp::from_millis(START) }
+    Secret {
+        id: secret_id(byte),
+        hash: SecretHash::decoy(&peppers),
+        created_at: Timestamp::from_millis(START),
+    }
 }
 
 /// A sandbox key of a bank, with secret 1.
@@ -60,7 +64,13 @@ pub(super) fn key_of(byte: u8, owner: Owner, kind: KeyMode) -> Key {
         destination: None,
         webhook_url: None,
     };
-    Key::create(draft, ClientId::of(Guid::from_bytes([byte; 16])), secret_id(1), before()).unwrap()
+    Key::create(
+        draft,
+        ClientId::of(Guid::from_bytes([byte; 16])),
+        secret_id(1),
+        before(),
+    )
+    .unwrap()
 }
 
 pub(super) fn user(byte: u8, role: Role) -> User {
@@ -114,8 +124,14 @@ pub(super) fn idempotency(principal: &str, key: &str) -> IdempotencyRecord {
 impl Scene {
     /// Makes the organization, and this key in it.
     pub(super) async fn with_key(&self, key: &Key) {
-        self.store.create_organization(&organization(ORGANIZATION), None, &operator()).await.unwrap();
-        self.store.create_key(key, &secret(1), None, &operator()).await.unwrap();
+        self.store
+            .create_organization(&organization(ORGANIZATION), None, &operator())
+            .await
+            .unwrap();
+        self.store
+            .create_key(key, &secret(1), None, &operator())
+            .await
+            .unwrap();
         drop(self.transactions());
     }
 
@@ -124,10 +140,25 @@ impl Scene {
         let user = user(1, Role::Owner);
         let key = key_of(8, Owner::User(user.guid), KeyMode::Live);
         self.with_key(&key).await;
-        self.store.create_user(&user, None, &operator()).await.unwrap();
-        let pro = |gate: &OrganizationGate| Ok(OrganizationGate { plan: Plan::Pro, ..gate.clone() });
-        self.store.set_plan(ORGANIZATION, &operator(), pro).await.unwrap();
+        self.store
+            .create_user(&user, None, &operator())
+            .await
+            .unwrap();
+        let pro = |gate: &OrganizationGate| {
+            Ok(OrganizationGate {
+                plan: Plan::Pro,
+                ..gate.clone()
+            })
+        };
+        self.store
+            .set_plan(ORGANIZATION, &operator(), pro)
+            .await
+            .unwrap();
         drop(self.transactions());
-        Behalf { secret: key.secrets.current.id, key, user: Some(user) }
+        Behalf {
+            secret: key.secrets.current.id,
+            key,
+            user: Some(user),
+        }
     }
 }

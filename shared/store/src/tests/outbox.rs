@@ -32,7 +32,9 @@ fn late_scene() -> (Scene, Table, Arc<AtomicBool>) {
     let late = Arc::new(AtomicBool::new(false));
     let when = late.clone();
     let (scene, table) = stage_with(move |_, sent, now| {
-        if when.load(Ordering::SeqCst) && ["TransactWriteItems", "PutItem"].contains(&&*sent.operation) {
+        if when.load(Ordering::SeqCst)
+            && ["TransactWriteItems", "PutItem"].contains(&&*sent.operation)
+        {
             now.fetch_add(11_000, Ordering::SeqCst);
         }
         None
@@ -48,37 +50,82 @@ async fn told_again(place: (&str, &str), effect: &str, step: impl Fn(&Scene) -> 
     let (scene, table, late) = late_scene();
     scene.with_key(&key()).await;
     for byte in [1, 2] {
-        scene.store.create_user(&user(byte, Role::Owner), None, &operator()).await.unwrap();
+        scene
+            .store
+            .create_user(&user(byte, Role::Owner), None, &operator())
+            .await
+            .unwrap();
     }
-    let open = |key: Key| key.rotate(secret(2).id, Rotation::Keep(Grace::Open), at(Duration::ZERO));
-    scene.store.rotate_key(key().client_id, &secret(2), &operator(), open).await.unwrap();
+    let open = |key: Key| {
+        key.rotate(
+            secret(2).id,
+            Rotation::Keep(Grace::Open),
+            at(Duration::ZERO),
+        )
+    };
+    scene
+        .store
+        .rotate_key(key().client_id, &secret(2), &operator(), open)
+        .await
+        .unwrap();
 
     late.store(true, Ordering::SeqCst);
-    assert_eq!(step(&scene).await.unwrap_err().kind, Kind::TemporarilyUnavailable, "{effect}");
+    assert_eq!(
+        step(&scene).await.unwrap_err().kind,
+        Kind::TemporarilyUnavailable,
+        "{effect}"
+    );
     let marked = table.item(place.0, place.1)["unannounced"].clone();
     assert_eq!(marked[0]["effect"], effect, "{marked}");
     late.store(false, Ordering::SeqCst);
 
-    let (entries, events) = (table.items("feed", "F#").len(), table.items("audit", "A#").len());
+    let (entries, events) = (
+        table.items("feed", "F#").len(),
+        table.items("audit", "A#").len(),
+    );
     drop(step(&scene).await);
     assert_eq!(table.items("feed", "F#").len(), entries + 1, "{effect}");
     assert_eq!(table.feed().pop().unwrap().split(' ').next(), Some(effect));
-    assert_eq!(table.items("audit", "A#").len(), events, "nothing changed: {effect}");
-    assert_eq!(table.item(place.0, place.1).get("unannounced"), None, "{effect}");
+    assert_eq!(
+        table.items("audit", "A#").len(),
+        events,
+        "nothing changed: {effect}"
+    );
+    assert_eq!(
+        table.item(place.0, place.1).get("unannounced"),
+        None,
+        "{effect}"
+    );
 
     drop(step(&scene).await);
-    assert_eq!(table.items("feed", "F#").len(), entries + 1, "it says nothing new: {effect}");
+    assert_eq!(
+        table.items("feed", "F#").len(),
+        entries + 1,
+        "it says nothing new: {effect}"
+    );
 }
 
 const KEY: (&str, &str) = ("K#", "KEY");
 
 #[tokio::test]
 async fn a_repeated_revoke_or_deactivation_tells_again() {
-    told_again(KEY, "revoke", |scene| Box::pin(async { Ok(scene.store.revoke_key(&key(), &operator()).await?) })).await;
+    told_again(KEY, "revoke", |scene| {
+        Box::pin(async { Ok(scene.store.revoke_key(&key(), &operator()).await?) })
+    })
+    .await;
     told_again(KEY, "suspend", |scene| {
         let deactivate = |key: Key| key.deactivate(at(Duration::ZERO));
         Box::pin(async move {
-            scene.store.switch_key(key().client_id, Action::KeyDeactivate, &operator(), deactivate).await.map(drop)
+            scene
+                .store
+                .switch_key(
+                    key().client_id,
+                    Action::KeyDeactivate,
+                    &operator(),
+                    deactivate,
+                )
+                .await
+                .map(drop)
         })
     })
     .await;
@@ -88,13 +135,28 @@ async fn a_repeated_revoke_or_deactivation_tells_again() {
 async fn a_repeated_finish_or_edit_tells_again() {
     told_again(KEY, "revoke", |scene| {
         let finish = |key: Key| key.finish_rotation(Duration::ZERO, at(Duration::ZERO));
-        Box::pin(async move { scene.store.finish_rotation(key().client_id, &operator(), finish).await.map(drop) })
+        Box::pin(async move {
+            scene
+                .store
+                .finish_rotation(key().client_id, &operator(), finish)
+                .await
+                .map(drop)
+        })
     })
     .await;
     told_again(KEY, "expire", |scene| {
-        let edit = Edit { expires_at: Some(Some(at(Duration::from_hours(1)))), ..Edit::default() };
+        let edit = Edit {
+            expires_at: Some(Some(at(Duration::from_hours(1)))),
+            ..Edit::default()
+        };
         let edit = move |key: Key| key.edit(edit.clone(), at(Duration::ZERO));
-        Box::pin(async move { scene.store.change_key(key().client_id, &operator(), edit).await.map(drop) })
+        Box::pin(async move {
+            scene
+                .store
+                .change_key(key().client_id, &operator(), edit)
+                .await
+                .map(drop)
+        })
     })
     .await;
 }
@@ -102,30 +164,74 @@ async fn a_repeated_finish_or_edit_tells_again() {
 fn change(scene: &Scene, next: fn(User) -> User) -> Step<'_> {
     let decide = move |user: User| {
         let next = next(user.clone());
-        Ok(if next == user { user } else { User { version: user.version + 1, ..next } })
+        Ok(if next == user {
+            user
+        } else {
+            User {
+                version: user.version + 1,
+                ..next
+            }
+        })
     };
     Box::pin(async move {
-        scene.store.change_user(Guid::from_bytes([1; 16]), Action::UserUpdate, &operator(), decide).await.map(drop)
+        scene
+            .store
+            .change_user(
+                Guid::from_bytes([1; 16]),
+                Action::UserUpdate,
+                &operator(),
+                decide,
+            )
+            .await
+            .map(drop)
     })
 }
 
 #[tokio::test]
 async fn a_repeated_change_of_a_user_tells_again() {
     let place = ("U#0101", "USER");
-    told_again(place, "revoke", |scene| change(scene, |user| User { state: UserState::Disabled, ..user })).await;
-    told_again(place, "refresh", |scene| change(scene, |user| User { role: Role::Viewer, ..user })).await;
+    told_again(place, "revoke", |scene| {
+        change(scene, |user| User {
+            state: UserState::Disabled,
+            ..user
+        })
+    })
+    .await;
+    told_again(place, "refresh", |scene| {
+        change(scene, |user| User {
+            role: Role::Viewer,
+            ..user
+        })
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_repeated_plan_or_cohort_tells_again() {
     let place = ("G#", "GATE");
     told_again(place, "refresh", |scene| {
-        let pro = |gate: &OrganizationGate| Ok(OrganizationGate { plan: Plan::Pro, ..gate.clone() });
-        Box::pin(async move { scene.store.set_plan(ORGANIZATION, &operator(), pro).await.map(drop) })
+        let pro = |gate: &OrganizationGate| {
+            Ok(OrganizationGate {
+                plan: Plan::Pro,
+                ..gate.clone()
+            })
+        };
+        Box::pin(async move {
+            scene
+                .store
+                .set_plan(ORGANIZATION, &operator(), pro)
+                .await
+                .map(drop)
+        })
     })
     .await;
     told_again(place, "revoke", |scene| {
-        Box::pin(async { Ok(scene.store.revoke_cohort(ORGANIZATION, Cohort::default(), &[], &operator()).await?) })
+        Box::pin(async {
+            Ok(scene
+                .store
+                .revoke_cohort(ORGANIZATION, Cohort::default(), &[], &operator())
+                .await?)
+        })
     })
     .await;
 }
@@ -137,12 +243,25 @@ async fn a_rotation_that_readers_may_have_missed_is_told_with_the_next_change() 
     scene.with_key(&key()).await;
     late.store(true, Ordering::SeqCst);
     let replace = |key: Key| key.rotate(secret(2).id, Rotation::Replace, at(Duration::ZERO));
-    let failed = scene.store.rotate_key(key().client_id, &secret(2), &operator(), replace).await.unwrap_err();
+    let failed = scene
+        .store
+        .rotate_key(key().client_id, &secret(2), &operator(), replace)
+        .await
+        .unwrap_err();
     assert_eq!(failed.kind, Kind::TemporarilyUnavailable);
     late.store(false, Ordering::SeqCst);
     let entries = table.feed().len();
     let deactivate = |key: Key| key.deactivate(at(Duration::ZERO));
-    scene.store.switch_key(key().client_id, Action::KeyDeactivate, &operator(), deactivate).await.unwrap();
+    scene
+        .store
+        .switch_key(
+            key().client_id,
+            Action::KeyDeactivate,
+            &operator(),
+            deactivate,
+        )
+        .await
+        .unwrap();
     assert_eq!(table.feed()[entries..], ["revoke secret", "suspend key"]);
     assert_eq!(table.item("K#", "KEY").get("unannounced"), None);
 }
@@ -154,26 +273,58 @@ async fn a_quiet_change_forgets_no_entry() {
     scene.with_key(&key()).await;
     late.store(true, Ordering::SeqCst);
     assert!(matches!(
-        scene.store.revoke_token(ORGANIZATION, ORGANIZATION, key().client_id, &operator()).await,
+        scene
+            .store
+            .revoke_token(ORGANIZATION, ORGANIZATION, key().client_id, &operator())
+            .await,
         Err(StoreError::Unavailable(_))
     ));
     let edit = |edit: Edit| move |key: Key| key.edit(edit.clone(), at(Duration::ZERO));
-    let end = Edit { expires_at: Some(Some(at(Duration::from_hours(1)))), ..Edit::default() };
-    assert!(scene.store.change_key(key().client_id, &operator(), edit(end)).await.is_err());
+    let end = Edit {
+        expires_at: Some(Some(at(Duration::from_hours(1)))),
+        ..Edit::default()
+    };
+    assert!(
+        scene
+            .store
+            .change_key(key().client_id, &operator(), edit(end))
+            .await
+            .is_err()
+    );
     late.store(false, Ordering::SeqCst);
-    let name = Edit { name: Some(domain::organization::Name::parse("new").unwrap()), ..Edit::default() };
-    scene.store.change_key(key().client_id, &operator(), edit(name)).await.unwrap();
-    assert_eq!(table.item("K#", "KEY")["unannounced"][0]["effect"], "expire");
+    let name = Edit {
+        name: Some(domain::organization::Name::parse("new").unwrap()),
+        ..Edit::default()
+    };
+    scene
+        .store
+        .change_key(key().client_id, &operator(), edit(name))
+        .await
+        .unwrap();
+    assert_eq!(
+        table.item("K#", "KEY")["unannounced"][0]["effect"],
+        "expire"
+    );
 }
 
 #[tokio::test]
 async fn rfc_7009_a_token_is_revoked_by_an_entry_and_an_event() {
     let (scene, table, _) = late_scene();
     let jti = Guid::from_bytes([5; 16]);
-    scene.store.revoke_token(ORGANIZATION, jti, key().client_id, &operator()).await.unwrap();
+    scene
+        .store
+        .revoke_token(ORGANIZATION, jti, key().client_id, &operator())
+        .await
+        .unwrap();
     assert_eq!(scene.transactions()[0].outline(), "Put F, Put A");
-    assert_eq!((table.feed(), &table.items("feed", "F#")[0]["name"]), (vec!["revoke token".to_owned()], &jti.to_string().into()));
+    assert_eq!(
+        (table.feed(), &table.items("feed", "F#")[0]["name"]),
+        (vec!["revoke token".to_owned()], &jti.to_string().into())
+    );
     let event = table.audit().pop().unwrap();
-    assert_eq!((&event["action"], &event["target"]), (&"token.revoke".into(), &jti.to_string().into()));
+    assert_eq!(
+        (&event["action"], &event["target"]),
+        (&"token.revoke".into(), &jti.to_string().into())
+    );
     assert_eq!(event["changes"]["client_id"], key().client_id.to_string());
 }

@@ -18,10 +18,14 @@ pub(super) fn stage() -> (Scene, Table) {
 }
 
 /// A scene over empty tables, which a test may meddle with before a request reaches them, or answer in their place.
-pub(super) fn stage_with(before: impl Fn(&Table, &Sent, &AtomicI64) -> Option<Answer> + Send + Sync + 'static) -> (Scene, Table) {
+pub(super) fn stage_with(
+    before: impl Fn(&Table, &Sent, &AtomicI64) -> Option<Answer> + Send + Sync + 'static,
+) -> (Scene, Table) {
     let table = Table::new();
     let answering = table.clone();
-    let scene = scene(0, move |sent, now| before(&answering, sent, now).unwrap_or_else(|| answering.answer(sent)));
+    let scene = scene(0, move |sent, now| {
+        before(&answering, sent, now).unwrap_or_else(|| answering.answer(sent))
+    });
     (scene, table)
 }
 
@@ -41,7 +45,9 @@ impl Table {
                     {"AttributeName": "SK", "KeyType": "RANGE"},
                 ],
             });
-            database.create_table(serde_json::from_value(table).unwrap()).unwrap();
+            database
+                .create_table(serde_json::from_value(table).unwrap())
+                .unwrap();
         }
         Self(Arc::new(database))
     }
@@ -62,40 +68,68 @@ impl Table {
     /// The items of a table whose partition begins so, in plain JSON.
     pub(super) fn items(&self, table: &str, prefix: &str) -> Vec<Value> {
         let request = json!({"TableName": table, "ConsistentRead": true});
-        let found = self.0.scan(serde_json::from_value(request).unwrap()).unwrap();
+        let found = self
+            .0
+            .scan(serde_json::from_value(request).unwrap())
+            .unwrap();
         let found = serde_json::to_value(found).unwrap();
         let items = found["Items"].as_array().unwrap().iter().map(plain);
-        items.filter(|item| item["PK"].as_str().unwrap().starts_with(prefix)).collect()
+        items
+            .filter(|item| item["PK"].as_str().unwrap().starts_with(prefix))
+            .collect()
     }
 
     /// The items of `core` whose partition begins so, as they are stored.
     pub(super) fn raw(&self, prefix: &str) -> Vec<Value> {
-        let found = self.0.scan(serde_json::from_value(json!({"TableName": "core", "ConsistentRead": true})).unwrap()).unwrap();
+        let found = self
+            .0
+            .scan(
+                serde_json::from_value(json!({"TableName": "core", "ConsistentRead": true}))
+                    .unwrap(),
+            )
+            .unwrap();
         let found = serde_json::to_value(found).unwrap();
         let items = found["Items"].as_array().unwrap().iter().cloned();
-        items.filter(|item| item["PK"]["S"].as_str().unwrap().starts_with(prefix)).collect()
+        items
+            .filter(|item| item["PK"]["S"].as_str().unwrap().starts_with(prefix))
+            .collect()
     }
 
     /// Puts an item into `core`, over whatever stands there.
     pub(super) fn put(&self, item: &Value) {
         let request = json!({"TableName": "core", "Item": item});
-        self.0.put_item(serde_json::from_value(request).unwrap()).unwrap();
+        self.0
+            .put_item(serde_json::from_value(request).unwrap())
+            .unwrap();
     }
 
     /// The one item of `core` whose partition begins so and that has this sort key.
     pub(super) fn item(&self, prefix: &str, sk: &str) -> Value {
-        self.items("core", prefix).into_iter().find(|item| item["SK"] == sk).unwrap_or_else(|| panic!("no {prefix} {sk}"))
+        self.items("core", prefix)
+            .into_iter()
+            .find(|item| item["SK"] == sk)
+            .unwrap_or_else(|| panic!("no {prefix} {sk}"))
     }
 
     /// What the feed says, in order: effect and subject.
     pub(super) fn feed(&self) -> Vec<String> {
         let entries = self.items("feed", "F#0");
-        entries.iter().map(|entry| [&entry["effect"], &entry["subject"]].map(|part| part.as_str().unwrap()).join(" ")).collect()
+        entries
+            .iter()
+            .map(|entry| {
+                [&entry["effect"], &entry["subject"]]
+                    .map(|part| part.as_str().unwrap())
+                    .join(" ")
+            })
+            .collect()
     }
 
     /// The audit events, in order.
     pub(super) fn audit(&self) -> Vec<Value> {
-        self.items("audit", "A#").iter().map(|event| serde_json::from_str(event["body"].as_str().unwrap()).unwrap()).collect()
+        self.items("audit", "A#")
+            .iter()
+            .map(|event| serde_json::from_str(event["body"].as_str().unwrap()).unwrap())
+            .collect()
     }
 
     /// Changes an item as somebody else would: every change counts its version.
@@ -111,26 +145,40 @@ impl Table {
     /// An update of `core`.
     pub(super) fn update(&self, mut request: Value) {
         request["TableName"] = "core".into();
-        self.0.update_item(serde_json::from_value(request).unwrap()).unwrap();
+        self.0
+            .update_item(serde_json::from_value(request).unwrap())
+            .unwrap();
     }
 
     /// What the TTL does.
     pub(super) fn sweep(&self, prefix: &str, sk: &str) {
         let pk = self.item(prefix, sk)["PK"].clone();
         let request = json!({"TableName": "core", "Key": {"PK": {"S": pk}, "SK": {"S": sk}}});
-        self.0.delete_item(serde_json::from_value(request).unwrap()).unwrap();
+        self.0
+            .delete_item(serde_json::from_value(request).unwrap())
+            .unwrap();
     }
 
     /// Whether nothing that stands anywhere holds this text.
     pub(super) fn lacks(&self, text: &str) -> bool {
-        ["core", "feed", "audit"].iter().all(|table| self.items(table, "").iter().all(|item| !item.to_string().contains(text)))
+        ["core", "feed", "audit"].iter().all(|table| {
+            self.items(table, "")
+                .iter()
+                .all(|item| !item.to_string().contains(text))
+        })
     }
 }
 
-fn answer<R: DeserializeOwned, A: Serialize>(body: Value, call: impl FnOnce(R) -> Result<A, DynoxideError>) -> Answer {
+fn answer<R: DeserializeOwned, A: Serialize>(
+    body: Value,
+    call: impl FnOnce(R) -> Result<A, DynoxideError>,
+) -> Answer {
     match call(serde_json::from_value(body).unwrap()) {
         Ok(answer) => (200, serde_json::to_value(answer).unwrap()),
-        Err(error) => (error.status_code(), serde_json::from_str(&error.to_json()).unwrap()),
+        Err(error) => (
+            error.status_code(),
+            serde_json::from_str(&error.to_json()).unwrap(),
+        ),
     }
 }
 
@@ -140,10 +188,19 @@ fn plain(item: &Value) -> Value {
         let (kind, value) = typed.as_object().unwrap().iter().next().unwrap();
         match kind.as_str() {
             "M" => plain(value),
-            "L" => value.as_array().unwrap().iter().map(|value| plain(&json!({"value": value}))["value"].clone()).collect(),
+            "L" => value
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|value| plain(&json!({"value": value}))["value"].clone())
+                .collect(),
             "N" => serde_json::from_str(value.as_str().unwrap()).unwrap(),
             _ => value.clone(),
         }
     };
-    item.as_object().unwrap().iter().map(|(name, typed)| (name.clone(), value(typed))).collect()
+    item.as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, typed)| (name.clone(), value(typed)))
+        .collect()
 }

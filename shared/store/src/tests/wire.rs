@@ -17,8 +17,15 @@ use crate::StoreError;
 
 /// The time in the entry that a transaction or put writes to the feed.
 fn entry_time(sent: &Sent) -> String {
-    let item = if sent.operation == "PutItem" { &sent.body["Item"] } else { &sent.body["TransactItems"][2]["Put"]["Item"] };
-    item["time"]["S"].as_str().unwrap_or_else(|| panic!("no entry in {sent:?}")).to_owned()
+    let item = if sent.operation == "PutItem" {
+        &sent.body["Item"]
+    } else {
+        &sent.body["TransactItems"][2]["Put"]["Item"]
+    };
+    item["time"]["S"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no entry in {sent:?}"))
+        .to_owned()
 }
 
 #[tokio::test]
@@ -29,7 +36,11 @@ async fn every_read_is_strongly_consistent() {
     drop(store.key(client_id).await);
     drop(store.key_with_secrets(client_id).await);
     drop(store.gates(&key()).await);
-    drop(store.gates(&key_of(8, Owner::User(guid), KeyMode::Live)).await);
+    drop(
+        store
+            .gates(&key_of(8, Owner::User(guid), KeyMode::Live))
+            .await,
+    );
     drop(store.organization(guid).await);
     drop(store.organization_rows().await);
     drop(store.bank(guid).await);
@@ -43,7 +54,11 @@ async fn every_read_is_strongly_consistent() {
     drop(store.signing_keys(KeyMode::Live).await);
     drop(store.signer(KeyMode::Live).await);
     drop(store.audit_chain(guid).await);
-    drop(store.read_feed(Timestamp::from_millis(START), Duration::from_secs(1)).await);
+    drop(
+        store
+            .read_feed(Timestamp::from_millis(START), Duration::from_secs(1))
+            .await,
+    );
     drop(store.start_grace(client_id, secret_id(1)).await);
     let sent = scene.sent.lock().unwrap();
     assert!(sent.len() >= 20);
@@ -66,7 +81,10 @@ async fn a_revoke_whose_answer_is_late_writes_its_entry_again() {
         (200, json!({}))
     });
     scene.store.revoke_key(&key(), &operator()).await.unwrap();
-    assert_eq!(scene.operations(), ["TransactWriteItems", "PutItem", "UpdateItem"]);
+    assert_eq!(
+        scene.operations(),
+        ["TransactWriteItems", "PutItem", "UpdateItem"]
+    );
     let times: Vec<_> = scene.changes().iter().take(2).map(entry_time).collect();
     assert!(times[1] > times[0], "{times:?}");
 }
@@ -79,26 +97,41 @@ async fn a_revoke_whose_entry_is_always_late_does_not_answer() {
         }
         (200, json!({}))
     });
-    assert!(matches!(scene.store.revoke_key(&key(), &operator()).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(
+        scene.store.revoke_key(&key(), &operator()).await,
+        Err(StoreError::Unavailable(_))
+    ));
 }
 
 /// A revoke that meets another transaction is tried again, with its entry at the time of the new attempt.
 #[tokio::test]
 async fn a_conflicting_or_throttled_revoke_is_tried_again_with_a_fresh_time() {
-    for code in ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"] {
+    for code in [
+        "TransactionConflict",
+        "ThrottlingError",
+        "ProvisionedThroughputExceeded",
+    ] {
         let attempts = AtomicI64::new(0);
         let scene = scene(0, move |sent, now| {
-            if sent.operation == "TransactWriteItems" && attempts.fetch_add(1, Ordering::SeqCst) < 2 {
+            if sent.operation == "TransactWriteItems" && attempts.fetch_add(1, Ordering::SeqCst) < 2
+            {
                 now.fetch_add(100, Ordering::SeqCst);
                 return cancelled([code, "None", "None", "None"]);
             }
             (200, json!({}))
         });
         scene.store.revoke_key(&key(), &operator()).await.unwrap();
-        let times: Vec<_> =
-            scene.changes().iter().filter(|sent| sent.operation == "TransactWriteItems").map(entry_time).collect();
+        let times: Vec<_> = scene
+            .changes()
+            .iter()
+            .filter(|sent| sent.operation == "TransactWriteItems")
+            .map(entry_time)
+            .collect();
         assert_eq!(times.len(), 3, "{code}");
-        assert!(times[0] < times[1] && times[1] < times[2], "{code}: {times:?}");
+        assert!(
+            times[0] < times[1] && times[1] < times[2],
+            "{code}: {times:?}"
+        );
     }
 }
 
@@ -119,7 +152,11 @@ async fn a_revoke_outlasts_the_changes_that_it_meets() {
 async fn a_clock_that_is_far_off_changes_nothing() {
     for date_ahead in [-12_000, 12_000] {
         let scene = scene(date_ahead, |_, _| (200, json!({})));
-        assert_eq!(scene.store.revoke_key(&key(), &operator()).await, Err(StoreError::ClockSkewed), "{date_ahead}");
+        assert_eq!(
+            scene.store.revoke_key(&key(), &operator()).await,
+            Err(StoreError::ClockSkewed),
+            "{date_ahead}"
+        );
         assert!(scene.changes().is_empty(), "{date_ahead}");
     }
 }
@@ -128,25 +165,50 @@ async fn a_clock_that_is_far_off_changes_nothing() {
 async fn a_feed_read_that_fails_on_its_second_page_is_no_read() {
     let scene = scene(0, |sent, _| {
         if sent.body.get("ExclusiveStartKey").is_some() {
-            return (400, json!({"__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"}));
+            return (
+                400,
+                json!({"__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"}),
+            );
         }
-        (200, json!({"Items": [], "LastEvaluatedKey": {"PK": {"S": "F#0"}, "SK": {"S": "x"}}}))
+        (
+            200,
+            json!({"Items": [], "LastEvaluatedKey": {"PK": {"S": "F#0"}, "SK": {"S": "x"}}}),
+        )
     });
-    let read = scene.store.read_feed(Timestamp::from_millis(START), Duration::from_secs(1)).await;
+    let read = scene
+        .store
+        .read_feed(Timestamp::from_millis(START), Duration::from_secs(1))
+        .await;
     assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
-    assert_eq!(scene.operations(), ["Query", "Query"], "a read of the feed has no retry of its own");
+    assert_eq!(
+        scene.operations(),
+        ["Query", "Query"],
+        "a read of the feed has no retry of its own"
+    );
 }
 
 #[tokio::test]
 async fn a_failed_condition_is_the_failure_that_it_stands_for() {
     for (codes, expected) in [
-        (["ConditionalCheckFailed", "None", "None", "None"], StoreError::Exists),
-        (["None", "None", "None", "ConditionalCheckFailed"], StoreError::LimitReached),
+        (
+            ["ConditionalCheckFailed", "None", "None", "None"],
+            StoreError::Exists,
+        ),
+        (
+            ["None", "None", "None", "ConditionalCheckFailed"],
+            StoreError::LimitReached,
+        ),
     ] {
         let scene = scene(0, move |sent, _| match sent.operation.as_str() {
             "TransactWriteItems" => cancelled(codes),
             _ => (200, json!({})),
         });
-        assert_eq!(scene.store.create_key(&key(), &secret(1), None, &operator()).await, Err(expected));
+        assert_eq!(
+            scene
+                .store
+                .create_key(&key(), &secret(1), None, &operator())
+                .await,
+            Err(expected)
+        );
     }
 }

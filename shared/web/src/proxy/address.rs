@@ -11,7 +11,9 @@ pub(super) fn parse(value: &str) -> Option<IpAddr> {
     if !is_port(port) {
         return None;
     }
-    let bracketed = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let bracketed = address
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
     let read: IpAddr = match bracketed {
         Some(inner) => inner.parse::<Ipv6Addr>().ok()?.into(),
         None => address.parse().ok()?,
@@ -43,7 +45,10 @@ mod tests {
             // As CloudFront writes it.
             ("2001:db8::7:46532", "2001:db8::7"),
             ("2600:300:f:abcd::9:9985", "2600:300:f:abcd::9"),
-            ("2001:db8:85a3:8d3:1319:8a2e:370:7348:443", "2001:db8:85a3:8d3:1319:8a2e:370:7348"),
+            (
+                "2001:db8:85a3:8d3:1319:8a2e:370:7348:443",
+                "2001:db8:85a3:8d3:1319:8a2e:370:7348",
+            ),
             ("[2001:db8::7]:46532", "2001:db8::7"),
             // Another spelling of an IPv4 address, and one that only looks like it.
             ("::ffff:8.8.8.8:46532", "8.8.8.8"),

@@ -41,8 +41,14 @@ const BAD_ENTRIES: [(&str, &str); 43] = [
     ("8.0.0.0/5", "overlaps 10.0.0.0/8"),
     ("128.0.0.0/1", "overlaps"),
     ("192.0.0.0/8", "overlaps"),
-    ("8.8.8.8/24", "host bits set; the range is written 8.8.8.0/24"),
-    ("8.8.8.1/31", "host bits set; the range is written 8.8.8.0/31"),
+    (
+        "8.8.8.8/24",
+        "host bits set; the range is written 8.8.8.0/24",
+    ),
+    (
+        "8.8.8.1/31",
+        "host bits set; the range is written 8.8.8.0/31",
+    ),
     ("08.8.8.8", "leading zeros"),
     ("8.8.8.0/024", "leading zeros"),
     (" 8.8.8.8", "white space"),
@@ -61,36 +67,75 @@ async fn cyb_5_422_names_entry_and_reason_and_changes_nothing() {
     let platform = Platform::start().await;
     let caller = platform.organization().await;
     for family in Family::both(&platform) {
-        let key = family.create(&caller, json!({"name": "kept", "ip_allowlist": ["8.8.8.8"]})).await;
+        let key = family
+            .create(
+                &caller,
+                json!({"name": "kept", "ip_allowlist": ["8.8.8.8"]}),
+            )
+            .await;
         let item = family.item(&key);
         let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
         for (entry, words) in BAD_ENTRIES {
             let list = json!({"name": "changed", "ip_allowlist": ["1.1.1.1", entry]});
-            for answer in [family.post(&caller, list.clone()).await, caller.patch(&item, &list).await] {
+            for answer in [
+                family.post(&caller, list.clone()).await,
+                caller.patch(&item, &list).await,
+            ] {
                 answer.assert_field("ip_allowlist[1]", words);
                 answer.assert_field("ip_allowlist[1]", &format!("'{}'", entry.escape_debug()));
             }
         }
         for (list, refused) in [
-            (json!(["8.8.8.8", "1.1.1.1", "9.9.9.9", "4.4.4.4"]), vec![("ip_allowlist", "at most 3")]),
-            (json!(["8.8.8.8", "8.8.8.8"]), vec![("ip_allowlist[1]", "duplicate")]),
-            (json!(["8.8.8.8", "1.1.1.1", "8.8.8.8/32"]), vec![("ip_allowlist[2]", "'8.8.8.8/32' is a duplicate")]),
-            (json!(["10.0.0.1", "8.8.8.8", "::1"]), vec![("ip_allowlist[0]", "'10.0.0.1'"), ("ip_allowlist[2]", "'::1'")]),
-            (json!(["8.8.8.8", 7]), vec![("ip_allowlist[1]", "must be a string")]),
-            (json!(["8.8.8.8", null]), vec![("ip_allowlist[1]", "must be a string")]),
+            (
+                json!(["8.8.8.8", "1.1.1.1", "9.9.9.9", "4.4.4.4"]),
+                vec![("ip_allowlist", "at most 3")],
+            ),
+            (
+                json!(["8.8.8.8", "8.8.8.8"]),
+                vec![("ip_allowlist[1]", "duplicate")],
+            ),
+            (
+                json!(["8.8.8.8", "1.1.1.1", "8.8.8.8/32"]),
+                vec![("ip_allowlist[2]", "'8.8.8.8/32' is a duplicate")],
+            ),
+            (
+                json!(["10.0.0.1", "8.8.8.8", "::1"]),
+                vec![
+                    ("ip_allowlist[0]", "'10.0.0.1'"),
+                    ("ip_allowlist[2]", "'::1'"),
+                ],
+            ),
+            (
+                json!(["8.8.8.8", 7]),
+                vec![("ip_allowlist[1]", "must be a string")],
+            ),
+            (
+                json!(["8.8.8.8", null]),
+                vec![("ip_allowlist[1]", "must be a string")],
+            ),
             (json!("8.8.8.8"), vec![("ip_allowlist", "must be")]),
             (json!({"0": "8.8.8.8"}), vec![("ip_allowlist", "must be")]),
         ] {
             let body = json!({"name": "changed", "ip_allowlist": list});
-            for answer in [family.post(&caller, body.clone()).await, caller.patch(&item, &body).await] {
+            for answer in [
+                family.post(&caller, body.clone()).await,
+                caller.patch(&item, &body).await,
+            ] {
                 for (field, words) in &refused {
                     answer.assert_field(field, words);
                 }
-                assert_eq!(answer.body["errors"].as_array().unwrap().len(), refused.len(), "{answer:?}");
+                assert_eq!(
+                    answer.body["errors"].as_array().unwrap().len(),
+                    refused.len(),
+                    "{answer:?}"
+                );
             }
         }
         assert_eq!(caller.get(&item).await.body, without(&key, &["secret"]));
-        assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
+        assert_eq!(
+            organization_snapshot(&platform, &caller, seed_organization(&platform)).await,
+            before
+        );
     }
 }
 
@@ -106,9 +151,14 @@ async fn cyb_5_201_for_public_addresses_and_ranges() {
             json!(["172.32.0.0/11", "100.128.0.0/9", "223.255.255.255"]),
             json!(["192.167.255.255", "192.169.0.0/16", "198.20.0.0/14"]),
         ] {
-            let key = family.create(&caller, json!({"name": "public", "ip_allowlist": list})).await;
+            let key = family
+                .create(&caller, json!({"name": "public", "ip_allowlist": list}))
+                .await;
             assert_eq!(key["ip_allowlist"], list, "as it was given");
-            assert_eq!(caller.get(&family.item(&key)).await.body["ip_allowlist"], list);
+            assert_eq!(
+                caller.get(&family.item(&key)).await.body["ip_allowlist"],
+                list
+            );
         }
     }
 }
@@ -119,32 +169,81 @@ async fn cyb_5_201_for_public_addresses_and_ranges() {
 async fn cyb_11_403_for_a_list_wider_than_the_tokens_own() {
     let platform = Platform::start().await;
     let free = platform.organization().await;
-    let own = format!("/api/organization_applications/{}", platform.seed.organization.key.client_id);
-    let answer = free.patch(&own, &json!({"ip_allowlist": ["8.8.8.0/25", "8.8.8.128/25", "1.1.1.1"]})).await;
+    let own = format!(
+        "/api/organization_applications/{}",
+        platform.seed.organization.key.client_id
+    );
+    let answer = free
+        .patch(
+            &own,
+            &json!({"ip_allowlist": ["8.8.8.0/25", "8.8.8.128/25", "1.1.1.1"]}),
+        )
+        .await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let here = platform.anonymous().from("8.8.8.8");
-    let token = platform.request_token(&platform.seed.organization.key, here).await;
-    let bound = platform.bearer(token.body["access_token"].as_str().unwrap()).from("8.8.8.8");
+    let token = platform
+        .request_token(&platform.seed.organization.key, here)
+        .await;
+    let bound = platform
+        .bearer(token.body["access_token"].as_str().unwrap())
+        .from("8.8.8.8");
     for family in Family::both(&platform) {
-        let key = family.create(&bound, json!({"name": "within", "ip_allowlist": ["8.8.8.0/24", "1.1.1.1/32"]})).await;
+        let key = family
+            .create(
+                &bound,
+                json!({"name": "within", "ip_allowlist": ["8.8.8.0/24", "1.1.1.1/32"]}),
+            )
+            .await;
         let item = family.item(&key);
-        let narrowed = bound.patch(&item, &json!({"ip_allowlist": ["8.8.8.8"]})).await;
+        let narrowed = bound
+            .patch(&item, &json!({"ip_allowlist": ["8.8.8.8"]}))
+            .await;
         assert_eq!(narrowed.status, 200, "{narrowed:?}");
         let before = organization_snapshot(&platform, &free, seed_organization(&platform)).await;
-        for list in [json!([]), json!(["8.8.8.0/23"]), json!(["9.9.9.9"]), json!(["8.8.8.8", "9.9.9.9"])] {
+        for list in [
+            json!([]),
+            json!(["8.8.8.0/23"]),
+            json!(["9.9.9.9"]),
+            json!(["8.8.8.8", "9.9.9.9"]),
+        ] {
             let body = json!({"name": "wider", "ip_allowlist": list});
-            for answer in [family.post(&bound, body.clone()).await, bound.patch(&item, &body).await] {
+            for answer in [
+                family.post(&bound, body.clone()).await,
+                bound.patch(&item, &body).await,
+            ] {
                 answer.assert_error(403, "forbidden");
                 assert!(answer.text.contains("allowlist"), "{answer:?}");
             }
         }
-        family.post(&bound, json!({"name": "wider"})).await.assert_error(403, "forbidden");
-        family.post(&bound, json!({"name": "wider", "ip_allowlist": null})).await.assert_error(403, "forbidden");
-        assert_eq!(organization_snapshot(&platform, &free, seed_organization(&platform)).await, before);
-        assert_eq!(bound.patch(&item, &json!({"name": "renamed"})).await.status, 200, "a name widens nothing");
+        family
+            .post(&bound, json!({"name": "wider"}))
+            .await
+            .assert_error(403, "forbidden");
+        family
+            .post(&bound, json!({"name": "wider", "ip_allowlist": null}))
+            .await
+            .assert_error(403, "forbidden");
+        assert_eq!(
+            organization_snapshot(&platform, &free, seed_organization(&platform)).await,
+            before
+        );
+        assert_eq!(
+            bound.patch(&item, &json!({"name": "renamed"})).await.status,
+            200,
+            "a name widens nothing"
+        );
         // The token from before the edit carries no list.
         family.create(&free, json!({"name": "free"})).await;
-        assert_eq!(free.patch(&item, &json!({"ip_allowlist": []})).await.status, 200);
-        assert_eq!(bound.patch(&item, &json!({"name": "renamed again"})).await.status, 200);
+        assert_eq!(
+            free.patch(&item, &json!({"ip_allowlist": []})).await.status,
+            200
+        );
+        assert_eq!(
+            bound
+                .patch(&item, &json!({"name": "renamed again"}))
+                .await
+                .status,
+            200
+        );
     }
 }

@@ -46,9 +46,14 @@ async fn not_found_when_no_route_has_the_path() {
         }
     }
     for method in ["TRACE", "PROPFIND", "X"] {
-        Answer::of(caller.request(method.parse().unwrap(), "/api/banks")).await.assert_error(404, "not_found");
+        Answer::of(caller.request(method.parse().unwrap(), "/api/banks"))
+            .await
+            .assert_error(404, "not_found");
     }
-    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(
+        organization_snapshot(&platform, &caller, seed_organization(&platform)).await,
+        before
+    );
 }
 
 /// On every path of the template every method that is not there is a 405 that names those that are.
@@ -63,21 +68,30 @@ async fn method_not_allowed_with_the_methods_that_are() {
     }
     assert!(paths.len() >= 16, "{paths:?}");
     for (path, methods) in paths {
-        let mut allowed: Vec<&str> = methods.into_iter().filter(|method| *method != "ANY").collect();
+        let mut allowed: Vec<&str> = methods
+            .into_iter()
+            .filter(|method| *method != "ANY")
+            .collect();
         if allowed.contains(&"GET") {
             allowed.push("HEAD");
         }
         allowed.sort_unstable();
-        let concrete = path.replace("{guid}", &platform.seed.bank.guid).replace("{client_id}", &platform.seed.bank.key.client_id);
+        let concrete = path
+            .replace("{guid}", &platform.seed.bank.guid)
+            .replace("{client_id}", &platform.seed.bank.key.client_id);
         let concrete = concrete.replace("{file}", "start.js");
-        for method in
-            ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].into_iter().filter(|method| !allowed.contains(method))
+        for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+            .into_iter()
+            .filter(|method| !allowed.contains(method))
         {
             for caller in [&caller, &platform.anonymous()] {
-                let request = caller.request(method.parse().unwrap(), &concrete).json(&serde_json::json!({"name": "n"}));
+                let request = caller
+                    .request(method.parse().unwrap(), &concrete)
+                    .json(&serde_json::json!({"name": "n"}));
                 let answer = Answer::of(request).await;
                 assert_eq!(answer.status, 405, "{method} {path}: {answer:?}");
-                let mut named: Vec<&str> = answer.header("allow").split(',').map(str::trim).collect();
+                let mut named: Vec<&str> =
+                    answer.header("allow").split(',').map(str::trim).collect();
                 named.sort_unstable();
                 assert_eq!(named, allowed, "{method} {path}");
                 if method == "HEAD" {
@@ -90,7 +104,10 @@ async fn method_not_allowed_with_the_methods_that_are() {
             }
         }
     }
-    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(
+        organization_snapshot(&platform, &caller, seed_organization(&platform)).await,
+        before
+    );
 }
 
 #[tokio::test]
@@ -111,7 +128,11 @@ async fn unprocessable_when_a_query_parameter_is_unknown_repeated_or_out_of_rang
             ("page=%FF", "page", "whole number from 0"),
             ("page=%D9%A1", "page", "whole number from 0"),
             ("page=1000001", "page", "whole number from 0 to 1000000"),
-            ("page=99999999999999999999999999", "page", "whole number from 0 to 1000000"),
+            (
+                "page=99999999999999999999999999",
+                "page",
+                "whole number from 0 to 1000000",
+            ),
             ("per_page=0", "per_page", "whole number from 1 to 100"),
             ("per_page=101", "per_page", "whole number from 1 to 100"),
             ("per_page=-1", "per_page", "whole number from 1 to 100"),
@@ -123,7 +144,11 @@ async fn unprocessable_when_a_query_parameter_is_unknown_repeated_or_out_of_rang
             ("colour=red", "colour", "is not a parameter that this takes"),
             ("Page=0", "Page", "is not a parameter that this takes"),
             ("page[]=0", "page[]", "is not a parameter that this takes"),
-            ("page%00=0", "page\u{0}", "is not a parameter that this takes"),
+            (
+                "page%00=0",
+                "page\u{0}",
+                "is not a parameter that this takes",
+            ),
             ("limit=5&offset=0", "", ""),
             ("%FF=1", "\u{fffd}", "is not a parameter that this takes"),
             ("=1", "", ""),
@@ -136,7 +161,10 @@ async fn unprocessable_when_a_query_parameter_is_unknown_repeated_or_out_of_rang
         }
         let long = caller.get(&format!("{path}?{}=1", "x".repeat(5000))).await;
         long.assert_error(422, "invalid_parameter");
-        assert!(long.text.len() < 1000, "what is long is not sent back whole");
+        assert!(
+            long.text.len() < 1000,
+            "what is long is not sent back whole"
+        );
         for fine in ["", "?", "?page=0", "?page=00", "?per_page=100&page=1000000"] {
             let answer = caller.get(&format!("{path}{fine}")).await;
             assert_eq!(answer.status, 200, "{fine}: {answer:?}");
@@ -156,7 +184,10 @@ async fn not_found_when_the_id_is_none() {
     let slash = format!("%2F{}", platform.seed.bank.guid);
     let twice = format!("{key}%2F..%2F{key}");
     let (owner, staff) = (platform.owner(), platform.operations());
-    for route in Guarded::all(&platform).iter().filter(|route| route.path.contains('{')) {
+    for route in Guarded::all(&platform)
+        .iter()
+        .filter(|route| route.path.contains('{'))
+    {
         let caller = match (route.is_for_machines(), route.is_for_owners()) {
             (true, _) => &caller,
             (false, true) => &owner,
@@ -201,10 +232,19 @@ async fn not_found_when_the_id_is_none() {
             "..%5c..",
         ] {
             let answer = route.call(caller, id, "").await;
-            assert_eq!(appearance(&answer), nothing, "{} {} {id:.80}", route.method, route.path);
+            assert_eq!(
+                appearance(&answer),
+                nothing,
+                "{} {} {id:.80}",
+                route.method,
+                route.path
+            );
         }
     }
-    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(
+        organization_snapshot(&platform, &caller, seed_organization(&platform)).await,
+        before
+    );
 }
 
 /// A header that a gateway or function might stumble over.
@@ -230,12 +270,22 @@ async fn every_refusal_is_a_4xx_with_the_error_members_whatever_the_headers_say(
         ("host", "example.com/api/organizations?x#y"),
         ("host", "%%:99999999"),
     ] {
-        let Ok(value) = reqwest::header::HeaderValue::from_str(value) else { continue };
-        let request = caller.request(Method::POST, "/api/bank_applications").header(name, value);
+        let Ok(value) = reqwest::header::HeaderValue::from_str(value) else {
+            continue;
+        };
+        let request = caller
+            .request(Method::POST, "/api/bank_applications")
+            .header(name, value);
         let answer = Answer::of(request.body("{\"name\":7}")).await;
         assert!((400..500).contains(&answer.status), "{name}: {answer:?}");
-        let code = answer.body["message_code"].as_str().unwrap_or_default().to_owned();
+        let code = answer.body["message_code"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         answer.assert_error(answer.status, &code);
     }
-    assert_eq!(organization_snapshot(&platform, &caller, seed_organization(&platform)).await, before);
+    assert_eq!(
+        organization_snapshot(&platform, &caller, seed_organization(&platform)).await,
+        before
+    );
 }

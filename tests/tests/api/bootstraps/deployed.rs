@@ -43,10 +43,16 @@ pub(super) struct Processes {
 
 impl Invoke for Processes {
     fn invoke(&self, function: &str, event: Value) -> Invocation {
-        self.asked.lock().unwrap().push((function.to_owned(), event.clone()));
+        self.asked
+            .lock()
+            .unwrap()
+            .push((function.to_owned(), event.clone()));
         let process = Arc::clone(&self.running[function]);
         Box::pin(async move {
-            let failed = |message| FunctionError { error_type: "Error".into(), message };
+            let failed = |message| FunctionError {
+                error_type: "Error".into(),
+                message,
+            };
             process.invoke(event).await.map_err(failed)
         })
     }
@@ -58,21 +64,39 @@ impl Deployed {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}", listener.local_addr().unwrap());
         let services = Services::start(with_canary(), &base_url).await.unwrap();
-        let seed = local::seed::ensure(&services, &base_url, directory.path()).await.unwrap();
+        let seed = local::seed::ensure(&services, &base_url, directory.path())
+            .await
+            .unwrap();
         give_canary(&services, &seed).await;
         let mut running = BTreeMap::new();
         for function in services.description().functions.keys() {
             let log = fs::File::create(directory.path().join(function)).unwrap();
-            let process = FunctionProcess::start_into(&program(function), &environment(&services, function), log).await;
+            let process = FunctionProcess::start_into(
+                &program(function),
+                &environment(&services, function),
+                log,
+            )
+            .await;
             running.insert(function.clone(), Arc::new(process));
         }
-        let functions = Arc::new(Processes { running, asked: Arc::default() });
+        let functions = Arc::new(Processes {
+            running,
+            asked: Arc::default(),
+        });
         let clock = services.ambient().clock.clone();
         let options = GatewayOptions::new(Arc::new(move || clock().millis()));
-        let gateway = Gateway::new(services.description().clone(), functions.clone(), options).unwrap();
+        let gateway =
+            Gateway::new(services.description().clone(), functions.clone(), options).unwrap();
         tokio::spawn(gateway.serve(listener, std::future::pending()));
         let audit = stream(&services, &functions);
-        Self { services, seed, base_url, functions, audit, directory }
+        Self {
+            services,
+            seed,
+            base_url,
+            functions,
+            audit,
+            directory,
+        }
     }
 
     pub(super) fn anonymous(&self) -> Caller {
@@ -85,14 +109,22 @@ impl Deployed {
 
     pub(super) async fn token(&self, key: &operator::tenants::Credentials) -> String {
         let form = json!({"grant_type": "client_credentials", "client_id": key.client_id, "client_secret": key.client_secret});
-        let answer = self.anonymous().from(ALLOWED).post("/oauth/token", &form).await;
+        let answer = self
+            .anonymous()
+            .from(ALLOWED)
+            .post("/oauth/token", &form)
+            .await;
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.body["access_token"].as_str().unwrap().to_owned()
     }
 
     /// Everything that the functions printed.
     pub(super) fn printed(&self) -> String {
-        self.functions.running.keys().map(|function| fs::read_to_string(self.directory.path().join(function)).unwrap()).collect()
+        self.functions
+            .running
+            .keys()
+            .map(|function| fs::read_to_string(self.directory.path().join(function)).unwrap())
+            .collect()
     }
 }
 
@@ -109,32 +141,57 @@ fn with_canary() -> Options {
     }
     let arn = "arn:aws:secretsmanager:eu-west-1:000000000000:secret:canary-AbCdEf";
     let parameters = [("CanarySecretArn".to_owned(), arn.to_owned())].into();
-    Options { template, parameters, ..Options::default() }
+    Options {
+        template,
+        parameters,
+        ..Options::default()
+    }
 }
 
 async fn give_canary(services: &Services, seed: &Seed) {
-    let secret = &services.description().functions["CanaryFunction"].environment["LATCHKEY_CANARY_SECRET"];
+    let secret =
+        &services.description().functions["CanaryFunction"].environment["LATCHKEY_CANARY_SECRET"];
     let key = &seed.organization.key;
     let value = json!({"client_id": key.client_id, "client_secret": key.client_secret}).to_string();
     let secrets = aws_sdk_secretsmanager::Client::new(&services.ambient().aws);
-    secrets.put_secret_value().secret_id(secret).secret_string(value).send().await.unwrap();
+    secrets
+        .put_secret_value()
+        .secret_id(secret)
+        .secret_string(value)
+        .send()
+        .await
+        .unwrap();
 }
 
 pub(super) fn program(function: &str) -> String {
     let directory = PathBuf::from(std::env::var("LATCHKEY_BOOTSTRAPS").expect(WHY));
-    directory.join(function).join("bootstrap").to_str().unwrap().to_owned()
+    directory
+        .join(function)
+        .join("bootstrap")
+        .to_str()
+        .unwrap()
+        .to_owned()
 }
 
 /// What the template gives this function, where the services are, and the access key of its role.
 pub(super) fn environment(services: &Services, function: &str) -> BTreeMap<String, String> {
     let mut environment = services.environment_of(function).unwrap();
-    environment.extend(services.description().functions[function].environment.clone());
+    environment.extend(
+        services.description().functions[function]
+            .environment
+            .clone(),
+    );
     environment
 }
 
 fn stream(services: &Services, functions: &Arc<Processes>) -> EventSource {
-    let (function, source) = ("AuditFunction", &services.description().functions["AuditFunction"].streams[0]);
-    let mapping = Mapping::from_properties(&source.name, &source.properties).unwrap().of_function(function);
+    let (function, source) = (
+        "AuditFunction",
+        &services.description().functions["AuditFunction"].streams[0],
+    );
+    let mapping = Mapping::from_properties(&source.name, &source.properties)
+        .unwrap()
+        .of_function(function);
     let functions = functions.clone();
     let invoke = move |event| {
         let invocation = functions.invoke(function, event);

@@ -24,7 +24,10 @@ async fn bank(platform: &Platform, key: &Credentials) -> Caller {
 
 /// Three generations of a key's tokens: one that is to die with its customer's, and a bystander of another key with its own.
 async fn families(platform: &Platform) -> (Credentials, [Caller; 2], [Caller; 2]) {
-    let (key, other) = (platform.bank_key(json!({})).await, platform.bank_key(json!({})).await);
+    let (key, other) = (
+        platform.bank_key(json!({})).await,
+        platform.bank_key(json!({})).await,
+    );
     let (bank, bystander) = (bank(platform, &key).await, bank(platform, &other).await);
     let customer = issue(platform, &bank, &json!({})).await;
     let bystanders_customer = issue(platform, &bystander, &json!({})).await;
@@ -37,7 +40,15 @@ async fn cyb_8_revoking_the_key_kills_the_customers_token() {
     let platform = Platform::start().await;
     let (key, [bank, customer], [bystander, bystanders_customer]) = families(&platform).await;
     let revoke = format!("/api/keys/{}/revoke", key.client_id);
-    assert_eq!(platform.organization().await.post(&revoke, &Value::Null).await.status, 200);
+    assert_eq!(
+        platform
+            .organization()
+            .await
+            .post(&revoke, &Value::Null)
+            .await
+            .status,
+        200
+    );
     die(&[&customer, &bank]).await;
     live(&[&bystander, &bystanders_customer]).await;
 }
@@ -48,17 +59,32 @@ async fn cyb_8_finishing_a_rotation_kills_the_customers_token() {
     let platform = Platform::start().await;
     let (key, [bank, customer], [bystander, bystanders_customer]) = families(&platform).await;
     let organization = platform.organization().await;
-    let act = async |verb: &str| organization.post(&format!("/api/keys/{}/{verb}", key.client_id), &json!({})).await;
+    let act = async |verb: &str| {
+        organization
+            .post(&format!("/api/keys/{}/{verb}", key.client_id), &json!({}))
+            .await
+    };
     let rotated = act("rotate").await;
     assert_eq!(rotated.status, 200, "{rotated:?}");
-    let renewed = Credentials { client_secret: rotated.body["secret"].as_str().unwrap().to_owned(), ..key.clone() };
+    let renewed = Credentials {
+        client_secret: rotated.body["secret"].as_str().unwrap().to_owned(),
+        ..key.clone()
+    };
     let renewed = self::bank(&platform, &renewed).await;
     let renewed_customer = issue(&platform, &renewed, &json!({})).await;
     live(&[&bank, &customer, &renewed, &renewed_customer]).await;
     assert_eq!(act("finish_rotation").await.status, 200);
     die(&[&customer, &bank]).await;
-    live(&[&renewed, &renewed_customer, &bystander, &bystanders_customer]).await;
-    bank.post(super::PATH, &super::body(&json!({}))).await.assert_error(401, "authentication_failed");
+    live(&[
+        &renewed,
+        &renewed_customer,
+        &bystander,
+        &bystanders_customer,
+    ])
+    .await;
+    bank.post(super::PATH, &super::body(&json!({})))
+        .await
+        .assert_error(401, "authentication_failed");
 }
 
 /// RFC 7009 §2.1: with a token go those that were derived from it; others of the same key stay.
@@ -84,10 +110,18 @@ async fn cyb_8_a_token_that_is_signed_after_the_revocation_of_its_parent_is_dead
     let bank = bank(&platform, &key).await;
     kms.set(Mode::Hold);
     let slow = bank.clone();
-    let request = tokio::spawn(async move { slow.post(super::PATH, &super::body(&json!({}))).await });
+    let request =
+        tokio::spawn(async move { slow.post(super::PATH, &super::body(&json!({}))).await });
     kms.holds().await;
     let body = json!({"client_id": key.client_id, "client_secret": key.client_secret, "token": bank.token()});
-    assert_eq!(platform.anonymous().post("/oauth/revoke", &body).await.status, 200);
+    assert_eq!(
+        platform
+            .anonymous()
+            .post("/oauth/revoke", &body)
+            .await
+            .status,
+        200
+    );
     kms.set(Mode::Pass);
     let customer = platform.bearer(&issued(&request.await.unwrap()));
     die(&[&customer]).await;
@@ -103,24 +137,46 @@ async fn cyb_8_the_customers_token_ends_with_its_parent_key_or_secret() {
     let key = platform.bank_key(json!({})).await;
     let bank = bank(&platform, &key).await;
     platform.advance(Duration::from_mins(10));
-    assert_eq!(exp(&issue(&platform, &bank, &json!({})).await), exp(&bank), "the parent's");
+    assert_eq!(
+        exp(&issue(&platform, &bank, &json!({})).await),
+        exp(&bank),
+        "the parent's"
+    );
 
     let in_15_minutes = in_future(&platform, Duration::from_mins(15));
-    let edited = organization.patch(&format!("/api/keys/{}", key.client_id), &json!({"expires_at": in_15_minutes})).await;
+    let edited = organization
+        .patch(
+            &format!("/api/keys/{}", key.client_id),
+            &json!({"expires_at": in_15_minutes}),
+        )
+        .await;
     assert_eq!(edited.status, 200, "{edited:?}");
     let seconds = |time: &str| domain::time::Timestamp::parse(time).unwrap().seconds();
-    assert_eq!(exp(&issue(&platform, &bank, &json!({})).await), seconds(&in_15_minutes), "the key's");
+    assert_eq!(
+        exp(&issue(&platform, &bank, &json!({})).await),
+        seconds(&in_15_minutes),
+        "the key's"
+    );
 
     let rotate = format!("/api/keys/{}/rotate", key.client_id);
-    let rotated = organization.post(&rotate, &json!({"grace_period": 300})).await;
+    let rotated = organization
+        .post(&rotate, &json!({"grace_period": 300}))
+        .await;
     assert_eq!(rotated.status, 200, "{rotated:?}");
-    let ends = rotated.body["previous_secret"]["expires_at"].as_str().unwrap();
+    let ends = rotated.body["previous_secret"]["expires_at"]
+        .as_str()
+        .unwrap();
     let customer = issue(&platform, &bank, &json!({})).await;
     assert_eq!(exp(&customer), seconds(ends), "the secret's");
     live(&[&customer]).await;
     platform.advance(Duration::from_secs(301));
-    customer.get("/v1/whoami").await.assert_error(401, "authentication_failed");
-    bank.post(super::PATH, &super::body(&json!({}))).await.assert_error(401, "authentication_failed");
+    customer
+        .get("/v1/whoami")
+        .await
+        .assert_error(401, "authentication_failed");
+    bank.post(super::PATH, &super::body(&json!({})))
+        .await
+        .assert_error(401, "authentication_failed");
 }
 
 /// A live bank's customers have live tokens: of the live audience, and nothing in the sandbox.
@@ -128,10 +184,20 @@ async fn cyb_8_the_customers_token_ends_with_its_parent_key_or_secret() {
 async fn cyb_8_a_live_banks_customer_has_a_live_token() {
     let platform = Platform::start().await;
     let (organization, _) = live_organization(&platform, Kyb::Approved).await;
-    let (_, key) = platform.operator().bank(organization, "Live bank", BankEnvironment::Production).await.unwrap();
+    let (_, key) = platform
+        .operator()
+        .bank(organization, "Live bank", BankEnvironment::Production)
+        .await
+        .unwrap();
     let bank = bank(&platform, &key).await;
     let customer = issue(&platform, &bank, &json!({})).await;
     let (parent, child) = (claims(bank.token()), claims(customer.token()));
-    assert_eq!((&child["env"], &child["aud"], &child["sub"]), (&json!("live"), &parent["aud"], &json!(CUSTOMER)));
-    customer.get("/v1/whoami").await.assert_error(401, "authentication_failed");
+    assert_eq!(
+        (&child["env"], &child["aud"], &child["sub"]),
+        (&json!("live"), &parent["aud"], &json!(CUSTOMER))
+    );
+    customer
+        .get("/v1/whoami")
+        .await
+        .assert_error(401, "authentication_failed");
 }

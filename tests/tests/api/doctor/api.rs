@@ -30,7 +30,9 @@ const API: &[Case] = &[
         at: SERVICES,
         change: |asked, answered| {
             if asked.is(AUTHORIZERS) {
-                change(answered, "item", ("name", "ManagementAuthorizer"), |one| one["type"] = "TOKEN".into());
+                change(answered, "item", ("name", "ManagementAuthorizer"), |one| {
+                    one["type"] = "TOKEN".into();
+                });
             }
         },
     },
@@ -54,7 +56,9 @@ const API: &[Case] = &[
         at: SERVICES,
         change: |asked, answered| {
             if asked.is(AUTHORIZERS) {
-                change(answered, "item", ("name", "SampleAuthorizer"), |one| one["name"] = "Another".into());
+                change(answered, "item", ("name", "SampleAuthorizer"), |one| {
+                    one["name"] = "Another".into();
+                });
             }
         },
     },
@@ -66,7 +70,8 @@ const API: &[Case] = &[
         change: |asked, answered| {
             if asked.is(RESOURCES) {
                 change(answered, "item", ("path", "/api/keys"), |one| {
-                    one["resourceMethods"]["POST"] = json!({"httpMethod": "POST", "authorizationType": "NONE"});
+                    one["resourceMethods"]["POST"] =
+                        json!({"httpMethod": "POST", "authorizationType": "NONE"});
                 });
             }
         },
@@ -78,7 +83,9 @@ const API: &[Case] = &[
         at: SERVICES,
         change: |asked, answered| {
             if asked.is(RESOURCES) {
-                change(answered, "item", ("path", "/v1/whoami"), |one| one["path"] = "/v2/whoami".into());
+                change(answered, "item", ("path", "/v1/whoami"), |one| {
+                    one["path"] = "/v2/whoami".into();
+                });
             }
         },
     },
@@ -102,7 +109,12 @@ const API: &[Case] = &[
         at: SERVICES,
         change: |asked, answered| {
             if asked.is(RESPONSES) {
-                change(answered, "item", ("responseType", "AUTHORIZER_FAILURE"), |one| one["statusCode"] = "500".into());
+                change(
+                    answered,
+                    "item",
+                    ("responseType", "AUTHORIZER_FAILURE"),
+                    |one| one["statusCode"] = "500".into(),
+                );
             }
         },
     },
@@ -114,7 +126,8 @@ const API: &[Case] = &[
         change: |asked, answered| {
             if asked.is(RESPONSES) {
                 change(answered, "item", ("responseType", "UNAUTHORIZED"), |one| {
-                    one["responseParameters"] = json!({"gatewayresponse.header.Cache-Control": "'no-store'"});
+                    one["responseParameters"] =
+                        json!({"gatewayresponse.header.Cache-Control": "'no-store'"});
                 });
             }
         },
@@ -126,7 +139,9 @@ const API: &[Case] = &[
         at: SERVICES,
         change: |asked, answered| {
             if asked.is(RESPONSES) {
-                change(answered, "item", ("responseType", "THROTTLED"), |one| one["defaultResponse"] = true.into());
+                change(answered, "item", ("responseType", "THROTTLED"), |one| {
+                    one["defaultResponse"] = true.into();
+                });
             }
         },
     },

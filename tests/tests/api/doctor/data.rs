@@ -15,7 +15,10 @@ const TABLE_SETTINGS: &[Case] = &[
         at: TABLES,
         change: |asked, answered| {
             if asked.is("DescribeTimeToLive") {
-                answered.say(200, &json!({"TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED"}}));
+                answered.say(
+                    200,
+                    &json!({"TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED"}}),
+                );
             }
         },
     },
@@ -101,7 +104,9 @@ const KEYS: &[Case] = &[
         also: &[],
         at: SERVICES,
         change: |asked, answered| {
-            if asked.is("DescribeKey") && answered.json()["KeyMetadata"]["KeySpec"] == "ECC_NIST_P256" {
+            if asked.is("DescribeKey")
+                && answered.json()["KeyMetadata"]["KeySpec"] == "ECC_NIST_P256"
+            {
                 answered.set("/KeyMetadata/KeyState", "PendingDeletion".into());
             }
         },
@@ -112,7 +117,9 @@ const KEYS: &[Case] = &[
         also: &[],
         at: SERVICES,
         change: |asked, answered| {
-            if asked.is("DescribeKey") && answered.json()["KeyMetadata"]["KeySpec"] == "ECC_NIST_P256" {
+            if asked.is("DescribeKey")
+                && answered.json()["KeyMetadata"]["KeySpec"] == "ECC_NIST_P256"
+            {
                 answered.set("/KeyMetadata/KeySpec", "RSA_2048".into());
             }
         },
@@ -134,7 +141,9 @@ const KEYS: &[Case] = &[
         also: &[],
         at: SERVICES,
         change: |asked, answered| {
-            if asked.is("DescribeKey") && answered.json()["KeyMetadata"]["KeySpec"] == "SYMMETRIC_DEFAULT" {
+            if asked.is("DescribeKey")
+                && answered.json()["KeyMetadata"]["KeySpec"] == "SYMMETRIC_DEFAULT"
+            {
                 answered.set("/KeyMetadata/KeyState", "Disabled".into());
             }
         },
@@ -146,7 +155,10 @@ const KEYS: &[Case] = &[
         at: SERVICES,
         change: |asked, answered| {
             if asked.is("GetSecretValue") {
-                answered.set("/SecretString", "{\"2\": \"a pepper whose predecessor was thrown away\"}".into());
+                answered.set(
+                    "/SecretString",
+                    "{\"2\": \"a pepper whose predecessor was thrown away\"}".into(),
+                );
             }
         },
     },

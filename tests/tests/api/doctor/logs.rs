@@ -14,9 +14,14 @@ const LOGS: &[Case] = &[
         at: SERVICES,
         change: |asked, answered| {
             if asked.is("DescribeLogGroups") {
-                change(answered, "logGroups", ("logGroupName", "/latchkey/latchkey/tokens"), |one| {
-                    one["retentionInDays"] = Value::Null;
-                });
+                change(
+                    answered,
+                    "logGroups",
+                    ("logGroupName", "/latchkey/latchkey/tokens"),
+                    |one| {
+                        one["retentionInDays"] = Value::Null;
+                    },
+                );
             }
         },
     },
@@ -27,9 +32,14 @@ const LOGS: &[Case] = &[
         at: SERVICES,
         change: |asked, answered| {
             if asked.is("DescribeLogGroups") {
-                change(answered, "logGroups", ("logGroupName", "/latchkey/latchkey/keys"), |one| {
-                    one["kmsKeyId"] = Value::Null;
-                });
+                change(
+                    answered,
+                    "logGroups",
+                    ("logGroupName", "/latchkey/latchkey/keys"),
+                    |one| {
+                        one["kmsKeyId"] = Value::Null;
+                    },
+                );
             }
         },
     },
@@ -40,9 +50,14 @@ const LOGS: &[Case] = &[
         at: SERVICES,
         change: |asked, answered| {
             if asked.is("DescribeLogGroups") {
-                change(answered, "logGroups", ("logGroupName", "/latchkey/latchkey/audit"), |one| {
-                    one["logGroupName"] = "/latchkey/latchkey/other".into();
-                });
+                change(
+                    answered,
+                    "logGroups",
+                    ("logGroupName", "/latchkey/latchkey/audit"),
+                    |one| {
+                        one["logGroupName"] = "/latchkey/latchkey/other".into();
+                    },
+                );
             }
         },
     },
@@ -64,7 +79,10 @@ const LOGS: &[Case] = &[
         at: SERVICES,
         change: |asked, answered| {
             if asked.is("FilterLogEvents") {
-                let line = answered.json()["events"][0]["message"].as_str().unwrap().replace("forbidden", "-");
+                let line = answered.json()["events"][0]["message"]
+                    .as_str()
+                    .unwrap()
+                    .replace("forbidden", "-");
                 answered.set("/events/0/message", line.into());
             }
         },
@@ -79,12 +97,30 @@ async fn logs_that_are_kept_for_good_in_the_clear_or_not_at_all_are_named() {
 /// LEAK-1: a format that writes down what callers send is seen in what it wrote.
 #[tokio::test]
 async fn a_line_that_holds_what_the_caller_sent_is_named() {
-    let template = local::services::TEMPLATE.replace("$context.protocol", "$context.identity.userAgent");
+    let template =
+        local::services::TEMPLATE.replace("$context.protocol", "$context.identity.userAgent");
     assert_ne!(template, local::services::TEMPLATE);
-    let options = local::services::Options { template, ..Default::default() };
+    let options = local::services::Options {
+        template,
+        ..Default::default()
+    };
     let patient = Patient::of(tests::Platform::with(options).await).await;
     let report = patient.examine().await;
-    assert_eq!(all_wrong(&report), ["api.access_log", "logs.denied_call"].into(), "{report}");
-    assert!(wrong(&report, "logs.denied_call").unwrap().contains("holds what the caller sent"), "{report}");
-    assert!(wrong(&report, "api.access_log").unwrap().contains("identity.userAgent"), "{report}");
+    assert_eq!(
+        all_wrong(&report),
+        ["api.access_log", "logs.denied_call"].into(),
+        "{report}"
+    );
+    assert!(
+        wrong(&report, "logs.denied_call")
+            .unwrap()
+            .contains("holds what the caller sent"),
+        "{report}"
+    );
+    assert!(
+        wrong(&report, "api.access_log")
+            .unwrap()
+            .contains("identity.userAgent"),
+        "{report}"
+    );
 }

@@ -110,7 +110,9 @@ const ROUTES: &[Case] = &[
         at: GATEWAY,
         change: |asked, answered| {
             if asked.is("POST /oauth/token") {
-                answered.headers.insert("cache-control", HeaderValue::from_static("private"));
+                answered
+                    .headers
+                    .insert("cache-control", HeaderValue::from_static("private"));
             }
         },
     },
@@ -187,7 +189,10 @@ const KEYS_AND_CREDENTIALS: &[Case] = &[
         at: GATEWAY,
         change: |asked, answered| {
             if asked.is("POST /oauth/token") {
-                answered.say(401, &json!({"error": "invalid_client", "error_description": "No"}));
+                answered.say(
+                    401,
+                    &json!({"error": "invalid_client", "error_description": "No"}),
+                );
             }
         },
     },
@@ -199,7 +204,10 @@ const KEYS_AND_CREDENTIALS: &[Case] = &[
         change: |asked, answered| {
             if asked.is("POST /oauth/token") && answered.status == 200 {
                 // {"alg":"ES256","kid":"k"}
-                answered.set("/access_token", "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsifQ.e30.AA".into());
+                answered.set(
+                    "/access_token",
+                    "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsifQ.e30.AA".into(),
+                );
             }
         },
     },
@@ -210,7 +218,10 @@ const KEYS_AND_CREDENTIALS: &[Case] = &[
         at: GATEWAY,
         change: |asked, answered| {
             if asked.is("GET /v1/whoami") && answered.status == 200 {
-                answered.say(403, &json!({"message_code": "forbidden", "message": "Not this kind"}));
+                answered.say(
+                    403,
+                    &json!({"message_code": "forbidden", "message": "Not this kind"}),
+                );
             }
         },
     },
@@ -221,7 +232,10 @@ const KEYS_AND_CREDENTIALS: &[Case] = &[
         at: GATEWAY,
         change: |asked, answered| {
             if asked.path.ends_with("/kyb") && answered.status == 403 {
-                answered.say(403, &json!({"Message": "User is not authorized to access this resource"}));
+                answered.say(
+                    403,
+                    &json!({"Message": "User is not authorized to access this resource"}),
+                );
             }
         },
     },
@@ -237,11 +251,20 @@ async fn a_clock_that_is_off_is_named() {
     let patient = Patient::admit().await;
     // Both clocks stand, so that what lies between them is exact. The server's is cut to the second, in favour of ours.
     let seconds = runtime::ambient::system_clock()().seconds();
-    let date = DateTime::from_secs(seconds).fmt(DateTimeFormat::HttpDate).unwrap();
-    patient.gateway.set(move |_, answered| _ = answered.headers.insert("date", date.parse().unwrap()));
-    for (ours, words) in [(seconds + 31, " 30 s ahead of"), (seconds - 30, " 30 s behind")] {
+    let date = DateTime::from_secs(seconds)
+        .fmt(DateTimeFormat::HttpDate)
+        .unwrap();
+    patient
+        .gateway
+        .set(move |_, answered| _ = answered.headers.insert("date", date.parse().unwrap()));
+    for (ours, words) in [
+        (seconds + 31, " 30 s ahead of"),
+        (seconds - 30, " 30 s behind"),
+    ] {
         let ambient = patient.edge_at(Arc::new(move || Timestamp::from_seconds(ours)));
-        let report = patient.examine_as(patient.env(), &ambient, patient.gateway.url()).await;
+        let report = patient
+            .examine_as(patient.env(), &ambient, patient.gateway.url())
+            .await;
         let what = wrong(&report, "outside.clock").unwrap_or_else(|| panic!("{report}"));
         assert!(what.contains(words), "{what}");
         assert_eq!(all_wrong(&report), ["outside.clock"].into(), "{report}");
@@ -254,9 +277,16 @@ async fn a_server_that_does_not_answer_is_named_and_the_rest_is_unknown() {
     let patient = Patient::admit().await;
     let over_tls = patient.gateway.url().replace("http://", "https://");
     for url in ["http://127.0.0.1:1", &over_tls] {
-        let report = patient.examine_as(patient.env(), &patient.ambient(), url).await;
+        let report = patient
+            .examine_as(patient.env(), &patient.ambient(), url)
+            .await;
         assert_eq!(all_wrong(&report), ["outside.reachable"].into(), "{report}");
-        assert!(report.to_string().contains("outside.jwks: unknown: no answer from"), "{report}");
+        assert!(
+            report
+                .to_string()
+                .contains("outside.jwks: unknown: no answer from"),
+            "{report}"
+        );
     }
 }
 

@@ -17,7 +17,10 @@ const STAGE_SETTINGS: &[Case] = &[
         change: |asked, answered| {
             if asked.is(DEPLOYMENTS) {
                 let mut body = answered.json();
-                body["item"].as_array_mut().unwrap().push(json!({"id": "newer1", "createdDate": 4_000_000_000_u32}));
+                body["item"]
+                    .as_array_mut()
+                    .unwrap()
+                    .push(json!({"id": "newer1", "createdDate": 4_000_000_000_u32}));
                 answered.say(200, &body);
             }
         },
@@ -52,7 +55,10 @@ const STAGE_SETTINGS: &[Case] = &[
         at: SERVICES,
         change: |asked, answered| {
             if asked.is(STAGE) {
-                let format = answered.json()["accessLogSettings"]["format"].as_str().unwrap().to_owned();
+                let format = answered.json()["accessLogSettings"]["format"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned();
                 let format = format.replace("$context.authorizer.message_code", "");
                 answered.set("/accessLogSettings/format", format.into());
             }
@@ -65,8 +71,14 @@ const STAGE_SETTINGS: &[Case] = &[
         at: SERVICES,
         change: |asked, answered| {
             if asked.is(STAGE) {
-                let format = answered.json()["accessLogSettings"]["format"].as_str().unwrap().to_owned();
-                let format = format.replace("$context.resourcePath", "$context.resourcePath $context.path");
+                let format = answered.json()["accessLogSettings"]["format"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned();
+                let format = format.replace(
+                    "$context.resourcePath",
+                    "$context.resourcePath $context.path",
+                );
                 answered.set("/accessLogSettings/format", format.into());
             }
         },
@@ -89,7 +101,10 @@ const STAGE_SETTINGS: &[Case] = &[
         at: SERVICES,
         change: |asked, answered| {
             if asked.is(STAGE) {
-                answered.set("/methodSettings", json!({"*/*": {"loggingLevel": "OFF", "dataTraceEnabled": true}}));
+                answered.set(
+                    "/methodSettings",
+                    json!({"*/*": {"loggingLevel": "OFF", "dataTraceEnabled": true}}),
+                );
             }
         },
     },
@@ -122,7 +137,10 @@ const STAGE_SETTINGS: &[Case] = &[
         at: SERVICES,
         change: |asked, answered| {
             if asked.is(STAGE) {
-                answered.set("/methodSettings", json!({"~1v1~1whoami/GET": {"cachingEnabled": true}}));
+                answered.set(
+                    "/methodSettings",
+                    json!({"~1v1~1whoami/GET": {"cachingEnabled": true}}),
+                );
             }
         },
     },

@@ -16,7 +16,9 @@ async fn rfc_7662_200_inactive_with_the_reason() {
     let organization = platform.organization().await;
     let client = &platform.seed.organization.key;
     let act = async |key: &str, verb: &str| {
-        let answer = organization.post(&format!("/api/keys/{key}/{verb}"), &json!({})).await;
+        let answer = organization
+            .post(&format!("/api/keys/{key}/{verb}"), &json!({}))
+            .await;
         assert_eq!(answer.status, 200, "{answer:?}");
     };
     let (revoked, stopped, rotated, single) = (
@@ -28,24 +30,45 @@ async fn rfc_7662_200_inactive_with_the_reason() {
     let mut tokens = Vec::new();
     for key in [&revoked, &stopped, &rotated, &single] {
         tokens.push(platform.token(key).await);
-        assert_eq!(told(&platform, client, tokens.last().unwrap()).await["active"], true);
+        assert_eq!(
+            told(&platform, client, tokens.last().unwrap()).await["active"],
+            true
+        );
     }
     act(&revoked.client_id, "revoke").await;
     act(&stopped.client_id, "deactivate").await;
     act(&rotated.client_id, "rotate").await;
     act(&rotated.client_id, "finish_rotation").await;
     let body = json!({"client_id": single.client_id, "client_secret": single.client_secret, "token": tokens[3]});
-    assert_eq!(platform.anonymous().post("/oauth/revoke", &body).await.status, 200);
+    assert_eq!(
+        platform
+            .anonymous()
+            .post("/oauth/revoke", &body)
+            .await
+            .status,
+        200
+    );
     platform.advance(BOUND);
-    for (token, reason) in tokens.iter().zip(["key_revoked", "key_suspended", "secret_revoked", "token_revoked"]) {
-        assert_eq!(told(&platform, client, token).await, json!({"active": false, "reason": reason}));
+    for (token, reason) in tokens.iter().zip([
+        "key_revoked",
+        "key_suspended",
+        "secret_revoked",
+        "token_revoked",
+    ]) {
+        assert_eq!(
+            told(&platform, client, token).await,
+            json!({"active": false, "reason": reason})
+        );
     }
     act(&stopped.client_id, "restore").await;
     platform.advance(BOUND);
     assert_eq!(told(&platform, client, &tokens[1]).await["active"], true);
     platform.advance(Duration::from_secs(1801));
     for token in &tokens {
-        assert_eq!(told(&platform, client, token).await, json!({"active": false, "reason": "token_expired"}));
+        assert_eq!(
+            told(&platform, client, token).await,
+            json!({"active": false, "reason": "token_expired"})
+        );
     }
 }
 
@@ -54,11 +77,27 @@ async fn rfc_7662_200_inactive_with_the_reason() {
 async fn rfc_7662_200_inactive_and_no_more_of_what_is_not_the_clients() {
     let platform = Platform::start().await;
     let (_, their_organization, _, their_bank) = platform.neighbour().await;
-    let (live_guid, live_organization) = credentials::live_organization(&platform, Kyb::Approved).await;
-    let (_, live_bank) = platform.operator().bank(live_guid, "Live bank", BankEnvironment::Production).await.unwrap();
-    let sibling = platform.organization().await.post("/api/banks", &json!({"name": "Sibling", "environment": "sandbox"})).await;
+    let (live_guid, live_organization) =
+        credentials::live_organization(&platform, Kyb::Approved).await;
+    let (_, live_bank) = platform
+        .operator()
+        .bank(live_guid, "Live bank", BankEnvironment::Production)
+        .await
+        .unwrap();
+    let sibling = platform
+        .organization()
+        .await
+        .post(
+            "/api/banks",
+            &json!({"name": "Sibling", "environment": "sandbox"}),
+        )
+        .await;
     let of_sibling = json!({"name": "sibling's", "bank_guid": sibling.body["guid"]});
-    let of_sibling = platform.organization().await.post("/api/bank_applications", &of_sibling).await;
+    let of_sibling = platform
+        .organization()
+        .await
+        .post("/api/bank_applications", &of_sibling)
+        .await;
     let of_sibling = tests::platform::credentials(&of_sibling.body);
     let good = platform.token(&platform.seed.bank.key).await;
     let mut strangers = vec![
@@ -70,24 +109,44 @@ async fn rfc_7662_200_inactive_and_no_more_of_what_is_not_the_clients() {
         "nonsense".to_owned(),
         format!("{}x", good),
         good.replacen('.', ".e30", 1),
-        credentials::never_issued(&platform.seed.bank.key.client_id, domain::key_mode::KeyMode::Sandbox),
+        credentials::never_issued(
+            &platform.seed.bank.key.client_id,
+            domain::key_mode::KeyMode::Sandbox,
+        ),
         "a".repeat(5000),
     ];
     let revoked = platform.token(&their_bank).await;
     let body = json!({"client_id": their_bank.client_id, "client_secret": their_bank.client_secret, "token": revoked});
-    assert_eq!(platform.anonymous().post("/oauth/revoke", &body).await.status, 200);
+    assert_eq!(
+        platform
+            .anonymous()
+            .post("/oauth/revoke", &body)
+            .await
+            .status,
+        200
+    );
     strangers.push(revoked);
     for client in [&platform.seed.organization.key, &platform.seed.bank.key] {
         for token in &strangers {
             let answer = introspect(&platform.anonymous(), client, token).await;
-            assert_eq!((answer.status, answer.text.as_str()), (200, r#"{"active":false}"#), "{token}");
+            assert_eq!(
+                (answer.status, answer.text.as_str()),
+                (200, r#"{"active":false}"#),
+                "{token}"
+            );
         }
     }
     // A bank knows its own keys' alone, the organization its banks' too.
     let (bank, organization) = (&platform.seed.bank.key, &platform.seed.organization.key);
-    for token in [platform.token(&of_sibling).await, platform.token(organization).await, platform.seed.users.owner.secret.clone()]
-    {
-        assert_eq!(told(&platform, bank, &token).await, json!({"active": false}));
+    for token in [
+        platform.token(&of_sibling).await,
+        platform.token(organization).await,
+        platform.seed.users.owner.secret.clone(),
+    ] {
+        assert_eq!(
+            told(&platform, bank, &token).await,
+            json!({"active": false})
+        );
         assert_eq!(told(&platform, organization, &token).await["active"], true);
     }
 }
@@ -97,5 +156,8 @@ async fn rfc_7662_200_inactive_and_no_more_of_what_is_not_the_clients() {
 async fn cbm_1_200_inactive_for_the_secret_of_a_machine() {
     let platform = Platform::start().await;
     let key = &platform.seed.bank.key;
-    assert_eq!(told(&platform, key, &key.client_secret).await, json!({"active": false}));
+    assert_eq!(
+        told(&platform, key, &key.client_secret).await,
+        json!({"active": false})
+    );
 }

@@ -13,7 +13,8 @@ pub(super) fn requests(platform: &Platform, caller: &Caller, text: &str) -> Vec<
     requests.extend(in_credentials(platform, &anonymous, text));
     requests.extend(in_headers(&anonymous, text));
     if let Ok(method) = Method::from_bytes(text.as_bytes()) {
-        requests.extend(["/v1/whoami", "/nothing"].map(|path| anonymous.request(method.clone(), path)));
+        requests
+            .extend(["/v1/whoami", "/nothing"].map(|path| anonymous.request(method.clone(), path)));
     }
     requests
 }
@@ -34,7 +35,10 @@ fn in_paths(caller: &Caller, anonymous: &Caller, text: &str) -> Vec<RequestBuild
         format!("/oauth/introspect?token={text}"),
         format!("/oauth/revoke?token={text}"),
     ] {
-        requests.extend([caller.request(Method::GET, &path), anonymous.request(Method::POST, &path)]);
+        requests.extend([
+            caller.request(Method::GET, &path),
+            anonymous.request(Method::POST, &path),
+        ]);
     }
     requests.push(caller.request(Method::POST, &format!("/api/keys/{text}/revoke")));
     requests
@@ -55,11 +59,23 @@ fn in_bodies(platform: &Platform, caller: &Caller, text: &str) -> Vec<RequestBui
         json!({"environment": text, "name": "confused"}),
         json!(text),
     ] {
-        for path in ["/api/bank_applications", "/api/organization_applications", "/api/banks"] {
+        for path in [
+            "/api/bank_applications",
+            "/api/organization_applications",
+            "/api/banks",
+        ] {
             requests.push(caller.request(Method::POST, path).json(&body));
         }
         requests.push(
-            caller.request(Method::PATCH, &format!("/api/bank_applications/{}", platform.seed.bank.key.client_id)).json(&body),
+            caller
+                .request(
+                    Method::PATCH,
+                    &format!(
+                        "/api/bank_applications/{}",
+                        platform.seed.bank.key.client_id
+                    ),
+                )
+                .json(&body),
         );
     }
     requests
@@ -69,11 +85,26 @@ fn in_bodies(platform: &Platform, caller: &Caller, text: &str) -> Vec<RequestBui
 fn in_credentials(platform: &Platform, anonymous: &Caller, text: &str) -> Vec<RequestBuilder> {
     let mut requests = Vec::new();
     let form = |path: &str, body: String| {
-        anonymous.request(Method::POST, path).header("content-type", "application/x-www-form-urlencoded").body(body)
+        anonymous
+            .request(Method::POST, path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
     };
-    for path in ["/oauth/token", "/v1/auth/token", "/oauth/introspect", "/oauth/revoke"] {
-        let misplaced =
-            ["grant_type", "client_id", "client_secret", "scope", "token", "token_type_hint"].map(|name| (name, text));
+    for path in [
+        "/oauth/token",
+        "/v1/auth/token",
+        "/oauth/introspect",
+        "/oauth/revoke",
+    ] {
+        let misplaced = [
+            "grant_type",
+            "client_id",
+            "client_secret",
+            "scope",
+            "token",
+            "token_type_hint",
+        ]
+        .map(|name| (name, text));
         for (name, value) in misplaced.into_iter().chain([(text, "1")]) {
             let mut body = json!({
                 "grant_type": "client_credentials",
@@ -82,17 +113,34 @@ fn in_credentials(platform: &Platform, anonymous: &Caller, text: &str) -> Vec<Re
             });
             body[name] = json!(value);
             requests.push(anonymous.request(Method::POST, path).json(&body));
-            requests.push(form(path, format!("grant_type=client_credentials&client_id=x&client_secret=x&{name}={value}")));
+            requests.push(form(
+                path,
+                format!("grant_type=client_credentials&client_id=x&client_secret=x&{name}={value}"),
+            ));
             requests.push(form(path, format!("{name}={value}&{name}={value}")));
         }
         // Asked for by the right key, as a scope.
-        let Credentials { client_id, client_secret } = &platform.seed.bank.key;
-        let asked = format!("grant_type=client_credentials&client_id={client_id}&client_secret={client_secret}&scope={text}");
+        let Credentials {
+            client_id,
+            client_secret,
+        } = &platform.seed.bank.key;
+        let asked = format!(
+            "grant_type=client_credentials&client_id={client_id}&client_secret={client_secret}&scope={text}"
+        );
         requests.push(form(path, asked));
-        requests
-            .push(anonymous.request(Method::POST, path).basic_auth(text, Some(text)).header("content-type", "application/json"));
+        requests.push(
+            anonymous
+                .request(Method::POST, path)
+                .basic_auth(text, Some(text))
+                .header("content-type", "application/json"),
+        );
         for content_type in ["application/json", "text/plain", text] {
-            requests.push(anonymous.request(Method::POST, path).header("content-type", content_type).body(text.to_owned()));
+            requests.push(
+                anonymous
+                    .request(Method::POST, path)
+                    .header("content-type", content_type)
+                    .body(text.to_owned()),
+            );
         }
     }
     requests
@@ -118,7 +166,11 @@ fn in_headers(anonymous: &Caller, text: &str) -> Vec<RequestBuilder> {
         for path in ["/v1/whoami", "/api/banks", "/nothing"] {
             requests.push(anonymous.request(Method::GET, path).header(name, text));
         }
-        requests.push(anonymous.request(Method::POST, "/oauth/token").header(name, format!("Bearer {text}")));
+        requests.push(
+            anonymous
+                .request(Method::POST, "/oauth/token")
+                .header(name, format!("Bearer {text}")),
+        );
     }
     requests
 }

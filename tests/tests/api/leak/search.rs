@@ -69,7 +69,10 @@ impl Needles {
     /// In any case: what upper-cases a header would hide it.
     pub(super) fn add(&mut self, what: &str, spelling: &str, bytes: impl AsRef<[u8]>) {
         let bytes = bytes.as_ref().to_ascii_lowercase();
-        self.0.entry(bytes[..START].to_vec()).or_default().push((format!("{what} {spelling}"), bytes));
+        self.0
+            .entry(bytes[..START].to_vec())
+            .or_default()
+            .push((format!("{what} {spelling}"), bytes));
     }
 
     pub(super) fn secret(&mut self, what: &str, secret: &str) {
@@ -90,8 +93,16 @@ impl Needles {
     pub(super) fn bits(&mut self, bits: &[u8]) {
         self.add("a secret's random bits", "as they are", bits);
         self.add("a secret's random bits", "in hex", hex(bits));
-        self.add("a secret's random bits", "in base64", STANDARD_NO_PAD.encode(bits));
-        self.add("a secret's random bits", "in base64url", URL_SAFE_NO_PAD.encode(bits));
+        self.add(
+            "a secret's random bits",
+            "in base64",
+            STANDARD_NO_PAD.encode(bits),
+        );
+        self.add(
+            "a secret's random bits",
+            "in base64url",
+            URL_SAFE_NO_PAD.encode(bits),
+        );
     }
 
     /// Base64 of the text wherever it stands in what was encoded.
@@ -99,7 +110,11 @@ impl Needles {
         for before in 0..3 {
             let whole = STANDARD_NO_PAD.encode([&vec![0; before][..], text].concat());
             // The first characters carry bits of what stands before, the last of what stands behind.
-            self.add(what, "in base64", &whole[before.div_ceil(3) * 4..whole.len() - 2]);
+            self.add(
+                what,
+                "in base64",
+                &whole[before.div_ceil(3) * 4..whole.len() - 2],
+            );
         }
     }
 
@@ -120,7 +135,10 @@ impl Needles {
     /// The log lines in which one of them stands.
     pub(super) fn lines_of(&self, log: &[u8]) -> Vec<String> {
         let text = |line: &[u8]| String::from_utf8_lossy(line).into_owned();
-        log.split(|byte| *byte == b'\n').filter(|line| !self.found_in(line).is_empty()).map(text).collect()
+        log.split(|byte| *byte == b'\n')
+            .filter(|line| !self.found_in(line).is_empty())
+            .map(text)
+            .collect()
     }
 
     /// Which of them stand in which file below a directory.
@@ -132,7 +150,11 @@ impl Needles {
                 found.extend(self.found_below(&path));
             } else {
                 let name = path.file_name().unwrap().to_string_lossy().into_owned();
-                found.extend(self.found_in(&fs::read(&path).unwrap()).into_iter().map(|what| (name.clone(), what)));
+                found.extend(
+                    self.found_in(&fs::read(&path).unwrap())
+                        .into_iter()
+                        .map(|what| (name.clone(), what)),
+                );
             }
         }
         found
@@ -140,5 +162,7 @@ impl Needles {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    bytes
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }

@@ -25,28 +25,62 @@ fn denied<T: std::fmt::Debug, E: ProvideErrorMetadata + std::fmt::Debug, R: std:
     action: &str,
 ) {
     let error = answer.unwrap_err();
-    let error = error.as_service_error().unwrap_or_else(|| panic!("{error:?}"));
+    let error = error
+        .as_service_error()
+        .unwrap_or_else(|| panic!("{error:?}"));
     assert_eq!(error.code(), Some("AccessDeniedException"), "{error:?}");
     let message = error.message().unwrap();
-    assert!(message.starts_with("User: arn:aws:sts::000000000000:assumed-role/"), "{message}");
-    assert!(message.contains(&format!("is not authorized to perform: {action} on resource: arn:aws:")), "{message}");
+    assert!(
+        message.starts_with("User: arn:aws:sts::000000000000:assumed-role/"),
+        "{message}"
+    );
+    assert!(
+        message.contains(&format!(
+            "is not authorized to perform: {action} on resource: arn:aws:"
+        )),
+        "{message}"
+    );
 }
 
 #[tokio::test]
 async fn leak_5_no_function_reads_a_table_whole_or_deletes_from_it() {
     let platform = Platform::start().await;
     let core = table(&platform, "LATCHKEY_CORE_TABLE");
-    let functions: Vec<String> = platform.stack.services().description().functions.keys().cloned().collect();
+    let functions: Vec<String> = platform
+        .stack
+        .services()
+        .description()
+        .functions
+        .keys()
+        .cloned()
+        .collect();
     assert!(functions.len() >= 7);
     for function in &functions {
         let client = tables(&platform, function);
-        denied(client.scan().table_name(&core).send().await, "dynamodb:Scan");
-        denied(client.execute_statement().statement(format!("SELECT * FROM \"{core}\"")).send().await, "dynamodb:PartiQLSelect");
+        denied(
+            client.scan().table_name(&core).send().await,
+            "dynamodb:Scan",
+        );
+        denied(
+            client
+                .execute_statement()
+                .statement(format!("SELECT * FROM \"{core}\""))
+                .send()
+                .await,
+            "dynamodb:PartiQLSelect",
+        );
         for key in ["K#a", "I#a", "B#a"] {
-            let delete = client.delete_item().table_name(&core).key("PK", text(key)).key("SK", text("KEY"));
+            let delete = client
+                .delete_item()
+                .table_name(&core)
+                .key("PK", text(key))
+                .key("SK", text("KEY"));
             denied(delete.send().await, "dynamodb:DeleteItem");
         }
-        denied(client.delete_table().table_name(&core).send().await, "dynamodb:DeleteTable");
+        denied(
+            client.delete_table().table_name(&core).send().await,
+            "dynamodb:DeleteTable",
+        );
     }
 }
 
@@ -58,26 +92,64 @@ async fn leak_5_an_authorizer_reads_no_profiles_and_no_lists_and_changes_no_key(
     let client_id = &platform.seed.bank.key.client_id;
     for function in ["ManagementAuthorizerFunction", "SampleAuthorizerFunction"] {
         let client = tables(&platform, function);
-        let get = |key: String| client.get_item().table_name(&core).key("PK", text(&key)).key("SK", text("KEY"));
-        assert!(get(format!("K#{client_id}")).send().await.unwrap().item.is_some());
-        for key in [format!("O#{organization}"), format!("L#{organization}"), format!("I#{organization}")] {
+        let get = |key: String| {
+            client
+                .get_item()
+                .table_name(&core)
+                .key("PK", text(&key))
+                .key("SK", text("KEY"))
+        };
+        assert!(
+            get(format!("K#{client_id}"))
+                .send()
+                .await
+                .unwrap()
+                .item
+                .is_some()
+        );
+        for key in [
+            format!("O#{organization}"),
+            format!("L#{organization}"),
+            format!("I#{organization}"),
+        ] {
             denied(get(key).send().await, "dynamodb:GetItem");
         }
-        let query = client.query().table_name(&core).key_condition_expression("PK = :pk");
+        let query = client
+            .query()
+            .table_name(&core)
+            .key_condition_expression("PK = :pk");
         let query = query.expression_attribute_values(":pk", text(&format!("L#{organization}")));
         denied(query.send().await, "dynamodb:Query");
         let update = |attribute: &str| {
-            let update = client.update_item().table_name(&core).key("PK", text(&format!("K#{client_id}"))).key("SK", text("KEY"));
-            let update = update.update_expression("SET #a = :v").expression_attribute_names("#a", attribute);
+            let update = client
+                .update_item()
+                .table_name(&core)
+                .key("PK", text(&format!("K#{client_id}")))
+                .key("SK", text("KEY"));
+            let update = update
+                .update_expression("SET #a = :v")
+                .expression_attribute_names("#a", attribute);
             update.expression_attribute_values(":v", text("x"))
         };
         for attribute in ["ip_allowlist", "scopes", "state", "expires_at"] {
             denied(update(attribute).send().await, "dynamodb:UpdateItem");
         }
         // Nor may it learn by an update what it may not read.
-        denied(update("updated_at").return_values("ALL_OLD".into()).send().await, "dynamodb:UpdateItem");
         denied(
-            client.put_item().table_name(&core).item("PK", text("K#a")).item("SK", text("KEY")).send().await,
+            update("updated_at")
+                .return_values("ALL_OLD".into())
+                .send()
+                .await,
+            "dynamodb:UpdateItem",
+        );
+        denied(
+            client
+                .put_item()
+                .table_name(&core)
+                .item("PK", text("K#a"))
+                .item("SK", text("KEY"))
+                .send()
+                .await,
             "dynamodb:PutItem",
         );
     }
@@ -89,18 +161,35 @@ async fn leak_5_the_tokens_function_signs_digests_alone_and_nobody_else_signs() 
     let services = platform.stack.services();
     let key = services.description().functions["TokensFunction"].environment["LATCHKEY_SANDBOX_SIGNING_KEYS"].clone();
     let sign = async |aws: &runtime::ambient::SdkConfig, kind: &str| {
-        let sign = aws_sdk_kms::Client::new(aws).sign().key_id(&key).message_type(kind.into());
-        sign.signing_algorithm("ECDSA_SHA_256".into()).message(aws_sdk_kms::primitives::Blob::new([7; 32])).send().await
+        let sign = aws_sdk_kms::Client::new(aws)
+            .sign()
+            .key_id(&key)
+            .message_type(kind.into());
+        sign.signing_algorithm("ECDSA_SHA_256".into())
+            .message(aws_sdk_kms::primitives::Blob::new([7; 32]))
+            .send()
+            .await
     };
     let tokens = services.ambient_of("TokensFunction").unwrap().aws;
     sign(&tokens, "DIGEST").await.unwrap();
     denied(sign(&tokens, "RAW").await, "kms:Sign");
-    for function in services.description().functions.keys().filter(|name| *name != "TokensFunction") {
-        denied(sign(&services.ambient_of(function).unwrap().aws, "DIGEST").await, "kms:Sign");
+    for function in services
+        .description()
+        .functions
+        .keys()
+        .filter(|name| *name != "TokensFunction")
+    {
+        denied(
+            sign(&services.ambient_of(function).unwrap().aws, "DIGEST").await,
+            "kms:Sign",
+        );
     }
     // Not even the account itself: only the key's policy counts, and it names one role.
     let refusal = sign(&services.ambient().aws, "DIGEST").await.unwrap_err();
-    assert_eq!(refusal.as_service_error().unwrap().code(), Some("AccessDeniedException"));
+    assert_eq!(
+        refusal.as_service_error().unwrap().code(),
+        Some("AccessDeniedException")
+    );
 }
 
 #[tokio::test]
@@ -109,15 +198,25 @@ async fn leak_5_who_checks_no_secrets_does_not_read_the_pepper() {
     let services = platform.stack.services();
     let pepper = services.variables("tokens")["LATCHKEY_PEPPER_SECRET"].clone();
     let read = async |function: &str| {
-        let client = aws_sdk_secretsmanager::Client::new(&services.ambient_of(function).unwrap().aws);
+        let client =
+            aws_sdk_secretsmanager::Client::new(&services.ambient_of(function).unwrap().aws);
         client.get_secret_value().secret_id(&pepper).send().await
     };
     assert!(read("TokensFunction").await.is_ok());
     for function in ["AuditFunction", "SampleApiFunction"] {
         denied(read(function).await, "secretsmanager:GetSecretValue");
     }
-    let tokens = aws_sdk_secretsmanager::Client::new(&services.ambient_of("TokensFunction").unwrap().aws);
-    denied(tokens.put_secret_value().secret_id(&pepper).secret_string("{}").send().await, "secretsmanager:PutSecretValue");
+    let tokens =
+        aws_sdk_secretsmanager::Client::new(&services.ambient_of("TokensFunction").unwrap().aws);
+    denied(
+        tokens
+            .put_secret_value()
+            .secret_id(&pepper)
+            .secret_string("{}")
+            .send()
+            .await,
+        "secretsmanager:PutSecretValue",
+    );
 }
 
 /// Nor does the name of a function's access key.
@@ -127,14 +226,39 @@ async fn another_s_access_key_cannot_be_borrowed_without_its_secret() {
     let services = platform.stack.services();
     let mut environment = services.environment_of("TokensFunction").unwrap();
     let core = table(&platform, "LATCHKEY_CORE_TABLE");
-    for (secret, expected) in [(None, None), (Some("guessed"), Some("InvalidSignatureException"))] {
-        environment.extend(secret.map(|secret| ("AWS_SECRET_ACCESS_KEY".to_owned(), secret.to_owned())));
+    for (secret, expected) in [
+        (None, None),
+        (Some("guessed"), Some("InvalidSignatureException")),
+    ] {
+        environment
+            .extend(secret.map(|secret| ("AWS_SECRET_ACCESS_KEY".to_owned(), secret.to_owned())));
         let aws = local::aws::config(&environment, None);
-        let get = Client::new(&aws).get_item().table_name(&core).key("PK", text("K#a")).key("SK", text("KEY")).send().await;
-        assert_eq!(get.as_ref().err().and_then(|error| error.as_service_error()?.code()), expected, "{get:?}");
+        let get = Client::new(&aws)
+            .get_item()
+            .table_name(&core)
+            .key("PK", text("K#a"))
+            .key("SK", text("KEY"))
+            .send()
+            .await;
+        assert_eq!(
+            get.as_ref()
+                .err()
+                .and_then(|error| error.as_service_error()?.code()),
+            expected,
+            "{get:?}"
+        );
         let pepper = services.variables("tokens")["LATCHKEY_PEPPER_SECRET"].clone();
-        let read = aws_sdk_secretsmanager::Client::new(&aws).get_secret_value().secret_id(pepper).send().await;
-        assert_eq!(read.as_ref().err().and_then(|error| error.as_service_error()?.code()), expected);
+        let read = aws_sdk_secretsmanager::Client::new(&aws)
+            .get_secret_value()
+            .secret_id(pepper)
+            .send()
+            .await;
+        assert_eq!(
+            read.as_ref()
+                .err()
+                .and_then(|error| error.as_service_error()?.code()),
+            expected
+        );
     }
 }
 
@@ -146,9 +270,25 @@ async fn an_access_key_that_the_account_does_not_have_is_not_recognized() {
     let mut environment = services.cloud().environment();
     environment.insert("AWS_ACCESS_KEY_ID".to_owned(), "somebody".to_owned());
     let stranger = local::aws::config(&environment, None);
-    let get = Client::new(&stranger).get_item().table_name("CoreTable").key("PK", text("K#a")).key("SK", text("KEY"));
+    let get = Client::new(&stranger)
+        .get_item()
+        .table_name("CoreTable")
+        .key("PK", text("K#a"))
+        .key("SK", text("KEY"));
     let error = get.send().await.unwrap_err();
-    assert_eq!(error.as_service_error().unwrap().code(), Some("UnrecognizedClientException"), "{error:?}");
-    let secrets = aws_sdk_secretsmanager::Client::new(&stranger).list_secrets().send().await.unwrap_err();
-    assert_eq!(secrets.as_service_error().unwrap().code(), Some("UnrecognizedClientException"), "{secrets:?}");
+    assert_eq!(
+        error.as_service_error().unwrap().code(),
+        Some("UnrecognizedClientException"),
+        "{error:?}"
+    );
+    let secrets = aws_sdk_secretsmanager::Client::new(&stranger)
+        .list_secrets()
+        .send()
+        .await
+        .unwrap_err();
+    assert_eq!(
+        secrets.as_service_error().unwrap().code(),
+        Some("UnrecognizedClientException"),
+        "{secrets:?}"
+    );
 }

@@ -3,7 +3,10 @@
 //! First every story is told with all permissions, to learn which each one needs: a permission that none needs is in excess.
 //! Then, for each permission, the quickest story that needs it is told by fresh functions without it.
 
-#![expect(clippy::disallowed_methods, reason = "how long a story takes is this machine's own time")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "how long a story takes is this machine's own time"
+)]
 
 use std::{collections::BTreeMap, time::Instant};
 
@@ -20,7 +23,11 @@ use super::{
 
 /// A platform whose functions are fresh: what an instance remembers would hide what it may no longer read.
 async fn told_by_fresh_functions(platform: &mut Platform, story: &str) -> Outcome {
-    platform.stack = platform.stack.renewed().await.map_err(|error| format!("does not start: {error}"))?;
+    platform.stack = platform
+        .stack
+        .renewed()
+        .await
+        .map_err(|error| format!("does not start: {error}"))?;
     play(story, platform).await
 }
 
@@ -36,7 +43,11 @@ async fn needs(platform: &mut Platform, stories: &[&'static str]) -> Needs {
         let outcome = told_by_fresh_functions(platform, story).await;
         let took = begun.elapsed().as_millis();
         let seen = authority.take_seen();
-        assert_eq!((outcome, &seen.refused[..]), (Ok(()), &[][..]), "{story}, with every permission");
+        assert_eq!(
+            (outcome, &seen.refused[..]),
+            (Ok(()), &[][..]),
+            "{story}, with every permission"
+        );
         for granted in authority.rules().granted() {
             if seen.used.contains(&granted.permission) {
                 needs.entry(granted).or_default().push((took, story));
@@ -50,7 +61,11 @@ async fn needs(platform: &mut Platform, stories: &[&'static str]) -> Needs {
 }
 
 /// Takes away each permission of these in turn, and says how many were taken and of which nothing failed.
-async fn in_excess(options: Options, stories: &[&'static str], which: impl Fn(&Granted) -> bool) -> (usize, Vec<String>) {
+async fn in_excess(
+    options: Options,
+    stories: &[&'static str],
+    which: impl Fn(&Granted) -> bool,
+) -> (usize, Vec<String>) {
     let mut platform = Platform::with(options).await;
     let needs = needs(&mut platform, stories).await;
     let authority = platform.stack.services().cloud().authority().clone();
@@ -62,13 +77,17 @@ async fn in_excess(options: Options, stories: &[&'static str], which: impl Fn(&G
             in_excess.push(format!("{}: no story needs it", granted.permission));
             continue;
         };
-        authority.enforce(rules.without(&granted.permission)).unwrap();
+        authority
+            .enforce(rules.without(&granted.permission))
+            .unwrap();
         let (mut missed, mut told) = (false, Vec::new());
         for (_, story) in stories {
             let _before = authority.take_seen();
             let outcome = told_by_fresh_functions(&mut platform, story).await;
             let refused = authority.take_seen().refused;
-            let named = refused.iter().any(|refusal| refusal.action == granted.permission.action);
+            let named = refused
+                .iter()
+                .any(|refusal| refusal.action == granted.permission.action);
             if outcome.is_err() && named {
                 missed = true;
                 break;
@@ -77,7 +96,10 @@ async fn in_excess(options: Options, stories: &[&'static str], which: impl Fn(&G
         }
         taken += 1;
         if !missed {
-            in_excess.push(format!("{}: nothing fails for the lack of it: {told:#?}", granted.permission));
+            in_excess.push(format!(
+                "{}: nothing fails for the lack of it: {told:#?}",
+                granted.permission
+            ));
         }
     }
     eprintln!("{taken} permissions taken away in {:?}", begun.elapsed());
@@ -96,10 +118,19 @@ async fn leak_5_without_any_one_permission_something_fails() {
 /// Deviation: policies-at-once.
 #[tokio::test]
 async fn leak_5_the_other_slot_s_keys_are_needed_too() {
-    let slots = ["SandboxSigningKeys", "LiveSigningKeys"].map(|name| (name.to_owned(), "b".to_owned()));
+    let slots =
+        ["SandboxSigningKeys", "LiveSigningKeys"].map(|name| (name.to_owned(), "b".to_owned()));
     let of_slot_b = |granted: &Granted| granted.resource.ends_with("SigningKeyB");
-    let options = Options { parameters: slots.into(), ..Options::default() };
-    let (taken, excess) = in_excess(options, &["a deployment's first keys are published"], of_slot_b).await;
+    let options = Options {
+        parameters: slots.into(),
+        ..Options::default()
+    };
+    let (taken, excess) = in_excess(
+        options,
+        &["a deployment's first keys are published"],
+        of_slot_b,
+    )
+    .await;
     assert_eq!(excess, Vec::<String>::new());
     assert!(taken > 0);
 }
@@ -110,13 +141,28 @@ const CANARY_SECRET: &str = "CanarySecretArn";
 /// The options of a stack behind a proxy and with a canary, over the directory, where their secrets are from now on.
 async fn with_a_proxy_and_a_canary(directory: &std::path::Path) -> Options {
     let storage = || Storage::Directory(directory.to_owned());
-    let platform = Platform::with(Options { storage: storage(), ..Options::default() }).await;
+    let platform = Platform::with(Options {
+        storage: storage(),
+        ..Options::default()
+    })
+    .await;
     let secrets = Client::new(&platform.stack.services().ambient().aws);
     let made = async |name: &str, value: Value, key: Option<String>| {
-        let made = secrets.create_secret().name(name).set_kms_key_id(key).secret_string(value.to_string()).send().await;
+        let made = secrets
+            .create_secret()
+            .name(name)
+            .set_kms_key_id(key)
+            .secret_string(value.to_string())
+            .send()
+            .await;
         made.unwrap().arn.unwrap()
     };
-    let proxy = made(PROXY_SECRET, json!({"current": "proof-of-the-proxy-".repeat(3)}), None).await;
+    let proxy = made(
+        PROXY_SECRET,
+        json!({"current": "proof-of-the-proxy-".repeat(3)}),
+        None,
+    )
+    .await;
     let key = &platform.seed.organization.key;
     let value = json!({"client_id": key.client_id, "client_secret": key.client_secret});
     let data_key = platform.stack.services().operator()["LATCHKEY_DATA_KEY"].clone();
@@ -124,8 +170,14 @@ async fn with_a_proxy_and_a_canary(directory: &std::path::Path) -> Options {
     platform.stop().await;
     let mut parameters = everything_on();
     parameters.retain(|name, _| name.starts_with("TrustedProxy"));
-    parameters.extend([(PROXY_SECRET, proxy), (CANARY_SECRET, canary)].map(|(name, arn)| (name.to_owned(), arn)));
-    Options { storage: storage(), parameters, ..Options::default() }
+    parameters.extend(
+        [(PROXY_SECRET, proxy), (CANARY_SECRET, canary)].map(|(name, arn)| (name.to_owned(), arn)),
+    );
+    Options {
+        storage: storage(),
+        parameters,
+        ..Options::default()
+    }
 }
 
 /// What a function may do only while a parameter names a trusted proxy's secret or the canary's.
@@ -133,7 +185,9 @@ async fn with_a_proxy_and_a_canary(directory: &std::path::Path) -> Options {
 async fn leak_5_what_a_proxy_and_a_canary_add_is_needed_too() {
     let directory = tempfile::tempdir().unwrap();
     let options = with_a_proxy_and_a_canary(directory.path()).await;
-    let added = |function: &str, resource: &str| function == "CanaryFunction" || resource.starts_with(PROXY_SECRET);
+    let added = |function: &str, resource: &str| {
+        function == "CanaryFunction" || resource.starts_with(PROXY_SECRET)
+    };
     let which = |granted: &Granted| added(&granted.function, &granted.resource);
     let (taken, excess) = in_excess(options, &CONDITIONAL, which).await;
     assert_eq!(excess, Vec::<String>::new());

@@ -50,7 +50,10 @@ pub const ALL: [&str; 19] = [
 ];
 
 /// Those of what only a parameter turns on.
-pub const CONDITIONAL: [&str; 2] = ["a proxy's word is believed by every function", "the canary makes a round"];
+pub const CONDITIONAL: [&str; 2] = [
+    "a proxy's word is believed by every function",
+    "the canary makes a round",
+];
 
 /// Plays one of them.
 pub async fn play(name: &str, platform: &Platform) -> Outcome {
@@ -62,8 +65,12 @@ pub async fn play(name: &str, platform: &Platform) -> Outcome {
         "a token is introspected and revoked" => introspection(platform).await,
         "a customer's token is made" => customer(platform).await,
         "a rotated key's grace starts at a token" => grace_at_a_token(platform).await,
-        "a rotated personal key's grace starts at the management API" => grace_of_a_person(platform, "/api/banks").await,
-        "a rotated personal key's grace starts at the sample API" => grace_of_a_person(platform, "/v1/whoami").await,
+        "a rotated personal key's grace starts at the management API" => {
+            grace_of_a_person(platform, "/api/banks").await
+        }
+        "a rotated personal key's grace starts at the sample API" => {
+            grace_of_a_person(platform, "/v1/whoami").await
+        }
         "a key's life" => key(platform).await,
         "a bank's key by the published routes" => bank_key(platform).await,
         "a personal key's life" => personal_key(platform).await,
@@ -71,7 +78,9 @@ pub async fn play(name: &str, platform: &Platform) -> Outcome {
         "banks" => banks(platform).await,
         "users" => users(platform).await,
         "an incident" => incident(platform).await,
-        "a call without an authorizer is judged by the function" => without_authorizer(platform).await,
+        "a call without an authorizer is judged by the function" => {
+            without_authorizer(platform).await
+        }
         "an event is chained" => chain(platform).await,
         "the clock is asked" => clock(platform).await,
         "a proxy's word is believed by every function" => proxied(platform).await,
@@ -82,11 +91,17 @@ pub async fn play(name: &str, platform: &Platform) -> Outcome {
 
 /// The answer's body, if the status is this one.
 fn expect(answer: Answer, status: u16) -> Result<Value, String> {
-    if answer.status == status { Ok(answer.body) } else { Err(format!("{} {}", answer.status, answer.text)) }
+    if answer.status == status {
+        Ok(answer.body)
+    } else {
+        Err(format!("{} {}", answer.status, answer.text))
+    }
 }
 
 fn text<'a>(body: &'a Value, member: &str) -> Result<&'a str, String> {
-    body[member].as_str().ok_or_else(|| format!("no {member} in {body}"))
+    body[member]
+        .as_str()
+        .ok_or_else(|| format!("no {member} in {body}"))
 }
 
 async fn bearer(platform: &Platform, client_id: &str, secret: &str) -> Result<Caller, String> {
@@ -108,15 +123,28 @@ async fn bank(platform: &Platform) -> Result<Caller, String> {
 /// The tables, and the core one's name, for the operator to look behind the functions.
 fn behind(platform: &Platform) -> (Client, String) {
     let services = platform.stack.services();
-    (Client::new(&services.ambient().aws), services.variables("tokens")["LATCHKEY_CORE_TABLE"].clone())
+    (
+        Client::new(&services.ambient().aws),
+        services.variables("tokens")["LATCHKEY_CORE_TABLE"].clone(),
+    )
 }
 
 /// Every item of a partition.
-async fn partition(platform: &Platform, key: &str) -> Result<Vec<HashMap<String, AttributeValue>>, String> {
+async fn partition(
+    platform: &Platform,
+    key: &str,
+) -> Result<Vec<HashMap<String, AttributeValue>>, String> {
     let (client, core) = behind(platform);
-    let query = client.query().table_name(core).key_condition_expression("PK = :pk");
+    let query = client
+        .query()
+        .table_name(core)
+        .key_condition_expression("PK = :pk");
     let query = query.expression_attribute_values(":pk", AttributeValue::S(key.to_owned()));
-    query.send().await.map(|answer| answer.items.unwrap_or_default()).map_err(|e| e.to_string())
+    query
+        .send()
+        .await
+        .map(|answer| answer.items.unwrap_or_default())
+        .map_err(|e| e.to_string())
 }
 
 /// Whether waiting is no use any more: somebody was refused what the story waits for.

@@ -28,13 +28,23 @@ async fn survives(platform: &Platform, fault: Fault, then: Then) {
     let before = scene.rotator.value("AWSCURRENT").await;
     scene.rotator.start(&version(1)).await;
     scene.faults.set(Some(fault));
-    let well = async |step: &str| scene.current_works(&format!("{step}, {fault:?}, {then:?}")).await;
-    let failed = scene.rotator.steps(&scene.function, &version(1), well).await;
+    let well = async |step: &str| {
+        scene
+            .current_works(&format!("{step}, {fault:?}, {then:?}"))
+            .await;
+    };
+    let failed = scene
+        .rotator
+        .steps(&scene.function, &version(1), well)
+        .await;
     let seen = scene.faults.set(None);
     assert!(seen > fault.nth, "{fault:?}: there were {seen} calls");
     if fault.for_good {
         let failure = failed.unwrap_err().to_string();
-        assert!(!failure.contains("lk_test_") && !failure.contains("eyJ"), "{failure}");
+        assert!(
+            !failure.contains("lk_test_") && !failure.contains("eyJ"),
+            "{failure}"
+        );
     }
     let last = match then {
         Then::Retried => 1,
@@ -44,22 +54,41 @@ async fn survives(platform: &Platform, fault: Fault, then: Then) {
             2
         }
     };
-    let recovered = scene.rotator.complete(&scene.function, &version(last), well).await;
+    let recovered = scene
+        .rotator
+        .complete(&scene.function, &version(last), well)
+        .await;
     recovered.unwrap_or_else(|failure| panic!("{fault:?}, {then:?}: {failure}"));
     scene.is_rotated_to(&version(last)).await;
-    assert_ne!(scene.rotator.value("AWSCURRENT").await["client_secret"], before["client_secret"]);
+    assert_ne!(
+        scene.rotator.value("AWSCURRENT").await["client_secret"],
+        before["client_secret"]
+    );
 }
 
 /// Some at a time: each of them mostly waits.
 async fn all_survive(platform: &Platform, loss: Loss, for_good: bool, then: Then) {
     let calls = calls(platform).await;
     assert_eq!(calls, 17);
-    let faults: Vec<_> = (0..calls).map(|nth| Fault { nth, loss, for_good }).collect();
+    let faults: Vec<_> = (0..calls)
+        .map(|nth| Fault {
+            nth,
+            loss,
+            for_good,
+        })
+        .collect();
     for some in faults.chunks(6) {
-        let mut running: Vec<_> = some.iter().map(|fault| Box::pin(survives(platform, *fault, then))).collect();
+        let mut running: Vec<_> = some
+            .iter()
+            .map(|fault| Box::pin(survives(platform, *fault, then)))
+            .collect();
         std::future::poll_fn(|context| {
             running.retain_mut(|case| case.as_mut().poll(context).is_pending());
-            if running.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+            if running.is_empty() {
+                std::task::Poll::Ready(())
+            } else {
+                std::task::Poll::Pending
+            }
         })
         .await;
     }
@@ -82,10 +111,22 @@ async fn leak_11_a_function_killed_after_a_call_and_retried() {
 
 #[tokio::test]
 async fn leak_11_a_function_killed_before_a_call_and_its_rotation_given_up() {
-    all_survive(&Platform::start().await, Loss::Request, true, Then::Abandoned).await;
+    all_survive(
+        &Platform::start().await,
+        Loss::Request,
+        true,
+        Then::Abandoned,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn leak_11_a_function_killed_after_a_call_and_its_rotation_given_up() {
-    all_survive(&Platform::start().await, Loss::Answer, true, Then::Abandoned).await;
+    all_survive(
+        &Platform::start().await,
+        Loss::Answer,
+        true,
+        Then::Abandoned,
+    )
+    .await;
 }

@@ -21,13 +21,21 @@ pub(crate) struct Instances {
 impl Instances {
     pub(crate) async fn of(platform: &Platform) -> Self {
         let services = platform.stack.services();
-        let functions = Functions::start(services.description(), |function| services.ambient_of(function)).await.unwrap();
+        let functions = Functions::start(services.description(), |function| {
+            services.ambient_of(function)
+        })
+        .await
+        .unwrap();
         let clock = services.ambient().clock.clone();
         let options = GatewayOptions::new(Arc::new(move || clock().millis()));
-        let gateway = Gateway::new(services.description().clone(), Arc::new(functions), options).unwrap();
+        let gateway =
+            Gateway::new(services.description().clone(), Arc::new(functions), options).unwrap();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let base_url = format!("http://{}", listener.local_addr().unwrap());
-        Self { base_url, gateway: tokio::spawn(gateway.serve(listener, std::future::pending())) }
+        Self {
+            base_url,
+            gateway: tokio::spawn(gateway.serve(listener, std::future::pending())),
+        }
     }
 
     pub(crate) fn caller(&self, platform: &Platform) -> Caller {
@@ -53,19 +61,35 @@ impl ThirdParty {
     }
 
     pub(super) async fn accepts(&mut self, token: &str, now: Timestamp) -> bool {
-        if self.kept.as_ref().is_none_or(|(read, age, _)| *read + *age <= now) {
+        if self
+            .kept
+            .as_ref()
+            .is_none_or(|(read, age, _)| *read + *age <= now)
+        {
             let answer = self.at.get(JWKS).await;
-            let age = answer.header("cache-control").strip_prefix("public, max-age=").expect("an age").parse().unwrap();
-            self.kept = Some((now, Duration::from_secs(age), serde_json::from_value(answer.body).unwrap()));
+            let age = answer
+                .header("cache-control")
+                .strip_prefix("public, max-age=")
+                .expect("an age")
+                .parse()
+                .unwrap();
+            self.kept = Some((
+                now,
+                Duration::from_secs(age),
+                serde_json::from_value(answer.body).unwrap(),
+            ));
         }
         let (_, _, keys) = self.kept.as_ref().unwrap();
-        let Some(jwk) = keys.find(&kid(token)) else { return false };
+        let Some(jwk) = keys.find(&kid(token)) else {
+            return false;
+        };
         let mut validation = Validation::new(Algorithm::ES256);
         // Its clock is the machine's, ours is ahead: the test looks at the end itself.
         (validation.validate_exp, validation.validate_nbf) = (false, false);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&["urn:latchkey:sandbox"]);
-        jsonwebtoken::decode::<Value>(token, &DecodingKey::from_jwk(jwk).unwrap(), &validation).is_ok()
+        jsonwebtoken::decode::<Value>(token, &DecodingKey::from_jwk(jwk).unwrap(), &validation)
+            .is_ok()
     }
 }
 
@@ -94,13 +118,19 @@ impl Everybody<'_> {
             self.tokens.push(issue(self.platform, door).await);
         }
         let now = now(self.platform);
-        self.tokens.retain(|token| exp(token) > now + Duration::from_secs(2));
+        self.tokens
+            .retain(|token| exp(token) > now + Duration::from_secs(2));
         // Of each key the oldest and the newest: the others lie in between.
         let mut sample: Vec<&String> = Vec::new();
         for token in &self.tokens {
             let same = |other: &&&String| kid(other) == kid(token);
             let first = !sample.iter().any(|other| same(&other));
-            let last = self.tokens.iter().rev().find(|other| kid(other) == kid(token)) == Some(token);
+            let last = self
+                .tokens
+                .iter()
+                .rev()
+                .find(|other| kid(other) == kid(token))
+                == Some(token);
             if first || last {
                 sample.push(token);
             }
@@ -108,15 +138,28 @@ impl Everybody<'_> {
         for token in sample {
             for door in &self.doors {
                 assert_eq!(guarded(door, token).await, 200, "{} at {now}", kid(token));
-                assert!(introspected(self.platform, door, token).await, "{} at {now}", kid(token));
+                assert!(
+                    introspected(self.platform, door, token).await,
+                    "{} at {now}",
+                    kid(token)
+                );
             }
             for verifier in &mut self.verifiers {
-                assert!(verifier.accepts(token, now).await, "{} at {now}", kid(token));
+                assert!(
+                    verifier.accepts(token, now).await,
+                    "{} at {now}",
+                    kid(token)
+                );
             }
         }
     }
 
     pub(super) fn newest(&self) -> Vec<String> {
-        self.tokens.iter().rev().take(self.doors.len()).map(|token| kid(token)).collect()
+        self.tokens
+            .iter()
+            .rev()
+            .take(self.doors.len())
+            .map(|token| kid(token))
+            .collect()
     }
 }

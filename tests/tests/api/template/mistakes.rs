@@ -10,15 +10,31 @@ const SAMPLE: &str = "LATCHKEY_ROUTES: >-\n            {\"GET /v1/whoami\": []}"
 
 /// What to replace in the template, by what, and what the sentence names.
 const MISTAKES: &[(&str, &str, &[&str])] = &[
-    ("FunctionArn: !GetAtt SampleAuthorizerFunction.Arn", "FunctionArn: !GetAtt NoSuchFunction.Arn", &["NoSuchFunction"]),
+    (
+        "FunctionArn: !GetAtt SampleAuthorizerFunction.Arn",
+        "FunctionArn: !GetAtt NoSuchFunction.Arn",
+        &["NoSuchFunction"],
+    ),
     (
         "FunctionArn: !GetAtt SampleAuthorizerFunction.Arn",
         "FunctionArn: !GetAtt CoreTable.Arn",
         &["SampleAuthorizer", "FunctionArn"],
     ),
-    (WHOAMI, "Method: GET, Path: /v1/whoami, Auth: {Authorizer: Nobody}", &["SampleApiFunction", "WhoAmI", "Nobody"]),
-    (WHOAMI, "Method: LOOK, Path: /v1/whoami", &["WhoAmI", "LOOK"]),
-    (WHOAMI, "Methods: GET, Path: /v1/whoami", &["WhoAmI", "Method"]),
+    (
+        WHOAMI,
+        "Method: GET, Path: /v1/whoami, Auth: {Authorizer: Nobody}",
+        &["SampleApiFunction", "WhoAmI", "Nobody"],
+    ),
+    (
+        WHOAMI,
+        "Method: LOOK, Path: /v1/whoami",
+        &["WhoAmI", "LOOK"],
+    ),
+    (
+        WHOAMI,
+        "Methods: GET, Path: /v1/whoami",
+        &["WhoAmI", "Method"],
+    ),
     (
         "LATCHKEY_ACCEPTED_KINDS: sandbox,live",
         "LATCHKEY_ACCEPTED_KINDS: sandbox,production",
@@ -29,7 +45,11 @@ const MISTAKES: &[(&str, &str, &[&str])] = &[
         "LATCHKEY_ACCEPTED_KIND: sandbox,live",
         &["ManagementAuthorizerFunction", "LATCHKEY_ACCEPTED_KINDS"],
     ),
-    (SAMPLE, "LATCHKEY_ROUTES: whoami", &["SampleAuthorizerFunction", "LATCHKEY_ROUTES"]),
+    (
+        SAMPLE,
+        "LATCHKEY_ROUTES: whoami",
+        &["SampleAuthorizerFunction", "LATCHKEY_ROUTES"],
+    ),
     (
         SAMPLE,
         "LATCHKEY_ROUTES: '{\"GET /v1/whoami\": [\"no scope\"]}'",
@@ -43,12 +63,28 @@ const MISTAKES: &[(&str, &str, &[&str])] = &[
     (
         "LATCHKEY_SANDBOX_SIGNING_KEYS: !Join [\",\", [!If [HasSandboxSigningKeyA, !Ref SandboxSigningKey, ",
         "LATCHKEY_SANDBOX_SIGNING_KEYS: !Join [\",\", [!If [HasSandboxSigningKeyA, !Ref NoSuchKey, ",
-        &["TokensFunction", "LATCHKEY_SANDBOX_SIGNING_KEYS", "NoSuchKey"],
+        &[
+            "TokensFunction",
+            "LATCHKEY_SANDBOX_SIGNING_KEYS",
+            "NoSuchKey",
+        ],
     ),
-    ("BuildProperties: {Binary: tokens}", "BuildProperties: {Binary: tokes}", &["TokensFunction", "tokes"]),
-    ("        WAF_FILTERED:", "        WAF_FILTRED:", &["GatewayResponses", "WAF_FILTRED"]),
+    (
+        "BuildProperties: {Binary: tokens}",
+        "BuildProperties: {Binary: tokes}",
+        &["TokensFunction", "tokes"],
+    ),
+    (
+        "        WAF_FILTERED:",
+        "        WAF_FILTRED:",
+        &["GatewayResponses", "WAF_FILTRED"],
+    ),
     ("StageName: main", "StageNam: main", &["Api", "StageName"]),
-    (SAMPLE_AUTHORIZER, "FunctionArn: !GetAtt SampleAuthorizerFunction.Arn", &["SampleAuthorizer", "Identity"]),
+    (
+        SAMPLE_AUTHORIZER,
+        "FunctionArn: !GetAtt SampleAuthorizerFunction.Arn",
+        &["SampleAuthorizer", "Identity"],
+    ),
     ("\nResources:", "\nResources: [", &["line"]),
 ];
 
@@ -56,8 +92,14 @@ const MISTAKES: &[(&str, &str, &[&str])] = &[
 #[tokio::test]
 async fn a_mistake_stops_the_start_and_is_named() {
     for (from, to, names) in MISTAKES {
-        let error = Stack::start(edited(from, to)).await.expect_err(to).to_string();
-        assert!(!error.contains('\n') && error.len() < 400, "{to}: one sentence, not {error}");
+        let error = Stack::start(edited(from, to))
+            .await
+            .expect_err(to)
+            .to_string();
+        assert!(
+            !error.contains('\n') && error.len() < 400,
+            "{to}: one sentence, not {error}"
+        );
         for name in *names {
             assert!(error.contains(name), "{to}: {error} does not name {name}");
         }
@@ -70,7 +112,11 @@ async fn a_wrong_parameter_stops_the_start_and_is_named() {
     for (name, value, named) in [
         ("TokenLifetimeSeconds", "59", "TokenLifetimeSeconds"),
         ("TokenLifetimeSeconds", "3601", "TokenLifetimeSeconds"),
-        ("TokenLifetimeSeconds", "half an hour", "TokenLifetimeSeconds"),
+        (
+            "TokenLifetimeSeconds",
+            "half an hour",
+            "TokenLifetimeSeconds",
+        ),
         ("SampleEnvironment", "production", "SampleEnvironment"),
         ("Brand", "LK", "Brand"),
         ("Issuer", "https://auth.example.com/", "Issuer"),
@@ -79,7 +125,16 @@ async fn a_wrong_parameter_stops_the_start_and_is_named() {
         ("NoSuchParameter", "1", "NoSuchParameter"),
     ] {
         let parameters = BTreeMap::from([(name.to_owned(), value.to_owned())]);
-        let error = Stack::start(Options { parameters, ..Options::default() }).await.expect_err(name).to_string();
-        assert!(error.contains(named) && !error.contains('\n'), "{name}={value}: {error}");
+        let error = Stack::start(Options {
+            parameters,
+            ..Options::default()
+        })
+        .await
+        .expect_err(name)
+        .to_string();
+        assert!(
+            error.contains(named) && !error.contains('\n'),
+            "{name}={value}: {error}"
+        );
     }
 }

@@ -1,10 +1,10 @@
 //! Whoever says where they come from without being the proxy, at every door.
 
 use local::stack::Stack;
+use tests::platform::ELSEWHERE;
 
 use super::*;
 use crate::people::events;
-use tests::platform::ELSEWHERE;
 
 /// Every header that some software somewhere believes.
 const OTHERS: [&str; 9] = [
@@ -25,13 +25,24 @@ async fn cyb_7_no_header_is_read_unless_a_proxy_is_configured() {
     let platform = Platform::start().await;
     let key = platform.bank_key(json!({"ip_allowlist": [ALLOWED]})).await;
     let allowed = platform.anonymous().from(ALLOWED);
-    let token = platform.request_token(&key, allowed.clone()).await.body["access_token"].as_str().unwrap().to_owned();
+    let token = platform.request_token(&key, allowed.clone()).await.body["access_token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let proof = proof();
     let mut all: Vec<(&str, &str)> = vec![(PROOF_HEADER, &proof), (ADDRESS_HEADER, LISTED)];
     all.extend(OTHERS.map(|name| (name, ALLOWED)));
-    assert_eq!(doors(&platform.anonymous().from(ELSEWHERE), &key, &token, &all).await, not_allowed());
+    assert_eq!(
+        doors(&platform.anonymous().from(ELSEWHERE), &key, &token, &all).await,
+        not_allowed()
+    );
     for one in &all {
-        assert_eq!(doors(&platform.anonymous().from(ELSEWHERE), &key, &token, &[*one]).await, not_allowed(), "{}", one.0);
+        assert_eq!(
+            doors(&platform.anonymous().from(ELSEWHERE), &key, &token, &[*one]).await,
+            not_allowed(),
+            "{}",
+            one.0
+        );
     }
     // Nor do they spoil a call that is where it says.
     let elsewhere: Vec<(&str, &str)> = all.iter().map(|(name, _)| (*name, UNLISTED)).collect();
@@ -57,15 +68,24 @@ async fn the_proxys_header_is_the_address_where_the_proxy_proves_itself() {
         ("130.176.0.1:46532", not_allowed()),
     ] {
         let headers = [(PROOF_HEADER, proof.as_str()), (ADDRESS_HEADER, address)];
-        assert_eq!(doors(&edge, &key, &token, &headers).await, expected, "{address}");
+        assert_eq!(
+            doors(&edge, &key, &token, &headers).await,
+            expected,
+            "{address}"
+        );
         let mut spoofed = headers.to_vec();
         spoofed.extend(OTHERS.map(|name| (name, ALLOWED)));
-        assert_eq!(doors(&edge, &key, &token, &spoofed).await, expected, "{address}, and others' headers");
+        assert_eq!(
+            doors(&edge, &key, &token, &spoofed).await,
+            expected,
+            "{address}, and others' headers"
+        );
     }
     // In any case of letters.
-    for (proof_header, address_header) in
-        [("x-latchkey-proxy", "cloudfront-viewer-address"), ("X-LATCHKEY-PROXY", "CLOUDFRONT-VIEWER-ADDRESS")]
-    {
+    for (proof_header, address_header) in [
+        ("x-latchkey-proxy", "cloudfront-viewer-address"),
+        ("X-LATCHKEY-PROXY", "CLOUDFRONT-VIEWER-ADDRESS"),
+    ] {
         let headers = [(proof_header, proof.as_str()), (address_header, LISTED)];
         assert_eq!(doors(&edge, &key, &token, &headers).await, admitted());
     }
@@ -76,7 +96,10 @@ async fn the_proxys_header_is_the_address_where_the_proxy_proves_itself() {
 async fn without_a_proof_the_true_peer_is_judged() {
     let behind = Behind::start().await;
     let (key, token) = behind.listed_key().await;
-    let (elsewhere, allowed) = (behind.platform.anonymous().from(ELSEWHERE), behind.platform.anonymous().from(ALLOWED));
+    let (elsewhere, allowed) = (
+        behind.platform.anonymous().from(ELSEWHERE),
+        behind.platform.anonymous().from(ALLOWED),
+    );
     let proof = proof();
     for header in [
         (ADDRESS_HEADER, LISTED),
@@ -86,12 +109,37 @@ async fn without_a_proof_the_true_peer_is_judged() {
         ("X-Forwarded-For", ALLOWED),
         ("Forwarded", "for=8.8.8.8"),
     ] {
-        assert_eq!(doors(&elsewhere, &key, &token, &[header, (ADDRESS_HEADER, LISTED)]).await, not_allowed(), "{}", header.0);
-        assert_eq!(doors(&allowed, &key, &token, &[header, (ADDRESS_HEADER, UNLISTED)]).await, admitted(), "{}", header.0);
+        assert_eq!(
+            doors(
+                &elsewhere,
+                &key,
+                &token,
+                &[header, (ADDRESS_HEADER, LISTED)]
+            )
+            .await,
+            not_allowed(),
+            "{}",
+            header.0
+        );
+        assert_eq!(
+            doors(
+                &allowed,
+                &key,
+                &token,
+                &[header, (ADDRESS_HEADER, UNLISTED)]
+            )
+            .await,
+            admitted(),
+            "{}",
+            header.0
+        );
     }
     assert_eq!(doors(&allowed, &key, &token, &[]).await, admitted());
     // An edge that forgot its proof is a peer like another.
-    assert_eq!(doors(&behind.edge(), &key, &token, &[(ADDRESS_HEADER, LISTED)]).await, not_allowed());
+    assert_eq!(
+        doors(&behind.edge(), &key, &token, &[(ADDRESS_HEADER, LISTED)]).await,
+        not_allowed()
+    );
 }
 
 /// A proof that is wrong or repeated makes the address unknown, even of a peer that is on the list.
@@ -101,16 +149,32 @@ async fn a_403_ip_unknown_for_a_wrong_or_repeated_proof() {
     let (key, token) = behind.listed_key().await;
     let (good, address) = (proof(), (ADDRESS_HEADER, LISTED));
     let joined = format!("{good},{good}");
-    let guesses = ["", "x", &good[1..], &good[..good.len() - 1], &good.to_uppercase(), &joined, &"x".repeat(good.len())];
+    let guesses = [
+        "",
+        "x",
+        &good[1..],
+        &good[..good.len() - 1],
+        &good.to_uppercase(),
+        &joined,
+        &"x".repeat(good.len()),
+    ];
     for from in [EDGE, ALLOWED] {
         let from = behind.platform.anonymous().from(from);
         for wrong in guesses {
-            assert_eq!(doors(&from, &key, &token, &[(PROOF_HEADER, wrong), address]).await, unknown(), "{wrong:?}");
+            assert_eq!(
+                doors(&from, &key, &token, &[(PROOF_HEADER, wrong), address]).await,
+                unknown(),
+                "{wrong:?}"
+            );
         }
         for (first, second) in [(good.as_str(), good.as_str()), ("x", &good), (&good, "x")] {
             for name in [PROOF_HEADER, "x-latchkey-proxy"] {
                 let headers = [(PROOF_HEADER, first), (name, second), address];
-                assert_eq!(doors(&from, &key, &token, &headers).await, unknown(), "{first} and {second}");
+                assert_eq!(
+                    doors(&from, &key, &token, &headers).await,
+                    unknown(),
+                    "{first} and {second}"
+                );
             }
         }
     }
@@ -141,14 +205,29 @@ async fn a_403_ip_unknown_for_an_address_that_is_none() {
         "[::ffff:8.8.8.8",
         "for=8.8.8.8:46532",
     ] {
-        assert_eq!(doors(&edge, &key, &token, &[proven, (ADDRESS_HEADER, address)]).await, unknown(), "{address:?}");
+        assert_eq!(
+            doors(&edge, &key, &token, &[proven, (ADDRESS_HEADER, address)]).await,
+            unknown(),
+            "{address:?}"
+        );
     }
     for repeated in [[LISTED, LISTED], [UNLISTED, LISTED], [LISTED, UNLISTED]] {
-        let headers = [proven, (ADDRESS_HEADER, repeated[0]), ("cloudfront-viewer-address", repeated[1])];
-        assert_eq!(doors(&edge, &key, &token, &headers).await, unknown(), "{repeated:?}");
+        let headers = [
+            proven,
+            (ADDRESS_HEADER, repeated[0]),
+            ("cloudfront-viewer-address", repeated[1]),
+        ];
+        assert_eq!(
+            doors(&edge, &key, &token, &headers).await,
+            unknown(),
+            "{repeated:?}"
+        );
     }
     assert_eq!(doors(&edge, &key, &token, &[proven]).await, unknown());
-    assert_eq!(doors(&edge, &key, &token, &[proven, ("X-Forwarded-For", ALLOWED)]).await, unknown());
+    assert_eq!(
+        doors(&edge, &key, &token, &[proven, ("X-Forwarded-For", ALLOWED)]).await,
+        unknown()
+    );
 }
 
 /// Who has no list needs no address.
@@ -163,7 +242,11 @@ async fn a_key_without_a_list_works_whatever_the_address() {
         &[(PROOF_HEADER, proof.as_str()), (ADDRESS_HEADER, "nonsense")],
         &[(PROOF_HEADER, proof.as_str()), (ADDRESS_HEADER, UNLISTED)],
     ] {
-        assert_eq!(doors(&behind.edge(), &key, &token, headers).await, admitted(), "{headers:?}");
+        assert_eq!(
+            doors(&behind.edge(), &key, &token, headers).await,
+            admitted(),
+            "{headers:?}"
+        );
     }
 }
 
@@ -177,20 +260,55 @@ async fn the_audit_trail_has_the_judged_address() {
     let guid = platform.seed.organization.guid.parse().unwrap();
     let before = events(platform, guid, "bank.update").await.len();
     for (name, headers) in [
-        ("proxied", &[(PROOF_HEADER, proof.as_str()), (ADDRESS_HEADER, "9.9.9.9:46532")][..]),
-        ("proxied by IPv6", &[(PROOF_HEADER, proof.as_str()), (ADDRESS_HEADER, "2001:db8::7:46532")]),
+        (
+            "proxied",
+            &[
+                (PROOF_HEADER, proof.as_str()),
+                (ADDRESS_HEADER, "9.9.9.9:46532"),
+            ][..],
+        ),
+        (
+            "proxied by IPv6",
+            &[
+                (PROOF_HEADER, proof.as_str()),
+                (ADDRESS_HEADER, "2001:db8::7:46532"),
+            ],
+        ),
         ("direct", &[(ADDRESS_HEADER, "9.9.9.9:46532")]),
-        ("unproven", &[(PROOF_HEADER, "wrong"), (ADDRESS_HEADER, "9.9.9.9:46532")]),
+        (
+            "unproven",
+            &[(PROOF_HEADER, "wrong"), (ADDRESS_HEADER, "9.9.9.9:46532")],
+        ),
     ] {
-        let request = organization.from(EDGE).request(Method::PATCH, &path).json(&json!({"name": name}));
-        let answer = Answer::of(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await;
+        let request = organization
+            .from(EDGE)
+            .request(Method::PATCH, &path)
+            .json(&json!({"name": name}));
+        let answer = Answer::of(headers.iter().fold(request, |request, (name, value)| {
+            request.header(*name, *value)
+        }))
+        .await;
         assert_eq!(answer.status, 200, "{answer:?}");
     }
     let events = events(platform, guid, "bank.update").await;
-    let addresses: Vec<&Value> = events[before..].iter().map(|event| &event["source_ip"]).collect();
-    assert_eq!(addresses, [&json!("9.9.9.9"), &json!("2001:db8::7"), &json!(EDGE), &Value::Null]);
+    let addresses: Vec<&Value> = events[before..]
+        .iter()
+        .map(|event| &event["source_ip"])
+        .collect();
+    assert_eq!(
+        addresses,
+        [
+            &json!("9.9.9.9"),
+            &json!("2001:db8::7"),
+            &json!(EDGE),
+            &Value::Null
+        ]
+    );
     let text = serde_json::to_string(&events).unwrap();
-    assert!(!text.contains("46532") && !text.contains(&proof) && !text.contains("wrong"), "{text}");
+    assert!(
+        !text.contains("46532") && !text.contains(&proof) && !text.contains("wrong"),
+        "{text}"
+    );
 }
 
 /// A header without a proof would let anybody say where they come from: the stack refuses to start.
@@ -202,14 +320,32 @@ async fn a_half_configured_proxy_stops_the_start_and_is_named() {
         ([ADDRESS_HEADER, PROOF_HEADER, ""], "TrustedProxy"),
         (["", PROOF_HEADER, arn], "TrustedProxy"),
         ([ADDRESS_HEADER, "", arn], "TrustedProxy"),
-        (["X-Forwarded-For", PROOF_HEADER, arn], "LATCHKEY_TRUSTED_PROXY_ADDRESS_HEADER"),
-        ([ADDRESS_HEADER, ADDRESS_HEADER, arn], "LATCHKEY_TRUSTED_PROXY_PROOF_HEADER"),
-        ([ADDRESS_HEADER, "Cookie", arn], "LATCHKEY_TRUSTED_PROXY_PROOF_HEADER"),
+        (
+            ["X-Forwarded-For", PROOF_HEADER, arn],
+            "LATCHKEY_TRUSTED_PROXY_ADDRESS_HEADER",
+        ),
+        (
+            [ADDRESS_HEADER, ADDRESS_HEADER, arn],
+            "LATCHKEY_TRUSTED_PROXY_PROOF_HEADER",
+        ),
+        (
+            [ADDRESS_HEADER, "Cookie", arn],
+            "LATCHKEY_TRUSTED_PROXY_PROOF_HEADER",
+        ),
         (["a header", PROOF_HEADER, arn], "TrustedProxyAddressHeader"),
-        ([ADDRESS_HEADER, PROOF_HEADER, "proxy"], "TrustedProxySecretArn"),
+        (
+            [ADDRESS_HEADER, PROOF_HEADER, "proxy"],
+            "TrustedProxySecretArn",
+        ),
     ] {
-        let options = Options { parameters: parameters(&values), ..Options::default() };
+        let options = Options {
+            parameters: parameters(&values),
+            ..Options::default()
+        };
         let error = Stack::start(options).await.expect_err(named).to_string();
-        assert!(error.contains(named) && !error.contains('\n'), "{values:?}: {error}");
+        assert!(
+            error.contains(named) && !error.contains('\n'),
+            "{values:?}: {error}"
+        );
     }
 }

@@ -22,15 +22,31 @@ fn bank_key(platform: &Platform) -> Value {
 #[tokio::test]
 async fn cbm_1_a_role_narrowed_and_given_back_is_felt_within_five_seconds() {
     let platform = Platform::start().await;
-    let (owner, person) = (platform.owner(), Person::new(&platform, Role::Developer).await);
-    let make = async || person.caller.post("/api/bank_applications", &bank_key(&platform)).await;
+    let (owner, person) = (
+        platform.owner(),
+        Person::new(&platform, Role::Developer).await,
+    );
+    let make = async || {
+        person
+            .caller
+            .post("/api/bank_applications", &bank_key(&platform))
+            .await
+    };
     assert_eq!(make().await.status, 201);
-    for (role, expected) in [("viewer", (403, "forbidden")), ("developer", (201, "")), ("viewer", (403, "forbidden"))] {
+    for (role, expected) in [
+        ("viewer", (403, "forbidden")),
+        ("developer", (201, "")),
+        ("viewer", (403, "forbidden")),
+    ] {
         let changed = owner.patch(&person.path(), &json!({"role": role})).await;
         assert_eq!(changed.status, 200, "{changed:?}");
         felt(role, make, expected).await;
     }
-    assert_eq!(person.caller.get("/api/banks").await.status, 200, "viewers read");
+    assert_eq!(
+        person.caller.get("/api/banks").await.status,
+        200,
+        "viewers read"
+    );
 }
 
 #[tokio::test]
@@ -45,7 +61,9 @@ async fn cbm_1_scopes_narrowed_and_given_back_are_felt_within_five_seconds() {
         (json!(["users:read"]), (403, "insufficient_scope")),
         (Value::Null, (200, "")),
     ] {
-        let changed = owner.patch(&person.path(), &json!({"allowed_scopes": allowed})).await;
+        let changed = owner
+            .patch(&person.path(), &json!({"allowed_scopes": allowed}))
+            .await;
         assert_eq!(changed.status, 200, "{changed:?}");
         felt(&allowed.to_string(), read, expected).await;
     }
@@ -58,22 +76,71 @@ async fn leak_9_a_disabled_users_keys_stop_within_five_seconds_in_both_environme
     let platform = Platform::start().await;
     let (owner, person) = (platform.owner(), Person::new(&platform, Role::Admin).await);
     let operator = platform.operator();
-    let user = operator.user(seed_organization(&platform), "ada@example.com", Role::Developer, None).await.unwrap();
-    let sandbox = operator.personal_key(&user, KeyMode::Sandbox, "one").await.unwrap();
-    let live = operator.personal_key(&user, KeyMode::Live, "two").await.unwrap();
-    let (sandbox_caller, live_caller) = (platform.bearer(&sandbox.client_secret), platform.bearer(&live.client_secret));
+    let user = operator
+        .user(
+            seed_organization(&platform),
+            "ada@example.com",
+            Role::Developer,
+            None,
+        )
+        .await
+        .unwrap();
+    let sandbox = operator
+        .personal_key(&user, KeyMode::Sandbox, "one")
+        .await
+        .unwrap();
+    let live = operator
+        .personal_key(&user, KeyMode::Live, "two")
+        .await
+        .unwrap();
+    let (sandbox_caller, live_caller) = (
+        platform.bearer(&sandbox.client_secret),
+        platform.bearer(&live.client_secret),
+    );
     for caller in [&sandbox_caller, &live_caller, &person.caller] {
         assert_eq!(caller.get("/api/users").await.status, 200);
     }
-    assert_eq!(owner.delete(&format!("/api/users/{}", user.guid)).await.status, 204);
-    felt("the sandbox key", async || sandbox_caller.get("/api/users").await, (401, "authentication_failed")).await;
-    felt("the live key", async || live_caller.get("/api/users").await, (401, "authentication_failed")).await;
-    felt("over the sample API", async || sandbox_caller.get("/v1/whoami").await, (401, "authentication_failed")).await;
-    assert_eq!(person.caller.get("/api/users").await.status, 200, "of nobody else");
+    assert_eq!(
+        owner
+            .delete(&format!("/api/users/{}", user.guid))
+            .await
+            .status,
+        204
+    );
+    felt(
+        "the sandbox key",
+        async || sandbox_caller.get("/api/users").await,
+        (401, "authentication_failed"),
+    )
+    .await;
+    felt(
+        "the live key",
+        async || live_caller.get("/api/users").await,
+        (401, "authentication_failed"),
+    )
+    .await;
+    felt(
+        "over the sample API",
+        async || sandbox_caller.get("/v1/whoami").await,
+        (401, "authentication_failed"),
+    )
+    .await;
+    assert_eq!(
+        person.caller.get("/api/users").await.status,
+        200,
+        "of nobody else"
+    );
     let key = owner.get(&format!("/api/keys/{}", sandbox.client_id)).await;
-    assert_eq!((key.status, &key.body["state"]), (200, &json!("deactivated")), "{key:?}");
+    assert_eq!(
+        (key.status, &key.body["state"]),
+        (200, &json!("deactivated")),
+        "{key:?}"
+    );
     let body = json!({"owner": {"type": "user", "guid": user.guid}, "name": "another"});
-    owner.post("/api/keys", &body).await.assert_error(409, "conflict");
+    owner
+        .post("/api/keys", &body)
+        .await
+        .assert_error(409, "conflict");
 }
 
 /// What a disabled administrator began a moment before is not done a moment after.
@@ -95,11 +162,22 @@ async fn leak_9_nothing_is_made_on_behalf_of_somebody_disabled() {
             }
         })
     };
-    wait::until("the race is under way", async || made.load(Ordering::SeqCst) >= 3).await;
+    wait::until("the race is under way", async || {
+        made.load(Ordering::SeqCst) >= 3
+    })
+    .await;
     assert_eq!(owner.delete(&person.path()).await.status, 204);
-    let total = async || owner.get("/api/bank_applications").await.body["total"].as_u64().unwrap();
+    let total = async || {
+        owner.get("/api/bank_applications").await.body["total"]
+            .as_u64()
+            .unwrap()
+    };
     let at_the_answer = total().await;
     assert_eq!(maker.await.unwrap(), 401);
     let made = made.load(Ordering::SeqCst);
-    assert_eq!((total().await, at_the_answer), (made + 1, made + 1), "those made, and the seed's");
+    assert_eq!(
+        (total().await, at_the_answer),
+        (made + 1, made + 1),
+        "those made, and the seed's"
+    );
 }

@@ -6,13 +6,14 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
+use sam::iam::{AccessDenied, Permission, Principal};
+
 use super::{
     super::{arn::ACCOUNT, error::CloudError, random},
     calls::Call,
     rules::Rules,
     signature::{Authorization, Signed},
 };
-use sam::iam::{AccessDenied, Permission, Principal};
 
 /// The access key of the account's root, and its secret.
 pub(in super::super) const ROOT: (&str, &str) = ("local", "local");
@@ -79,7 +80,10 @@ impl Stranger {
     /// AWS's error and what it says.
     pub(super) fn error(self) -> (&'static str, &'static str) {
         match self {
-            Self::Unrecognized => ("UnrecognizedClientException", "The security token included in the request is invalid."),
+            Self::Unrecognized => (
+                "UnrecognizedClientException",
+                "The security token included in the request is invalid.",
+            ),
             Self::Forged => (
                 "InvalidSignatureException",
                 "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key \
@@ -100,8 +104,17 @@ impl Authority {
             if !keys.values().any(|holder| holder.function == *function) {
                 let secret = random::text(&random::alphanumeric(), 40)
                     .map_err(|_| CloudError::new("the operating system gave no random bytes"))?;
-                let key = AccessKey { id: format!("{}-{function}", ROOT.0), secret };
-                keys.insert(key.id.clone(), Holder { key, function: function.clone() });
+                let key = AccessKey {
+                    id: format!("{}-{function}", ROOT.0),
+                    secret,
+                };
+                keys.insert(
+                    key.id.clone(),
+                    Holder {
+                        key,
+                        function: function.clone(),
+                    },
+                );
             }
         }
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
@@ -111,14 +124,19 @@ impl Authority {
     /// The policies in force.
     #[must_use]
     pub fn rules(&self) -> Arc<Rules> {
-        self.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.rules
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The function's own access key.
     #[must_use]
     pub fn key_of(&self, function: &str) -> Option<AccessKey> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        keys.values().find(|holder| holder.function == function).map(|holder| holder.key.clone())
+        keys.values()
+            .find(|holder| holder.function == function)
+            .map(|holder| holder.key.clone())
     }
 
     /// What was decided since this was last asked.
@@ -168,7 +186,9 @@ impl Authority {
     /// Who signed this request; nobody if no access key is named. The secret of the root and of every function at once is no
     /// secret, so their signatures are not looked at.
     pub(super) fn caller(&self, request: Signed<'_>) -> Result<Option<Caller>, Stranger> {
-        let Some(authorization) = Authorization::of(request.headers) else { return Ok(None) };
+        let Some(authorization) = Authorization::of(request.headers) else {
+            return Ok(None);
+        };
         if authorization.key_id == ROOT.0 {
             return Ok(Some(Caller::Root));
         }
@@ -176,9 +196,15 @@ impl Authority {
             return Ok(Some(Caller::EveryFunction));
         }
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        let holder = keys.get(authorization.key_id).ok_or(Stranger::Unrecognized)?;
+        let holder = keys
+            .get(authorization.key_id)
+            .ok_or(Stranger::Unrecognized)?;
         let signed = authorization.holds(&holder.key.secret, request);
-        if signed { Ok(Some(Caller::Function(holder.function.clone()))) } else { Err(Stranger::Forged) }
+        if signed {
+            Ok(Some(Caller::Function(holder.function.clone())))
+        } else {
+            Err(Stranger::Forged)
+        }
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -188,11 +214,18 @@ impl Authority {
 
 impl fmt::Debug for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authority").field("functions", &self.rules().functions().collect::<Vec<_>>()).finish_non_exhaustive()
+        f.debug_struct("Authority")
+            .field("functions", &self.rules().functions().collect::<Vec<_>>())
+            .finish_non_exhaustive()
     }
 }
 
 fn account_root() -> Principal {
     let arn = format!("arn:aws:iam::{ACCOUNT}:root");
-    Principal { session: arn.clone(), arn, policies: Vec::new(), root: true }
+    Principal {
+        session: arn.clone(),
+        arn,
+        policies: Vec::new(),
+        root: true,
+    }
 }

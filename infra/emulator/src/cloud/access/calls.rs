@@ -14,6 +14,10 @@ pub(super) struct Call {
 
 impl Call {
     pub(super) fn on(action: &str, resource: &str) -> Self {
-        Self { action: action.to_owned(), resource: resource.to_owned(), context: Context::default() }
+        Self {
+            action: action.to_owned(),
+            resource: resource.to_owned(),
+            context: Context::default(),
+        }
     }
 }

@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 /// What is no attribute though it is a word.
-const WORDS: [&str; 9] = ["SET", "REMOVE", "ADD", "DELETE", "AND", "OR", "NOT", "BETWEEN", "IN"];
+const WORDS: [&str; 9] = [
+    "SET", "REMOVE", "ADD", "DELETE", "AND", "OR", "NOT", "BETWEEN", "IN",
+];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token<'a> {
@@ -19,7 +21,9 @@ enum Token<'a> {
 /// The top-level attributes that an expression names.
 pub(super) fn attributes(expression: &str, names: &Map<String, Value>) -> BTreeSet<String> {
     let tokens = tokens(expression);
-    let followed = tokens.iter().zip(tokens.iter().skip(1).map(Some).chain([None]));
+    let followed = tokens
+        .iter()
+        .zip(tokens.iter().skip(1).map(Some).chain([None]));
     followed
         .filter_map(|(token, next)| match token {
             Token::Word(word) if next != Some(&Token::Sign('(')) => attribute(word, names),
@@ -29,7 +33,11 @@ pub(super) fn attributes(expression: &str, names: &Map<String, Value>) -> BTreeS
 }
 
 /// The placeholder of the value that a key condition asks this attribute to equal.
-pub(super) fn equals<'a>(expression: &'a str, names: &Map<String, Value>, wanted: &str) -> Option<&'a str> {
+pub(super) fn equals<'a>(
+    expression: &'a str,
+    names: &Map<String, Value>,
+    wanted: &str,
+) -> Option<&'a str> {
     let tokens = tokens(expression);
     tokens.windows(3).find_map(|window| match window {
         [Token::Word(name), Token::Sign('='), Token::Word(value)] if value.starts_with(':') => {
@@ -85,9 +93,18 @@ mod tests {
         let names = json!({"#s": "secrets", "#p": "PK"});
         let names = names.as_object().unwrap();
         for (expression, expected) in [
-            ("SET #s = :s, version = version + :one REMOVE unannounced", "secrets unannounced version"),
-            ("ADD n :one SET expires = if_not_exists(expires, :end)", "expires n"),
-            ("attribute_not_exists(PK) OR (a.b.#s[0].c > :x AND NOT contains(d, :y))", "PK a d"),
+            (
+                "SET #s = :s, version = version + :one REMOVE unannounced",
+                "secrets unannounced version",
+            ),
+            (
+                "ADD n :one SET expires = if_not_exists(expires, :end)",
+                "expires n",
+            ),
+            (
+                "attribute_not_exists(PK) OR (a.b.#s[0].c > :x AND NOT contains(d, :y))",
+                "PK a d",
+            ),
             ("#p = :pk AND begins_with(SK, :prefix)", "PK SK"),
             ("a BETWEEN :a AND :b or c in (:d)", "a c"),
             ("", ""),
@@ -95,7 +112,10 @@ mod tests {
             let found: Vec<String> = attributes(expression, names).into_iter().collect();
             assert_eq!(found.join(" "), expected, "{expression}");
         }
-        assert_eq!(equals("#p = :pk AND begins_with(SK, :prefix)", names, "PK"), Some(":pk"));
+        assert_eq!(
+            equals("#p = :pk AND begins_with(SK, :prefix)", names, "PK"),
+            Some(":pk")
+        );
         assert_eq!(equals("SK > :sk and PK=:pk", names, "PK"), Some(":pk"));
         assert_eq!(equals("PK > :pk", names, "PK"), None);
     }

@@ -42,7 +42,11 @@ pub(in super::super) fn router(authority: Arc<Authority>, upstream: SocketAddr) 
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     let client = Client::builder(TokioExecutor::new()).build(connector);
-    Router::new().fallback(answer).with_state(Arc::new(Front { authority, client, upstream }))
+    Router::new().fallback(answer).with_state(Arc::new(Front {
+        authority,
+        client,
+        upstream,
+    }))
 }
 
 async fn answer(State(front): State<Arc<Front>>, request: Request) -> Response {
@@ -51,8 +55,13 @@ async fn answer(State(front): State<Arc<Front>>, request: Request) -> Response {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     if let Err(Rejection { kind, message }) = front.permit(&parts, &body) {
-        let body = json!({"__type": format!("com.amazon.coral.service#{kind}"), "message": message});
-        return (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], body.to_string())
+        let body =
+            json!({"__type": format!("com.amazon.coral.service#{kind}"), "message": message});
+        return (
+            StatusCode::BAD_REQUEST,
+            [(header::CONTENT_TYPE, "application/x-amz-json-1.0")],
+            body.to_string(),
+        )
             .into_response();
     }
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
@@ -78,32 +87,56 @@ impl Front {
         let Parts { headers, uri, .. } = parts;
         let stranger = |stranger: Stranger| {
             let (kind, message) = stranger.error();
-            Rejection { kind, message: message.to_owned() }
+            Rejection {
+                kind,
+                message: message.to_owned(),
+            }
         };
-        let caller = self.authority.caller(Signed { method: parts.method.as_str(), path: uri.path(), headers, body });
+        let caller = self.authority.caller(Signed {
+            method: parts.method.as_str(),
+            path: uri.path(),
+            headers,
+            body,
+        });
         let caller = caller.map_err(stranger)?;
         let Some(caller) = caller else {
             // Whoever names no access key is refused behind, where AWS's words for it are. Other ways of naming one that are
             // known there must not lead past this door.
             let elsewhere = headers.contains_key(header::AUTHORIZATION) || uri.query().is_some();
-            return if elsewhere { Err(stranger(Stranger::Unrecognized)) } else { Ok(()) };
+            return if elsewhere {
+                Err(stranger(Stranger::Unrecognized))
+            } else {
+                Ok(())
+            };
         };
-        let Some(operation) = operation(headers) else { return Ok(()) };
+        let Some(operation) = operation(headers) else {
+            return Ok(());
+        };
         let Ok(body) = serde_json::from_slice::<Value>(body) else {
             return if matches!(caller, Caller::Root) {
                 Ok(())
             } else {
-                Err(Rejection { kind: "SerializationException", message: String::new() })
+                Err(Rejection {
+                    kind: "SerializationException",
+                    message: String::new(),
+                })
             };
         };
         let calls = dynamodb::calls(&self.authority.rules(), operation, &body);
         let decision = self.authority.permit(&caller, &calls);
-        decision.map_err(|denied| Rejection { kind: "AccessDeniedException", message: denied.to_string() })
+        decision.map_err(|denied| Rejection {
+            kind: "AccessDeniedException",
+            message: denied.to_string(),
+        })
     }
 }
 
 /// Of `DynamoDB_20120810.GetItem` or `DynamoDBStreams_20120810.GetRecords`, what stands behind the point.
 fn operation(headers: &HeaderMap) -> Option<&str> {
-    let (_, operation) = headers.get("x-amz-target")?.to_str().ok()?.split_once('.')?;
+    let (_, operation) = headers
+        .get("x-amz-target")?
+        .to_str()
+        .ok()?
+        .split_once('.')?;
     Some(operation)
 }

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use sam::{
+    iam::{AccessDenied, Permission, Policy, PolicyError, Principal, Request, Resource, decide},
+    template::{Access, Description, Physical},
+};
 use serde_json::Value;
 
 use super::{
     super::{arn, error::CloudError},
     calls::Call,
-};
-use sam::{
-    iam::{AccessDenied, Permission, Policy, PolicyError, Principal, Request, Resource, decide},
-    template::{Access, Description, Physical},
 };
 
 /// Everything that has a say.
@@ -54,10 +54,17 @@ impl Rules {
     ///
     /// # Errors
     /// A policy that is malformed or not understood, by its place.
-    pub fn of(access: &Access, description: &Description, physical: &Physical) -> Result<Self, CloudError> {
+    pub fn of(
+        access: &Access,
+        description: &Description,
+        physical: &Physical,
+    ) -> Result<Self, CloudError> {
         let mut rules = Self::default();
         for (function, role) in &access.functions {
-            let policies = role.policies.iter().map(|(id, document)| Policy::of_role(document).map_err(at(id)));
+            let policies = role
+                .policies
+                .iter()
+                .map(|(id, document)| Policy::of_role(document).map_err(at(id)));
             let principal = Principal {
                 arn: role.arn.clone(),
                 session: role.session.clone(),
@@ -72,15 +79,32 @@ impl Rules {
         };
         for table in &description.tables {
             let id = &table.logical_id;
-            let name = physical.get(id).map_or(id.clone(), |made| made.reference.clone());
+            let name = physical
+                .get(id)
+                .map_or(id.clone(), |made| made.reference.clone());
             let arn = attribute(id, "Arn").unwrap_or_else(|| arn::table(&name));
-            rules.guard(id, &arn, &table.properties["ResourcePolicy"]["PolicyDocument"])?;
+            rules.guard(
+                id,
+                &arn,
+                &table.properties["ResourcePolicy"]["PolicyDocument"],
+            )?;
             if let Some(stream) = attribute(id, "StreamArn") {
-                rules.guard(id, &stream, &table.properties["StreamSpecification"]["ResourcePolicy"]["PolicyDocument"])?;
+                rules.guard(
+                    id,
+                    &stream,
+                    &table.properties["StreamSpecification"]["ResourcePolicy"]["PolicyDocument"],
+                )?;
             }
             let sealed_under = key_arn(&table.properties["SSESpecification"]["KMSMasterKeyId"]);
             let partition_key = partition_key(&table.properties).unwrap_or_default();
-            rules.tables.insert(name, Table { arn, partition_key, sealed_under });
+            rules.tables.insert(
+                name,
+                Table {
+                    arn,
+                    partition_key,
+                    sealed_under,
+                },
+            );
         }
         for key in &description.keys {
             if let Some(arn) = attribute(&key.logical_id, "Arn") {
@@ -88,7 +112,9 @@ impl Rules {
             }
         }
         for secret in &description.secrets {
-            let arn = physical.get(&secret.logical_id).map(|made| made.reference.clone());
+            let arn = physical
+                .get(&secret.logical_id)
+                .map(|made| made.reference.clone());
             rules.name(&secret.logical_id, arn.as_ref());
             if let (Some(arn), Some(key)) = (arn, key_arn(&secret.properties["KmsKeyId"])) {
                 rules.sealed.insert(arn, key);
@@ -100,12 +126,23 @@ impl Rules {
                 rules.sealed.insert(arn.clone(), key);
             }
         }
-        for resource in [&description.tables, &description.keys, &description.queues].into_iter().flatten() {
-            rules.name(&resource.logical_id, attribute(&resource.logical_id, "Arn").as_ref());
+        for resource in [&description.tables, &description.keys, &description.queues]
+            .into_iter()
+            .flatten()
+        {
+            rules.name(
+                &resource.logical_id,
+                attribute(&resource.logical_id, "Arn").as_ref(),
+            );
         }
         for group in &description.log_groups {
-            let name = group.properties["LogGroupName"].as_str().unwrap_or(&group.logical_id);
-            rules.name(&group.logical_id, Some(&format!("{}:*", arn::log_group(name))));
+            let name = group.properties["LogGroupName"]
+                .as_str()
+                .unwrap_or(&group.logical_id);
+            rules.name(
+                &group.logical_id,
+                Some(&format!("{}:*", arn::log_group(name))),
+            );
         }
         for (id, secret, document) in &access.secret_policies {
             rules.guard(id, secret, document)?;
@@ -114,12 +151,16 @@ impl Rules {
     }
 
     fn name(&mut self, logical_id: &str, arn: Option<&String>) {
-        self.names.extend(arn.map(|arn| (arn.clone(), logical_id.to_owned())));
+        self.names
+            .extend(arn.map(|arn| (arn.clone(), logical_id.to_owned())));
     }
 
     fn guard(&mut self, id: &str, arn: &str, document: &Value) -> Result<(), CloudError> {
         if !document.is_null() {
-            self.guards.insert(arn.to_owned(), Policy::of_resource(document).map_err(at(id))?);
+            self.guards.insert(
+                arn.to_owned(),
+                Policy::of_resource(document).map_err(at(id))?,
+            );
         }
         Ok(())
     }
@@ -134,15 +175,26 @@ impl Rules {
     pub fn granted(&self) -> Vec<Granted> {
         let mut all = Vec::new();
         for (function, principal) in &self.principals {
-            let mut permissions: Vec<Permission> =
-                principal.policies.iter().flat_map(|policy| Permission::of(policy, "role", &principal.arn)).collect();
+            let mut permissions: Vec<Permission> = principal
+                .policies
+                .iter()
+                .flat_map(|policy| Permission::of(policy, "role", &principal.arn))
+                .collect();
             for (arn, policy) in &self.guards {
                 // In a resource's policy `*` is that resource.
-                permissions.extend(Permission::of(policy, "resource", &principal.arn).into_iter().map(|one| one.on(arn)));
+                permissions.extend(
+                    Permission::of(policy, "resource", &principal.arn)
+                        .into_iter()
+                        .map(|one| one.on(arn)),
+                );
             }
             all.extend(permissions.into_iter().map(|permission| {
                 let resource = self.named(&permission.resource);
-                Granted { function: function.clone(), permission, resource }
+                Granted {
+                    function: function.clone(),
+                    permission,
+                    resource,
+                }
             }));
         }
         all
@@ -150,7 +202,10 @@ impl Rules {
 
     /// What an ARN in a policy stands for, by the logical id of what it names or begins with.
     fn named(&self, arn: &str) -> String {
-        let known = self.names.iter().find(|(known, _)| arn.strip_prefix(known.as_str()).is_some_and(begins_anew));
+        let known = self
+            .names
+            .iter()
+            .find(|(known, _)| arn.strip_prefix(known.as_str()).is_some_and(begins_anew));
         known.map_or_else(
             || arn.rsplit(':').next().unwrap_or(arn).to_owned(),
             |(known, logical_id)| format!("{logical_id}{}", &arn[known.len()..]),
@@ -162,8 +217,16 @@ impl Rules {
     pub fn without(&self, permission: &Permission) -> Self {
         let mut rules = self.clone();
         if permission.granted_by == "role" {
-            for principal in rules.principals.values_mut().filter(|principal| principal.arn == permission.holder) {
-                principal.policies = principal.policies.iter().map(|policy| permission.taken_from(policy)).collect();
+            for principal in rules
+                .principals
+                .values_mut()
+                .filter(|principal| principal.arn == permission.holder)
+            {
+                principal.policies = principal
+                    .policies
+                    .iter()
+                    .map(|policy| permission.taken_from(policy))
+                    .collect();
             }
         } else {
             for (arn, policy) in &mut rules.guards {
@@ -190,19 +253,31 @@ impl Rules {
     /// The rules of an account with one open table and nobody in it.
     #[cfg(test)]
     pub(super) fn of_one_table(name: &str, partition_key: &str) -> Self {
-        let table = Table { arn: arn::table(name), partition_key: partition_key.to_owned(), sealed_under: None };
-        Self { tables: [(name.to_owned(), table)].into(), ..Self::default() }
+        let table = Table {
+            arn: arn::table(name),
+            partition_key: partition_key.to_owned(),
+            sealed_under: None,
+        };
+        Self {
+            tables: [(name.to_owned(), table)].into(),
+            ..Self::default()
+        }
     }
 
     /// The table's ARN, whether or not the template has such a table.
     pub(super) fn arn_of_table(&self, name: &str) -> String {
-        self.tables.get(name).map_or_else(|| arn::table(name), |table| table.arn.clone())
+        self.tables
+            .get(name)
+            .map_or_else(|| arn::table(name), |table| table.arn.clone())
     }
 
     /// The name of the table whose stream this is.
     pub(super) fn table_of_stream(&self, stream: &str) -> Option<String> {
         let (table, _) = stream.split_once("/stream/")?;
-        self.tables.iter().find(|(_, known)| known.arn == table).map(|(name, _)| name.clone())
+        self.tables
+            .iter()
+            .find(|(_, known)| known.arn == table)
+            .map(|(name, _)| name.clone())
     }
 
     /// The key that a secret or a queue is sealed under.
@@ -210,8 +285,16 @@ impl Rules {
         self.sealed.get(arn)
     }
 
-    pub(super) fn decide(&self, principal: &Principal, call: &Call) -> Result<Vec<Permission>, AccessDenied> {
-        let request = Request { action: &call.action, resource: &call.resource, context: call.context.clone() };
+    pub(super) fn decide(
+        &self,
+        principal: &Principal,
+        call: &Call,
+    ) -> Result<Vec<Permission>, AccessDenied> {
+        let request = Request {
+            action: &call.action,
+            resource: &call.resource,
+            context: call.context.clone(),
+        };
         let resource = match self.guards.get(&call.resource) {
             Some(policy) if is_key(&call.resource) => Resource::Key(policy),
             Some(policy) => Resource::Guarded(policy),
@@ -219,7 +302,16 @@ impl Rules {
             None => Resource::Unguarded,
         };
         let used = decide(principal, &request, resource)?;
-        Ok(used.into_iter().map(|one| if one.granted_by == "role" { one } else { one.on(&call.resource) }).collect())
+        Ok(used
+            .into_iter()
+            .map(|one| {
+                if one.granted_by == "role" {
+                    one
+                } else {
+                    one.on(&call.resource)
+                }
+            })
+            .collect())
     }
 }
 
@@ -234,12 +326,18 @@ fn is_key(arn: &str) -> bool {
 /// A key's ARN, of what a resource says it is sealed under: an ARN or an id.
 fn key_arn(named: &Value) -> Option<String> {
     let named = named.as_str()?;
-    Some(if named.starts_with("arn:") { named.to_owned() } else { arn::kms(&format!("key/{named}")) })
+    Some(if named.starts_with("arn:") {
+        named.to_owned()
+    } else {
+        arn::kms(&format!("key/{named}"))
+    })
 }
 
 fn partition_key(properties: &Value) -> Option<String> {
     let mut schema = properties["KeySchema"].as_array()?.iter();
-    schema.find(|element| element["KeyType"] == "HASH")?["AttributeName"].as_str().map(str::to_owned)
+    schema.find(|element| element["KeyType"] == "HASH")?["AttributeName"]
+        .as_str()
+        .map(str::to_owned)
 }
 
 /// Whether what follows an ARN in a longer one is a part of what it names.

@@ -35,16 +35,28 @@ pub(in super::super) struct Signed<'a> {
 impl<'a> Authorization<'a> {
     pub(super) fn of(headers: &'a HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
-        let (Some(value), None) = (values.next(), values.next()) else { return None };
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return None;
+        };
         let members = value.to_str().ok()?.strip_prefix(ALGORITHM)?;
         let member = |name: &str| {
-            let mut members = members.split(',').filter_map(|member| member.trim().strip_prefix(name)?.strip_prefix('='));
+            let mut members = members
+                .split(',')
+                .filter_map(|member| member.trim().strip_prefix(name)?.strip_prefix('='));
             members.next()
         };
         let (key_id, scope) = member("Credential")?.split_once('/')?;
         // Without the rest nothing holds.
-        let (signed_headers, signature) = (member("SignedHeaders").unwrap_or_default(), member("Signature").unwrap_or_default());
-        (!key_id.is_empty()).then_some(Self { key_id, scope, signed_headers, signature })
+        let (signed_headers, signature) = (
+            member("SignedHeaders").unwrap_or_default(),
+            member("Signature").unwrap_or_default(),
+        );
+        (!key_id.is_empty()).then_some(Self {
+            key_id,
+            scope,
+            signed_headers,
+            signature,
+        })
     }
 
     /// Whether this secret signed this request.
@@ -54,11 +66,18 @@ impl<'a> Authorization<'a> {
 
     fn verify(&self, secret: &str, request: Signed<'_>) -> Option<()> {
         let at = request.headers.get("x-amz-date")?.to_str().ok()?;
-        let [date, region, service, "aws4_request"] = self.scope.split('/').collect::<Vec<_>>()[..] else { return None };
+        let [date, region, service, "aws4_request"] = self.scope.split('/').collect::<Vec<_>>()[..]
+        else {
+            return None;
+        };
         if !at.starts_with(date) || !self.signed_headers.split(';').any(|name| name == "host") {
             return None;
         }
-        let text = format!("{ALGORITHM}\n{at}\n{}\n{}", self.scope, hash(self.canonical(request)?.as_bytes()));
+        let text = format!(
+            "{ALGORITHM}\n{at}\n{}\n{}",
+            self.scope,
+            hash(self.canonical(request)?.as_bytes())
+        );
         let mut key = mac(format!("AWS4{secret}").as_bytes(), date);
         for part in [region, service, "aws4_request"] {
             key = mac(key.as_ref(), part);
@@ -70,12 +89,24 @@ impl<'a> Authorization<'a> {
     fn canonical(&self, request: Signed<'_>) -> Option<String> {
         let mut canonical = format!("{}\n{}\n\n", request.method, request.path);
         for name in self.signed_headers.split(';') {
-            let values = request.headers.get_all(name).iter().map(|value| value.to_str().ok());
+            let values = request
+                .headers
+                .get_all(name)
+                .iter()
+                .map(|value| value.to_str().ok());
             let values: Vec<&str> = values.collect::<Option<_>>()?;
-            let words = values.iter().map(|value| value.split_whitespace().collect::<Vec<_>>().join(" "));
+            let words = values
+                .iter()
+                .map(|value| value.split_whitespace().collect::<Vec<_>>().join(" "));
             writeln!(canonical, "{name}:{}", words.collect::<Vec<_>>().join(",")).ok()?;
         }
-        write!(canonical, "\n{}\n{}", self.signed_headers, hash(request.body)).ok()?;
+        write!(
+            canonical,
+            "\n{}\n{}",
+            self.signed_headers,
+            hash(request.body)
+        )
+        .ok()?;
         Some(canonical)
     }
 }
@@ -85,12 +116,16 @@ fn mac(key: &[u8], text: &str) -> hmac::Tag {
 }
 
 fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    Sha256::digest(bytes)
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn bytes(hex: &str) -> Option<Vec<u8>> {
     let digits = hex.as_bytes().chunks(2);
-    digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+    digits
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect()
 }
 
 #[cfg(test)]
@@ -101,7 +136,9 @@ mod tests {
 
     fn headers(signature: &str) -> HeaderMap {
         let credential = "Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request";
-        let authorization = format!("{ALGORITHM} {credential}, SignedHeaders=host;x-amz-date, Signature={signature}");
+        let authorization = format!(
+            "{ALGORITHM} {credential}, SignedHeaders=host;x-amz-date, Signature={signature}"
+        );
         let mut headers = HeaderMap::new();
         headers.insert("host", "example.amazonaws.com".parse().unwrap());
         headers.insert("x-amz-date", "20150830T123600Z".parse().unwrap());
@@ -110,7 +147,15 @@ mod tests {
     }
 
     fn holds(secret: &str, method: &str, path: &str, headers: &HeaderMap, body: &[u8]) -> bool {
-        Authorization::of(headers).unwrap().holds(secret, Signed { method, path, headers, body })
+        Authorization::of(headers).unwrap().holds(
+            secret,
+            Signed {
+                method,
+                path,
+                headers,
+                body,
+            },
+        )
     }
 
     /// The requests `get-vanilla` and `post-vanilla` of AWS's own test suite.
@@ -121,24 +166,40 @@ mod tests {
         assert!(holds(SECRET, "GET", "/", &get, b"") && holds(SECRET, "POST", "/", &post, b""));
         assert!(!holds(SECRET, "POST", "/", &get, b"") && !holds(SECRET, "GET", "/x", &get, b""));
         assert!(!holds(SECRET, "GET", "/", &get, b"x") && !holds("other", "GET", "/", &get, b""));
-        for (name, value) in [("host", "example.com"), ("x-amz-date", "20150830T123601Z"), ("x-amz-date", "20150831T123600Z")] {
+        for (name, value) in [
+            ("host", "example.com"),
+            ("x-amz-date", "20150830T123601Z"),
+            ("x-amz-date", "20150831T123600Z"),
+        ] {
             let mut changed = get.clone();
             changed.insert(name, value.parse().unwrap());
             assert!(!holds(SECRET, "GET", "/", &changed, b""), "{name}");
         }
-        assert!(!holds(SECRET, "GET", "/", &headers("5f"), b"") && !holds(SECRET, "GET", "/", &headers("zz"), b""));
+        assert!(
+            !holds(SECRET, "GET", "/", &headers("5f"), b"")
+                && !holds(SECRET, "GET", "/", &headers("zz"), b"")
+        );
     }
 
     #[test]
     fn what_names_no_key_or_two_is_nobody_s() {
-        for authorization in ["", "Bearer x", "AWS4-HMAC-SHA256 Credential=a", "AWS4-HMAC-SHA256 Credential=/b/c"] {
+        for authorization in [
+            "",
+            "Bearer x",
+            "AWS4-HMAC-SHA256 Credential=a",
+            "AWS4-HMAC-SHA256 Credential=/b/c",
+        ] {
             let mut headers = HeaderMap::new();
             headers.insert("authorization", authorization.parse().unwrap());
             assert!(Authorization::of(&headers).is_none(), "{authorization}");
         }
         let mut unsigned = HeaderMap::new();
-        unsigned
-            .insert("authorization", "AWS4-HMAC-SHA256 Credential=a/20150830/us-east-1/service/aws4_request".parse().unwrap());
+        unsigned.insert(
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential=a/20150830/us-east-1/service/aws4_request"
+                .parse()
+                .unwrap(),
+        );
         assert!(!holds(SECRET, "GET", "/", &unsigned, b""));
         let mut twice = headers("aa");
         twice.append("authorization", "AWS4-HMAC-SHA256 x".parse().unwrap());

@@ -33,7 +33,10 @@ pub(crate) fn create(api: &Api, request: &CreateAlias) -> Result<Value, AwsError
     let created = (api.clock)();
     api.services.change(|services| {
         if target.contains("alias/") {
-            return Err(AwsError::new("ValidationException", "Aliases must refer to keys. Not aliases"));
+            return Err(AwsError::new(
+                "ValidationException",
+                "Aliases must refer to keys. Not aliases",
+            ));
         }
         let target = services.key(target)?.0.clone();
         if services.aliases.contains_key(&name) {
@@ -50,8 +53,16 @@ pub(crate) fn create(api: &Api, request: &CreateAlias) -> Result<Value, AwsError
 /// `ListAliases`, of all keys or of one, always in one page.
 pub(super) fn list(api: &Api, request: &ListAliases) -> Result<Value, AwsError> {
     api.services.read(|services| {
-        let of = request.key_id.as_deref().map(|name| services.key(name)).transpose()?.map(|(id, _)| id);
-        let aliases = services.aliases.iter().filter(|(_, alias)| of.is_none_or(|id| alias.target == *id));
+        let of = request
+            .key_id
+            .as_deref()
+            .map(|name| services.key(name))
+            .transpose()?
+            .map(|(id, _)| id);
+        let aliases = services
+            .aliases
+            .iter()
+            .filter(|(_, alias)| of.is_none_or(|id| alias.target == *id));
         let aliases: Vec<Value> = aliases
             .map(|(name, alias)| {
                 json!({
@@ -69,13 +80,23 @@ pub(super) fn list(api: &Api, request: &ListAliases) -> Result<Value, AwsError> 
 
 fn check_name(name: &str) -> Result<(), AwsError> {
     let Some(own) = name.strip_prefix("alias/").filter(|own| !own.is_empty()) else {
-        return Err(AwsError::new("InvalidAliasNameException", "Alias must start with the prefix \"alias/\""));
+        return Err(AwsError::new(
+            "InvalidAliasNameException",
+            "Alias must start with the prefix \"alias/\"",
+        ));
     };
     if own.starts_with("aws/") {
-        return Err(AwsError::new("NotAuthorizedException", "The alias prefix alias/aws/ is reserved for AWS"));
+        return Err(AwsError::new(
+            "NotAuthorizedException",
+            "The alias prefix alias/aws/ is reserved for AWS",
+        ));
     }
-    if name.len() > 256 || own.contains(|c: char| !c.is_ascii_alphanumeric() && !"/_-".contains(c)) {
-        return Err(AwsError::new("InvalidAliasNameException", format!("{name} is not a valid alias name")));
+    if name.len() > 256 || own.contains(|c: char| !c.is_ascii_alphanumeric() && !"/_-".contains(c))
+    {
+        return Err(AwsError::new(
+            "InvalidAliasNameException",
+            format!("{name} is not a valid alias name"),
+        ));
     }
     Ok(())
 }

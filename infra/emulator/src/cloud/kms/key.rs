@@ -98,7 +98,9 @@ impl Serialize for PrivateKey {
 impl<'de> Deserialize<'de> for PrivateKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Blob(scalar) = Blob::deserialize(deserializer)?;
-        SigningKey::from_slice(&scalar).map(Self).map_err(|_| D::Error::custom("not a P-256 private key"))
+        SigningKey::from_slice(&scalar)
+            .map(Self)
+            .map_err(|_| D::Error::custom("not a P-256 private key"))
     }
 }
 

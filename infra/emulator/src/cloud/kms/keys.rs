@@ -44,8 +44,12 @@ pub(super) fn create(api: &Api, request: CreateKey) -> Result<Value, AwsError> {
 pub(crate) fn generate(api: &Api, request: CreateKey) -> Result<(String, Key), AwsError> {
     let spec = request.key_spec.as_deref().unwrap_or("SYMMETRIC_DEFAULT");
     let usage = request.key_usage.as_deref().unwrap_or("ENCRYPT_DECRYPT");
-    let unsupported =
-        |what: &str| AwsError::new("UnsupportedOperationException", format!("{what} is not offered by the embedded KMS"));
+    let unsupported = |what: &str| {
+        AwsError::new(
+            "UnsupportedOperationException",
+            format!("{what} is not offered by the embedded KMS"),
+        )
+    };
     if let Some(origin) = request.origin.filter(|origin| origin != "AWS_KMS") {
         return Err(unsupported(&format!("Origin {origin}")));
     }
@@ -54,14 +58,25 @@ pub(crate) fn generate(api: &Api, request: CreateKey) -> Result<(String, Key), A
     }
     let material = match (spec, usage) {
         ("ECC_NIST_P256", "SIGN_VERIFY") => Material::P256(PrivateKey::generate()?),
-        ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT") => Material::Symmetric(Blob(random::bytes::<32>()?.to_vec())),
+        ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT") => {
+            Material::Symmetric(Blob(random::bytes::<32>()?.to_vec()))
+        }
         ("ECC_NIST_P256", "ENCRYPT_DECRYPT") | ("SYMMETRIC_DEFAULT", "SIGN_VERIFY") => {
             let message = format!("KeyUsage {usage} is not compatible with KeySpec {spec}");
             return Err(AwsError::new("ValidationException", message));
         }
-        _ => return Err(unsupported(&format!("KeySpec {spec} with KeyUsage {usage}"))),
+        _ => {
+            return Err(unsupported(&format!(
+                "KeySpec {spec} with KeyUsage {usage}"
+            )));
+        }
     };
-    let key = Key { material, description: request.description.unwrap_or_default(), created: (api.clock)(), rotates: false };
+    let key = Key {
+        material,
+        description: request.description.unwrap_or_default(),
+        created: (api.clock)(),
+        rotates: false,
+    };
     Ok((random::uuid()?, key))
 }
 
@@ -86,7 +101,11 @@ pub(super) fn rotation(api: &Api, request: &NamedKey) -> Result<Value, AwsError>
 /// `GetPublicKey`: the key as `SubjectPublicKeyInfo`, DER (RFC 5280 §4.1.2.7).
 pub(super) fn public_key(api: &Api, request: &NamedKey) -> Result<Value, AwsError> {
     let name = required("keyId", request.key_id.as_ref())?;
-    let (id, key) = api.services.read(|services| services.key(name).map(|(id, key)| (id.clone(), key.clone())))?;
+    let (id, key) = api.services.read(|services| {
+        services
+            .key(name)
+            .map(|(id, key)| (id.clone(), key.clone()))
+    })?;
     let arn = arn::kms(&format!("key/{id}"));
     let Material::P256(private) = &key.material else {
         let message = format!("{arn} is not an asymmetric key: it has no public key.");

@@ -45,8 +45,10 @@ enum MessageType {
 /// `Sign`.
 pub(super) fn sign(api: &Api, request: &SignOrVerify) -> Result<Value, AwsError> {
     let (id, key, digest) = prepare(api, request)?;
-    let signature: Signature =
-        key.signing()?.sign_prehash(&digest).map_err(|e| AwsError::internal(format!("cannot sign: {e}")))?;
+    let signature: Signature = key
+        .signing()?
+        .sign_prehash(&digest)
+        .map_err(|e| AwsError::internal(format!("cannot sign: {e}")))?;
     Ok(json!({
         "KeyId": arn::kms(&format!("key/{id}")),
         "Signature": Blob(signature.to_der().as_bytes().to_vec()),
@@ -61,7 +63,10 @@ pub(super) fn verify(api: &Api, request: &SignOrVerify) -> Result<Value, AwsErro
     let public = key.signing()?.verifying_key();
     let signature = Signature::from_der(signature);
     if !signature.is_ok_and(|signature| public.verify_prehash(&digest, &signature).is_ok()) {
-        return Err(AwsError::new("KMSInvalidSignatureException", "The signature does not verify"));
+        return Err(AwsError::new(
+            "KMSInvalidSignatureException",
+            "The signature does not verify",
+        ));
     }
     Ok(json!({
         "KeyId": arn::kms(&format!("key/{id}")),
@@ -75,10 +80,17 @@ fn prepare(api: &Api, request: &SignOrVerify) -> Result<(String, Key, Vec<u8>), 
     let Blob(message) = required("message", request.message.as_ref())?;
     let algorithm = required("signingAlgorithm", request.signing_algorithm.as_ref())?;
     let digest = digest(message, request.message_type.unwrap_or(MessageType::Raw))?;
-    let (id, key) = api.services.read(|services| services.key(name).map(|(id, key)| (id.clone(), key.clone())))?;
+    let (id, key) = api.services.read(|services| {
+        services
+            .key(name)
+            .map(|(id, key)| (id.clone(), key.clone()))
+    })?;
     key.signing()?;
     if algorithm != ALGORITHM {
-        let message = format!("Algorithm {algorithm} is incompatible with key spec {}.", key.spec());
+        let message = format!(
+            "Algorithm {algorithm} is incompatible with key spec {}.",
+            key.spec()
+        );
         return Err(AwsError::new("InvalidKeyUsageException", message));
     }
     if request.dry_run {
@@ -95,9 +107,10 @@ fn digest(message: &[u8], kind: MessageType) -> Result<Vec<u8>, AwsError> {
         _ if message.len() > LONGEST_MESSAGE => Err(AwsError::validation(
             "Value at 'message' failed to satisfy constraint: Member must have length less than or equal to 4096",
         )),
-        MessageType::Digest if message.len() != 32 => {
-            Err(AwsError::new("ValidationException", "Digest is invalid length for algorithm ECDSA_SHA_256."))
-        }
+        MessageType::Digest if message.len() != 32 => Err(AwsError::new(
+            "ValidationException",
+            "Digest is invalid length for algorithm ECDSA_SHA_256.",
+        )),
         MessageType::Digest => Ok(message.to_vec()),
         MessageType::Raw => Ok(Sha256::digest(message).to_vec()),
     }

@@ -38,11 +38,22 @@ impl Logs {
     /// Makes the template's groups; lines of one that is there already stay.
     pub(in super::super) fn declare(&self, groups: &[Resource], stack: &str, now: Timestamp) {
         let mut known = self.lock();
-        for Resource { logical_id, properties } in groups {
-            let name = properties["LogGroupName"].as_str().map_or_else(|| format!("{stack}-{logical_id}"), str::to_owned);
-            let group = known.entry(name).or_insert_with(|| Group { created: now.millis(), ..Group::default() });
+        for Resource {
+            logical_id,
+            properties,
+        } in groups
+        {
+            let name = properties["LogGroupName"]
+                .as_str()
+                .map_or_else(|| format!("{stack}-{logical_id}"), str::to_owned);
+            let group = known.entry(name).or_insert_with(|| Group {
+                created: now.millis(),
+                ..Group::default()
+            });
             let retention = &properties["RetentionInDays"];
-            group.retention = retention.as_u64().or_else(|| retention.as_str()?.parse().ok());
+            group.retention = retention
+                .as_u64()
+                .or_else(|| retention.as_str()?.parse().ok());
             group.kms_key = properties["KmsKeyId"].as_str().map(str::to_owned);
         }
     }
@@ -50,13 +61,22 @@ impl Logs {
     /// Writes a line into the group that an ARN or a name stands for. A group that does not exist gets none, as on AWS.
     pub(in super::super) fn put(&self, group: &str, at: i64, message: &str) {
         let mut groups = self.lock();
-        let Some(group) = groups.get_mut(named(group)) else { return };
+        let Some(group) = groups.get_mut(named(group)) else {
+            return;
+        };
         if group.events.len() == MAX_LINES {
             group.events.pop_front();
         }
         group.written += 1;
-        let message = message.get(..message.floor_char_boundary(LONGEST)).unwrap_or_default().to_owned();
-        group.events.push_back(Event { number: group.written, at, message });
+        let message = message
+            .get(..message.floor_char_boundary(LONGEST))
+            .unwrap_or_default()
+            .to_owned();
+        group.events.push_back(Event {
+            number: group.written,
+            at,
+            message,
+        });
     }
 
     /// Only plain values change under the lock, so that a panic elsewhere cannot have left them half changed.
@@ -68,5 +88,8 @@ impl Logs {
 /// A group's name, whichever way it was named.
 pub(super) fn named(group: &str) -> &str {
     let group = group.strip_suffix(ARN_END).unwrap_or(group);
-    group.strip_prefix("arn:").and_then(|arn| arn.splitn(6, ':').nth(5)).map_or(group, |name| name)
+    group
+        .strip_prefix("arn:")
+        .and_then(|arn| arn.splitn(6, ':').nth(5))
+        .map_or(group, |name| name)
 }

@@ -10,7 +10,10 @@ use super::super::{error::CloudError, random};
 /// The recipe, with AWS's defaults.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
-#[expect(clippy::struct_excessive_bools, reason = "CloudFormation's own members")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "CloudFormation's own members"
+)]
 pub(super) struct GenerateSecretString {
     secret_string_template: Option<String>,
     generate_string_key: Option<String>,
@@ -47,12 +50,16 @@ impl GenerateSecretString {
         match (&self.secret_string_template, &self.generate_string_key) {
             (None, None) => self.password(),
             (Some(template), Some(key)) => {
-                let mut object: Map<String, Value> = serde_json::from_str(template)
-                    .map_err(|e| CloudError::new(format!("SecretStringTemplate is not a JSON object: {e}")))?;
+                let mut object: Map<String, Value> =
+                    serde_json::from_str(template).map_err(|e| {
+                        CloudError::new(format!("SecretStringTemplate is not a JSON object: {e}"))
+                    })?;
                 object.insert(key.clone(), self.password()?.into());
                 Ok(Value::Object(object).to_string())
             }
-            _ => Err(CloudError::new("SecretStringTemplate and GenerateStringKey need each other")),
+            _ => Err(CloudError::new(
+                "SecretStringTemplate and GenerateStringKey need each other",
+            )),
         }
     }
 
@@ -60,13 +67,17 @@ impl GenerateSecretString {
         let classes = self.classes();
         let alphabet = classes.concat();
         if alphabet.is_empty() || !(classes.len()..=4096).contains(&self.password_length) {
-            return Err(CloudError::new("GenerateSecretString leaves no password to draw"));
+            return Err(CloudError::new(
+                "GenerateSecretString leaves no password to draw",
+            ));
         }
         loop {
             let password = random::text(&alphabet, self.password_length)
                 .map_err(|_| CloudError::new("the operating system gave no random bytes"))?;
             // Drawing anew keeps every permitted password equally likely.
-            let complete = classes.iter().all(|class| password.contains(class.as_slice()));
+            let complete = classes
+                .iter()
+                .all(|class| password.contains(class.as_slice()));
             if complete || !self.require_each_included_type {
                 return Ok(password);
             }
@@ -78,12 +89,20 @@ impl GenerateSecretString {
             (!self.exclude_lowercase, ('a'..='z').collect()),
             (!self.exclude_uppercase, ('A'..='Z').collect()),
             (!self.exclude_numbers, ('0'..='9').collect()),
-            (!self.exclude_punctuation, "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~".chars().collect()),
+            (
+                !self.exclude_punctuation,
+                "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~".chars().collect(),
+            ),
             (self.include_space, vec![' ']),
         ];
         let excluded = |c: &char| self.exclude_characters.contains(*c);
         let classes = included.into_iter().filter(|(included, _)| *included);
-        let classes = classes.map(|(_, class)| class.into_iter().filter(|c| !excluded(c)).collect::<Vec<_>>());
+        let classes = classes.map(|(_, class)| {
+            class
+                .into_iter()
+                .filter(|c| !excluded(c))
+                .collect::<Vec<_>>()
+        });
         classes.filter(|class| !class.is_empty()).collect()
     }
 }
@@ -95,7 +114,9 @@ mod tests {
     use super::*;
 
     fn generate(recipe: Value) -> Result<String, CloudError> {
-        serde_json::from_value::<GenerateSecretString>(recipe).unwrap().generate()
+        serde_json::from_value::<GenerateSecretString>(recipe)
+            .unwrap()
+            .generate()
     }
 
     #[test]
@@ -113,8 +134,14 @@ mod tests {
     #[test]
     fn every_class_appears_and_excluded_characters_do_not() {
         for _ in 0..50 {
-            let secret = generate(json!({"PasswordLength": 5, "ExcludeCharacters": "abc", "IncludeSpace": true})).unwrap();
-            assert!(secret.contains(' ') && secret.contains(|c: char| c.is_ascii_punctuation()), "{secret}");
+            let secret = generate(
+                json!({"PasswordLength": 5, "ExcludeCharacters": "abc", "IncludeSpace": true}),
+            )
+            .unwrap();
+            assert!(
+                secret.contains(' ') && secret.contains(|c: char| c.is_ascii_punctuation()),
+                "{secret}"
+            );
             assert!(!secret.contains(['a', 'b', 'c']));
         }
     }

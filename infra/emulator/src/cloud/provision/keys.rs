@@ -1,5 +1,6 @@
 //! `AWS::KMS::Key` and `AWS::KMS::Alias`.
 
+use sam::template::PhysicalResource;
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::super::{
@@ -9,7 +10,6 @@ use super::super::{
     kms::{self, key::Key},
     state::Api,
 };
-use sam::template::PhysicalResource;
 
 /// Only what the embedded KMS can do is accepted; `Enabled: false` is not.
 #[derive(Deserialize)]
@@ -39,7 +39,11 @@ pub(super) struct AliasProperties {
     target_key_id: String,
 }
 
-pub(super) fn provision(api: &Api, logical_id: &str, wanted: KeyProperties) -> Result<PhysicalResource, CloudError> {
+pub(super) fn provision(
+    api: &Api,
+    logical_id: &str,
+    wanted: KeyProperties,
+) -> Result<PhysicalResource, CloudError> {
     if wanted.enabled == Some(false) {
         return Err(CloudError::new("a disabled key is not supported here"));
     }
@@ -67,25 +71,52 @@ pub(super) fn provision(api: &Api, logical_id: &str, wanted: KeyProperties) -> R
         }
     };
     rotate(api, &id, wanted.enable_key_rotation == Some(true))?;
-    let attributes = [("Arn", arn::kms(&format!("key/{id}"))), ("KeyId", id.clone())];
-    Ok(PhysicalResource { attributes: attributes.map(|(name, value)| (name.to_owned(), value)).into(), reference: id })
+    let attributes = [
+        ("Arn", arn::kms(&format!("key/{id}"))),
+        ("KeyId", id.clone()),
+    ];
+    Ok(PhysicalResource {
+        attributes: attributes
+            .map(|(name, value)| (name.to_owned(), value))
+            .into(),
+        reference: id,
+    })
 }
 
-pub(super) fn provision_alias(api: &Api, wanted: AliasProperties) -> Result<PhysicalResource, CloudError> {
-    let AliasProperties { alias_name, target_key_id } = wanted;
+pub(super) fn provision_alias(
+    api: &Api,
+    wanted: AliasProperties,
+) -> Result<PhysicalResource, CloudError> {
+    let AliasProperties {
+        alias_name,
+        target_key_id,
+    } = wanted;
     let existing = api.services.read(|services| {
         let alias = services.aliases.get(&alias_name)?;
-        Some(alias.target == target_key_id || arn::kms(&format!("key/{}", alias.target)) == target_key_id)
+        Some(
+            alias.target == target_key_id
+                || arn::kms(&format!("key/{}", alias.target)) == target_key_id,
+        )
     });
     match existing {
         Some(true) => (),
-        Some(false) => return Err(CloudError::new(format!("{alias_name} already stands for another key"))),
+        Some(false) => {
+            return Err(CloudError::new(format!(
+                "{alias_name} already stands for another key"
+            )));
+        }
         None => {
-            let request = kms::CreateAlias { alias_name: Some(alias_name.clone()), target_key_id: Some(target_key_id) };
+            let request = kms::CreateAlias {
+                alias_name: Some(alias_name.clone()),
+                target_key_id: Some(target_key_id),
+            };
             kms::create_alias(api, &request)?;
         }
     }
-    Ok(PhysicalResource { reference: alias_name, ..PhysicalResource::default() })
+    Ok(PhysicalResource {
+        reference: alias_name,
+        ..PhysicalResource::default()
+    })
 }
 
 /// Keeps the key and whose it is in one change, so that a crash cannot leave a key that nobody finds again.
@@ -100,7 +131,11 @@ fn keep(api: &Api, logical_id: &str, id: String, key: Key) -> Result<String, Aws
 /// The template's word, also about a key of an earlier start.
 fn rotate(api: &Api, id: &str, rotates: bool) -> Result<(), AwsError> {
     api.services.change(|services| {
-        services.keys.get_mut(id).into_iter().for_each(|key| key.set_rotation(rotates));
+        services
+            .keys
+            .get_mut(id)
+            .into_iter()
+            .for_each(|key| key.set_rotation(rotates));
         Ok(())
     })
 }

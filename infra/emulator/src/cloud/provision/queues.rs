@@ -1,9 +1,9 @@
 //! `AWS::SQS::Queue`.
 
+use sam::template::PhysicalResource;
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::super::{Cloud, arn, error::CloudError, sqs};
-use sam::template::PhysicalResource;
 
 /// Standard queues without redrive: what is not here is refused.
 #[derive(Deserialize)]
@@ -20,10 +20,28 @@ pub(super) struct QueueProperties {
     _tags: Option<IgnoredAny>,
 }
 
-pub(super) fn provision(cloud: &Cloud, logical_id: &str, wanted: QueueProperties) -> Result<PhysicalResource, CloudError> {
+pub(super) fn provision(
+    cloud: &Cloud,
+    logical_id: &str,
+    wanted: QueueProperties,
+) -> Result<PhysicalResource, CloudError> {
     let name = wanted.queue_name.unwrap_or_else(|| logical_id.to_owned());
-    sqs::provide(&cloud.api, &name, wanted.visibility_timeout, wanted.message_retention_period)?;
+    sqs::provide(
+        &cloud.api,
+        &name,
+        wanted.visibility_timeout,
+        wanted.message_retention_period,
+    )?;
     let url = sqs::url(&cloud.api_address().to_string(), &name);
-    let attributes = [("Arn", arn::queue(&name)), ("QueueName", name), ("QueueUrl", url.clone())];
-    Ok(PhysicalResource { attributes: attributes.map(|(name, value)| (name.to_owned(), value)).into(), reference: url })
+    let attributes = [
+        ("Arn", arn::queue(&name)),
+        ("QueueName", name),
+        ("QueueUrl", url.clone()),
+    ];
+    Ok(PhysicalResource {
+        attributes: attributes
+            .map(|(name, value)| (name.to_owned(), value))
+            .into(),
+        reference: url,
+    })
 }

@@ -6,15 +6,16 @@ use aws_sdk_dynamodb::{
     error::DisplayErrorContext,
     operation::describe_table::DescribeTableError,
     types::{
-        AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, SseSpecification, SseType,
-        StreamSpecification, StreamViewType, TableDescription, TimeToLiveDescription, TimeToLiveSpecification, TimeToLiveStatus,
+        AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+        SseSpecification, SseType, StreamSpecification, StreamViewType, TableDescription,
+        TimeToLiveDescription, TimeToLiveSpecification, TimeToLiveStatus,
     },
 };
+use sam::template::PhysicalResource;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
 use super::super::{Cloud, arn::REGION, error::CloudError, streams};
-use sam::template::PhysicalResource;
 
 /// No indexes: the tables have none (`ARCHITECTURE.md`), and one would be refused as an unknown property.
 #[derive(Deserialize)]
@@ -119,8 +120,14 @@ pub(super) async fn provision(
     logical_id: &str,
     wanted: TableProperties,
 ) -> Result<PhysicalResource, CloudError> {
-    if let Some(mode) = wanted.billing_mode.as_deref().filter(|mode| *mode != "PAY_PER_REQUEST") {
-        return Err(CloudError::new(format!("BillingMode {mode} is not supported here, only PAY_PER_REQUEST")));
+    if let Some(mode) = wanted
+        .billing_mode
+        .as_deref()
+        .filter(|mode| *mode != "PAY_PER_REQUEST")
+    {
+        return Err(CloudError::new(format!(
+            "BillingMode {mode} is not supported here, only PAY_PER_REQUEST"
+        )));
     }
     let name = wanted.table_name.as_deref().unwrap_or(logical_id);
     let table = match existing(client, name).await? {
@@ -128,20 +135,37 @@ pub(super) async fn provision(
         None => create(client, name, &wanted).await?,
     };
     expire(client, name, wanted.time_to_live_specification.as_ref()).await?;
-    let arns = [("Arn", table.table_arn()), ("StreamArn", table.latest_stream_arn())];
-    let arns = arns.into_iter().filter_map(|(attribute, arn)| Some((attribute.to_owned(), streams::in_region(arn?))));
-    Ok(PhysicalResource { reference: name.to_owned(), attributes: arns.collect() })
+    let arns = [
+        ("Arn", table.table_arn()),
+        ("StreamArn", table.latest_stream_arn()),
+    ];
+    let arns = arns
+        .into_iter()
+        .filter_map(|(attribute, arn)| Some((attribute.to_owned(), streams::in_region(arn?))));
+    Ok(PhysicalResource {
+        reference: name.to_owned(),
+        attributes: arns.collect(),
+    })
 }
 
 async fn existing(client: &Client, name: &str) -> Result<Option<TableDescription>, CloudError> {
     match client.describe_table().table_name(name).send().await {
         Ok(answer) => Ok(answer.table),
-        Err(e) if e.as_service_error().is_some_and(DescribeTableError::is_resource_not_found_exception) => Ok(None),
+        Err(e)
+            if e.as_service_error()
+                .is_some_and(DescribeTableError::is_resource_not_found_exception) =>
+        {
+            Ok(None)
+        }
         Err(e) => Err(failed("DescribeTable", e)),
     }
 }
 
-async fn create(client: &Client, name: &str, wanted: &TableProperties) -> Result<TableDescription, CloudError> {
+async fn create(
+    client: &Client,
+    name: &str,
+    wanted: &TableProperties,
+) -> Result<TableDescription, CloudError> {
     let request = client
         .create_table()
         .table_name(name)
@@ -152,7 +176,9 @@ async fn create(client: &Client, name: &str, wanted: &TableProperties) -> Result
         .deletion_protection_enabled(protected(wanted))
         .set_stream_specification(stream(wanted)?);
     let answer = request.send().await.map_err(|e| failed("CreateTable", e))?;
-    answer.table_description.ok_or_else(|| CloudError::new("CreateTable answered without a table"))
+    answer
+        .table_description
+        .ok_or_else(|| CloudError::new("CreateTable answered without a table"))
 }
 
 /// A table from an earlier start keeps its items, so its keys must still be the template's; its stream may come or go.
@@ -171,36 +197,69 @@ async fn reconcile(
             "the stored table {name} has other keys than the template: start with a new data directory"
         )));
     }
-    let (declared, existing) = (stream(wanted)?, table.stream_specification().filter(|stream| stream.stream_enabled()));
+    let (declared, existing) = (
+        stream(wanted)?,
+        table
+            .stream_specification()
+            .filter(|stream| stream.stream_enabled()),
+    );
     if declared.as_ref() == existing {
         return Ok(table.clone());
     }
     // DynamoDB cannot change a stream's view, only end the stream and start another.
-    let off = StreamSpecification::builder().stream_enabled(false).build().map_err(|e| failed("UpdateTable", e))?;
+    let off = StreamSpecification::builder()
+        .stream_enabled(false)
+        .build()
+        .map_err(|e| failed("UpdateTable", e))?;
     let mut table = table.clone();
     for change in [existing.map(|_| off), declared].into_iter().flatten() {
-        let answer = client.update_table().table_name(name).stream_specification(change).send().await;
+        let answer = client
+            .update_table()
+            .table_name(name)
+            .stream_specification(change)
+            .send()
+            .await;
         let answer = answer.map_err(|e| failed("UpdateTable", e))?;
-        table = answer.table_description.ok_or_else(|| CloudError::new("UpdateTable answered without a table"))?;
+        table = answer
+            .table_description
+            .ok_or_else(|| CloudError::new("UpdateTable answered without a table"))?;
     }
     Ok(table)
 }
 
 /// Brings the TTL to what the template says.
-async fn expire(client: &Client, name: &str, wanted: Option<&TimeToLive>) -> Result<(), CloudError> {
+async fn expire(
+    client: &Client,
+    name: &str,
+    wanted: Option<&TimeToLive>,
+) -> Result<(), CloudError> {
     let existing = client.describe_time_to_live().table_name(name).send().await;
-    let existing = existing.map_err(|e| failed("DescribeTimeToLive", e))?.time_to_live_description;
-    let existing = existing.as_ref().filter(|ttl| ttl.time_to_live_status() == Some(&TimeToLiveStatus::Enabled));
+    let existing = existing
+        .map_err(|e| failed("DescribeTimeToLive", e))?
+        .time_to_live_description;
+    let existing = existing
+        .as_ref()
+        .filter(|ttl| ttl.time_to_live_status() == Some(&TimeToLiveStatus::Enabled));
     let existing = existing.and_then(TimeToLiveDescription::attribute_name);
-    let wanted = wanted.filter(|ttl| ttl.enabled).and_then(|ttl| ttl.attribute_name.as_deref());
+    let wanted = wanted
+        .filter(|ttl| ttl.enabled)
+        .and_then(|ttl| ttl.attribute_name.as_deref());
     if existing == wanted {
         return Ok(());
     }
     for (attribute, enabled) in [(existing, false), (wanted, true)] {
         let Some(attribute) = attribute else { continue };
-        let change = TimeToLiveSpecification::builder().attribute_name(attribute).enabled(enabled).build();
+        let change = TimeToLiveSpecification::builder()
+            .attribute_name(attribute)
+            .enabled(enabled)
+            .build();
         let change = change.map_err(|e| failed("UpdateTimeToLive", e))?;
-        let changed = client.update_time_to_live().table_name(name).time_to_live_specification(change).send().await;
+        let changed = client
+            .update_time_to_live()
+            .table_name(name)
+            .time_to_live_specification(change)
+            .send()
+            .await;
         changed.map_err(|e| failed("UpdateTimeToLive", e))?;
     }
     Ok(())
@@ -229,9 +288,19 @@ fn key_schema(wanted: &TableProperties) -> Result<Vec<KeySchemaElement>, CloudEr
 }
 
 fn encryption(wanted: &TableProperties) -> Option<SseSpecification> {
-    let Encryption { enabled: Flag(enabled), kind, key } = wanted.encryption.as_ref()?;
+    let Encryption {
+        enabled: Flag(enabled),
+        kind,
+        key,
+    } = wanted.encryption.as_ref()?;
     let kind = kind.as_deref().map(SseType::from);
-    Some(SseSpecification::builder().enabled(*enabled).set_sse_type(kind).set_kms_master_key_id(key.clone()).build())
+    Some(
+        SseSpecification::builder()
+            .enabled(*enabled)
+            .set_sse_type(kind)
+            .set_kms_master_key_id(key.clone())
+            .build(),
+    )
 }
 
 fn protected(wanted: &TableProperties) -> bool {
@@ -241,11 +310,22 @@ fn protected(wanted: &TableProperties) -> bool {
 fn stream(wanted: &TableProperties) -> Result<Option<StreamSpecification>, CloudError> {
     let build = |stream: &Stream| {
         let view = StreamViewType::from(stream.stream_view_type.as_str());
-        StreamSpecification::builder().stream_enabled(true).stream_view_type(view).build()
+        StreamSpecification::builder()
+            .stream_enabled(true)
+            .stream_view_type(view)
+            .build()
     };
-    wanted.stream_specification.as_ref().map(build).transpose().map_err(|e| failed("StreamSpecification", e))
+    wanted
+        .stream_specification
+        .as_ref()
+        .map(build)
+        .transpose()
+        .map_err(|e| failed("StreamSpecification", e))
 }
 
 fn failed(operation: &str, error: impl std::error::Error) -> CloudError {
-    CloudError::new(format!("{operation} failed: {}", DisplayErrorContext(error)))
+    CloudError::new(format!(
+        "{operation} failed: {}",
+        DisplayErrorContext(error)
+    ))
 }

@@ -75,7 +75,13 @@ impl Rotation {
 
 impl Secret {
     /// Adds a version, or gives one its value that a rotation was started for, and moves the labels to it.
-    pub(super) fn label(&mut self, id: &str, value: Content, stages: &BTreeSet<String>, now: Timestamp) -> Result<(), AwsError> {
+    pub(super) fn label(
+        &mut self,
+        id: &str,
+        value: Content,
+        stages: &BTreeSet<String>,
+        now: Timestamp,
+    ) -> Result<(), AwsError> {
         let existing = self.versions.get(id);
         if let Some(put) = existing.and_then(|version| version.value.as_ref()) {
             return if *put == value {
@@ -85,18 +91,31 @@ impl Secret {
                 Err(exists(format!("{message} {}.", self.arn)))
             };
         }
-        let kept = existing.map(|version| version.stages.clone()).unwrap_or_default();
-        self.versions.insert(id.to_owned(), Version { value: Some(value), created: now, stages: kept });
+        let kept = existing
+            .map(|version| version.stages.clone())
+            .unwrap_or_default();
+        self.versions.insert(
+            id.to_owned(),
+            Version {
+                value: Some(value),
+                created: now,
+                stages: kept,
+            },
+        );
         for stage in stages {
             self.move_stage(stage, Some(id));
         }
-        self.versions.retain(|_, version| !version.stages.is_empty());
+        self.versions
+            .retain(|_, version| !version.stages.is_empty());
         Ok(())
     }
 
     /// Which version has a label.
     pub(super) fn labelled(&self, stage: &str) -> Option<&String> {
-        self.versions.iter().find(|(_, version)| version.stages.contains(stage)).map(|(id, _)| id)
+        self.versions
+            .iter()
+            .find(|(_, version)| version.stages.contains(stage))
+            .map(|(id, _)| id)
     }
 
     /// Moves a label, or takes it away. When `AWSCURRENT` moves, its former version becomes `AWSPREVIOUS`.
@@ -118,15 +137,26 @@ impl Secret {
         }
     }
 
-    pub(super) fn version(&self, id: Option<&String>, stage: Option<&String>) -> Result<(&String, &Version), AwsError> {
+    pub(super) fn version(
+        &self,
+        id: Option<&String>,
+        stage: Option<&String>,
+    ) -> Result<(&String, &Version), AwsError> {
         let Some(id) = id else {
             let stage = stage.map_or(CURRENT, String::as_str);
-            let labelled = self.versions.iter().find(|(_, version)| version.stages.contains(stage));
+            let labelled = self
+                .versions
+                .iter()
+                .find(|(_, version)| version.stages.contains(stage));
             return labelled.ok_or_else(|| no_value(&format!("staging label: {stage}")));
         };
-        let found = self.versions.get_key_value(id).ok_or_else(|| no_value(&format!("VersionId: {id}")))?;
+        let found = self
+            .versions
+            .get_key_value(id)
+            .ok_or_else(|| no_value(&format!("VersionId: {id}")))?;
         if stage.is_some_and(|stage| !found.1.stages.contains(stage)) {
-            let message = "You provided a VersionStage that is not associated to the provided VersionId.";
+            let message =
+                "You provided a VersionStage that is not associated to the provided VersionId.";
             return Err(AwsError::new("InvalidRequestException", message));
         }
         Ok(found)
@@ -134,11 +164,17 @@ impl Secret {
 }
 
 pub(in super::super) fn missing() -> AwsError {
-    AwsError::new("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+    AwsError::new(
+        "ResourceNotFoundException",
+        "Secrets Manager can't find the specified secret.",
+    )
 }
 
 pub(super) fn no_value(what: &str) -> AwsError {
-    AwsError::new("ResourceNotFoundException", format!("Secrets Manager can't find the specified secret value for {what}"))
+    AwsError::new(
+        "ResourceNotFoundException",
+        format!("Secrets Manager can't find the specified secret value for {what}"),
+    )
 }
 
 pub(super) fn exists(message: String) -> AwsError {

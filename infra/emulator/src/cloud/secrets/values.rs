@@ -47,19 +47,32 @@ pub(super) struct PutSecretValue {
 /// `CreateSecret`. The same token with the same value is a retry and answers the same.
 pub(in super::super) fn create(api: &Api, request: CreateSecret) -> Result<Value, AwsError> {
     let name = required("name", request.name.as_ref())?;
-    if name.is_empty() || name.len() > 512 || name.contains(|c: char| !c.is_ascii_alphanumeric() && !"/_+=.@!-".contains(c)) {
+    if name.is_empty()
+        || name.len() > 512
+        || name.contains(|c: char| !c.is_ascii_alphanumeric() && !"/_+=.@!-".contains(c))
+    {
         let message = "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!";
         return Err(AwsError::new("ValidationException", message));
     }
     let content = content(request.secret_string, request.secret_binary)?;
     let (token, now) = (token(request.client_request_token)?, (api.clock)());
-    let arn = format!("arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}-{}", random::text(&random::alphanumeric(), 6)?);
+    let arn = format!(
+        "arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}-{}",
+        random::text(&random::alphanumeric(), 6)?
+    );
     api.services.change(|services| {
         if let Some(existing) = services.secrets.get(name) {
-            let retried = existing.versions.get(&token).and_then(|version| version.value.as_ref());
+            let retried = existing
+                .versions
+                .get(&token)
+                .and_then(|version| version.value.as_ref());
             return match content {
-                Some(content) if retried == Some(&content) => Ok(answer_of(&existing.arn, name, Some(&token))),
-                _ => Err(exists(format!("The operation failed because the secret {name} already exists."))),
+                Some(content) if retried == Some(&content) => {
+                    Ok(answer_of(&existing.arn, name, Some(&token)))
+                }
+                _ => Err(exists(format!(
+                    "The operation failed because the secret {name} already exists."
+                ))),
             };
         }
         let mut secret = Secret {
@@ -87,7 +100,11 @@ pub(super) fn describe(api: &Api, request: &NamedSecret) -> Result<Value, AwsErr
     api.services.read(|services| {
         let name = services.secret_name(id)?;
         let secret = &services.secrets[&name];
-        let stages: BTreeMap<_, _> = secret.versions.iter().map(|(id, version)| (id, &version.stages)).collect();
+        let stages: BTreeMap<_, _> = secret
+            .versions
+            .iter()
+            .map(|(id, version)| (id, &version.stages))
+            .collect();
         let mut answer = answer_of(&secret.arn, &name, None);
         answer["CreatedDate"] = epoch_seconds(secret.created).into();
         answer["LastChangedDate"] = epoch_seconds(secret.changed).into();
@@ -108,7 +125,8 @@ pub(super) fn value(api: &Api, request: &NamedSecret) -> Result<Value, AwsError>
     api.services.read(|services| {
         let name = services.secret_name(id)?;
         let secret = &services.secrets[&name];
-        let (version_id, version) = secret.version(request.version_id.as_ref(), request.version_stage.as_ref())?;
+        let (version_id, version) =
+            secret.version(request.version_id.as_ref(), request.version_stage.as_ref())?;
         let mut answer = answer_of(&secret.arn, &name, Some(version_id));
         answer["CreatedDate"] = epoch_seconds(version.created).into();
         answer["VersionStages"] = json!(version.stages);
@@ -125,10 +143,15 @@ pub(super) fn value(api: &Api, request: &NamedSecret) -> Result<Value, AwsError>
 pub(super) fn put(api: &Api, request: PutSecretValue) -> Result<Value, AwsError> {
     let id = required("secretId", request.secret_id.as_ref())?;
     let Some(content) = content(request.secret_string, request.secret_binary)? else {
-        return Err(AwsError::new("InvalidRequestException", "You must provide either SecretString or SecretBinary."));
+        return Err(AwsError::new(
+            "InvalidRequestException",
+            "You must provide either SecretString or SecretBinary.",
+        ));
     };
     let (token, now) = (token(request.client_request_token)?, (api.clock)());
-    let mut stages = request.version_stages.unwrap_or_else(|| [CURRENT.to_owned()].into());
+    let mut stages = request
+        .version_stages
+        .unwrap_or_else(|| [CURRENT.to_owned()].into());
     api.services.change(|services| {
         let name = services.secret_name(id)?;
         let secret = services.secrets.get_mut(&name).ok_or_else(missing)?;
@@ -145,9 +168,10 @@ pub(super) fn put(api: &Api, request: PutSecretValue) -> Result<Value, AwsError>
 
 fn content(string: Option<String>, binary: Option<Blob>) -> Result<Option<Content>, AwsError> {
     match (string, binary) {
-        (Some(_), Some(_)) => {
-            Err(AwsError::new("InvalidParameterException", "You can't specify both SecretString and SecretBinary."))
-        }
+        (Some(_), Some(_)) => Err(AwsError::new(
+            "InvalidParameterException",
+            "You can't specify both SecretString and SecretBinary.",
+        )),
         (Some(text), None) => Ok(Some(Content::String(text))),
         (None, Some(bytes)) => Ok(Some(Content::Binary(bytes))),
         (None, None) => Ok(None),
@@ -156,9 +180,10 @@ fn content(string: Option<String>, binary: Option<Blob>) -> Result<Option<Conten
 
 pub(super) fn token(given: Option<String>) -> Result<String, AwsError> {
     match given {
-        Some(token) if !(32..=64).contains(&token.len()) => {
-            Err(AwsError::new("InvalidParameterException", "ClientRequestToken must be 32-64 characters long."))
-        }
+        Some(token) if !(32..=64).contains(&token.len()) => Err(AwsError::new(
+            "InvalidParameterException",
+            "ClientRequestToken must be 32-64 characters long.",
+        )),
         Some(token) => Ok(token),
         None => Ok(random::uuid()?),
     }

@@ -36,27 +36,41 @@ impl DeadLetters {
     /// Lambda refuses a mapping whose queue is not there.
     pub(super) fn of(api: Arc<Api>, mapping: &Mapping) -> Result<Self, CloudError> {
         match &mapping.dead_letters {
-            Some(arn) if !sqs::exists(&api, arn) => {
-                Err(CloudError::new(format!("event source {}: there is no queue {arn}", mapping.name)))
-            }
+            Some(arn) if !sqs::exists(&api, arn) => Err(CloudError::new(format!(
+                "event source {}: there is no queue {arn}",
+                mapping.name
+            ))),
             _ => Ok(Self { api, failing: None }),
         }
     }
 
     /// How many of a page's first records are too old to be tried.
     pub(super) fn too_old(&self, mapping: &Mapping, page: &[Record]) -> usize {
-        let Some(limit) = mapping.maximum_age else { return 0 };
-        let oldest = (self.api.clock)().millis().saturating_sub(limit.saturating_mul(1000));
-        page.iter().take_while(|record| created(record).millis() < oldest).count()
+        let Some(limit) = mapping.maximum_age else {
+            return 0;
+        };
+        let oldest = (self.api.clock)()
+            .millis()
+            .saturating_sub(limit.saturating_mul(1000));
+        page.iter()
+            .take_while(|record| created(record).millis() < oldest)
+            .count()
     }
 
     /// Notes another failure; the number of tries, once there were too many.
     pub(super) fn exhausted(&mut self, mapping: &Mapping, first: &Record) -> Option<u64> {
         let number = &first.dynamodb.sequence_number;
-        let before = self.failing.take().filter(|(failing, _)| failing == number).map_or(0, |(_, tries)| tries);
+        let before = self
+            .failing
+            .take()
+            .filter(|(failing, _)| failing == number)
+            .map_or(0, |(_, tries)| tries);
         let tries = before + 1;
         self.failing = Some((number.clone(), tries));
-        mapping.maximum_attempts.filter(|limit| tries > *limit).map(|_| tries)
+        mapping
+            .maximum_attempts
+            .filter(|limit| tries > *limit)
+            .map(|_| tries)
     }
 
     /// Writes the letter about records that the function was to get, if there is anywhere to write to.
@@ -68,10 +82,19 @@ impl DeadLetters {
         condition: Condition,
         tries: u64,
     ) -> Result<(), CloudError> {
-        let ([first, ..], [.., last]) = (records, records) else { return Ok(()) };
+        let ([first, ..], [.., last]) = (records, records) else {
+            return Ok(());
+        };
         let count = records.len();
-        tracing::error!(mapping = mapping.name, ?condition, count, "records of a stream were given up");
-        let Some(queue) = &mapping.dead_letters else { return Ok(()) };
+        tracing::error!(
+            mapping = mapping.name,
+            ?condition,
+            count,
+            "records of a stream were given up"
+        );
+        let Some(queue) = &mapping.dead_letters else {
+            return Ok(());
+        };
         let function = mapping.name.split('.').next().unwrap_or_default();
         let mut letter = json!({
             "requestContext": {

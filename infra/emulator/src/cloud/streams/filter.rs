@@ -28,7 +28,8 @@ enum Rule {
 impl Filter {
     /// Reads a pattern, refusing every rule that it would not apply.
     pub(super) fn parse(pattern: &str) -> Result<Self, String> {
-        let pattern = serde_json::from_str(pattern).map_err(|e| format!("a filter pattern is not JSON: {e}"))?;
+        let pattern = serde_json::from_str(pattern)
+            .map_err(|e| format!("a filter pattern is not JSON: {e}"))?;
         match pattern {
             Value::Object(members) => Self::of(&members),
             _ => Err("a filter pattern must be an object".to_owned()),
@@ -38,16 +39,26 @@ impl Filter {
     fn of(members: &Map<String, Value>) -> Result<Self, String> {
         let condition = |(name, pattern): (&String, &Value)| {
             let condition = match pattern {
-                _ if name.starts_with('$') => return Err(format!("the filter operator {name} is not supported here")),
+                _ if name.starts_with('$') => {
+                    return Err(format!("the filter operator {name} is not supported here"));
+                }
                 Value::Object(members) => Condition::Within(Self::of(members)?),
                 Value::Array(rules) if !rules.is_empty() => {
                     Condition::AnyOf(rules.iter().map(Rule::parse).collect::<Result<_, _>>()?)
                 }
-                _ => return Err(format!("the filter on {name} must be an object or a list of rules")),
+                _ => {
+                    return Err(format!(
+                        "the filter on {name} must be an object or a list of rules"
+                    ));
+                }
             };
             Ok((name.clone(), condition))
         };
-        members.iter().map(condition).collect::<Result<_, _>>().map(Self)
+        members
+            .iter()
+            .map(condition)
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     pub(super) fn matches(&self, event: &Value) -> bool {
@@ -70,11 +81,16 @@ impl Rule {
             value => return Ok(Self::Equals(value.clone())),
         };
         let mut members = members.iter();
-        match (members.next().map(|(name, value)| (name.as_str(), value)), members.next()) {
+        match (
+            members.next().map(|(name, value)| (name.as_str(), value)),
+            members.next(),
+        ) {
             (Some(("prefix", Value::String(text))), None) => Ok(Self::Prefix(text.clone())),
             (Some(("suffix", Value::String(text))), None) => Ok(Self::Suffix(text.clone())),
             (Some(("exists", Value::Bool(exists))), None) => Ok(Self::Exists(*exists)),
-            (Some(("anything-but", Value::Array(values))), None) if values.iter().all(|v| v.is_string() || v.is_number()) => {
+            (Some(("anything-but", Value::Array(values))), None)
+                if values.iter().all(|v| v.is_string() || v.is_number()) =>
+            {
                 Ok(Self::AnythingBut(values.clone()))
             }
             _ => refuse(),
@@ -105,7 +121,9 @@ mod tests {
         let record = json!({"eventName": "INSERT", "dynamodb": {
             "Keys": {"PK": {"S": "A#1"}}, "NewImage": {"n": {"N": "5"}, "gone": {"NULL": true}},
         }});
-        Filter::parse(&pattern.to_string()).unwrap().matches(&record)
+        Filter::parse(&pattern.to_string())
+            .unwrap()
+            .matches(&record)
     }
 
     #[test]
@@ -114,14 +132,38 @@ mod tests {
             (json!({}), true),
             (json!({"eventName": ["MODIFY", "INSERT"]}), true),
             (json!({"eventName": ["REMOVE"]}), false),
-            (json!({"dynamodb": {"Keys": {"PK": {"S": [{"prefix": "A#"}]}}}}), true),
-            (json!({"dynamodb": {"Keys": {"PK": {"S": [{"prefix": "AC#"}]}}}}), false),
-            (json!({"dynamodb": {"Keys": {"PK": {"S": [{"suffix": "#1"}]}}}}), true),
-            (json!({"dynamodb": {"Keys": {"PK": {"S": ["A#1"]}}, "NewImage": {"n": {"N": ["6"]}}}}), false),
-            (json!({"dynamodb": {"NewImage": {"gone": {"NULL": [true]}}}}), true),
-            (json!({"dynamodb": {"NewImage": {"n": {"N": [{"exists": true}]}}}}), true),
-            (json!({"dynamodb": {"OldImage": {"n": {"N": [{"exists": false}]}}}}), true),
-            (json!({"dynamodb": {"NewImage": {"n": {"N": [{"exists": false}]}}}}), false),
+            (
+                json!({"dynamodb": {"Keys": {"PK": {"S": [{"prefix": "A#"}]}}}}),
+                true,
+            ),
+            (
+                json!({"dynamodb": {"Keys": {"PK": {"S": [{"prefix": "AC#"}]}}}}),
+                false,
+            ),
+            (
+                json!({"dynamodb": {"Keys": {"PK": {"S": [{"suffix": "#1"}]}}}}),
+                true,
+            ),
+            (
+                json!({"dynamodb": {"Keys": {"PK": {"S": ["A#1"]}}, "NewImage": {"n": {"N": ["6"]}}}}),
+                false,
+            ),
+            (
+                json!({"dynamodb": {"NewImage": {"gone": {"NULL": [true]}}}}),
+                true,
+            ),
+            (
+                json!({"dynamodb": {"NewImage": {"n": {"N": [{"exists": true}]}}}}),
+                true,
+            ),
+            (
+                json!({"dynamodb": {"OldImage": {"n": {"N": [{"exists": false}]}}}}),
+                true,
+            ),
+            (
+                json!({"dynamodb": {"NewImage": {"n": {"N": [{"exists": false}]}}}}),
+                false,
+            ),
             (json!({"eventName": [{"anything-but": ["REMOVE"]}]}), true),
             (json!({"eventName": [{"anything-but": ["INSERT"]}]}), false),
         ] {

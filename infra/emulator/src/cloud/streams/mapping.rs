@@ -108,14 +108,33 @@ impl Mapping {
         if properties.enabled == Some(false) {
             return Err(refuse("Enabled: false is not supported here".to_owned()));
         }
-        let dead_letters = properties.destination_config.map(|config| config.on_failure.destination);
-        if let Some(arn) = dead_letters.as_deref().filter(|arn| !arn.starts_with("arn:aws:sqs:")) {
+        let dead_letters = properties
+            .destination_config
+            .map(|config| config.on_failure.destination);
+        if let Some(arn) = dead_letters
+            .as_deref()
+            .filter(|arn| !arn.starts_with("arn:aws:sqs:"))
+        {
             return Err(refuse(format!("DestinationConfig: {arn} is no queue")));
         }
-        let maximum_age = bound("MaximumRecordAgeInSeconds", properties.maximum_record_age_in_seconds, 60..=604_800);
-        let maximum_attempts = bound("MaximumRetryAttempts", properties.maximum_retry_attempts, 0..=10_000);
-        let filters = properties.filter_criteria.map(|criteria| criteria.filters).unwrap_or_default();
-        let filters = filters.iter().map(|filter| Filter::parse(&filter.pattern)).collect::<Result<_, _>>();
+        let maximum_age = bound(
+            "MaximumRecordAgeInSeconds",
+            properties.maximum_record_age_in_seconds,
+            60..=604_800,
+        );
+        let maximum_attempts = bound(
+            "MaximumRetryAttempts",
+            properties.maximum_retry_attempts,
+            0..=10_000,
+        );
+        let filters = properties
+            .filter_criteria
+            .map(|criteria| criteria.filters)
+            .unwrap_or_default();
+        let filters = filters
+            .iter()
+            .map(|filter| Filter::parse(&filter.pattern))
+            .collect::<Result<_, _>>();
         Ok(Self {
             name: name.to_owned(),
             stream_arn: properties.stream,
@@ -133,7 +152,10 @@ impl Mapping {
     /// The same mapping, its stream read in this function's name.
     #[must_use]
     pub fn of_function(self, logical_id: &str) -> Self {
-        Self { function: Some(logical_id.to_owned()), ..self }
+        Self {
+            function: Some(logical_id.to_owned()),
+            ..self
+        }
     }
 
     /// Whether some filter matches, or there is none.
@@ -143,11 +165,19 @@ impl Mapping {
 }
 
 /// -1, like nothing, is no bound.
-fn bound(name: &str, value: Option<i64>, range: std::ops::RangeInclusive<i64>) -> Result<Option<i64>, String> {
+fn bound(
+    name: &str,
+    value: Option<i64>,
+    range: std::ops::RangeInclusive<i64>,
+) -> Result<Option<i64>, String> {
     match value {
         None | Some(-1) => Ok(None),
         Some(value) if range.contains(&value) => Ok(Some(value)),
-        Some(_) => Err(format!("{name} must be -1 or {} to {}", range.start(), range.end())),
+        Some(_) => Err(format!(
+            "{name} must be -1 or {} to {}",
+            range.start(),
+            range.end()
+        )),
     }
 }
 
@@ -166,11 +196,18 @@ mod tests {
     fn what_is_not_honoured_is_refused() {
         let mapping = |extra: Value| {
             let mut properties = json!({"Stream": "arn", "StartingPosition": "TRIM_HORIZON"});
-            properties.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+            properties
+                .as_object_mut()
+                .unwrap()
+                .extend(extra.as_object().unwrap().clone());
             Mapping::from_properties("m", &properties).map_err(|e| e.to_string())
         };
         assert_eq!(mapping(json!({})).unwrap().batch_size, 100);
-        assert!(mapping(json!({"FunctionResponseTypes": ["ReportBatchItemFailures"]})).unwrap().reports_item_failures);
+        assert!(
+            mapping(json!({"FunctionResponseTypes": ["ReportBatchItemFailures"]}))
+                .unwrap()
+                .reports_item_failures
+        );
         for refused in [
             json!({"TumblingWindowInSeconds": 3}),
             json!({"BatchSize": 0}),

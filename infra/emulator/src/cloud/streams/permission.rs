@@ -21,19 +21,29 @@ pub(super) struct Reading {
 impl Reading {
     pub(super) fn of(cloud: &Cloud, mapping: &Mapping) -> Self {
         let (function, stream_arn) = (mapping.function.clone(), mapping.stream_arn.clone());
-        Self { authority: Arc::clone(cloud.authority()), function, stream_arn }
+        Self {
+            authority: Arc::clone(cloud.authority()),
+            function,
+            stream_arn,
+        }
     }
 
     /// Lambda refuses a mapping whose function's role may not do all of these, and stops polling once it may not.
     pub(super) fn check(&self, actions: &[&str]) -> Result<(), CloudError> {
-        let Some(function) = &self.function else { return Ok(()) };
-        let decision = self.authority.check_stream(function, actions, &self.stream_arn);
+        let Some(function) = &self.function else {
+            return Ok(());
+        };
+        let decision = self
+            .authority
+            .check_stream(function, actions, &self.stream_arn);
         decision.map_err(|aws_error| CloudError::new(aws_error.to_string()))
     }
 
     /// Lambda refuses a mapping whose function's role may not write what is given up.
     pub(super) fn check_dead_letters(&self, queue: Option<&str>) -> Result<(), CloudError> {
-        let (Some(function), Some(queue)) = (&self.function, queue) else { return Ok(()) };
+        let (Some(function), Some(queue)) = (&self.function, queue) else {
+            return Ok(());
+        };
         let decision = self.authority.check_queue(function, queue);
         decision.map_err(|aws_error| CloudError::new(aws_error.to_string()))
     }

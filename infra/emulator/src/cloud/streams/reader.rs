@@ -27,7 +27,11 @@ pub(super) struct Reader {
 impl Reader {
     /// Finds the stream.
     pub(super) fn open(database: Database, stream_arn: &str) -> Result<Self, CloudError> {
-        let mut reader = Self { database, stream_arn: stream_arn.to_owned(), shard_id: String::new() };
+        let mut reader = Self {
+            database,
+            stream_arn: stream_arn.to_owned(),
+            shard_id: String::new(),
+        };
         let mut shards = reader.describe().map_err(|e| reader.unreadable(e))?.shards;
         match (shards.pop(), shards.is_empty()) {
             (Some(shard), true) => reader.shard_id = shard.shard_id,
@@ -37,25 +41,44 @@ impl Reader {
     }
 
     /// At most `limit` records after the sequence number, or from the trim horizon.
-    pub(super) async fn page(&self, after: Option<String>, limit: usize) -> Result<Vec<Record>, CloudError> {
+    pub(super) async fn page(
+        &self,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<Record>, CloudError> {
         self.blocking(move |reader| {
-            let kind = if after.is_some() { "AFTER_SEQUENCE_NUMBER" } else { "TRIM_HORIZON" };
-            let iterator = reader.database.get_shard_iterator(GetShardIteratorRequest {
-                stream_arn: reader.stream_arn.clone(),
-                shard_id: reader.shard_id.clone(),
-                shard_iterator_type: kind.to_owned(),
-                sequence_number: after,
-            })?;
-            let Some(shard_iterator) = iterator.shard_iterator else { return Ok(Vec::new()) };
+            let kind = if after.is_some() {
+                "AFTER_SEQUENCE_NUMBER"
+            } else {
+                "TRIM_HORIZON"
+            };
+            let iterator = reader
+                .database
+                .get_shard_iterator(GetShardIteratorRequest {
+                    stream_arn: reader.stream_arn.clone(),
+                    shard_id: reader.shard_id.clone(),
+                    shard_iterator_type: kind.to_owned(),
+                    sequence_number: after,
+                })?;
+            let Some(shard_iterator) = iterator.shard_iterator else {
+                return Ok(Vec::new());
+            };
             let limit = Some(limit.min(LARGEST_PAGE));
-            reader.database.get_records(GetRecordsRequest { shard_iterator, limit }).map(|answer| answer.records)
+            reader
+                .database
+                .get_records(GetRecordsRequest {
+                    shard_iterator,
+                    limit,
+                })
+                .map(|answer| answer.records)
         })
         .await
     }
 
     /// The last record's sequence number, if there is a record.
     pub(super) async fn last(&self) -> Result<Option<String>, CloudError> {
-        self.blocking(|reader| Ok(last_of(reader.describe()?))).await
+        self.blocking(|reader| Ok(last_of(reader.describe()?)))
+            .await
     }
 
     /// [`Reader::last`], at once.
@@ -64,8 +87,13 @@ impl Reader {
     }
 
     fn describe(&self) -> Result<StreamDescription, DynoxideError> {
-        let request = DescribeStreamRequest { stream_arn: self.stream_arn.clone(), ..DescribeStreamRequest::default() };
-        self.database.describe_stream(request).map(|answer| answer.stream_description)
+        let request = DescribeStreamRequest {
+            stream_arn: self.stream_arn.clone(),
+            ..DescribeStreamRequest::default()
+        };
+        self.database
+            .describe_stream(request)
+            .map(|answer| answer.stream_description)
     }
 
     async fn blocking<T: Send + 'static>(
@@ -74,11 +102,15 @@ impl Reader {
     ) -> Result<T, CloudError> {
         let reader = self.clone();
         let read = tokio::task::spawn_blocking(move || read(&reader)).await;
-        read.map_err(|e| self.unreadable(e))?.map_err(|e| self.unreadable(e))
+        read.map_err(|e| self.unreadable(e))?
+            .map_err(|e| self.unreadable(e))
     }
 
     fn unreadable(&self, error: impl fmt::Display) -> CloudError {
-        CloudError::new(format!("cannot read the stream {}: {error}", self.stream_arn))
+        CloudError::new(format!(
+            "cannot read the stream {}: {error}",
+            self.stream_arn
+        ))
     }
 }
 
@@ -90,5 +122,9 @@ impl fmt::Debug for Reader {
 
 /// dynoxide gives an open shard's last record as its end; AWS leaves the end of an open shard out.
 fn last_of(description: StreamDescription) -> Option<String> {
-    description.shards.into_iter().filter_map(|shard| shard.sequence_number_range.ending_sequence_number).max()
+    description
+        .shards
+        .into_iter()
+        .filter_map(|shard| shard.sequence_number_range.ending_sequence_number)
+        .max()
 }

@@ -58,7 +58,11 @@ where
     pub(super) async fn run(mut self) {
         let mut pause = PAUSES.0;
         loop {
-            match self.round().await.unwrap_or_else(|e| Round::Failed(e.to_string())) {
+            match self
+                .round()
+                .await
+                .unwrap_or_else(|e| Round::Failed(e.to_string()))
+            {
                 Round::Advanced => pause = PAUSES.0,
                 Round::Idle if *self.drain.borrow() => return,
                 // Woken early by the wish to drain; a sender that is gone has aborted this task.
@@ -74,8 +78,14 @@ where
 
     async fn round(&mut self) -> Result<Round, CloudError> {
         self.reading.check(&POLLING)?;
-        let page = self.reader.page(self.position.after.clone(), self.mapping.batch_size).await?;
-        let Some(last) = page.last().map(|record| record.dynamodb.sequence_number.clone()) else {
+        let page = self
+            .reader
+            .page(self.position.after.clone(), self.mapping.batch_size)
+            .await?;
+        let Some(last) = page
+            .last()
+            .map(|record| record.dynamodb.sequence_number.clone())
+        else {
             return Ok(Round::Idle);
         };
         if let Some(before) = self.letters.too_old(&self.mapping, &page).checked_sub(1) {
@@ -103,7 +113,10 @@ where
                 if let Some(before) = refused.checked_sub(1) {
                     self.advance(page[before].dynamodb.sequence_number.clone())?;
                 }
-                let error = format!("the function reported {}", page[refused].dynamodb.sequence_number);
+                let error = format!(
+                    "the function reported {}",
+                    page[refused].dynamodb.sequence_number
+                );
                 self.refused(&page[refused..], error)
             }
         }
@@ -111,7 +124,9 @@ where
 
     /// These records failed: they come again, or that was the last try.
     fn refused(&mut self, records: &[Record], error: String) -> Result<Round, CloudError> {
-        let tries = records.first().and_then(|first| self.letters.exhausted(&self.mapping, first));
+        let tries = records
+            .first()
+            .and_then(|first| self.letters.exhausted(&self.mapping, first));
         match tries {
             Some(tries) => self.give_up(records, Condition::RetryAttemptsExhausted, tries),
             None => Ok(Round::Failed(error)),
@@ -119,15 +134,31 @@ where
     }
 
     /// Goes on behind these records, once the queue knows of those that the function was to get.
-    fn give_up(&mut self, records: &[Record], condition: Condition, tries: u64) -> Result<Round, CloudError> {
+    fn give_up(
+        &mut self,
+        records: &[Record],
+        condition: Condition,
+        tries: u64,
+    ) -> Result<Round, CloudError> {
         let mut wanted = Vec::new();
         for record in records {
-            if self.mapping.wants(&event::record(record, &self.mapping.stream_arn)?) {
+            if self
+                .mapping
+                .wants(&event::record(record, &self.mapping.stream_arn)?)
+            {
                 wanted.push(record);
             }
         }
-        self.letters.write(&self.mapping, &self.reader.shard_id, &wanted, condition, tries)?;
-        let last = records.last().map(|record| record.dynamodb.sequence_number.clone());
+        self.letters.write(
+            &self.mapping,
+            &self.reader.shard_id,
+            &wanted,
+            condition,
+            tries,
+        )?;
+        let last = records
+            .last()
+            .map(|record| record.dynamodb.sequence_number.clone());
         last.map_or(Ok(()), |last| self.advance(last))?;
         Ok(Round::Advanced)
     }
@@ -135,26 +166,36 @@ where
     /// Invokes in a task of its own, so that a panic there is a failed batch and not the end of the mapping.
     async fn call(&self, event: Value) -> Result<Value, String> {
         let call = tokio::spawn((self.invoke)(event));
-        call.await.unwrap_or_else(|e| Err(format!("the function did not return: {e}")))
+        call.await
+            .unwrap_or_else(|e| Err(format!("the function did not return: {e}")))
     }
 
     /// The place in the page of the first record that a `ReportBatchItemFailures` function wants again.
     fn first_refused(&self, answer: &Value, page: &[Record]) -> Result<Option<usize>, CloudError> {
-        let Some(failures) = answer["batchItemFailures"].as_array().filter(|_| self.mapping.reports_item_failures) else {
+        let Some(failures) = answer["batchItemFailures"]
+            .as_array()
+            .filter(|_| self.mapping.reports_item_failures)
+        else {
             return Ok(None);
         };
         let place = |failure: &Value| {
             let number = failure["itemIdentifier"].as_str()?;
-            page.iter().position(|record| record.dynamodb.sequence_number == number)
+            page.iter()
+                .position(|record| record.dynamodb.sequence_number == number)
         };
         let places: Option<Vec<usize>> = failures.iter().map(place).collect();
         // AWS treats an identifier that is not one of the batch's as a failure of the whole batch.
-        let places = places.ok_or_else(|| CloudError::new("the function reported a record that it was not given"))?;
+        let places = places.ok_or_else(|| {
+            CloudError::new("the function reported a record that it was not given")
+        })?;
         Ok(places.into_iter().min())
     }
 
     fn advance(&mut self, to: String) -> Result<(), CloudError> {
-        let next = StreamPosition { stream_arn: self.position.stream_arn.clone(), after: Some(to.clone()) };
+        let next = StreamPosition {
+            stream_arn: self.position.stream_arn.clone(),
+            after: Some(to.clone()),
+        };
         self.positions.change(|positions| {
             positions.insert(self.mapping.name.clone(), next.clone());
             Ok::<_, CloudError>(())

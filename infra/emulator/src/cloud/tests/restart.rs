@@ -29,16 +29,39 @@ async fn a_restart_finds_keys_secrets_and_items() {
     let cloud = start(Storage::Directory(data)).await;
     assert_eq!(provisioned(&cloud).await, physical);
     assert_eq!(fingerprint(&cloud).await, first);
-    let item = tables(&cloud).get_item().table_name("audit").key("PK", AttributeValue::S("A#1".into()));
-    assert!(item.key("SK", AttributeValue::S("001".into())).send().await.unwrap().item.is_some());
+    let item = tables(&cloud)
+        .get_item()
+        .table_name("audit")
+        .key("PK", AttributeValue::S("A#1".into()));
+    assert!(
+        item.key("SK", AttributeValue::S("001".into()))
+            .send()
+            .await
+            .unwrap()
+            .item
+            .is_some()
+    );
     cloud.stop().await;
 }
 
 /// The public key and the pepper.
 async fn fingerprint(cloud: &Cloud) -> (Vec<u8>, String) {
-    let key = kms(cloud).get_public_key().key_id("alias/latchkey-sandbox").send().await.unwrap();
-    let pepper = secrets(cloud).get_secret_value().secret_id("Pepper").send().await.unwrap();
-    (key.public_key.unwrap().into_inner(), pepper.secret_string.unwrap())
+    let key = kms(cloud)
+        .get_public_key()
+        .key_id("alias/latchkey-sandbox")
+        .send()
+        .await
+        .unwrap();
+    let pepper = secrets(cloud)
+        .get_secret_value()
+        .secret_id("Pepper")
+        .send()
+        .await
+        .unwrap();
+    (
+        key.public_key.unwrap().into_inner(),
+        pepper.secret_string.unwrap(),
+    )
 }
 
 #[tokio::test]
@@ -78,8 +101,13 @@ async fn a_directory_serves_one_at_a_time() {
     let home = tempfile::tempdir().unwrap();
     let storage = Storage::Directory(home.path().to_owned());
     let cloud = start(storage.clone()).await;
-    let second = Cloud::start(storage.clone(), Ports::default(), Hands::new().clock()).await.unwrap_err();
-    assert!(second.to_string().contains("is in use by another Latchkey"), "{second}");
+    let second = Cloud::start(storage.clone(), Ports::default(), Hands::new().clock())
+        .await
+        .unwrap_err();
+    assert!(
+        second.to_string().contains("is in use by another Latchkey"),
+        "{second}"
+    );
     cloud.stop().await;
     start(storage).await.stop().await;
 }
@@ -90,8 +118,14 @@ async fn a_damaged_file_stops_the_start_and_is_left_alone() {
     let file = home.path().join("services.json");
     std::fs::write(&file, "{\"keys\":").unwrap();
     let storage = Storage::Directory(home.path().to_owned());
-    let error = Cloud::start(storage, Ports::default(), Hands::new().clock()).await.unwrap_err();
-    assert!(error.to_string().starts_with("cannot read ") && error.to_string().contains("services.json"), "{error}");
+    let error = Cloud::start(storage, Ports::default(), Hands::new().clock())
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().starts_with("cannot read ")
+            && error.to_string().contains("services.json"),
+        "{error}"
+    );
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "{\"keys\":");
 }
 

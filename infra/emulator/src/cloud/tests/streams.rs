@@ -22,8 +22,17 @@ impl Function {
     /// The sort keys of all records, in order.
     pub(super) fn seen(&self) -> Vec<String> {
         let events = self.events.lock().unwrap();
-        let records = events.iter().flat_map(|event| event["Records"].as_array().unwrap().clone());
-        records.map(|record| record["dynamodb"]["Keys"]["SK"]["S"].as_str().unwrap().to_owned()).collect()
+        let records = events
+            .iter()
+            .flat_map(|event| event["Records"].as_array().unwrap().clone());
+        records
+            .map(|record| {
+                record["dynamodb"]["Keys"]["SK"]["S"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned()
+            })
+            .collect()
     }
 
     pub(super) fn subscribe(
@@ -53,15 +62,24 @@ pub(super) async fn mapping(cloud: &Cloud, extra: Value) -> Mapping {
     let mut properties = json!({
         "Stream": physical["AuditTable"].attributes["StreamArn"], "StartingPosition": "TRIM_HORIZON", "BatchSize": 3,
     });
-    properties.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    properties
+        .as_object_mut()
+        .unwrap()
+        .extend(extra.as_object().unwrap().clone());
     Mapping::from_properties("AuditChain", &properties).unwrap()
 }
 
 pub(super) async fn put(cloud: &Cloud, partition: &str, names: impl IntoIterator<Item = u32>) {
     let client = tables(cloud);
     for name in names {
-        let put = client.put_item().table_name("audit").item("PK", AttributeValue::S(partition.into()));
-        put.item("SK", AttributeValue::S(format!("{name:03}"))).send().await.unwrap();
+        let put = client
+            .put_item()
+            .table_name("audit")
+            .item("PK", AttributeValue::S(partition.into()));
+        put.item("SK", AttributeValue::S(format!("{name:03}")))
+            .send()
+            .await
+            .unwrap();
     }
 }
 
@@ -90,9 +108,16 @@ async fn records_arrive_in_order_in_batches_as_lambda_writes_them() {
     assert_eq!(function.seen(), names((0..10).chain([4])));
 
     let events = function.events.lock().unwrap().clone();
-    assert!(events.iter().all(|event| (1..=3).contains(&event["Records"].as_array().unwrap().len())));
+    assert!(
+        events
+            .iter()
+            .all(|event| (1..=3).contains(&event["Records"].as_array().unwrap().len()))
+    );
     let mut record = events[0]["Records"][0].clone();
-    let (id, number) = (record["eventID"].take(), record["dynamodb"]["SequenceNumber"].take());
+    let (id, number) = (
+        record["eventID"].take(),
+        record["dynamodb"]["SequenceNumber"].take(),
+    );
     assert!(id.as_str().unwrap().len() >= 32 && number.as_str().unwrap().len() >= 21);
     assert_eq!(
         record,
@@ -106,8 +131,18 @@ async fn records_arrive_in_order_in_batches_as_lambda_writes_them() {
             },
         })
     );
-    let removed = events.last().unwrap()["Records"].as_array().unwrap().last().unwrap();
-    assert_eq!((&removed["eventName"], &removed["dynamodb"]["OldImage"]["SK"]["S"]), (&json!("REMOVE"), &json!("004")));
+    let removed = events.last().unwrap()["Records"]
+        .as_array()
+        .unwrap()
+        .last()
+        .unwrap();
+    assert_eq!(
+        (
+            &removed["eventName"],
+            &removed["dynamodb"]["OldImage"]["SK"]["S"]
+        ),
+        (&json!("REMOVE"), &json!("004"))
+    );
     cloud.stop().await;
 }
 
@@ -131,7 +166,11 @@ async fn a_failed_batch_comes_again_and_nothing_is_skipped() {
 #[tokio::test]
 async fn reported_items_come_again_from_the_first_one() {
     let cloud = start(Storage::Memory).await;
-    let mapping = mapping(&cloud, json!({"FunctionResponseTypes": ["ReportBatchItemFailures"]})).await;
+    let mapping = mapping(
+        &cloud,
+        json!({"FunctionResponseTypes": ["ReportBatchItemFailures"]}),
+    )
+    .await;
     put(&cloud, "A#1", 0..4).await;
     let function = Function::default();
     let source = function.subscribe(&cloud, mapping, |count, event| {
@@ -150,8 +189,13 @@ async fn reported_items_come_again_from_the_first_one() {
 #[tokio::test]
 async fn what_the_filter_leaves_out_is_passed_over() {
     let cloud = start(Storage::Memory).await;
-    let pattern = json!({"eventName": ["INSERT"], "dynamodb": {"Keys": {"PK": {"S": [{"prefix": "A#"}]}}}});
-    let mapping = mapping(&cloud, json!({"FilterCriteria": {"Filters": [{"Pattern": pattern.to_string()}]}})).await;
+    let pattern =
+        json!({"eventName": ["INSERT"], "dynamodb": {"Keys": {"PK": {"S": [{"prefix": "A#"}]}}}});
+    let mapping = mapping(
+        &cloud,
+        json!({"FilterCriteria": {"Filters": [{"Pattern": pattern.to_string()}]}}),
+    )
+    .await;
     put(&cloud, "AC#1", 0..5).await;
     put(&cloud, "A#1", 5..7).await;
     put(&cloud, "AC#1", 7..12).await;
@@ -185,7 +229,12 @@ async fn a_function_that_never_succeeds_holds_nothing_up_for_ever() {
     let source = function.subscribe(&cloud, mapping, |_, _| Err("never".to_owned()));
     let given_up = async {
         assert!(source.drain(Duration::from_millis(300)).await.is_err());
-        assert!(source.drain_and_stop(Duration::from_millis(300)).await.is_err());
+        assert!(
+            source
+                .drain_and_stop(Duration::from_millis(300))
+                .await
+                .is_err()
+        );
     };
     tokio::time::timeout(TIMEOUT, given_up).await.unwrap();
     cloud.stop().await;
@@ -196,7 +245,12 @@ async fn a_table_without_a_stream_cannot_be_a_source() {
     let cloud = start(Storage::Memory).await;
     let mut mapping = mapping(&cloud, json!({})).await;
     mapping.stream_arn = "arn:aws:dynamodb:eu-west-1:000000000000:table/none/stream/1".to_owned();
-    let error = EventSource::start(&cloud, mapping, async |_| Ok(Value::Null)).map(drop).unwrap_err();
-    assert!(error.to_string().starts_with("cannot read the stream "), "{error}");
+    let error = EventSource::start(&cloud, mapping, async |_| Ok(Value::Null))
+        .map(drop)
+        .unwrap_err();
+    assert!(
+        error.to_string().starts_with("cannot read the stream "),
+        "{error}"
+    );
     cloud.stop().await;
 }

@@ -1,13 +1,22 @@
-use super::*;
 use tokio::sync::watch;
+
+use super::*;
 
 /// Deviation: too-large-bodies.
 #[tokio::test]
 async fn bodies_over_ten_megabytes_are_refused_in_plain_text() {
     let stack = Stack::start(TEMPLATE, &[]).await;
-    let response = stack.request(Method::POST, "/open").body(vec![b'a'; 10_485_761]).send().await.unwrap();
+    let response = stack
+        .request(Method::POST, "/open")
+        .body(vec![b'a'; 10_485_761])
+        .send()
+        .await
+        .unwrap();
     assert_eq!(header(&response, "content-type"), Some("text/plain"));
-    let expected = (413, "HTTP content length exceeded 10485760 bytes.".to_owned());
+    let expected = (
+        413,
+        "HTTP content length exceeded 10485760 bytes.".to_owned(),
+    );
     assert_eq!(status_and_body(response).await, expected);
     assert!(stack.events("Open").is_empty());
 }
@@ -16,14 +25,35 @@ async fn bodies_over_ten_megabytes_are_refused_in_plain_text() {
 #[tokio::test]
 async fn events_over_six_megabytes_are_too_large_for_lambda() {
     let stack = Stack::start(TEMPLATE, &[]).await;
-    let response = stack.request(Method::POST, "/open").body(vec![b'a'; 6_291_456]).send().await.unwrap();
-    assert_eq!(header(&response, "x-amzn-errortype"), Some("RequestTooLargeException"));
-    assert_eq!(status_and_body(response).await, (413, r#"{"message":"Request Too Long"}"#.to_owned()));
+    let response = stack
+        .request(Method::POST, "/open")
+        .body(vec![b'a'; 6_291_456])
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        header(&response, "x-amzn-errortype"),
+        Some("RequestTooLargeException")
+    );
+    assert_eq!(
+        status_and_body(response).await,
+        (413, r#"{"message":"Request Too Long"}"#.to_owned())
+    );
     // Each quotation mark takes two bytes of the event.
-    let response = stack.request(Method::POST, "/open").body(vec![b'"'; 3_145_728]).send().await.unwrap();
+    let response = stack
+        .request(Method::POST, "/open")
+        .body(vec![b'"'; 3_145_728])
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.status(), 413);
     assert!(stack.events("Open").is_empty());
-    let response = stack.request(Method::POST, "/open").body(vec![b'a'; 6_280_000]).send().await.unwrap();
+    let response = stack
+        .request(Method::POST, "/open")
+        .body(vec![b'a'; 6_280_000])
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.status(), 200);
 }
 
@@ -38,13 +68,25 @@ async fn answers_over_six_megabytes_are_a_502() {
 #[tokio::test]
 async fn request_line_and_header_values_have_10240_bytes() {
     let stack = Stack::start(TEMPLATE, &[]).await;
-    let request =
-        |value: usize| format!("GET /open HTTP/1.1\r\nHost: local\r\nConnection: close\r\nX-Long: {}\r\n\r\n", "a".repeat(value));
+    let request = |value: usize| {
+        format!(
+            "GET /open HTTP/1.1\r\nHost: local\r\nConnection: close\r\nX-Long: {}\r\n\r\n",
+            "a".repeat(value)
+        )
+    };
     let line = "GET /open HTTP/1.1".len() + "local".len() + "close".len();
-    assert!(stack.raw(&request(10_240 - line)).await.starts_with("HTTP/1.1 200"));
+    assert!(
+        stack
+            .raw(&request(10_240 - line))
+            .await
+            .starts_with("HTTP/1.1 200")
+    );
     let refused = stack.raw(&request(10_241 - line)).await;
     assert!(refused.starts_with("HTTP/1.1 431"), "{refused}");
-    assert!(refused.ends_with("HTTP header is larger than 10240 bytes."), "{refused}");
+    assert!(
+        refused.ends_with("HTTP header is larger than 10240 bytes."),
+        "{refused}"
+    );
     assert_eq!(stack.events("Open").len(), 1);
 }
 
@@ -54,11 +96,23 @@ async fn a_function_over_its_own_timeout_is_a_502_and_over_the_integrations_a_50
     let never = [("Open", never())];
     let stack = Stack::start(&template, &never).await;
     let response = stack.get("/open").await;
-    assert_eq!(status_and_body(response).await, (502, r#"{"message":"Internal server error"}"#.to_owned()));
+    assert_eq!(
+        status_and_body(response).await,
+        (502, r#"{"message":"Internal server error"}"#.to_owned())
+    );
     let stack = Stack::start_with(TEMPLATE, &never, Duration::from_millis(100)).await;
     let response = stack.get("/open").await;
-    assert_eq!(header(&response, "x-amzn-errortype"), Some("InternalServerErrorException"));
-    assert_eq!(status_and_body(response).await, (504, r#"{"message":"Endpoint request timed out"}"#.to_owned()));
+    assert_eq!(
+        header(&response, "x-amzn-errortype"),
+        Some("InternalServerErrorException")
+    );
+    assert_eq!(
+        status_and_body(response).await,
+        (
+            504,
+            r#"{"message":"Endpoint request timed out"}"#.to_owned()
+        )
+    );
 }
 
 #[tokio::test]

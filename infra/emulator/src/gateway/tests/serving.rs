@@ -1,7 +1,8 @@
 //! What surrounds a request: the access log and the end of serving.
 
-use super::*;
 use tokio::sync::{oneshot, watch};
+
+use super::*;
 
 /// Collects what is logged.
 #[derive(Clone, Default)]
@@ -21,27 +22,54 @@ impl std::io::Write for Log {
 async fn each_request_logs_one_line_without_headers_bodies_queries_or_values() {
     let log = Log::default();
     let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .with_writer(move || writer.clone())
+        .finish();
     // For the whole binary: what one thread alone subscribes to may be found switched off by what another has cached. The lines
     // of other tests are told apart by their request ids.
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let denial = policy("Deny", &json!({"message": "hidden-context"}));
     let stack = Stack::start(TEMPLATE, &[("Authorizer", answer(&denial))]).await;
-    let request = stack.request(Method::POST, "/open?q=hidden-query").header("authorization", "hidden-token");
+    let request = stack
+        .request(Method::POST, "/open?q=hidden-query")
+        .header("authorization", "hidden-token");
     let response = request.body("hidden-body").send().await.unwrap();
     let failing = Stack::start(TEMPLATE, &[("Authorizer", fail("hidden-message"))]).await;
-    let responses =
-        [response, stack.get("/banks/hidden-parameter").await, stack.get("/hidden-path").await, failing.get("/banks").await];
-    let request_ids = responses.map(|response| header(&response, "x-amzn-requestid").unwrap().to_owned());
+    let responses = [
+        response,
+        stack.get("/banks/hidden-parameter").await,
+        stack.get("/hidden-path").await,
+        failing.get("/banks").await,
+    ];
+    let request_ids =
+        responses.map(|response| header(&response, "x-amzn-requestid").unwrap().to_owned());
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(!text.contains("hidden"), "{text}");
     let line = |line: &str| serde_json::from_str::<Value>(line).unwrap();
-    let lines: Vec<Value> = text.lines().map(line).filter(|line| line["target"] == "latchkey::access").collect();
-    let of_request = |id: &String| lines.iter().filter(|line| line["fields"]["request_id"] == *id).cloned().collect::<Vec<_>>();
+    let lines: Vec<Value> = text
+        .lines()
+        .map(line)
+        .filter(|line| line["target"] == "latchkey::access")
+        .collect();
+    let of_request = |id: &String| {
+        lines
+            .iter()
+            .filter(|line| line["fields"]["request_id"] == *id)
+            .cloned()
+            .collect::<Vec<_>>()
+    };
     let lines: Vec<Value> = request_ids.iter().flat_map(of_request).collect();
     let shown = |line: &Value| {
         let fields = &line["fields"];
-        ["method", "resource_path", "status", "gateway_response", "authorizer_error"].map(|name| fields[name].clone())
+        [
+            "method",
+            "resource_path",
+            "status",
+            "gateway_response",
+            "authorizer_error",
+        ]
+        .map(|name| fields[name].clone())
     };
     let expected = [
         json!(["POST", "/open", 200, "", ""]),
@@ -49,13 +77,22 @@ async fn each_request_logs_one_line_without_headers_bodies_queries_or_values() {
         json!(["GET", "", 403, "MISSING_AUTHENTICATION_TOKEN", ""]),
         json!(["GET", "/banks", 500, "AUTHORIZER_FAILURE", "SomeError"]),
     ];
-    assert_eq!(lines.iter().map(|line| json!(shown(line))).collect::<Vec<_>>(), expected);
+    assert_eq!(
+        lines
+            .iter()
+            .map(|line| json!(shown(line)))
+            .collect::<Vec<_>>(),
+        expected
+    );
     assert_eq!(lines[0]["fields"]["source_ip"], "127.0.0.1");
 }
 
 #[tokio::test]
 async fn shutting_down_finishes_what_has_begun() {
-    let description = Template::parse(TEMPLATE, Settings::default()).unwrap().resolve(&Physical::new()).unwrap();
+    let description = Template::parse(TEMPLATE, Settings::default())
+        .unwrap()
+        .resolve(&Physical::new())
+        .unwrap();
     let (release, released) = watch::channel(false);
     let held: Handler = Arc::new(move |_| {
         let mut released = released.clone();
@@ -66,8 +103,16 @@ async fn shutting_down_finishes_what_has_begun() {
     });
     let handlers = BTreeMap::from([("Open".to_owned(), held)]);
     let seen: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
-    let script = Script { handlers, seen: Arc::clone(&seen) };
-    let gateway = Gateway::new(description, Arc::new(script), Options::new(Arc::new(|| NOW))).unwrap();
+    let script = Script {
+        handlers,
+        seen: Arc::clone(&seen),
+    };
+    let gateway = Gateway::new(
+        description,
+        Arc::new(script),
+        Options::new(Arc::new(|| NOW)),
+    )
+    .unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/open", listener.local_addr().unwrap());
     let (stop, stopped) = oneshot::channel::<()>();

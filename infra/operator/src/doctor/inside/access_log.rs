@@ -26,7 +26,13 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const CLOCK_SKEW: Duration = Duration::from_mins(1);
 
 /// That the line is there in time, says why, and holds nothing of the credential.
-pub(super) async fn line(denied: Result<Denied, Trouble>, env: &Env, aws: &Aws, clock: &Clock, patience: Duration) -> Outcome {
+pub(super) async fn line(
+    denied: Result<Denied, Trouble>,
+    env: &Env,
+    aws: &Aws,
+    clock: &Clock,
+    patience: Duration,
+) -> Outcome {
     let denied = denied?;
     let group = named(env, "LATCHKEY_ACCESS_LOGS")?;
     let started = clock();
@@ -39,9 +45,17 @@ pub(super) async fn line(denied: Result<Denied, Trouble>, env: &Env, aws: &Aws, 
             .filter_pattern(format!("\"{}\"", denied.request_id));
         let found = answered("logs:FilterLogEvents", asked.send().await)?;
         let lines = found.events.unwrap_or_default();
-        if let Some(line) = lines.iter().filter_map(|event| event.message()).find(|line| line.contains(&denied.request_id)) {
-            return evaluate(line, &denied)
-                .map(|reason| format!("the line of a denied call was there after {} s: {reason}", seconds(clock, &denied)));
+        if let Some(line) = lines
+            .iter()
+            .filter_map(|event| event.message())
+            .find(|line| line.contains(&denied.request_id))
+        {
+            return evaluate(line, &denied).map(|reason| {
+                format!(
+                    "the line of a denied call was there after {} s: {reason}",
+                    seconds(clock, &denied)
+                )
+            });
         }
         if clock().since(started) > i64::try_from(patience.as_millis()).unwrap_or(i64::MAX) {
             return Err(Trouble::Wrong(format!(
@@ -66,12 +80,31 @@ fn evaluate(line: &str, denied: &Denied) -> Result<String, Trouble> {
     if runtime::log::redact(line.as_bytes()) != line.as_bytes() {
         return wrong("the line of a denied call holds what has the form of a credential".into());
     }
-    let Ok(line) = serde_json::from_str::<Value>(line) else { return wrong("the line of a denied call is no JSON".into()) };
-    let members: Vec<String> = line.as_object().into_iter().flatten().map(|(_, value)| text(value)).collect();
-    let response_type = if denied.status == 403 { "ACCESS_DENIED" } else { "UNAUTHORIZED" };
+    let Ok(line) = serde_json::from_str::<Value>(line) else {
+        return wrong("the line of a denied call is no JSON".into());
+    };
+    let members: Vec<String> = line
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(_, value)| text(value))
+        .collect();
+    let response_type = if denied.status == 403 {
+        "ACCESS_DENIED"
+    } else {
+        "UNAUTHORIZED"
+    };
     let status = denied.status.to_string();
     let reason = denied.message_code.as_deref();
-    for needed in [Some(denied.request_id.as_str()), Some(&status), Some(response_type), reason].into_iter().flatten() {
+    for needed in [
+        Some(denied.request_id.as_str()),
+        Some(&status),
+        Some(response_type),
+        reason,
+    ]
+    .into_iter()
+    .flatten()
+    {
         if !members.iter().any(|member| member == needed) {
             return wrong(format!("the line of a denied call does not say {needed}"));
         }
@@ -80,7 +113,9 @@ fn evaluate(line: &str, denied: &Denied) -> Result<String, Trouble> {
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -102,7 +137,10 @@ mod tests {
     #[test]
     fn a_line_that_says_why_is_fine() {
         let line = r#"{"requestId":"id-1","status":403,"responseType":"ACCESS_DENIED","messageCode":"forbidden"}"#;
-        assert_eq!(evaluate(line, &denied(Some("forbidden"))), Ok("403 forbidden".into()));
+        assert_eq!(
+            evaluate(line, &denied(Some("forbidden"))),
+            Ok("403 forbidden".into())
+        );
         let line = r#"{"requestId":"id-1","status":"401","responseType":"UNAUTHORIZED","messageCode":"-"}"#;
         assert_eq!(evaluate(line, &denied(None)), Ok("401 UNAUTHORIZED".into()));
     }
@@ -111,14 +149,32 @@ mod tests {
     fn a_line_that_tells_less_or_more_is_wrong() {
         let secret = format!("lk_test_{}", "a1B".repeat(24));
         for (line, words) in [
-            (r#"{"requestId":"id-1","status":"403","responseType":"ACCESS_DENIED"}"#.to_owned(), "does not say forbidden"),
-            (r#"{"requestId":"id-1","responseType":"ACCESS_DENIED","messageCode":"forbidden"}"#.to_owned(), "does not say 403"),
+            (
+                r#"{"requestId":"id-1","status":"403","responseType":"ACCESS_DENIED"}"#.to_owned(),
+                "does not say forbidden",
+            ),
+            (
+                r#"{"requestId":"id-1","responseType":"ACCESS_DENIED","messageCode":"forbidden"}"#
+                    .to_owned(),
+                "does not say 403",
+            ),
             ("id-1 403 ACCESS_DENIED forbidden".to_owned(), "is no JSON"),
-            (r#"{"requestId":"id-1","path":"/?doctor=doctorabc"}"#.to_owned(), "holds what the caller sent"),
-            (format!(r#"{{"requestId":"id-1","header":"{secret}"}}"#), "form of a credential"),
+            (
+                r#"{"requestId":"id-1","path":"/?doctor=doctorabc"}"#.to_owned(),
+                "holds what the caller sent",
+            ),
+            (
+                format!(r#"{{"requestId":"id-1","header":"{secret}"}}"#),
+                "form of a credential",
+            ),
         ] {
-            let Err(Trouble::Wrong(what)) = evaluate(&line, &denied(Some("forbidden"))) else { panic!("{line}") };
-            assert!(what.contains(words) && !what.contains("a1B"), "{line}: {what}");
+            let Err(Trouble::Wrong(what)) = evaluate(&line, &denied(Some("forbidden"))) else {
+                panic!("{line}")
+            };
+            assert!(
+                what.contains(words) && !what.contains("a1B"),
+                "{line}: {what}"
+            );
         }
     }
 }

@@ -24,8 +24,10 @@ pub(super) struct Aws {
 
 impl Aws {
     pub(super) fn new(aws: &SdkConfig) -> Self {
-        let timeouts =
-            TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).operation_timeout(OPERATION_TIMEOUT).build();
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .operation_timeout(OPERATION_TIMEOUT)
+            .build();
         let aws = aws.to_builder().timeout_config(timeouts).build();
         Self {
             gateway: aws_sdk_apigateway::Client::new(&aws),
@@ -38,22 +40,37 @@ impl Aws {
 }
 
 /// A call's answer, or what it means that there is none.
-pub(super) fn answered<T, E>(call: &str, result: Result<T, SdkError<E, HttpResponse>>) -> Result<T, Trouble>
+pub(super) fn answered<T, E>(
+    call: &str,
+    result: Result<T, SdkError<E, HttpResponse>>,
+) -> Result<T, Trouble>
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
     result.map_err(|error| match &error {
         SdkError::ServiceError(refused) => {
             let (error, status) = (refused.err(), refused.raw().status().as_u16());
-            aws_error(call, error.code().unwrap_or_default(), error.message().unwrap_or("no message"), status)
+            aws_error(
+                call,
+                error.code().unwrap_or_default(),
+                error.message().unwrap_or("no message"),
+                status,
+            )
         }
-        SdkError::ResponseError(_) => Trouble::Unknown(format!("{call} was answered by what is no answer to it")),
+        SdkError::ResponseError(_) => {
+            Trouble::Unknown(format!("{call} was answered by what is no answer to it"))
+        }
         other => Trouble::Unknown(format!("{call} was not answered: {}", causes(other))),
     })
 }
 
 fn aws_error(call: &str, code: &str, message: &str, status: u16) -> Trouble {
-    const DENIED: [&str; 4] = ["AccessDenied", "NotAuthorized", "Forbidden", "UnauthorizedOperation"];
+    const DENIED: [&str; 4] = [
+        "AccessDenied",
+        "NotAuthorized",
+        "Forbidden",
+        "UnauthorizedOperation",
+    ];
     const CREDENTIALS: [&str; 6] = [
         "UnrecognizedClientException",
         "InvalidClientTokenId",
@@ -62,14 +79,23 @@ fn aws_error(call: &str, code: &str, message: &str, status: u16) -> Trouble {
         "MissingAuthenticationToken",
         "IncompleteSignature",
     ];
-    const ABSENT: [&str; 3] = ["NotFoundException", "ResourceNotFoundException", "TableNotFoundException"];
+    const ABSENT: [&str; 3] = [
+        "NotFoundException",
+        "ResourceNotFoundException",
+        "TableNotFoundException",
+    ];
     if DENIED.iter().any(|denied| code.starts_with(denied)) {
         return Trouble::Unknown(format!("these credentials may not call {call}"));
     }
     if CREDENTIALS.iter().any(|wrong| code.starts_with(wrong)) {
         return Trouble::Unknown(format!("{call} does not take these credentials ({code})"));
     }
-    if code.starts_with("UnknownOperation") || matches!(code, "" | "InvalidAction" | "NotImplemented" | "UnsupportedOperation") {
+    if code.starts_with("UnknownOperation")
+        || matches!(
+            code,
+            "" | "InvalidAction" | "NotImplemented" | "UnsupportedOperation"
+        )
+    {
         return Trouble::Unknown(format!("{call} is not offered here ({status})"));
     }
     if ABSENT.contains(&code) {
@@ -90,12 +116,21 @@ mod tests {
             ("ExpiredTokenException", "does not take these credentials"),
             ("UnknownOperationException", "not offered here"),
             ("", "not offered here"),
-            ("ThrottlingException", "was refused: ThrottlingException: slow"),
+            (
+                "ThrottlingException",
+                "was refused: ThrottlingException: slow",
+            ),
         ] {
-            let Trouble::Unknown(why) = aws_error("X", code, "slow", 400) else { panic!("{code}") };
+            let Trouble::Unknown(why) = aws_error("X", code, "slow", 400) else {
+                panic!("{code}")
+            };
             assert!(why.contains(words), "{code}: {why}");
         }
-        let Trouble::Wrong(what) = aws_error("X", "ResourceNotFoundException", "no such table", 400) else { panic!() };
+        let Trouble::Wrong(what) =
+            aws_error("X", "ResourceNotFoundException", "no such table", 400)
+        else {
+            panic!()
+        };
         assert_eq!(what, "X: no such table");
     }
 }

@@ -21,8 +21,9 @@ pub(super) const GROUPS: Check = Check(
 /// Every group of the stack, by the beginning that their names share with the access log's.
 pub(super) async fn all(env: &Env, aws: &Aws, expected: &Expected) -> Outcome {
     let access = named(env, "LATCHKEY_ACCESS_LOGS")?;
-    let (prefix, _) =
-        access.rsplit_once('/').ok_or_else(|| Trouble::Unknown("LATCHKEY_ACCESS_LOGS is no path of a log group".into()))?;
+    let (prefix, _) = access
+        .rsplit_once('/')
+        .ok_or_else(|| Trouble::Unknown("LATCHKEY_ACCESS_LOGS is no path of a log group".into()))?;
     let found = read(aws, &format!("{prefix}/")).await?;
     let mut several = Several::default();
     for group in &found {
@@ -38,9 +39,16 @@ pub(super) async fn all(env: &Env, aws: &Aws, expected: &Expected) -> Outcome {
             _ => {}
         }
     }
-    for name in expected.template.log_groups.iter().filter_map(|group| group.properties["LogGroupName"].as_str()) {
+    for name in expected
+        .template
+        .log_groups
+        .iter()
+        .filter_map(|group| group.properties["LogGroupName"].as_str())
+    {
         let own = name.rsplit('/').next().unwrap_or_default();
-        let there = found.iter().any(|group| group.log_group_name() == Some(&format!("{prefix}/{own}")));
+        let there = found
+            .iter()
+            .any(|group| group.log_group_name() == Some(&format!("{prefix}/{own}")));
         if !there {
             several.wrong(format!("there is no {prefix}/{own}"));
         }
@@ -51,7 +59,13 @@ pub(super) async fn all(env: &Env, aws: &Aws, expected: &Expected) -> Outcome {
 async fn read(aws: &Aws, prefix: &str) -> Result<Vec<LogGroup>, Trouble> {
     let (mut groups, mut token) = (Vec::new(), None);
     loop {
-        let asked = aws.logs.describe_log_groups().log_group_name_prefix(prefix).set_next_token(token).send().await;
+        let asked = aws
+            .logs
+            .describe_log_groups()
+            .log_group_name_prefix(prefix)
+            .set_next_token(token)
+            .send()
+            .await;
         let page = answered("logs:DescribeLogGroups", asked)?;
         groups.extend(page.log_groups.unwrap_or_default());
         match page.next_token {

@@ -19,19 +19,29 @@ pub(super) const PUBLISHED: Check = Check(
     "keys.published",
     "Publish a key of each kind (docs/signing-keys.md): tokens that are signed by one that is not published are refused.",
 );
-pub(super) const DATA: Check = Check("keys.data", "Enable the data key and its rotation (deploy the template again).");
+pub(super) const DATA: Check = Check(
+    "keys.data",
+    "Enable the data key and its rotation (deploy the template again).",
+);
 pub(super) const PEPPERS: Check = Check(
     "keys.peppers",
     "Put the secret's versions right (docs/peppers.md): without its pepper every secret hashed under it is refused.",
 );
 
 /// The variables that name each kind's keys.
-const SIGNERS: [(KeyMode, &str); 2] =
-    [(KeyMode::Sandbox, "LATCHKEY_SANDBOX_SIGNING_KEYS"), (KeyMode::Live, "LATCHKEY_LIVE_SIGNING_KEYS")];
+const SIGNERS: [(KeyMode, &str); 2] = [
+    (KeyMode::Sandbox, "LATCHKEY_SANDBOX_SIGNING_KEYS"),
+    (KeyMode::Live, "LATCHKEY_LIVE_SIGNING_KEYS"),
+];
 
 async fn described(aws: &Aws, key: &str) -> Result<KeyMetadata, Trouble> {
-    let found = answered("kms:DescribeKey", aws.keys.describe_key().key_id(key).send().await)?;
-    found.key_metadata.ok_or_else(|| Trouble::Unknown("kms:DescribeKey tells nothing".into()))
+    let found = answered(
+        "kms:DescribeKey",
+        aws.keys.describe_key().key_id(key).send().await,
+    )?;
+    found
+        .key_metadata
+        .ok_or_else(|| Trouble::Unknown("kms:DescribeKey tells nothing".into()))
 }
 
 fn require_enabled(key: &str, metadata: &KeyMetadata) -> Result<(), Trouble> {
@@ -47,12 +57,20 @@ fn require_enabled(key: &str, metadata: &KeyMetadata) -> Result<(), Trouble> {
 pub(super) async fn signing(env: &Env, aws: &Aws) -> Outcome {
     let (mut several, mut count) = (Several::default(), 0);
     for (kind, variable) in SIGNERS {
-        let Some(keys) = several.take(named(env, variable)) else { continue };
+        let Some(keys) = several.take(named(env, variable)) else {
+            continue;
+        };
         for key in keys.split(',').map(str::trim).filter(|key| !key.is_empty()) {
-            let Some(metadata) = several.take(described(aws, key).await) else { continue };
+            let Some(metadata) = several.take(described(aws, key).await) else {
+                continue;
+            };
             several.take(require_enabled(&format!("the {kind} key {key}"), &metadata));
-            if metadata.key_spec() != Some(&KeySpec::EccNistP256) || metadata.key_usage() != Some(&KeyUsageType::SignVerify) {
-                several.wrong(format!("the {kind} key {key} is no ECC_NIST_P256 key for SIGN_VERIFY"));
+            if metadata.key_spec() != Some(&KeySpec::EccNistP256)
+                || metadata.key_usage() != Some(&KeyUsageType::SignVerify)
+            {
+                several.wrong(format!(
+                    "the {kind} key {key} is no ECC_NIST_P256 key for SIGN_VERIFY"
+                ));
             }
             count += 1;
         }
@@ -64,23 +82,42 @@ pub(super) async fn signing(env: &Env, aws: &Aws) -> Outcome {
 pub(super) async fn published(env: &Env, ambient: &Ambient, shown: Option<&[String]>) -> Outcome {
     let tables = Tables::of(|name| named(env, name))?;
     let entropy = ambient.entropy.clone();
-    let store = Store::new(&ambient.aws, tables, ambient.clock.clone(), move || entropy.guid());
+    let store = Store::new(&ambient.aws, tables, ambient.clock.clone(), move || {
+        entropy.guid()
+    });
     let (mut several, mut known, mut signers) = (Several::default(), Vec::new(), Vec::new());
     for (kind, _) in SIGNERS {
         let keys = store.signing_keys(kind).await;
-        let keys = keys.map_err(|error| Trouble::Unknown(format!("the published keys cannot be read: {}", causes(&error))));
-        let Some(keys) = several.take(keys) else { continue };
+        let keys = keys.map_err(|error| {
+            Trouble::Unknown(format!(
+                "the published keys cannot be read: {}",
+                causes(&error)
+            ))
+        });
+        let Some(keys) = several.take(keys) else {
+            continue;
+        };
         if keys.is_empty() {
             several.take::<()>(Err(match shown {
                 Some(_) => Trouble::Wrong(format!("no {kind} key is published")),
-                None => Trouble::Unknown(format!("no {kind} key is published before somebody asks for the JWK Set or a token")),
+                None => Trouble::Unknown(format!(
+                    "no {kind} key is published before somebody asks for the JWK Set or a token"
+                )),
             }));
         }
         let signer = store.signer(kind).await;
-        let signer = signer.map_err(|error| Trouble::Unknown(format!("which key signs cannot be read: {}", causes(&error))));
+        let signer = signer.map_err(|error| {
+            Trouble::Unknown(format!(
+                "which key signs cannot be read: {}",
+                causes(&error)
+            ))
+        });
         if let Some(Some(signer)) = several.take(signer) {
             if !keys.iter().any(|key| key.kid == signer.kid) {
-                several.wrong(format!("{kind} tokens are signed by {}, which is not published", signer.kid));
+                several.wrong(format!(
+                    "{kind} tokens are signed by {}, which is not published",
+                    signer.kid
+                ));
             }
             signers.push(format!("{kind} tokens are signed by {}", signer.kid));
         }
@@ -89,12 +126,20 @@ pub(super) async fn published(env: &Env, ambient: &Ambient, shown: Option<&[Stri
                 several.wrong(format!("{} is published for both kinds", key.kid));
             }
             if shown.is_some_and(|shown| !shown.contains(&key.kid)) {
-                several.wrong(format!("the {kind} key {} is published and not in the JWK Set", key.kid));
+                several.wrong(format!(
+                    "the {kind} key {} is published and not in the JWK Set",
+                    key.kid
+                ));
             }
             known.push(key.kid);
         }
     }
-    if let Some(unknown) = shown.into_iter().flatten().find(|shown| !known.contains(shown)).filter(|_| several.is_fine()) {
+    if let Some(unknown) = shown
+        .into_iter()
+        .flatten()
+        .find(|shown| !known.contains(shown))
+        .filter(|_| several.is_fine())
+    {
         several.wrong(format!("{unknown} is in the JWK Set and not published"));
     }
     signers.insert(0, format!("{} keys are published and shown", known.len()));
@@ -120,8 +165,16 @@ pub(super) async fn data(env: &Env, aws: &Aws) -> Outcome {
 /// That the peppers can be read and are some. Their versions are shown, never they.
 pub(super) async fn peppers(env: &Env, aws: &Aws) -> Outcome {
     let secret = named(env, "LATCHKEY_PEPPER_SECRET")?;
-    let found = answered("secretsmanager:GetSecretValue", aws.secrets.get_secret_value().secret_id(secret).send().await)?;
-    let peppers = Peppers::parse(found.secret_string().unwrap_or_default()).map_err(|problem| Trouble::Wrong(problem.into()))?;
+    let found = answered(
+        "secretsmanager:GetSecretValue",
+        aws.secrets
+            .get_secret_value()
+            .secret_id(secret)
+            .send()
+            .await,
+    )?;
+    let peppers = Peppers::parse(found.secret_string().unwrap_or_default())
+        .map_err(|problem| Trouble::Wrong(problem.into()))?;
     Ok(match peppers.current() {
         1 => "version 1 is there".into(),
         current => format!("versions 1 to {current} are there"),

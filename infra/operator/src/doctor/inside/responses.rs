@@ -1,6 +1,7 @@
 //! The gateway's own answers: each as the template has it.
 
 use aws_sdk_apigateway::types::GatewayResponse as Deployed;
+use sam::template::{GatewayResponse, HeaderValue};
 
 use super::{
     super::{
@@ -10,7 +11,6 @@ use super::{
     api::Api,
     aws::answered,
 };
-use sam::template::{GatewayResponse, HeaderValue};
 
 pub(super) const RESPONSES: Check = Check(
     "api.gateway_responses",
@@ -20,18 +20,38 @@ pub(super) const RESPONSES: Check = Check(
 /// Status, body and headers of every type that the template customises.
 pub(super) async fn all(api: Result<&Api<'_>, &Trouble>, expected: &Expected) -> Outcome {
     let api = api.map_err(Trouble::clone)?;
-    let asked = api.aws.gateway.get_gateway_responses().rest_api_id(api.id).limit(500).send().await;
-    let found = answered("apigateway:GetGatewayResponses", asked)?.items.unwrap_or_default();
+    let asked = api
+        .aws
+        .gateway
+        .get_gateway_responses()
+        .rest_api_id(api.id)
+        .limit(500)
+        .send()
+        .await;
+    let found = answered("apigateway:GetGatewayResponses", asked)?
+        .items
+        .unwrap_or_default();
     let mut several = Several::default();
     for (kind, wanted) in &expected.template.api.gateway_responses {
         let name = kind.name();
-        match found.iter().find(|found| found.response_type().is_some_and(|kind| kind.as_str() == name)) {
+        match found.iter().find(|found| {
+            found
+                .response_type()
+                .is_some_and(|kind| kind.as_str() == name)
+        }) {
             None => several.wrong(format!("{name} is not customised")),
-            Some(found) if found.default_response() => several.wrong(format!("{name} is not customised")),
-            Some(found) => differences(wanted, found).into_iter().for_each(|what| several.wrong(format!("{name} has {what}"))),
+            Some(found) if found.default_response() => {
+                several.wrong(format!("{name} is not customised"));
+            }
+            Some(found) => differences(wanted, found)
+                .into_iter()
+                .for_each(|what| several.wrong(format!("{name} has {what}"))),
         }
     }
-    several.outcome(format!("{} gateway responses are the template's", expected.template.api.gateway_responses.len()))
+    several.outcome(format!(
+        "{} gateway responses are the template's",
+        expected.template.api.gateway_responses.len()
+    ))
 }
 
 fn differences(wanted: &GatewayResponse, found: &Deployed) -> Vec<String> {
@@ -45,8 +65,14 @@ fn differences(wanted: &GatewayResponse, found: &Deployed) -> Vec<String> {
         ));
     }
     let empty = std::collections::HashMap::new();
-    let (bodies, headers) = (found.response_templates().unwrap_or(&empty), found.response_parameters().unwrap_or(&empty));
-    if wanted.templates.iter().any(|(media_type, body)| bodies.get(media_type) != Some(body))
+    let (bodies, headers) = (
+        found.response_templates().unwrap_or(&empty),
+        found.response_parameters().unwrap_or(&empty),
+    );
+    if wanted
+        .templates
+        .iter()
+        .any(|(media_type, body)| bodies.get(media_type) != Some(body))
         || bodies.len() != wanted.templates.len()
     {
         differences.push("another body".into());

@@ -15,14 +15,18 @@ pub(super) const DEPLOYMENT: Check = Check(
     "Point the stage at the latest deployment (`aws apigateway create-deployment`, or deploy the template again): changes that are not \
      deployed do nothing.",
 );
-pub(super) const ACCESS_LOG: Check =
-    Check("api.access_log", "Deploy the template again: its AccessLogSetting names the log group and what a line has.");
+pub(super) const ACCESS_LOG: Check = Check(
+    "api.access_log",
+    "Deploy the template again: its AccessLogSetting names the log group and what a line has.",
+);
 pub(super) const EXECUTION_LOG: Check = Check(
     "api.execution_log",
     "Deploy the template again: execution logs, data traces and X-Ray carry headers and bodies, and so tokens and secrets.",
 );
-pub(super) const CACHE: Check =
-    Check("api.cache", "Turn the stage's cache off: an answer that is kept is given to whoever asks next, revoked or not.");
+pub(super) const CACHE: Check = Check(
+    "api.cache",
+    "Turn the stage's cache off: an answer that is kept is given to whoever asks next, revoked or not.",
+);
 pub(super) const ACCOUNT: Check = Check(
     "api.account",
     "Set a role by which API Gateway writes logs, once per account and Region (parameter AccessLogRole=create, or \
@@ -104,22 +108,49 @@ const HARMLESS: [&str; 54] = [
 /// The stage as it is.
 pub(super) async fn read(api: Result<&Api<'_>, &Trouble>) -> Result<GetStageOutput, Trouble> {
     let api = api.map_err(Trouble::clone)?;
-    answered("apigateway:GetStage", api.aws.gateway.get_stage().rest_api_id(api.id).stage_name(api.stage).send().await)
+    answered(
+        "apigateway:GetStage",
+        api.aws
+            .gateway
+            .get_stage()
+            .rest_api_id(api.id)
+            .stage_name(api.stage)
+            .send()
+            .await,
+    )
 }
 
 /// That the stage serves what was deployed last.
-pub(super) async fn deployment(api: Result<&Api<'_>, &Trouble>, stage: Result<&GetStageOutput, &Trouble>) -> Outcome {
+pub(super) async fn deployment(
+    api: Result<&Api<'_>, &Trouble>,
+    stage: Result<&GetStageOutput, &Trouble>,
+) -> Outcome {
     let (api, stage) = (api.map_err(Trouble::clone)?, stage.map_err(Trouble::clone)?);
-    let asked = api.aws.gateway.get_deployments().rest_api_id(api.id).limit(500).send().await;
-    let deployments = answered("apigateway:GetDeployments", asked)?.items.unwrap_or_default();
-    let latest = deployments.iter().max_by_key(|deployment| deployment.created_date().map(|at| (at.secs(), at.subsec_nanos())));
+    let asked = api
+        .aws
+        .gateway
+        .get_deployments()
+        .rest_api_id(api.id)
+        .limit(500)
+        .send()
+        .await;
+    let deployments = answered("apigateway:GetDeployments", asked)?
+        .items
+        .unwrap_or_default();
+    let latest = deployments.iter().max_by_key(|deployment| {
+        deployment
+            .created_date()
+            .map(|at| (at.secs(), at.subsec_nanos()))
+    });
     let (latest, own) = (latest.and_then(|latest| latest.id()), stage.deployment_id());
     match (own, latest) {
         (None, _) => Err(Trouble::Wrong("the stage has no deployment".into())),
-        (_, None) => Err(Trouble::Unknown("apigateway:GetDeployments tells none".into())),
-        (Some(own), Some(latest)) if own != latest => {
-            Err(Trouble::Wrong(format!("the stage serves deployment {own}, and {latest} is newer")))
-        }
+        (_, None) => Err(Trouble::Unknown(
+            "apigateway:GetDeployments tells none".into(),
+        )),
+        (Some(own), Some(latest)) if own != latest => Err(Trouble::Wrong(format!(
+            "the stage serves deployment {own}, and {latest} is newer"
+        ))),
         (Some(own), _) => Ok(format!("{own} is the latest deployment")),
     }
 }
@@ -127,7 +158,9 @@ pub(super) async fn deployment(api: Result<&Api<'_>, &Trouble>, stage: Result<&G
 /// That there is an access log which tells why a call was denied and cannot hold a credential (LEAK-1).
 pub(super) fn access_log(stage: Result<&GetStageOutput, &Trouble>, env: &Env) -> Outcome {
     let stage = stage.map_err(Trouble::clone)?;
-    let Some(log) = stage.access_log_settings() else { return Err(Trouble::Wrong("the stage has no access log".into())) };
+    let Some(log) = stage.access_log_settings() else {
+        return Err(Trouble::Wrong("the stage has no access log".into()));
+    };
     let mut several = Several::default();
     let destination = log.destination_arn().unwrap_or_default();
     if let Some(group) = several.take(named(env, "LATCHKEY_ACCESS_LOGS")) {
@@ -142,20 +175,33 @@ pub(super) fn access_log(stage: Result<&GetStageOutput, &Trouble>, env: &Env) ->
         several.wrong(format!("a line lacks $context.{needed}"));
     }
     let waf = |name: &str| name.starts_with("waf") || name == "webaclArn";
-    for risky in variables.iter().filter(|name| !HARMLESS.contains(*name) && !waf(name)) {
-        several.wrong(format!("$context.{risky} may hold what a caller wrote, a credential too"));
+    for risky in variables
+        .iter()
+        .filter(|name| !HARMLESS.contains(*name) && !waf(name))
+    {
+        several.wrong(format!(
+            "$context.{risky} may hold what a caller wrote, a credential too"
+        ));
     }
     if several.is_fine() && !is_json(format) {
         several.wrong("a line is no JSON object");
     }
-    several.outcome(format!("{} variables, none of which holds what a caller wrote", variables.len()))
+    several.outcome(format!(
+        "{} variables, none of which holds what a caller wrote",
+        variables.len()
+    ))
 }
 
 /// Every `$context.…` of a format.
 fn variables(format: &str) -> Vec<&str> {
-    let name = |rest: &str| rest.find(|c: char| !(c.is_ascii_alphanumeric() || "._-".contains(c))).unwrap_or(rest.len());
+    let name = |rest: &str| {
+        rest.find(|c: char| !(c.is_ascii_alphanumeric() || "._-".contains(c)))
+            .unwrap_or(rest.len())
+    };
     let after = format.split("$context.").skip(1);
-    after.map(|rest| rest[..name(rest)].trim_end_matches('.')).collect()
+    after
+        .map(|rest| rest[..name(rest)].trim_end_matches('.'))
+        .collect()
 }
 
 fn is_json(format: &str) -> bool {
@@ -197,10 +243,18 @@ pub(super) fn cache(stage: Result<&GetStageOutput, &Trouble>) -> Outcome {
 
 /// That API Gateway has a role by which to write logs at all.
 pub(super) async fn account(aws: &Aws) -> Outcome {
-    let account = answered("apigateway:GetAccount", aws.gateway.get_account().send().await)?;
-    match account.cloudwatch_role_arn().filter(|role| !role.is_empty()) {
+    let account = answered(
+        "apigateway:GetAccount",
+        aws.gateway.get_account().send().await,
+    )?;
+    match account
+        .cloudwatch_role_arn()
+        .filter(|role| !role.is_empty())
+    {
         Some(role) => Ok(format!("logs are written by {role}")),
-        None => Err(Trouble::Wrong("this account's API Gateway has no role for logs".into())),
+        None => Err(Trouble::Wrong(
+            "this account's API Gateway has no role for logs".into(),
+        )),
     }
 }
 
@@ -211,7 +265,10 @@ mod tests {
     #[test]
     fn variables_are_found_wherever_they_stand() {
         let format = r#"{"a":"$context.requestId","b":$context.status,"c":"$context.authorizer.message_code."}"#;
-        assert_eq!(variables(format), ["requestId", "status", "authorizer.message_code"]);
+        assert_eq!(
+            variables(format),
+            ["requestId", "status", "authorizer.message_code"]
+        );
         assert_eq!(variables("none"), [""; 0]);
     }
 

@@ -25,7 +25,11 @@ pub(super) struct Noticed {
 
 impl Calls {
     pub(super) fn new(deployment: Arc<Deployment>, clock: Clock) -> Self {
-        Self { deployment, clock, noticed: Mutex::default() }
+        Self {
+            deployment,
+            clock,
+            noticed: Mutex::default(),
+        }
     }
 
     /// The answer to a call, whatever its status.
@@ -37,7 +41,10 @@ impl Calls {
         body: Option<&Value>,
     ) -> Result<Answer, Error> {
         let sent = (self.clock)();
-        let answer = self.deployment.send(method.clone(), path, headers, body).await?;
+        let answer = self
+            .deployment
+            .send(method.clone(), path, headers, body)
+            .await?;
         let date = answer.header("date").map(str::to_owned);
         let received = (self.clock)();
         self.notice(|noticed| {
@@ -54,12 +61,23 @@ impl Calls {
     /// Remembers whether an answer that nobody may keep says so (RFC 9111 §5.2.2.5).
     pub(super) fn must_not_be_kept(&self, call: &str, answer: &Answer) {
         let said = answer.header("cache-control").unwrap_or_default();
-        let forbids = said.split(',').any(|directive| directive.trim().eq_ignore_ascii_case("no-store"));
-        self.notice(|noticed| if forbids { noticed.not_kept += 1 } else { noticed.kept.push(call.to_owned()) });
+        let forbids = said
+            .split(',')
+            .any(|directive| directive.trim().eq_ignore_ascii_case("no-store"));
+        self.notice(|noticed| {
+            if forbids {
+                noticed.not_kept += 1;
+            } else {
+                noticed.kept.push(call.to_owned());
+            }
+        });
     }
 
     pub(super) fn noticed(&self) -> Noticed {
-        self.noticed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.noticed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn notice(&self, change: impl FnOnce(&mut Noticed)) {

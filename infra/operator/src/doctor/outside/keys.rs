@@ -1,7 +1,8 @@
 //! The keys that verify tokens.
 
-use jwt::Jwk;
 use std::collections::BTreeSet;
+
+use jwt::Jwk;
 
 use super::{
     super::report::{Check, Outcome, Trouble},
@@ -21,20 +22,32 @@ const KINDS: usize = 2;
 pub(super) async fn published(calls: &Calls) -> (Outcome, Option<Vec<String>>) {
     match read(calls).await {
         Ok(names) if names.len() < KINDS => {
-            let what = format!("{} is all that is published: sandbox and live have a key each", names.join(", "));
+            let what = format!(
+                "{} is all that is published: sandbox and live have a key each",
+                names.join(", ")
+            );
             (Err(Trouble::Wrong(what)), Some(names))
         }
-        Ok(names) => (Ok(format!("{} P-256 keys, each under its thumbprint", names.len())), Some(names)),
+        Ok(names) => (
+            Ok(format!(
+                "{} P-256 keys, each under its thumbprint",
+                names.len()
+            )),
+            Some(names),
+        ),
         Err(trouble) => (Err(trouble), None),
     }
 }
 
 async fn read(calls: &Calls) -> Result<Vec<String>, Trouble> {
     let document = calls.get("/.well-known/jwks.json").await?.json()?;
-    let keys = document["keys"].as_array().ok_or_else(|| Trouble::Wrong("the document has no keys".into()))?;
+    let keys = document["keys"]
+        .as_array()
+        .ok_or_else(|| Trouble::Wrong("the document has no keys".into()))?;
     let mut names = BTreeSet::new();
     for (index, key) in keys.iter().enumerate() {
-        let key: Jwk = serde_json::from_value(key.clone()).map_err(|error| Trouble::Wrong(format!("key {index}: {error}")))?;
+        let key: Jwk = serde_json::from_value(key.clone())
+            .map_err(|error| Trouble::Wrong(format!("key {index}: {error}")))?;
         if !names.insert(key.kid().to_owned()) {
             return Err(Trouble::Wrong(format!("key {index} is there twice")));
         }

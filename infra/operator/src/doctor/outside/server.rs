@@ -11,15 +11,22 @@ pub(super) const REACHABLE: Check = Check(
     "outside.reachable",
     "Map the issuer's domain to the API, or name where the API answers by --url (the stack's output ApiUrl).",
 );
-pub(super) const TLS: Check = Check("outside.tls", "Serve the domain with a certificate that clients trust.");
+pub(super) const TLS: Check = Check(
+    "outside.tls",
+    "Serve the domain with a certificate that clients trust.",
+);
 pub(super) const CLOCK: Check = Check(
     "outside.clock",
     "Set this machine's clock (NTP): AWS's is right. Latchkey's functions refuse to work by a clock that is ten seconds off.",
 );
-pub(super) const ISSUER: Check =
-    Check("outside.issuer", "Deploy with the parameter Issuer set to where clients call, and set LATCHKEY_URL to the same.");
-pub(super) const NO_STORE: Check =
-    Check("outside.no_store", "Deploy the template again: its gateway responses and functions send Cache-Control: no-store.");
+pub(super) const ISSUER: Check = Check(
+    "outside.issuer",
+    "Deploy with the parameter Issuer set to where clients call, and set LATCHKEY_URL to the same.",
+);
+pub(super) const NO_STORE: Check = Check(
+    "outside.no_store",
+    "Deploy the template again: its gateway responses and functions send Cache-Control: no-store.",
+);
 
 /// Where the metadata is (RFC 8414).
 const METADATA: &str = "/.well-known/oauth-authorization-server";
@@ -48,30 +55,48 @@ pub(super) fn tls(calls: &Calls) -> Outcome {
 
 /// `Date` against the own clock.
 pub(super) fn clock(calls: &Calls) -> Outcome {
-    let Some((sent, received, date)) = calls.noticed().date else { return Err(Trouble::Unknown("there was no answer".into())) };
-    let date = date.and_then(|date| DateTime::from_str(&date, Format::HttpDate).ok()?.to_millis().ok());
-    let Some(date) = date else { return Err(Trouble::Unknown("the answer has no Date".into())) };
+    let Some((sent, received, date)) = calls.noticed().date else {
+        return Err(Trouble::Unknown("there was no answer".into()));
+    };
+    let date = date.and_then(|date| {
+        DateTime::from_str(&date, Format::HttpDate)
+            .ok()?
+            .to_millis()
+            .ok()
+    });
+    let Some(date) = date else {
+        return Err(Trouble::Unknown("the answer has no Date".into()));
+    };
     // The server wrote it between the two, and cut it to the second.
     let (ahead, behind) = (sent.millis() - (date + 999), date - received.millis());
     let seconds = |off: i64| off / 1000;
     match (ahead, behind) {
-        (ahead, _) if ahead > APART => {
-            Err(Trouble::Wrong(format!("this machine's clock is {} s ahead of the server's", seconds(ahead))))
-        }
-        (_, behind) if behind > APART => {
-            Err(Trouble::Wrong(format!("this machine's clock is {} s behind the server's", seconds(behind))))
-        }
-        _ => Ok(format!("this machine's clock and the server's are within {} s", seconds(APART))),
+        (ahead, _) if ahead > APART => Err(Trouble::Wrong(format!(
+            "this machine's clock is {} s ahead of the server's",
+            seconds(ahead)
+        ))),
+        (_, behind) if behind > APART => Err(Trouble::Wrong(format!(
+            "this machine's clock is {} s behind the server's",
+            seconds(behind)
+        ))),
+        _ => Ok(format!(
+            "this machine's clock and the server's are within {} s",
+            seconds(APART)
+        )),
     }
 }
 
 /// The issuer is in every token, and clients hold it against where they got the token.
 pub(super) async fn issuer(calls: &Calls, issuer: Option<&str>) -> Outcome {
-    let issuer = issuer.unwrap_or(calls.deployment.url()).trim_end_matches('/');
+    let issuer = issuer
+        .unwrap_or(calls.deployment.url())
+        .trim_end_matches('/');
     let metadata = calls.get(METADATA).await?.json()?;
     let own = metadata["issuer"].as_str().unwrap_or_default();
     if own != issuer {
-        return Err(Trouble::Wrong(format!("the tokens' issuer is {own:?} and not {issuer:?}")));
+        return Err(Trouble::Wrong(format!(
+            "the tokens' issuer is {own:?} and not {issuer:?}"
+        )));
     }
     for (member, path) in [
         ("token_endpoint", "/oauth/token"),
@@ -80,7 +105,10 @@ pub(super) async fn issuer(calls: &Calls, issuer: Option<&str>) -> Outcome {
         ("jwks_uri", "/.well-known/jwks.json"),
     ] {
         if metadata[member] != format!("{issuer}{path}") {
-            return Err(Trouble::Wrong(format!("the metadata's {member} is {}", metadata[member])));
+            return Err(Trouble::Wrong(format!(
+                "the metadata's {member} is {}",
+                metadata[member]
+            )));
         }
     }
     Ok(format!("{issuer} is the issuer"))

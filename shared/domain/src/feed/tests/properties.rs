@@ -2,7 +2,9 @@
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
-use super::{CREDENTIAL, MIDNIGHT, OWNER, RULES, USER, entry, exchange, feed_of, key, organization, shifted};
+use super::{
+    CREDENTIAL, MIDNIGHT, OWNER, RULES, USER, entry, exchange, feed_of, key, organization, shifted,
+};
 use crate::{
     feed::{Cohort, Credential, Effect, Entry, Exchange, Invalidation, Subject},
     ids::Guid,
@@ -15,8 +17,18 @@ fn subjects() -> impl Strategy<Value = Subject> {
     let guid = || select(vec![USER, OWNER]).prop_map(|guid| guid.to_string());
     let limit = || option::of((-2..=2i64).prop_map(|millis| shifted(MIDNIGHT, millis)));
     let owners = option::of(select(vec![USER, OWNER, Guid::PLATFORM]));
-    let cohorts = (option::of(select(KeyMode::ALL.to_vec())), limit(), limit(), owners)
-        .prop_map(|(environment, created_from, created_until, owner)| Cohort { environment, created_from, created_until, owner });
+    let cohorts = (
+        option::of(select(KeyMode::ALL.to_vec())),
+        limit(),
+        limit(),
+        owners,
+    )
+        .prop_map(|(environment, created_from, created_until, owner)| Cohort {
+            environment,
+            created_from,
+            created_until,
+            owner,
+        });
     prop_oneof![
         id().prop_map(Subject::Key),
         id().prop_map(Subject::Secret),
@@ -32,11 +44,18 @@ fn entries() -> impl Strategy<Value = Vec<Entry>> {
         Just(Effect::Revoke),
         (0..4u64).prop_map(|version| Effect::Suspend { version }),
         (0..4u64).prop_map(|version| Effect::Resume { version }),
-        (0..4u64, -1..=1i64).prop_map(|(version, at)| Effect::Expire { at: shifted(MIDNIGHT, at), version }),
+        (0..4u64, -1..=1i64).prop_map(|(version, at)| Effect::Expire {
+            at: shifted(MIDNIGHT, at),
+            version
+        }),
         Just(Effect::Refresh),
     ];
     let times = (-2_000_000..=0i64).prop_map(|millis| shifted(MIDNIGHT, millis));
-    vec((times, effects, subjects()).prop_map(|(time, effect, subject)| entry(time, effect, subject)), 0..12)
+    vec(
+        (times, effects, subjects())
+            .prop_map(|(time, effect, subject)| entry(time, effect, subject)),
+        0..12,
+    )
 }
 
 /// The same by the plainest reading of the rules: all entries, one after the other.
@@ -47,9 +66,14 @@ fn plain_verdict(entries: &[Entry]) -> Option<bool> {
         Subject::Token(id) => id == "token",
         Subject::User(id) => *id == USER.to_string(),
         Subject::Owner(id) => *id == OWNER.to_string(),
-        Subject::Organization { cohort, .. } => cohort.contains(KeyMode::Live, MIDNIGHT, &[USER, OWNER]),
+        Subject::Organization { cohort, .. } => {
+            cohort.contains(KeyMode::Live, MIDNIGHT, &[USER, OWNER])
+        }
     };
-    let covering: Vec<_> = entries.iter().filter(|entry| covers(&entry.subject)).collect();
+    let covering: Vec<_> = entries
+        .iter()
+        .filter(|entry| covers(&entry.subject))
+        .collect();
     if covering.iter().any(|entry| entry.effect == Effect::Revoke) {
         return Some(true);
     }
@@ -64,9 +88,13 @@ fn plain_verdict(entries: &[Entry]) -> Option<bool> {
             Effect::Expire { at, version } => Some((version, at <= MIDNIGHT)),
             _ => None,
         });
-        switch.max().is_some_and(|(_, suspended)| suspended) || end.max().is_some_and(|(_, over)| over)
+        switch.max().is_some_and(|(_, suspended)| suspended)
+            || end.max().is_some_and(|(_, over)| over)
     };
-    covering.iter().any(|entry| stopped(&entry.subject)).then_some(false)
+    covering
+        .iter()
+        .any(|entry| stopped(&entry.subject))
+        .then_some(false)
 }
 
 proptest! {

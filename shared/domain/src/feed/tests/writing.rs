@@ -9,12 +9,18 @@ use crate::feed::{Exchange, Publication};
 fn an_entry_counts_when_known_visible_within_ten_seconds_of_its_own_time() {
     let answered_after = |millis| RULES.publication(&exchange(shifted(MIDNIGHT, millis)), MIDNIGHT);
     assert_eq!([0, 10_000].map(answered_after), [Publication::Published; 2]);
-    assert_eq!([-1, 10_001].map(answered_after), [Publication::WriteAgain; 2]);
+    assert_eq!(
+        [-1, 10_001].map(answered_after),
+        [Publication::WriteAgain; 2]
+    );
 }
 
 #[test]
 fn an_entry_by_a_clock_out_of_bound_never_counts() {
-    let ahead = Exchange { date: shifted(MIDNIGHT, -11_000), ..exchange(MIDNIGHT) };
+    let ahead = Exchange {
+        date: shifted(MIDNIGHT, -11_000),
+        ..exchange(MIDNIGHT)
+    };
     assert_eq!(RULES.publication(&ahead, MIDNIGHT), Publication::WriteAgain);
 }
 
@@ -27,13 +33,25 @@ fn the_header_s_resolution_and_a_slow_answer_count_against_the_clock() {
             date: MIDNIGHT,
         })
     };
-    assert!(within(0, 0) && within(999, 999), "a right clock, anywhere in the header's second");
-    assert!(within(10_000, 10_000) && !within(10_001, 10_001), "ahead: the second may just have begun");
-    assert!(within(-9_000, -9_000) && !within(-9_001, -9_001), "behind: the second may be nearly over");
+    assert!(
+        within(0, 0) && within(999, 999),
+        "a right clock, anywhere in the header's second"
+    );
+    assert!(
+        within(10_000, 10_000) && !within(10_001, 10_001),
+        "ahead: the second may just have begun"
+    );
+    assert!(
+        within(-9_000, -9_000) && !within(-9_001, -9_001),
+        "behind: the second may be nearly over"
+    );
     assert!(within(-9_000, 10_000) && !within(0, 10_001), "slow");
 }
 
 #[test]
 fn the_table_keeps_an_entry_for_a_day_after_it_ceased_to_matter() {
-    assert_eq!(RULES.entry_expires(MIDNIGHT), MIDNIGHT + Duration::from_mins(70) + Duration::from_hours(24));
+    assert_eq!(
+        RULES.entry_expires(MIDNIGHT),
+        MIDNIGHT + Duration::from_mins(70) + Duration::from_hours(24)
+    );
 }

@@ -13,60 +13,118 @@ fn id(byte: u8) -> SecretId {
 }
 
 fn working(key: &Key, now: Timestamp) -> Vec<u8> {
-    (0..10).filter(|byte| key.secrets.term(id(*byte), now).is_some()).collect()
+    (0..10)
+        .filter(|byte| key.secrets.term(id(*byte), now).is_some())
+        .collect()
 }
 
 #[test]
 fn cbm_3_the_old_secret_works_for_24_hours_by_default() {
-    let rotated = a_key(id(1), T0).rotate(id(2), Rotation::Keep(Grace::DEFAULT), T0).unwrap();
+    let rotated = a_key(id(1), T0)
+        .rotate(id(2), Rotation::Keep(Grace::DEFAULT), T0)
+        .unwrap();
     let end = T0 + Duration::from_hours(24);
     assert_eq!(rotated.ending, Some((id(1), end)));
-    assert_eq!(rotated.entry, Some((Subject::Secret(id(1).to_string()), Effect::Expire { at: end, version: 1 })));
-    assert_eq!(working(&rotated.key, end.earlier_by(Duration::from_millis(1))), [1, 2]);
-    assert_eq!(working(&rotated.key, end), [2], "at its end, whatever the table's TTL does");
+    assert_eq!(
+        rotated.entry,
+        Some((
+            Subject::Secret(id(1).to_string()),
+            Effect::Expire {
+                at: end,
+                version: 1
+            }
+        ))
+    );
+    assert_eq!(
+        working(&rotated.key, end.earlier_by(Duration::from_millis(1))),
+        [1, 2]
+    );
+    assert_eq!(
+        working(&rotated.key, end),
+        [2],
+        "at its end, whatever the table's TTL does"
+    );
 }
 
 #[test]
 fn arz_5_open_ended_until_finished_and_zero_at_once() {
-    let open = a_key(id(1), T0).rotate(id(2), Rotation::Keep(Grace::Open), T0).unwrap();
+    let open = a_key(id(1), T0)
+        .rotate(id(2), Rotation::Keep(Grace::Open), T0)
+        .unwrap();
     assert_eq!((open.ending, &open.entry), (None, &None));
     assert_eq!(working(&open.key, Timestamp::LAST), [1, 2]);
     let finished = open.key.finish_rotation(NOW, T0).unwrap().unwrap();
-    assert_eq!(finished.entry, Some((Subject::Secret(id(1).to_string()), Effect::Revoke)));
+    assert_eq!(
+        finished.entry,
+        Some((Subject::Secret(id(1).to_string()), Effect::Revoke))
+    );
     assert_eq!(working(&finished.key, T0), [2]);
-    assert_eq!(finished.key.finish_rotation(NOW, T0), Ok(None), "finishing again changes nothing");
+    assert_eq!(
+        finished.key.finish_rotation(NOW, T0),
+        Ok(None),
+        "finishing again changes nothing"
+    );
 
-    let zero = a_key(id(1), T0).rotate(id(2), Rotation::Keep(Grace::FromNow(Duration::ZERO)), T0).unwrap();
-    assert_eq!(zero.entry, Some((Subject::Secret(id(1).to_string()), Effect::Revoke)));
+    let zero = a_key(id(1), T0)
+        .rotate(id(2), Rotation::Keep(Grace::FromNow(Duration::ZERO)), T0)
+        .unwrap();
+    assert_eq!(
+        zero.entry,
+        Some((Subject::Secret(id(1).to_string()), Effect::Revoke))
+    );
     assert_eq!(working(&zero.key, T0), [2]);
 }
 
 #[test]
 fn x_3_the_grace_starts_at_the_first_use_of_the_new_secret_and_only_then() {
     let grace = Grace::FromFirstUse(Duration::from_mins(1));
-    let rotated = a_key(id(1), T0).rotate(id(2), Rotation::Keep(grace), T0).unwrap().key;
+    let rotated = a_key(id(1), T0)
+        .rotate(id(2), Rotation::Keep(grace), T0)
+        .unwrap()
+        .key;
     assert_eq!(working(&rotated, Timestamp::LAST), [1, 2]);
-    assert!(!rotated.secrets.term(id(1), T0).unwrap().starts_grace && rotated.secrets.term(id(2), T0).unwrap().starts_grace);
-    assert_eq!(rotated.clone().start_grace(id(1), T0), None, "the old secret starts nothing");
+    assert!(
+        !rotated.secrets.term(id(1), T0).unwrap().starts_grace
+            && rotated.secrets.term(id(2), T0).unwrap().starts_grace
+    );
+    assert_eq!(
+        rotated.clone().start_grace(id(1), T0),
+        None,
+        "the old secret starts nothing"
+    );
     let later = T0 + Duration::from_hours(1);
     let started = rotated.start_grace(id(2), later).unwrap();
-    assert_eq!(started.ending, Some((id(1), later + Duration::from_mins(1))));
+    assert_eq!(
+        started.ending,
+        Some((id(1), later + Duration::from_mins(1)))
+    );
     assert_eq!(working(&started.key, later + Duration::from_mins(1)), [2]);
     assert_eq!(started.key.start_grace(id(2), later), None, "once");
 }
 
 #[test]
 fn leak_11_an_open_end_that_waits_for_the_first_use_is_open_after_it_too() {
-    let waiting = a_key(id(1), T0).rotate(id(2), Rotation::Keep(Grace::OpenUntilUsed), T0).unwrap();
+    let waiting = a_key(id(1), T0)
+        .rotate(id(2), Rotation::Keep(Grace::OpenUntilUsed), T0)
+        .unwrap();
     assert_eq!((waiting.ending, &waiting.entry), (None, &None));
     assert!(waiting.key.secrets.term(id(2), T0).unwrap().starts_grace);
-    assert_eq!(waiting.key.require_rotatable_by(id(1), Rotation::Replace), Ok(()), "the new one may be lost");
+    assert_eq!(
+        waiting.key.require_rotatable_by(id(1), Rotation::Replace),
+        Ok(()),
+        "the new one may be lost"
+    );
     let used = waiting.key.clone().start_grace(id(2), T0).unwrap();
     assert_eq!((used.ending, &used.entry), (None, &None));
     assert_eq!(working(&used.key, Timestamp::LAST), [1, 2]);
     assert!(!used.key.secrets.term(id(2), T0).unwrap().starts_grace);
     assert_eq!(used.key.clone().start_grace(id(2), T0), None, "once");
-    assert!(used.key.require_rotatable_by(id(1), Rotation::Replace).is_err(), "it is in use");
+    assert!(
+        used.key
+            .require_rotatable_by(id(1), Rotation::Replace)
+            .is_err(),
+        "it is in use"
+    );
     for key in [waiting.key, used.key] {
         let stored = serde_json::to_string(&key).unwrap();
         assert_eq!(serde_json::from_str::<Key>(&stored).unwrap(), key);
@@ -75,23 +133,65 @@ fn leak_11_an_open_end_that_waits_for_the_first_use_is_open_after_it_too() {
 
 #[test]
 fn leak_11_a_rotation_is_finished_in_a_while_and_never_later_than_it_would_be() {
-    let rotated = |grace| a_key(id(1), T0).rotate(id(2), Rotation::Keep(grace), T0).unwrap().key;
+    let rotated = |grace| {
+        a_key(id(1), T0)
+            .rotate(id(2), Rotation::Keep(grace), T0)
+            .unwrap()
+            .key
+    };
     let hour = Duration::from_hours(1);
     let end = T0 + MINUTE;
-    for grace in [Grace::Open, Grace::OpenUntilUsed, Grace::FromFirstUse(hour), Grace::FromNow(hour)] {
+    for grace in [
+        Grace::Open,
+        Grace::OpenUntilUsed,
+        Grace::FromFirstUse(hour),
+        Grace::FromNow(hour),
+    ] {
         let finished = rotated(grace).finish_rotation(MINUTE, T0).unwrap().unwrap();
         assert_eq!(finished.ending, Some((id(1), end)), "{grace:?}");
-        assert_eq!(finished.entry, Some((Subject::Secret(id(1).to_string()), Effect::Expire { at: end, version: 2 })));
-        assert_eq!((working(&finished.key, T0), working(&finished.key, end)), (vec![1, 2], vec![2]));
-        assert!(!finished.key.secrets.term(id(2), T0).unwrap().starts_grace, "a first use moves nothing any more");
+        assert_eq!(
+            finished.entry,
+            Some((
+                Subject::Secret(id(1).to_string()),
+                Effect::Expire {
+                    at: end,
+                    version: 2
+                }
+            ))
+        );
+        assert_eq!(
+            (working(&finished.key, T0), working(&finished.key, end)),
+            (vec![1, 2], vec![2])
+        );
+        assert!(
+            !finished.key.secrets.term(id(2), T0).unwrap().starts_grace,
+            "a first use moves nothing any more"
+        );
         let later = T0 + Duration::from_secs(30);
-        assert_eq!(finished.key.clone().finish_rotation(MINUTE, later), Ok(None), "repeated, it gives no more time");
+        assert_eq!(
+            finished.key.clone().finish_rotation(MINUTE, later),
+            Ok(None),
+            "repeated, it gives no more time"
+        );
         let at_once = finished.key.finish_rotation(NOW, later).unwrap().unwrap();
-        assert_eq!(at_once.entry, Some((Subject::Secret(id(1).to_string()), Effect::Revoke)));
+        assert_eq!(
+            at_once.entry,
+            Some((Subject::Secret(id(1).to_string()), Effect::Revoke))
+        );
     }
-    let short = rotated(Grace::FromFirstUse(MINUTE)).finish_rotation(hour, T0).unwrap().unwrap();
-    assert_eq!(short.ending, Some((id(1), end)), "no more than its own grace");
-    assert_eq!(rotated(Grace::FromNow(MINUTE)).finish_rotation(hour, T0), Ok(None));
+    let short = rotated(Grace::FromFirstUse(MINUTE))
+        .finish_rotation(hour, T0)
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        short.ending,
+        Some((id(1), end)),
+        "no more than its own grace"
+    );
+    assert_eq!(
+        rotated(Grace::FromNow(MINUTE)).finish_rotation(hour, T0),
+        Ok(None)
+    );
     let over = rotated(Grace::FromNow(MINUTE)).finish_rotation(hour, T0 + hour);
     assert_eq!(over, Ok(None), "what is over does not come back");
 }
@@ -100,27 +200,62 @@ fn leak_11_a_rotation_is_finished_in_a_while_and_never_later_than_it_would_be() 
 fn leak_11_a_previous_secret_does_not_finish_its_own_keys_rotation() {
     let key = a_key(id(1), T0);
     assert_eq!(key.require_finishable_by(id(1)), Ok(()));
-    let key = key.rotate(id(2), Rotation::Keep(Grace::DEFAULT), T0).unwrap().key;
+    let key = key
+        .rotate(id(2), Rotation::Keep(Grace::DEFAULT), T0)
+        .unwrap()
+        .key;
     assert_eq!(key.require_finishable_by(id(2)), Ok(()));
-    assert_eq!(key.require_finishable_by(id(1)).map_err(|error| error.kind), Err(Kind::Forbidden));
+    assert_eq!(
+        key.require_finishable_by(id(1)).map_err(|error| error.kind),
+        Err(Kind::Forbidden)
+    );
 }
 
 #[test]
 fn never_more_than_one_previous_secret() {
-    let rotated = a_key(id(1), T0).rotate(id(2), Rotation::Keep(Grace::DEFAULT), T0).unwrap().key;
-    let again = rotated.clone().rotate(id(3), Rotation::Keep(Grace::DEFAULT), T0);
+    let rotated = a_key(id(1), T0)
+        .rotate(id(2), Rotation::Keep(Grace::DEFAULT), T0)
+        .unwrap()
+        .key;
+    let again = rotated
+        .clone()
+        .rotate(id(3), Rotation::Keep(Grace::DEFAULT), T0);
     assert_eq!(again.map_err(|error| error.kind), Err(Kind::Conflict));
-    let replaced = rotated.clone().rotate(id(3), Rotation::Replace, T0).unwrap();
-    assert_eq!(working(&replaced.key, T0), [1, 3], "the newest is replaced, the previous stays as it is");
-    assert_eq!(replaced.entry, Some((Subject::Secret(id(2).to_string()), Effect::Revoke)));
+    let replaced = rotated
+        .clone()
+        .rotate(id(3), Rotation::Replace, T0)
+        .unwrap();
+    assert_eq!(
+        working(&replaced.key, T0),
+        [1, 3],
+        "the newest is replaced, the previous stays as it is"
+    );
+    assert_eq!(
+        replaced.entry,
+        Some((Subject::Secret(id(2).to_string()), Effect::Revoke))
+    );
     let day_after = T0 + Duration::from_hours(25);
-    assert_eq!(working(&rotated.rotate(id(3), Rotation::Keep(Grace::DEFAULT), day_after).unwrap().key, day_after), [2, 3]);
+    assert_eq!(
+        working(
+            &rotated
+                .rotate(id(3), Rotation::Keep(Grace::DEFAULT), day_after)
+                .unwrap()
+                .key,
+            day_after
+        ),
+        [2, 3]
+    );
 }
 
 #[test]
 fn x_3_a_previous_secret_rotates_its_own_key_only_while_nobody_used_the_current_one() {
     let keep = Rotation::Keep(Grace::DEFAULT);
-    let rotated = |grace| a_key(id(1), T0).rotate(id(2), Rotation::Keep(grace), T0).unwrap().key;
+    let rotated = |grace| {
+        a_key(id(1), T0)
+            .rotate(id(2), Rotation::Keep(grace), T0)
+            .unwrap()
+            .key
+    };
     let waiting = rotated(Grace::FromFirstUse(Duration::from_mins(1)));
     let used = waiting.clone().start_grace(id(2), T0).unwrap().key;
     for (key, own, rotation, may) in [
@@ -133,8 +268,15 @@ fn x_3_a_previous_secret_rotates_its_own_key_only_while_nobody_used_the_current_
         (&used, 2, Rotation::Replace, true),
         (&used, 2, keep, true),
     ] {
-        let told = key.require_rotatable_by(id(own), rotation).map_err(|error| error.kind);
-        assert_eq!(told, if may { Ok(()) } else { Err(Kind::Forbidden) }, "{own} {rotation:?} {:?}", key.secrets);
+        let told = key
+            .require_rotatable_by(id(own), rotation)
+            .map_err(|error| error.kind);
+        assert_eq!(
+            told,
+            if may { Ok(()) } else { Err(Kind::Forbidden) },
+            "{own} {rotation:?} {:?}",
+            key.secrets
+        );
     }
 }
 
@@ -142,21 +284,62 @@ fn x_3_a_previous_secret_rotates_its_own_key_only_while_nobody_used_the_current_
 fn cbm_1_a_secret_that_somebody_else_was_shown_is_known_to_them_until_it_ends() {
     let (user, admin) = (Guid::from_bytes([2; 16]), Guid::from_bytes([3; 16]));
     let known = |key: &Key, now| key.secrets.known_to(now).next().is_some();
-    let rotate = |key: &Key, by, rotation| key.clone().rotate(id(9), rotation, T0).unwrap().key.shown_to(by);
+    let rotate = |key: &Key, by, rotation| {
+        key.clone()
+            .rotate(id(9), rotation, T0)
+            .unwrap()
+            .key
+            .shown_to(by)
+    };
     let bank = a_key(id(1), T0).shown_to(Some(admin));
     assert!(!known(&bank, T0), "a bank's key is nobody's own");
-    let personal = Key { owner: Owner::User(user), ..a_key(id(1), T0) };
-    assert!(!known(&personal.clone().shown_to(Some(user)), T0) && !known(&personal.clone().shown_to(None), T0));
+    let personal = Key {
+        owner: Owner::User(user),
+        ..a_key(id(1), T0)
+    };
+    assert!(
+        !known(&personal.clone().shown_to(Some(user)), T0)
+            && !known(&personal.clone().shown_to(None), T0)
+    );
     let minted = personal.shown_to(Some(admin));
     assert!(known(&minted, T0));
-    let (day, later) = (Rotation::Keep(Grace::DEFAULT), T0 + Duration::from_hours(24));
+    let (day, later) = (
+        Rotation::Keep(Grace::DEFAULT),
+        T0 + Duration::from_hours(24),
+    );
     let rotated = rotate(&minted, Some(user), day);
-    assert!(known(&rotated, T0) && !known(&rotated, later), "the old one works for a day");
-    assert!(!known(&rotated.clone().finish_rotation(NOW, T0).unwrap().unwrap().key, T0));
-    let replaced = rotated.rotate(id(8), Rotation::Replace, T0).unwrap().key.shown_to(Some(user));
+    assert!(
+        known(&rotated, T0) && !known(&rotated, later),
+        "the old one works for a day"
+    );
+    assert!(!known(
+        &rotated
+            .clone()
+            .finish_rotation(NOW, T0)
+            .unwrap()
+            .unwrap()
+            .key,
+        T0
+    ));
+    let replaced = rotated
+        .rotate(id(8), Rotation::Replace, T0)
+        .unwrap()
+        .key
+        .shown_to(Some(user));
     assert!(known(&replaced, T0), "that leaves the old one");
-    assert!(!known(&rotate(&minted, Some(user), Rotation::Keep(Grace::FromNow(Duration::ZERO))), T0));
-    let started = rotate(&minted, Some(user), Rotation::Keep(Grace::FromFirstUse(Duration::from_mins(1))));
+    assert!(!known(
+        &rotate(
+            &minted,
+            Some(user),
+            Rotation::Keep(Grace::FromNow(Duration::ZERO))
+        ),
+        T0
+    ));
+    let started = rotate(
+        &minted,
+        Some(user),
+        Rotation::Keep(Grace::FromFirstUse(Duration::from_mins(1))),
+    );
     let started = started.start_grace(id(9), T0).unwrap().key;
     assert!(known(&started, T0) && !known(&started, T0 + Duration::from_mins(1)));
     let stored = serde_json::to_string(&started).unwrap();
@@ -165,10 +348,19 @@ fn cbm_1_a_secret_that_somebody_else_was_shown_is_known_to_them_until_it_ends() 
 
 #[test]
 fn a_key_that_is_over_is_not_rotated() {
-    let revoked = Key { state: State::Revoked { at: T0 }, ..a_key(id(1), T0) };
-    let expired = Key { expires_at: Some(T0), ..a_key(id(1), T0) };
+    let revoked = Key {
+        state: State::Revoked { at: T0 },
+        ..a_key(id(1), T0)
+    };
+    let expired = Key {
+        expires_at: Some(T0),
+        ..a_key(id(1), T0)
+    };
     for key in [revoked, expired] {
         let refused = key.rotate(id(2), Rotation::Replace, T0).unwrap_err();
-        assert!(refused.kind == Kind::Conflict && refused.message.contains("cannot be rotated"), "{refused}");
+        assert!(
+            refused.kind == Kind::Conflict && refused.message.contains("cannot be rotated"),
+            "{refused}"
+        );
     }
 }

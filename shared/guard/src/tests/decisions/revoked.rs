@@ -17,13 +17,32 @@ use crate::{
 #[test]
 fn cbm_4_an_old_unread_or_future_feed_is_503() {
     let request = request(&token());
-    let at = |feed_at: i64| World { feed: feed(later(feed_at), &[]), ..World::new() }.decide(&request);
+    let at = |feed_at: i64| {
+        World {
+            feed: feed(later(feed_at), &[]),
+            ..World::new()
+        }
+        .decide(&request)
+    };
     assert!(matches!(at(-4_000), Decision::Allow(_)));
     assert_eq!(at(-4_001), Decision::Unavailable(Unavailable::Feed));
-    assert_eq!(at(1_000), Decision::Unavailable(Unavailable::Feed), "a negative age");
-    let cold = World { feed: domain::feed::Feed::default(), ..World::new() };
-    assert_eq!(cold.decide(&request), Decision::Unavailable(Unavailable::Feed));
-    let expired = World { now: later(3_600_000), ..cold };
+    assert_eq!(
+        at(1_000),
+        Decision::Unavailable(Unavailable::Feed),
+        "a negative age"
+    );
+    let cold = World {
+        feed: domain::feed::Feed::default(),
+        ..World::new()
+    };
+    assert_eq!(
+        cold.decide(&request),
+        Decision::Unavailable(Unavailable::Feed)
+    );
+    let expired = World {
+        now: later(3_600_000),
+        ..cold
+    };
     assert_eq!(
         refused(&expired, &request),
         Unauthorized::Token(VerificationError::Expired),
@@ -36,26 +55,67 @@ fn x_1_every_fact_of_a_token_can_be_revoked() {
     let request = request(&token());
     for (subject, fact) in facts() {
         let world = World::with_feed(&[(Effect::Revoke, subject.clone())]);
-        assert_eq!(refused(&world, &request), Unauthorized::Invalidated(Invalidation::Revoked(fact)), "{subject:?}");
+        assert_eq!(
+            refused(&world, &request),
+            Unauthorized::Invalidated(Invalidation::Revoked(fact)),
+            "{subject:?}"
+        );
         let world = World::with_feed(&[(Effect::Suspend { version: 2 }, subject.clone())]);
-        assert_eq!(refused(&world, &request), Unauthorized::Invalidated(Invalidation::Suspended(fact)), "{subject:?}");
-        let world = World::with_feed(&[(Effect::Expire { at: NOW, version: 2 }, subject.clone())]);
-        assert_eq!(refused(&world, &request), Unauthorized::Invalidated(Invalidation::Expired(fact)), "{subject:?}");
-        let world = World::with_feed(&[(Effect::Expire { at: later(1), version: 2 }, subject.clone())]);
+        assert_eq!(
+            refused(&world, &request),
+            Unauthorized::Invalidated(Invalidation::Suspended(fact)),
+            "{subject:?}"
+        );
+        let world = World::with_feed(&[(
+            Effect::Expire {
+                at: NOW,
+                version: 2,
+            },
+            subject.clone(),
+        )]);
+        assert_eq!(
+            refused(&world, &request),
+            Unauthorized::Invalidated(Invalidation::Expired(fact)),
+            "{subject:?}"
+        );
+        let world = World::with_feed(&[(
+            Effect::Expire {
+                at: later(1),
+                version: 2,
+            },
+            subject.clone(),
+        )]);
         assert!(allows(&world, &request), "its new end has not come");
-        let frozen = Request { time: Some(later(1)), ..request.clone() };
+        let frozen = Request {
+            time: Some(later(1)),
+            ..request.clone()
+        };
         assert_eq!(
             refused(&world, &frozen),
             Unauthorized::Invalidated(Invalidation::Expired(fact)),
             "by the gateway's clock it has"
         );
-        assert!(allows(&World::with_feed(&[(Effect::Refresh, subject.clone())]), &request), "a token says itself what it may do");
-        let world =
-            World::with_feed(&[(Effect::Suspend { version: 2 }, subject.clone()), (Effect::Resume { version: 3 }, subject)]);
+        assert!(
+            allows(
+                &World::with_feed(&[(Effect::Refresh, subject.clone())]),
+                &request
+            ),
+            "a token says itself what it may do"
+        );
+        let world = World::with_feed(&[
+            (Effect::Suspend { version: 2 }, subject.clone()),
+            (Effect::Resume { version: 3 }, subject),
+        ]);
         assert!(allows(&world, &request));
     }
     for others in others() {
-        assert!(allows(&World::with_feed(&[(Effect::Revoke, others.clone())]), &request), "{others:?}");
+        assert!(
+            allows(
+                &World::with_feed(&[(Effect::Revoke, others.clone())]),
+                &request
+            ),
+            "{others:?}"
+        );
     }
 }
 
@@ -68,8 +128,20 @@ fn facts() -> Vec<(Subject, Fact)> {
         (Subject::Token(claims().jti.to_string()), Fact::Token),
         (Subject::Owner("05".repeat(16)), Fact::Owner),
         (of_organization(Cohort::default()), Fact::Organization),
-        (of_organization(Cohort { environment: Some(KeyMode::Sandbox), ..Cohort::default() }), Fact::Organization),
-        (of_organization(Cohort { owner: claims().owner.bank(), ..Cohort::default() }), Fact::Organization),
+        (
+            of_organization(Cohort {
+                environment: Some(KeyMode::Sandbox),
+                ..Cohort::default()
+            }),
+            Fact::Organization,
+        ),
+        (
+            of_organization(Cohort {
+                owner: claims().owner.bank(),
+                ..Cohort::default()
+            }),
+            Fact::Organization,
+        ),
         (created(Some(at), Some(next)), Fact::Organization),
     ]
 }
@@ -81,7 +153,10 @@ fn others() -> Vec<Subject> {
         Subject::Key("0".repeat(22)),
         Subject::Owner("06".repeat(16)),
         Subject::Owner(claims().org.to_string()),
-        of_organization(Cohort { environment: Some(KeyMode::Live), ..Cohort::default() }),
+        of_organization(Cohort {
+            environment: Some(KeyMode::Live),
+            ..Cohort::default()
+        }),
         created(Some(next), None),
         created(None, Some(at)),
     ]
@@ -94,12 +169,19 @@ fn creation() -> (Timestamp, Timestamp) {
 }
 
 fn of_organization(cohort: Cohort) -> Subject {
-    Subject::Organization { guid: claims().org.to_string(), cohort }
+    Subject::Organization {
+        guid: claims().org.to_string(),
+        cohort,
+    }
 }
 
 /// The organization's keys that were made between these.
 fn created(created_from: Option<Timestamp>, created_until: Option<Timestamp>) -> Subject {
-    of_organization(Cohort { created_from, created_until, ..Cohort::default() })
+    of_organization(Cohort {
+        created_from,
+        created_until,
+        ..Cohort::default()
+    })
 }
 
 #[test]
@@ -107,12 +189,24 @@ fn a_remembered_token_is_refused_once_it_is_revoked_or_its_key_withdrawn() {
     let mut world = World::new();
     let request = request(&token());
     assert!(allows(&world, &request));
-    world.feed = feed(NOW, &[(Effect::Revoke, Subject::Key(claims().client_id.to_string()))]);
-    assert_eq!(refused(&world, &request), Unauthorized::Invalidated(Invalidation::Revoked(Fact::Key)));
+    world.feed = feed(
+        NOW,
+        &[(Effect::Revoke, Subject::Key(claims().client_id.to_string()))],
+    );
+    assert_eq!(
+        refused(&world, &request),
+        Unauthorized::Invalidated(Invalidation::Revoked(Fact::Key))
+    );
     world.feed = feed(NOW, &[]);
     assert!(allows(&world, &request));
     world.verifier = Verifier::new([(KeyMode::Sandbox, LIVE.jwk())]).unwrap();
-    assert_eq!(refused(&world, &request), Unauthorized::Token(VerificationError::UnknownKey));
+    assert_eq!(
+        refused(&world, &request),
+        Unauthorized::Token(VerificationError::UnknownKey)
+    );
     world.verifier = Verifier::new([(KeyMode::Live, SANDBOX.jwk())]).unwrap();
-    assert_eq!(refused(&world, &request), Unauthorized::Token(VerificationError::KeyOfOtherKind));
+    assert_eq!(
+        refused(&world, &request),
+        Unauthorized::Token(VerificationError::KeyOfOtherKind)
+    );
 }

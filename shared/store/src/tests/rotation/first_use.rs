@@ -23,24 +23,54 @@ async fn x_3_the_first_use_starts_the_grace_once() {
     let (scene, table) = stage();
     scene.with_key(&key()).await;
     let (store, client_id) = (&scene.store, key().client_id);
-    rotate(&scene, 2, Rotation::Keep(Grace::FromFirstUse(DAY))).await.unwrap();
+    rotate(&scene, 2, Rotation::Keep(Grace::FromFirstUse(DAY)))
+        .await
+        .unwrap();
     assert!(table.feed().is_empty());
     scene.wait(DAY);
     drop(scene.transactions());
-    assert_eq!(store.start_grace(client_id, secret_id(1)).await, Ok(None), "the old secret starts nothing");
-    let started = store.start_grace(client_id, secret_id(2)).await.unwrap().unwrap();
-    assert_eq!(started.secrets.previous.unwrap().expires_at(), Some(at(2 * DAY)));
+    assert_eq!(
+        store.start_grace(client_id, secret_id(1)).await,
+        Ok(None),
+        "the old secret starts nothing"
+    );
+    let started = store
+        .start_grace(client_id, secret_id(2))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        started.secrets.previous.unwrap().expires_at(),
+        Some(at(2 * DAY))
+    );
     assert_eq!(store.start_grace(client_id, secret_id(2)).await, Ok(None));
     assert_eq!(store.key(client_id).await.unwrap().unwrap(), started);
-    assert_eq!(secrets(&table), [("01".into(), Some(at(2 * DAY).seconds() + 1)), ("02".into(), None)]);
+    assert_eq!(
+        secrets(&table),
+        [
+            ("01".into(), Some(at(2 * DAY).seconds() + 1)),
+            ("02".into(), None)
+        ]
+    );
     assert_eq!(table.feed(), ["expire secret"]);
     let event = table.audit().pop().unwrap();
-    assert_eq!((&event["action"], &event["actor"]["type"]), (&json!("key.grace"), &json!("system")));
-    assert_eq!(store.start_grace(ClientId::of(Guid::PLATFORM), secret_id(2)).await, Ok(None));
+    assert_eq!(
+        (&event["action"], &event["actor"]["type"]),
+        (&json!("key.grace"), &json!("system"))
+    );
+    assert_eq!(
+        store
+            .start_grace(ClientId::of(Guid::PLATFORM), secret_id(2))
+            .await,
+        Ok(None)
+    );
 
     // The functions on the hot path may set these attributes of a key and no others (LEAK-5).
     let sent = scene.transactions();
-    assert_eq!(sent.iter().map(Sent::outline).collect::<Vec<_>>(), ["Update K KEY, Update K SECRET, Put F, Put A"]);
+    assert_eq!(
+        sent.iter().map(Sent::outline).collect::<Vec<_>>(),
+        ["Update K KEY, Update K SECRET, Put F, Put A"]
+    );
     let written: Vec<_> = sent[0].items().iter().take(2).map(Item::written).collect();
     assert_eq!(
         written,
@@ -57,13 +87,26 @@ async fn leak_11_a_first_use_that_starts_no_grace_is_noted_and_says_nothing_to_t
     let (scene, table) = stage();
     scene.with_key(&key()).await;
     let (store, client_id) = (&scene.store, key().client_id);
-    rotate(&scene, 2, Rotation::Keep(Grace::OpenUntilUsed)).await.unwrap();
+    rotate(&scene, 2, Rotation::Keep(Grace::OpenUntilUsed))
+        .await
+        .unwrap();
     drop(scene.transactions());
-    let used = store.start_grace(client_id, secret_id(2)).await.unwrap().unwrap();
+    let used = store
+        .start_grace(client_id, secret_id(2))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(used.secrets.previous.unwrap().until, Until::Finish);
     assert_eq!(store.start_grace(client_id, secret_id(2)).await, Ok(None));
     assert_eq!(store.key(client_id).await.unwrap().unwrap(), used);
-    assert_eq!(scene.transactions().iter().map(Sent::outline).collect::<Vec<_>>(), ["Update K KEY, Put A"]);
+    assert_eq!(
+        scene
+            .transactions()
+            .iter()
+            .map(Sent::outline)
+            .collect::<Vec<_>>(),
+        ["Update K KEY, Put A"]
+    );
     assert!(table.feed().is_empty());
     assert_eq!(secrets(&table), [("01".into(), None), ("02".into(), None)]);
 }
@@ -82,26 +125,52 @@ async fn x_3_a_contended_start_of_a_grace_gives_up_soon() {
         }
     });
     scene.with_key(&key()).await;
-    rotate(&scene, 2, Rotation::Keep(Grace::FromFirstUse(DAY))).await.unwrap();
+    rotate(&scene, 2, Rotation::Keep(Grace::FromFirstUse(DAY)))
+        .await
+        .unwrap();
     let client_id = key().client_id;
     drop(scene.transactions());
-    assert_eq!(scene.store.start_grace(client_id, secret_id(2)).await, Err(StoreError::Contended));
+    assert_eq!(
+        scene.store.start_grace(client_id, secret_id(2)).await,
+        Err(StoreError::Contended)
+    );
     assert_eq!(scene.transactions().len(), 3);
     assert!(table.feed().is_empty());
-    assert!(scene.store.start_grace(client_id, secret_id(2)).await.unwrap().is_some(), "the next use starts it");
+    assert!(
+        scene
+            .store
+            .start_grace(client_id, secret_id(2))
+            .await
+            .unwrap()
+            .is_some(),
+        "the next use starts it"
+    );
 }
 
 /// Another change of the key in between costs a use nothing.
 #[tokio::test]
 async fn x_3_a_start_of_a_grace_that_meets_a_change_is_decided_anew() {
     let (scene, table) = stage_with(|table, sent, _| {
-        if sent.outline().starts_with("Update K KEY, Update K SECRET") && table.item("K#", "KEY")["version"] == 1 {
+        if sent.outline().starts_with("Update K KEY, Update K SECRET")
+            && table.item("K#", "KEY")["version"] == 1
+        {
             table.touch("K#", "KEY");
         }
         None
     });
     scene.with_key(&key()).await;
-    rotate(&scene, 2, Rotation::Keep(Grace::FromFirstUse(DAY))).await.unwrap();
-    assert_eq!(scene.store.start_grace(key().client_id, secret_id(2)).await.unwrap().unwrap().version, 3);
+    rotate(&scene, 2, Rotation::Keep(Grace::FromFirstUse(DAY)))
+        .await
+        .unwrap();
+    assert_eq!(
+        scene
+            .store
+            .start_grace(key().client_id, secret_id(2))
+            .await
+            .unwrap()
+            .unwrap()
+            .version,
+        3
+    );
     assert_eq!(table.items("feed", "F#")[0]["version"], 3);
 }

@@ -16,7 +16,11 @@ async fn a_rotation_refuses_no_right_proof() {
     world.advance(Duration::from_secs(6));
     assert_eq!(world.by_proof(&proof('a')).await, SourceIpTrust::Proxied);
     assert_eq!(world.reads(), 1, "what is known is not looked for");
-    assert_eq!(world.by_proof(&proof('b')).await, SourceIpTrust::Proxied, "what is not, is");
+    assert_eq!(
+        world.by_proof(&proof('b')).await,
+        SourceIpTrust::Proxied,
+        "what is not, is"
+    );
     assert_eq!(world.reads(), 2);
     for sent in ['a', 'b', 'a'] {
         assert_eq!(world.by_proof(&proof(sent)).await, SourceIpTrust::Proxied);
@@ -25,7 +29,11 @@ async fn a_rotation_refuses_no_right_proof() {
     world.advance(Duration::from_secs(59));
     assert_eq!(world.by_proof(&proof('b')).await, SourceIpTrust::Proxied);
     world.advance(Duration::from_secs(1));
-    assert_eq!(world.by_proof(&proof('a')).await, SourceIpTrust::Unproven, "dropped a minute ago");
+    assert_eq!(
+        world.by_proof(&proof('a')).await,
+        SourceIpTrust::Unproven,
+        "dropped a minute ago"
+    );
     assert_eq!(world.by_proof(&proof('b')).await, SourceIpTrust::Proxied);
     assert_eq!(world.reads(), 3);
 }
@@ -35,26 +43,42 @@ async fn guesses_cost_one_look_every_few_seconds_and_right_proofs_wait_for_none(
     let world = World::warm().await;
     for _ in 0..10 {
         for guess in 0..50 {
-            assert_eq!(world.by_proof(&format!("{guess:040}")).await, SourceIpTrust::Unproven);
+            assert_eq!(
+                world.by_proof(&format!("{guess:040}")).await,
+                SourceIpTrust::Unproven
+            );
             assert_eq!(world.by_proof(&proof('a')).await, SourceIpTrust::Proxied);
         }
         world.advance(Duration::from_secs(1));
     }
-    assert!((2..=3).contains(&world.reads()), "{} reads in ten seconds", world.reads());
+    assert!(
+        (2..=3).contains(&world.reads()),
+        "{} reads in ten seconds",
+        world.reads()
+    );
 }
 
 /// Who has no list needs no address, and who has one is told to try again (503): neither is refused for good by an outage.
 #[tokio::test]
-async fn while_the_secret_cannot_be_read_the_address_is_undetermined_and_known_proofs_hold_for_an_hour() {
+async fn while_the_secret_cannot_be_read_the_address_is_undetermined_and_known_proofs_hold_for_an_hour()
+ {
     let cold = World::new(None).await;
-    assert_eq!(cold.by_proof(&proof('a')).await, SourceIpTrust::Undetermined);
     assert_eq!(
-        cold.evaluate(event(&[("CloudFront-Viewer-Address", VIEWER)])).await.0,
+        cold.by_proof(&proof('a')).await,
+        SourceIpTrust::Undetermined
+    );
+    assert_eq!(
+        cold.evaluate(event(&[("CloudFront-Viewer-Address", VIEWER)]))
+            .await
+            .0,
         SourceIpTrust::Direct,
         "without a proof none is needed"
     );
     let tries = cold.reads();
-    assert_eq!(cold.by_proof(&proof('a')).await, SourceIpTrust::Undetermined);
+    assert_eq!(
+        cold.by_proof(&proof('a')).await,
+        SourceIpTrust::Undetermined
+    );
     assert_eq!(cold.reads(), tries, "it is not asked at every call");
     for broken in [json!({}), json!({"current": "short"}), json!("x")] {
         cold.hold(Some(broken));
@@ -69,10 +93,17 @@ async fn while_the_secret_cannot_be_read_the_address_is_undetermined_and_known_p
     for _ in 0..59 {
         cold.advance(Duration::from_mins(1));
         assert_eq!(cold.by_proof(&proof('a')).await, SourceIpTrust::Proxied);
-        assert_eq!(cold.by_proof(&proof('b')).await, SourceIpTrust::Undetermined, "it may be newer");
+        assert_eq!(
+            cold.by_proof(&proof('b')).await,
+            SourceIpTrust::Undetermined,
+            "it may be newer"
+        );
     }
     cold.advance(Duration::from_mins(1));
-    assert_eq!(cold.by_proof(&proof('a')).await, SourceIpTrust::Undetermined);
+    assert_eq!(
+        cold.by_proof(&proof('a')).await,
+        SourceIpTrust::Undetermined
+    );
 }
 
 #[tokio::test]

@@ -9,7 +9,12 @@ use super::{Outcome, bearer, expect, in_vain, organization, text};
 
 async fn rotated(caller: &Caller, client_id: &str) -> Result<String, String> {
     let body = json!({"grace_period": 600, "grace_starts": "first_use"});
-    let rotated = expect(caller.post(&format!("/api/keys/{client_id}/rotate"), &body).await, 200)?;
+    let rotated = expect(
+        caller
+            .post(&format!("/api/keys/{client_id}/rotate"), &body)
+            .await,
+        200,
+    )?;
     text(&rotated, "secret").map(str::to_owned)
 }
 
@@ -18,7 +23,10 @@ async fn grace_has_started(platform: &Platform, caller: &Caller, client_id: &str
     let mut last = Value::Null;
     for _ in 0..4_000 {
         last = expect(caller.get(&format!("/api/keys/{client_id}")).await, 200)?;
-        if last["secrets"].as_array().is_some_and(|secrets| secrets.iter().any(|secret| !secret["expires_at"].is_null())) {
+        if last["secrets"]
+            .as_array()
+            .is_some_and(|secrets| secrets.iter().any(|secret| !secret["expires_at"].is_null()))
+        {
             return Ok(());
         }
         if in_vain(platform) {
@@ -32,7 +40,10 @@ async fn grace_has_started(platform: &Platform, caller: &Caller, client_id: &str
 pub(super) async fn grace_at_a_token(platform: &Platform) -> Outcome {
     let organization = organization(platform).await?;
     let body = json!({"name": "rotated", "bank_guid": platform.seed.bank.guid});
-    let key = expect(organization.post("/api/bank_applications", &body).await, 201)?;
+    let key = expect(
+        organization.post("/api/bank_applications", &body).await,
+        201,
+    )?;
     let client_id = text(&key, "client_id")?;
     let secret = rotated(&organization, client_id).await?;
     bearer(platform, client_id, &secret).await?;
@@ -48,5 +59,11 @@ pub(super) async fn grace_of_a_person(platform: &Platform, path: &str) -> Outcom
     let secret = rotated(&owner, client_id).await?;
     expect(platform.bearer(&secret).get(path).await, 200)?;
     grace_has_started(platform, &owner, client_id).await?;
-    expect(owner.post(&format!("/api/keys/{client_id}/revoke"), &json!({})).await, 200).map(drop)
+    expect(
+        owner
+            .post(&format!("/api/keys/{client_id}/revoke"), &json!({}))
+            .await,
+        200,
+    )
+    .map(drop)
 }

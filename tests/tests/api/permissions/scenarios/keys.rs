@@ -7,19 +7,60 @@ use super::{Outcome, expect, organization, text};
 
 pub(super) async fn key(platform: &Platform) -> Outcome {
     let organization = organization(platform).await?;
-    let of_bank = json!({"owner": {"type": "bank", "guid": platform.seed.bank.guid}, "name": "one"});
-    let once = platform.stack.services().ambient().entropy.guid().to_string();
+    let of_bank =
+        json!({"owner": {"type": "bank", "guid": platform.seed.bank.guid}, "name": "one"});
+    let once = platform
+        .stack
+        .services()
+        .ambient()
+        .entropy
+        .guid()
+        .to_string();
     let headers = [("Idempotency-Key", once.as_str())];
-    let made = organization.post_with("/api/keys", &headers, &of_bank).await;
+    let made = organization
+        .post_with("/api/keys", &headers, &of_bank)
+        .await;
     let made = expect(made, 201)?;
-    expect(organization.post_with("/api/keys", &headers, &of_bank).await, 201)?;
+    expect(
+        organization
+            .post_with("/api/keys", &headers, &of_bank)
+            .await,
+        201,
+    )?;
     let path = format!("/api/keys/{}", text(&made, "client_id")?);
     expect(organization.get("/api/keys").await, 200)?;
-    expect(organization.patch(&path, &json!({"name": "two", "expires_at": "2090-01-01T00:00:00Z"})).await, 200)?;
-    expect(organization.post(&format!("{path}/rotate"), &json!({})).await, 200)?;
-    expect(organization.post(&format!("{path}/finish_rotation"), &json!({})).await, 200)?;
-    for (operation, state) in [("deactivate", "deactivated"), ("restore", "active"), ("revoke", "revoked")] {
-        expect(organization.post(&format!("{path}/{operation}"), &json!({})).await, 200)?;
+    expect(
+        organization
+            .patch(
+                &path,
+                &json!({"name": "two", "expires_at": "2090-01-01T00:00:00Z"}),
+            )
+            .await,
+        200,
+    )?;
+    expect(
+        organization
+            .post(&format!("{path}/rotate"), &json!({}))
+            .await,
+        200,
+    )?;
+    expect(
+        organization
+            .post(&format!("{path}/finish_rotation"), &json!({}))
+            .await,
+        200,
+    )?;
+    for (operation, state) in [
+        ("deactivate", "deactivated"),
+        ("restore", "active"),
+        ("revoke", "revoked"),
+    ] {
+        expect(
+            organization
+                .post(&format!("{path}/{operation}"), &json!({}))
+                .await,
+            200,
+        )?;
         let read = expect(organization.get(&path).await, 200)?;
         if read["state"] != state {
             return Err(format!("{operation}: {read}"));
@@ -31,14 +72,34 @@ pub(super) async fn key(platform: &Platform) -> Outcome {
 pub(super) async fn bank_key(platform: &Platform) -> Outcome {
     let organization = organization(platform).await?;
     let body = json!({"name": "published", "bank_guid": platform.seed.bank.guid});
-    let made = expect(organization.post("/api/bank_applications", &body).await, 201)?;
+    let made = expect(
+        organization.post("/api/bank_applications", &body).await,
+        201,
+    )?;
     let key = credentials(&made);
     let path = format!("/api/bank_applications/{}", key.client_id);
     expect(organization.get("/api/bank_applications").await, 200)?;
-    expect(organization.patch(&path, &json!({"name": "two"})).await, 200)?;
+    expect(
+        organization.patch(&path, &json!({"name": "two"})).await,
+        200,
+    )?;
     expect(organization.delete(&path).await, 204)?;
-    let own = expect(organization.post("/api/organization_applications", &json!({"name": "own"})).await, 201)?;
-    expect(organization.delete(&format!("/api/organization_applications/{}", text(&own, "client_id")?)).await, 204).map(drop)
+    let own = expect(
+        organization
+            .post("/api/organization_applications", &json!({"name": "own"}))
+            .await,
+        201,
+    )?;
+    expect(
+        organization
+            .delete(&format!(
+                "/api/organization_applications/{}",
+                text(&own, "client_id")?
+            ))
+            .await,
+        204,
+    )
+    .map(drop)
 }
 
 pub(super) async fn personal_key(platform: &Platform) -> Outcome {
@@ -46,9 +107,25 @@ pub(super) async fn personal_key(platform: &Platform) -> Outcome {
     let body = json!({"owner": {"type": "user", "guid": developer}, "name": "laptop", "environment": "sandbox"});
     let key = expect(owner.post("/api/keys", &body).await, 201)?;
     let path = format!("/api/keys/{}", text(&key, "client_id")?);
-    expect(platform.bearer(text(&key, "secret")?).get("/v1/whoami").await, 200)?;
-    expect(owner.patch(&path, &json!({"ip_allowlist": ["8.8.8.8"]})).await, 200)?;
-    expect(owner.post(&format!("{path}/rotate"), &json!({"replace": true})).await, 200)?;
+    expect(
+        platform
+            .bearer(text(&key, "secret")?)
+            .get("/v1/whoami")
+            .await,
+        200,
+    )?;
+    expect(
+        owner
+            .patch(&path, &json!({"ip_allowlist": ["8.8.8.8"]}))
+            .await,
+        200,
+    )?;
+    expect(
+        owner
+            .post(&format!("{path}/rotate"), &json!({"replace": true}))
+            .await,
+        200,
+    )?;
     expect(owner.delete(&path).await, 204).map(drop)
 }
 
@@ -57,8 +134,16 @@ pub(super) async fn incident(platform: &Platform) -> Outcome {
     let body = json!({"owner": {"type": "user", "guid": platform.seed.users.viewer.guid}, "name": "x", "environment": "sandbox"});
     let key = expect(owner.post("/api/keys", &body).await, 201)?;
     for dry_run in [true, false] {
-        let order = json!({"reason": "Leaked.", "keys": [text(&key, "client_id")?], "dry_run": dry_run});
+        let order =
+            json!({"reason": "Leaked.", "keys": [text(&key, "client_id")?], "dry_run": dry_run});
         expect(owner.post("/api/incidents/revoke", &order).await, 200)?;
     }
-    expect(platform.bearer(text(&key, "secret")?).get("/v1/whoami").await, 401).map(drop)
+    expect(
+        platform
+            .bearer(text(&key, "secret")?)
+            .get("/v1/whoami")
+            .await,
+        401,
+    )
+    .map(drop)
 }

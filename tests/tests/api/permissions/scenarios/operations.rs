@@ -26,13 +26,24 @@ pub(super) async fn without_authorizer(platform: &Platform) -> Outcome {
 pub(super) async fn clock(platform: &Platform) -> Outcome {
     let services = platform.stack.services();
     for (function, of) in &services.description().functions {
-        let Some(audit) = of.environment.get("LATCHKEY_AUDIT_TABLE") else { continue };
+        let Some(audit) = of.environment.get("LATCHKEY_AUDIT_TABLE") else {
+            continue;
+        };
         let ambient = services.ambient_of(function).map_err(|e| e.to_string())?;
         let named = |name: &str| of.environment.get(name).unwrap_or(audit).clone();
-        let tables = Tables { core: named("LATCHKEY_CORE_TABLE"), feed: named("LATCHKEY_FEED_TABLE"), audit: audit.clone() };
+        let tables = Tables {
+            core: named("LATCHKEY_CORE_TABLE"),
+            feed: named("LATCHKEY_FEED_TABLE"),
+            audit: audit.clone(),
+        };
         let entropy = ambient.entropy.clone();
-        let store = Store::new(&ambient.aws, tables, ambient.clock.clone(), move || entropy.guid());
-        store.require_a_true_clock().await.map_err(|e| format!("{function}: {e}"))?;
+        let store = Store::new(&ambient.aws, tables, ambient.clock.clone(), move || {
+            entropy.guid()
+        });
+        store
+            .require_a_true_clock()
+            .await
+            .map_err(|e| format!("{function}: {e}"))?;
     }
     Ok(())
 }
@@ -44,19 +55,38 @@ pub(super) async fn proxied(platform: &Platform) -> Outcome {
     let secret = aws_sdk_secretsmanager::Client::new(&services.ambient().aws)
         .get_secret_value()
         .secret_id(&variables["LATCHKEY_TRUSTED_PROXY_SECRET"]);
-    let secret = secret.send().await.map_err(|e| e.to_string())?.secret_string.unwrap_or_default();
+    let secret = secret
+        .send()
+        .await
+        .map_err(|e| e.to_string())?
+        .secret_string
+        .unwrap_or_default();
     let secret: Value = serde_json::from_str(&secret).map_err(|e| e.to_string())?;
     let proof = text(&secret, "current")?;
     let send = async |request: reqwest::RequestBuilder| {
         let request = request.header(&variables["LATCHKEY_TRUSTED_PROXY_PROOF_HEADER"], proof);
         let address = format!("{ALLOWED}:46532");
-        expect(Answer::of(request.header(&variables["LATCHKEY_TRUSTED_PROXY_ADDRESS_HEADER"], address)).await, 200).map(drop)
+        expect(
+            Answer::of(
+                request.header(&variables["LATCHKEY_TRUSTED_PROXY_ADDRESS_HEADER"], address),
+            )
+            .await,
+            200,
+        )
+        .map(drop)
     };
     let owner = json!({"type": "user", "guid": platform.seed.users.owner.guid});
     let body = json!({"owner": owner, "name": "behind", "environment": "sandbox", "ip_allowlist": [ALLOWED]});
     let personal = expect(platform.owner().post("/api/keys", &body).await, 201)?;
-    let body = json!({"name": "behind", "bank_guid": platform.seed.bank.guid, "ip_allowlist": [ALLOWED]});
-    let of_bank = expect(organization(platform).await?.post("/api/bank_applications", &body).await, 201)?;
+    let body =
+        json!({"name": "behind", "bank_guid": platform.seed.bank.guid, "ip_allowlist": [ALLOWED]});
+    let of_bank = expect(
+        organization(platform)
+            .await?
+            .post("/api/bank_applications", &body)
+            .await,
+        201,
+    )?;
     let elsewhere = platform.anonymous().from(ELSEWHERE);
     let key = credentials(&of_bank);
     let body = json!({"grant_type": "client_credentials", "client_id": key.client_id, "client_secret": key.client_secret});
@@ -69,7 +99,9 @@ pub(super) async fn proxied(platform: &Platform) -> Outcome {
         (Method::HEAD, "/api/banks"),
         (Method::HEAD, "/api/keys"),
     ] {
-        send(person.request(method.clone(), path)).await.map_err(|problem| format!("{method} {path}: {problem}"))?;
+        send(person.request(method.clone(), path))
+            .await
+            .map_err(|problem| format!("{method} {path}: {problem}"))?;
     }
     let path = format!("/api/keys/{}/revoke", text(&personal, "client_id")?);
     expect(platform.owner().post(&path, &json!({})).await, 200).map(drop)
@@ -79,9 +111,19 @@ pub(super) async fn proxied(platform: &Platform) -> Outcome {
 pub(super) async fn canary(platform: &Platform) -> Outcome {
     const FUNCTION: &str = "CanaryFunction";
     let services = platform.stack.services();
-    let function = services.description().functions.get(FUNCTION).ok_or("there is no canary")?;
-    let env = Env::from_map(function.environment.clone()).with("LATCHKEY_URL", platform.stack.base_url());
+    let function = services
+        .description()
+        .functions
+        .get(FUNCTION)
+        .ok_or("there is no canary")?;
+    let env =
+        Env::from_map(function.environment.clone()).with("LATCHKEY_URL", platform.stack.base_url());
     let ambient = services.ambient_of(FUNCTION).map_err(|e| e.to_string())?;
-    let canary = canary::start(&env, &ambient).map_err(|e| e.to_string())?.writing(|_| Ok(()));
-    canary::handle(&canary, Value::Null).await.map(drop).map_err(|e| e.to_string())
+    let canary = canary::start(&env, &ambient)
+        .map_err(|e| e.to_string())?
+        .writing(|_| Ok(()));
+    canary::handle(&canary, Value::Null)
+        .await
+        .map(drop)
+        .map_err(|e| e.to_string())
 }

@@ -12,8 +12,17 @@ pub(super) async fn token(platform: &Platform) -> Outcome {
     let bank = bank(platform).await?;
     expect(bank.get("/v1/whoami").await, 200)?;
     let by_secret = json!({"client_secret": platform.seed.bank.key.client_secret});
-    expect(platform.anonymous().post("/v1/auth/token", &by_secret).await, 200)?;
-    let keys = expect(platform.anonymous().get("/.well-known/jwks.json").await, 200)?;
+    expect(
+        platform
+            .anonymous()
+            .post("/v1/auth/token", &by_secret)
+            .await,
+        200,
+    )?;
+    let keys = expect(
+        platform.anonymous().get("/.well-known/jwks.json").await,
+        200,
+    )?;
     if keys["keys"].as_array().is_none_or(|keys| keys.len() < 2) {
         return Err(format!("a kind's key is not published: {keys}"));
     }
@@ -21,9 +30,19 @@ pub(super) async fn token(platform: &Platform) -> Outcome {
 }
 
 async fn live_token(platform: &Platform) -> Outcome {
-    let (organization, key) = platform.operator().organization("Live", KeyMode::Live).await.map_err(|e| e.to_string())?;
-    platform.operator().kyb(organization, Kyb::Approved).await.map_err(|e| e.to_string())?;
-    bearer(platform, &key.client_id, &key.client_secret).await.map(drop)
+    let (organization, key) = platform
+        .operator()
+        .organization("Live", KeyMode::Live)
+        .await
+        .map_err(|e| e.to_string())?;
+    platform
+        .operator()
+        .kyb(organization, Kyb::Approved)
+        .await
+        .map_err(|e| e.to_string())?;
+    bearer(platform, &key.client_id, &key.client_secret)
+        .await
+        .map(drop)
 }
 
 pub(super) async fn first_keys(platform: &Platform) -> Outcome {
@@ -43,8 +62,16 @@ async fn forget(platform: &Platform, partitions: &[&str]) -> Outcome {
     let (client, core) = behind(platform);
     for partition_key in partitions {
         for mut item in partition(platform, partition_key).await? {
-            let key = HashMap::from(["PK", "SK"].map(|name| (name.to_owned(), item.remove(name).expect("a key"))));
-            client.delete_item().table_name(&core).set_key(Some(key)).send().await.map_err(|e| e.to_string())?;
+            let key = HashMap::from(
+                ["PK", "SK"].map(|name| (name.to_owned(), item.remove(name).expect("a key"))),
+            );
+            client
+                .delete_item()
+                .table_name(&core)
+                .set_key(Some(key))
+                .send()
+                .await
+                .map_err(|e| e.to_string())?;
         }
     }
     Ok(())
@@ -54,7 +81,10 @@ pub(super) async fn introspection(platform: &Platform) -> Outcome {
     let bank = bank(platform).await?;
     let key = &platform.seed.bank.key;
     let body = json!({"client_id": key.client_id, "client_secret": key.client_secret, "token": bank.token()});
-    let told = expect(platform.anonymous().post("/oauth/introspect", &body).await, 200)?;
+    let told = expect(
+        platform.anonymous().post("/oauth/introspect", &body).await,
+        200,
+    )?;
     if told["active"] != true {
         return Err(format!("a good token is not active: {told}"));
     }
@@ -63,13 +93,24 @@ pub(super) async fn introspection(platform: &Platform) -> Outcome {
         "client_secret": platform.seed.organization.key.client_secret,
         "token": platform.seed.users.owner.secret,
     });
-    expect(platform.anonymous().post("/oauth/introspect", &owner).await, 200)?;
+    expect(
+        platform.anonymous().post("/oauth/introspect", &owner).await,
+        200,
+    )?;
     expect(platform.anonymous().post("/oauth/revoke", &body).await, 200).map(drop)
 }
 
 pub(super) async fn customer(platform: &Platform) -> Outcome {
     let bank = bank(platform).await?;
-    let body = json!({"customer_guid": "c0ffee00c0ffee00c0ffee00c0ffee00", "scopes": ["accounts:read"]});
+    let body =
+        json!({"customer_guid": "c0ffee00c0ffee00c0ffee00c0ffee00", "scopes": ["accounts:read"]});
     let made = expect(bank.post("/api/customer_tokens", &body).await, 201)?;
-    expect(platform.bearer(text(&made, "access_token")?).get("/v1/whoami").await, 200).map(drop)
+    expect(
+        platform
+            .bearer(text(&made, "access_token")?)
+            .get("/v1/whoami")
+            .await,
+        200,
+    )
+    .map(drop)
 }

@@ -5,7 +5,9 @@ pub(crate) mod list;
 pub(crate) mod read;
 pub(crate) mod update;
 
-use domain::{error::Error, ids::Guid, key_mode::BankEnvironment, organization::Bank, time::Timestamp};
+use domain::{
+    error::Error, ids::Guid, key_mode::BankEnvironment, organization::Bank, time::Timestamp,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 use web::openapi::schema;
@@ -47,7 +49,11 @@ impl From<&Bank> for Response {
 /// Refuses a bank that the caller may not know of: of another organization or kind, or beside the token's own bank.
 fn require_visible(caller: &Caller, bank: &Bank) -> Result<(), Error> {
     let own = caller.owner.bank().is_none_or(|own| own == bank.guid);
-    if own && caller.sees(bank.organization, bank.environment.kind()) { Ok(()) } else { Err(Error::not_found()) }
+    if own && caller.sees(bank.organization, bank.environment.kind()) {
+        Ok(())
+    } else {
+        Err(Error::not_found())
+    }
 }
 
 fn guid(text: &str) -> Result<Guid, Error> {

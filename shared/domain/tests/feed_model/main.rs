@@ -11,14 +11,14 @@
 //! The rules must hold; then one at a time is left out, and there must be a counterexample, so that a model too tame to
 //! find anything fails. Run with `--nocapture` it prints the counts of states and the shortest counterexamples.
 
-#[path = "feed_model/world.rs"]
 mod world;
 
 use std::time::Duration;
 
 use domain::feed::Rules;
 use stateright::{Checker, HasDiscoveries, Model};
-use world::{Faults, Habit, NO_LATE_ALLOW, World};
+
+use self::world::{Faults, Habit, NO_LATE_ALLOW, World};
 
 impl World {
     /// Two writers whose clocks differ as far as they may and step, late commits and answers, a writer that dies.
@@ -35,7 +35,11 @@ impl World {
             slow_writes: true,
             longest_read: 0,
             other_writes: true,
-            faults: Faults { writer_steps: 1, deaths: 1, ..Faults::default() },
+            faults: Faults {
+                writer_steps: 1,
+                deaths: 1,
+                ..Faults::default()
+            },
             left_out: None,
         }
     }
@@ -51,7 +55,11 @@ impl World {
             slow_writes: false,
             longest_read: 1,
             other_writes: false,
-            faults: Faults { reader_steps: 2, freezes: 1, ..Faults::default() },
+            faults: Faults {
+                reader_steps: 2,
+                freezes: 1,
+                ..Faults::default()
+            },
             ..Self::of_writers()
         }
     }
@@ -61,7 +69,10 @@ impl World {
     fn of_events_without_a_time() -> Self {
         Self {
             reader_clocks: &[0, -3_600],
-            faults: Faults { reader_steps: 1, ..Faults::default() },
+            faults: Faults {
+                reader_steps: 1,
+                ..Faults::default()
+            },
             left_out: Some(Habit::RequestTime),
             ..Self::of_readers()
         }
@@ -74,7 +85,10 @@ impl World {
             end: 9_000,
             issued_after: Some(590),
             slow_writes: false,
-            faults: Faults { replacements: 1, ..Faults::default() },
+            faults: Faults {
+                replacements: 1,
+                ..Faults::default()
+            },
             ..Self::of_writers()
         }
     }
@@ -82,14 +96,25 @@ impl World {
 
 fn keeps_its_promise(world: World) {
     let checked = world.checker().spawn_bfs().join();
-    println!("{} states, {} steps deep", checked.unique_state_count(), checked.max_depth());
+    println!(
+        "{} states, {} steps deep",
+        checked.unique_state_count(),
+        checked.max_depth()
+    );
     checked.assert_properties();
 }
 
 fn breaks_its_promise(world: World) {
-    let checked = world.checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+    let checked = world
+        .checker()
+        .finish_when(HasDiscoveries::AnyFailures)
+        .spawn_bfs()
+        .join();
     let counterexample = checked.assert_any_discovery(NO_LATE_ALLOW).into_actions();
-    println!("{} states; {counterexample:?}", checked.unique_state_count());
+    println!(
+        "{} states; {counterexample:?}",
+        checked.unique_state_count()
+    );
 }
 
 mod the_promise_holds {
@@ -117,14 +142,28 @@ mod the_promise_holds {
 
     #[test]
     fn with_half_the_overlap() {
-        let rules = Rules { overlap: Duration::from_secs(30), ..Rules::STANDARD };
-        let faults = Faults { writer_steps: 1, ..Faults::default() };
-        keeps_its_promise(World { rules, faults, ..World::of_writers() });
+        let rules = Rules {
+            overlap: Duration::from_secs(30),
+            ..Rules::STANDARD
+        };
+        let faults = Faults {
+            writer_steps: 1,
+            ..Faults::default()
+        };
+        keeps_its_promise(World {
+            rules,
+            faults,
+            ..World::of_writers()
+        });
     }
 
     #[test]
     fn within_four_seconds_where_clocks_run_steadily() {
-        keeps_its_promise(World { bound: 4, faults: Faults::default(), ..World::of_readers() });
+        keeps_its_promise(World {
+            bound: 4,
+            faults: Faults::default(),
+            ..World::of_readers()
+        });
     }
 }
 
@@ -134,12 +173,19 @@ mod the_promise_breaks_if_it_promises_more {
 
     #[test]
     fn than_five_seconds() {
-        breaks_its_promise(World { bound: 4, ..World::of_readers() });
+        breaks_its_promise(World {
+            bound: 4,
+            ..World::of_readers()
+        });
     }
 
     #[test]
     fn than_four_seconds_where_clocks_run_steadily() {
-        breaks_its_promise(World { bound: 3, faults: Faults::default(), ..World::of_readers() });
+        breaks_its_promise(World {
+            bound: 3,
+            faults: Faults::default(),
+            ..World::of_readers()
+        });
     }
 }
 
@@ -148,83 +194,168 @@ mod the_promise_breaks_without {
 
     #[test]
     fn an_overlap() {
-        let rules = Rules { overlap: Duration::ZERO, ..Rules::STANDARD };
-        breaks_its_promise(World { rules, ..World::of_writers() });
+        let rules = Rules {
+            overlap: Duration::ZERO,
+            ..Rules::STANDARD
+        };
+        breaks_its_promise(World {
+            rules,
+            ..World::of_writers()
+        });
     }
 
     #[test]
     fn the_whole_of_the_skew_in_the_overlap() {
-        let rules = Rules { overlap: Duration::from_secs(28), ..Rules::STANDARD };
-        breaks_its_promise(World { rules, ..World::of_writers() });
+        let rules = Rules {
+            overlap: Duration::from_secs(28),
+            ..Rules::STANDARD
+        };
+        breaks_its_promise(World {
+            rules,
+            ..World::of_writers()
+        });
     }
 
     #[test]
     fn writing_again_what_became_visible_late() {
-        let rules = Rules { visible_within: Duration::from_hours(1), ..Rules::STANDARD };
-        breaks_its_promise(World { rules, tick: 10, end: 60, faults: Faults::default(), ..World::of_writers() });
+        let rules = Rules {
+            visible_within: Duration::from_hours(1),
+            ..Rules::STANDARD
+        };
+        breaks_its_promise(World {
+            rules,
+            tick: 10,
+            end: 60,
+            faults: Faults::default(),
+            ..World::of_writers()
+        });
     }
 
     #[test]
     fn holding_the_writer_s_clock_against_the_table_s() {
-        let rules = Rules { clock_bound: Duration::from_hours(1), ..Rules::STANDARD };
-        breaks_its_promise(World { rules, writer_clocks: [0, -90], ..World::of_writers() });
+        let rules = Rules {
+            clock_bound: Duration::from_hours(1),
+            ..Rules::STANDARD
+        };
+        breaks_its_promise(World {
+            rules,
+            writer_clocks: [0, -90],
+            ..World::of_writers()
+        });
     }
 
     #[test]
     fn writing_the_entry_when_a_revoke_is_repeated() {
-        let faults = Faults { deaths: 1, ..Faults::default() };
-        let world = World { tick: 10, end: 60, faults, ..World::of_writers() };
-        breaks_its_promise(World { left_out: Some(Habit::WriteOnRepeat), ..world });
+        let faults = Faults {
+            deaths: 1,
+            ..Faults::default()
+        };
+        let world = World {
+            tick: 10,
+            end: 60,
+            faults,
+            ..World::of_writers()
+        };
+        breaks_its_promise(World {
+            left_out: Some(Habit::WriteOnRepeat),
+            ..world
+        });
     }
 
     #[test]
     fn strongly_consistent_reads() {
-        breaks_its_promise(World { left_out: Some(Habit::StrongReads), ..World::of_writers() });
+        breaks_its_promise(World {
+            left_out: Some(Habit::StrongReads),
+            ..World::of_writers()
+        });
     }
 
     #[test]
     fn refusing_above_four_seconds() {
-        let rules = Rules { usable: Duration::from_secs(6), ..Rules::STANDARD };
-        breaks_its_promise(World { rules, ..World::of_readers() });
+        let rules = Rules {
+            usable: Duration::from_secs(6),
+            ..Rules::STANDARD
+        };
+        breaks_its_promise(World {
+            rules,
+            ..World::of_readers()
+        });
     }
 
     #[test]
     fn dating_a_read_by_its_sending() {
-        breaks_its_promise(World { left_out: Some(Habit::DateBySending), ..World::of_readers() });
+        breaks_its_promise(World {
+            left_out: Some(Habit::DateBySending),
+            ..World::of_readers()
+        });
     }
 
     #[test]
     fn limiting_that_by_the_answer_s_date() {
-        let rules = Rules { date_resolution: Duration::from_secs(4), ..Rules::STANDARD };
-        breaks_its_promise(World { rules, ..World::of_readers() });
+        let rules = Rules {
+            date_resolution: Duration::from_secs(4),
+            ..Rules::STANDARD
+        };
+        breaks_its_promise(World {
+            rules,
+            ..World::of_readers()
+        });
     }
 
     #[test]
     fn refusing_a_negative_age() {
-        let rules = Rules { negative_age: Duration::from_hours(2), ..Rules::STANDARD };
-        breaks_its_promise(World { rules, ..World::of_events_without_a_time() });
+        let rules = Rules {
+            negative_age: Duration::from_hours(2),
+            ..Rules::STANDARD
+        };
+        breaks_its_promise(World {
+            rules,
+            ..World::of_events_without_a_time()
+        });
     }
 
     #[test]
     fn the_event_s_time_when_an_instance_wakes_with_its_clock_behind() {
-        let faults = Faults { freezes: 1, ..Faults::default() };
-        breaks_its_promise(World { left_out: Some(Habit::RequestTime), faults, ..World::of_readers() });
+        let faults = Faults {
+            freezes: 1,
+            ..Faults::default()
+        };
+        breaks_its_promise(World {
+            left_out: Some(Habit::RequestTime),
+            faults,
+            ..World::of_readers()
+        });
     }
 
     #[test]
     fn the_event_s_time_when_a_clock_is_set_back_a_little() {
-        breaks_its_promise(World { reader_clocks: &[0, -4], ..World::of_events_without_a_time() });
+        breaks_its_promise(World {
+            reader_clocks: &[0, -4],
+            ..World::of_events_without_a_time()
+        });
     }
 
     #[test]
     fn a_margin_to_the_window() {
-        let rules = Rules { window_margin: Duration::ZERO, ..Rules::STANDARD };
-        breaks_its_promise(World { rules, ..World::of_hours() });
+        let rules = Rules {
+            window_margin: Duration::ZERO,
+            ..Rules::STANDARD
+        };
+        breaks_its_promise(World {
+            rules,
+            ..World::of_hours()
+        });
     }
 
     #[test]
     fn a_window_as_long_as_tokens_live() {
-        let rules = Rules { longest_token: Duration::from_mins(20), ..Rules::STANDARD };
-        breaks_its_promise(World { rules, ..World::of_hours() });
+        let rules = Rules {
+            longest_token: Duration::from_mins(20),
+            ..Rules::STANDARD
+        };
+        breaks_its_promise(World {
+            rules,
+            ..World::of_hours()
+        });
     }
 }

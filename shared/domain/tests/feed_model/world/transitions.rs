@@ -15,12 +15,25 @@ use super::{
 impl World {
     pub(super) fn exchange(state: &State, off: i64) -> Exchange {
         let own = by_clock(state.now, off);
-        Exchange { sent: own, answered: own, date: by_clock(state.now, 0) }
+        Exchange {
+            sent: own,
+            answered: own,
+            date: by_clock(state.now, 0),
+        }
     }
 
     fn entry(writer: usize, time: Timestamp) -> Entry {
-        let client_id = if writer == REVOKER { TOKEN.client_id } else { "other" };
-        Entry { time, id: String::new(), effect: Effect::Revoke, subject: Subject::Key(client_id.into()) }
+        let client_id = if writer == REVOKER {
+            TOKEN.client_id
+        } else {
+            "other"
+        };
+        Entry {
+            time,
+            id: String::new(),
+            effect: Effect::Revoke,
+            subject: Subject::Key(client_id.into()),
+        }
     }
 
     /// Whether the instance, knowing `feed` and reading no more, decides on a request that arrives now.
@@ -32,12 +45,20 @@ impl World {
 
     pub(super) fn allows(&self, state: &State, feed: &Feed) -> bool {
         let expired = state.token_until.is_some_and(|until| until <= state.now);
-        !expired && self.decides(state, feed) && feed.verdict(&TOKEN, by_clock(state.now, state.reader.clock_off)).is_none()
+        !expired
+            && self.decides(state, feed)
+            && feed
+                .verdict(&TOKEN, by_clock(state.now, state.reader.clock_off))
+                .is_none()
     }
 
     /// Nothing more to find: what a feed knows it keeps, within its window.
     pub(super) fn is_settled(&self, state: &State) -> bool {
-        let knows = state.reader.feed.verdict(&TOKEN, by_clock(state.now, state.reader.clock_off)).is_some();
+        let knows = state
+            .reader
+            .feed
+            .verdict(&TOKEN, by_clock(state.now, state.reader.clock_off))
+            .is_some();
         knows && self.issued_after.is_none() && state.faults_left.replacements == 0
     }
 
@@ -45,7 +66,14 @@ impl World {
     /// their own: the properties ask about [`World::feed_after_a_read`] everywhere.
     pub(super) fn tells_news(&self, state: &State) -> bool {
         let mut unchanged = state.reader.feed.clone();
-        self.finish(state, &mut unchanged, Read { found: BTreeSet::new(), ..self.read(state) });
+        self.finish(
+            state,
+            &mut unchanged,
+            Read {
+                found: BTreeSet::new(),
+                ..self.read(state)
+            },
+        );
         unchanged != self.feed_after_a_read(state)
     }
 
@@ -59,11 +87,25 @@ impl World {
         let exchange = Self::exchange(state, state.reader.clock_off);
         let start = state.reader.feed.query_start(exchange.sent);
         let is_replica_current = self.left_out != Some(Habit::StrongReads);
-        let found = state.table.iter().filter(|entry| is_replica_current && entry.time >= start);
-        Read { found: found.cloned().collect(), exchange }
+        let found = state
+            .table
+            .iter()
+            .filter(|entry| is_replica_current && entry.time >= start);
+        Read {
+            found: found.cloned().collect(),
+            exchange,
+        }
     }
 
-    fn finish(&self, state: &State, feed: &mut Feed, Read { found, mut exchange }: Read) {
+    fn finish(
+        &self,
+        state: &State,
+        feed: &mut Feed,
+        Read {
+            found,
+            mut exchange,
+        }: Read,
+    ) {
         exchange.answered = by_clock(state.now, state.reader.clock_off);
         if self.left_out == Some(Habit::DateBySending) {
             exchange = Self::exchange(state, state.reader.clock_off);
@@ -73,9 +115,17 @@ impl World {
     }
 
     pub(super) fn may_wait(&self, state: &State) -> bool {
-        let writing = state.writers.iter().any(|writer| matches!(writer.task, Task::UnderWay { .. }));
-        let read_sent = state.reader.read.as_ref().map(|read| read.exchange.date.since(by_clock(state.now, 0)) / 1_000);
-        let reader_waits = state.reader.frozen_since.is_some() || read_sent.is_none_or(|ago| -ago < self.longest_read);
+        let writing = state
+            .writers
+            .iter()
+            .any(|writer| matches!(writer.task, Task::UnderWay { .. }));
+        let read_sent = state
+            .reader
+            .read
+            .as_ref()
+            .map(|read| read.exchange.date.since(by_clock(state.now, 0)) / 1_000);
+        let reader_waits = state.reader.frozen_since.is_some()
+            || read_sent.is_none_or(|ago| -ago < self.longest_read);
         reader_waits && (self.slow_writes || !writing)
     }
 
@@ -96,7 +146,9 @@ impl World {
             Action::Read => state.reader.feed = self.feed_after_a_read(state),
             Action::SendRead => state.reader.read = Some(self.read(state)),
             Action::FinishRead => {
-                let Some(read) = state.reader.read.take() else { return };
+                let Some(read) = state.reader.read.take() else {
+                    return;
+                };
                 let mut feed = state.reader.feed.clone();
                 self.finish(state, &mut feed, read);
                 state.reader.feed = feed;
@@ -112,13 +164,22 @@ impl World {
             }
             Action::WakeInTime => state.reader.frozen_since = None,
             Action::WakeBehind => {
-                let slept = state.reader.frozen_since.take().map_or(0, |since| state.now - since);
+                let slept = state
+                    .reader
+                    .frozen_since
+                    .take()
+                    .map_or(0, |since| state.now - since);
                 state.reader.clock_off -= slept;
             }
             Action::Replace => {
                 state.faults_left.replacements -= 1;
                 let feed = Feed::new(self.rules);
-                state.reader = Reader { clock_off: 0, feed, read: None, frozen_since: None };
+                state.reader = Reader {
+                    clock_off: 0,
+                    feed,
+                    read: None,
+                    frozen_since: None,
+                };
             }
         }
     }
@@ -130,12 +191,21 @@ impl World {
             state.answered = state.answered.or(Some(state.now));
         } else {
             let entry_time = by_clock(state.now, state.writers[w].clock_off);
-            state.writers[w].task = Task::UnderWay { entry_time, visible: false };
+            state.writers[w].task = Task::UnderWay {
+                entry_time,
+                visible: false,
+            };
         }
     }
 
     fn become_visible(&self, state: &mut State, w: usize) {
-        let Task::UnderWay { entry_time, visible } = &mut state.writers[w].task else { return };
+        let Task::UnderWay {
+            entry_time,
+            visible,
+        } = &mut state.writers[w].task
+        else {
+            return;
+        };
         *visible = true;
         state.table.insert(Self::entry(w, *entry_time));
         if w != REVOKER {
@@ -149,7 +219,9 @@ impl World {
     }
 
     fn answer(&self, state: &mut State, w: usize) {
-        let Task::UnderWay { entry_time, .. } = state.writers[w].task else { return };
+        let Task::UnderWay { entry_time, .. } = state.writers[w].task else {
+            return;
+        };
         let exchange = Self::exchange(state, state.writers[w].clock_off);
         state.writers[w].task = match self.rules.publication(&exchange, entry_time) {
             Publication::WriteAgain => TO_WRITE,

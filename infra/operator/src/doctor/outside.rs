@@ -46,9 +46,20 @@ pub(in super::super) struct Denied {
 }
 
 impl<'a> Outside<'a> {
-    pub(super) fn new(deployment: Deployment, expected: &'a Expected, env: &'a Env, ambient: &Ambient) -> Self {
+    pub(super) fn new(
+        deployment: Deployment,
+        expected: &'a Expected,
+        env: &'a Env,
+        ambient: &Ambient,
+    ) -> Self {
         let calls = Calls::new(Arc::new(deployment), Clock::clone(&ambient.clock));
-        Self { calls, expected, env, entropy: ambient.entropy.clone(), published: None }
+        Self {
+            calls,
+            expected,
+            env,
+            entropy: ambient.entropy.clone(),
+            published: None,
+        }
     }
 
     /// Makes every check; gives the refused call that the access log must know.
@@ -56,21 +67,41 @@ impl<'a> Outside<'a> {
         report.add(server::REACHABLE, server::reachable(&self.calls).await);
         report.add(server::TLS, server::tls(&self.calls));
         report.add(server::CLOCK, server::clock(&self.calls));
-        report.add(server::ISSUER, server::issuer(&self.calls, self.env.optional(URL)).await);
+        report.add(
+            server::ISSUER,
+            server::issuer(&self.calls, self.env.optional(URL)).await,
+        );
         let (outcome, published) = keys::published(&self.calls).await;
         report.add(keys::JWKS, outcome);
         self.published = published;
-        report.add(routes::GUARDED, routes::guarded(&self.calls, self.expected).await);
-        report.add(routes::PUBLIC, routes::public(&self.calls, self.expected).await);
-        report.add(routes::METHODS, routes::methods(&self.calls, self.expected).await);
-        report.add(routes::UNMATCHED, routes::unmatched(&self.calls, self.expected).await);
+        report.add(
+            routes::GUARDED,
+            routes::guarded(&self.calls, self.expected).await,
+        );
+        report.add(
+            routes::PUBLIC,
+            routes::public(&self.calls, self.expected).await,
+        );
+        report.add(
+            routes::METHODS,
+            routes::methods(&self.calls, self.expected).await,
+        );
+        report.add(
+            routes::UNMATCHED,
+            routes::unmatched(&self.calls, self.expected).await,
+        );
         let (outcome, mut denied) = self.broken_token().await;
         report.add(routes::BROKEN_TOKEN, outcome);
         report.add(server::NO_STORE, server::no_store(&self.calls));
-        let (outcome, token) = credential::token(&self.calls, self.env, self.published.as_deref()).await;
+        let (outcome, token) =
+            credential::token(&self.calls, self.env, self.published.as_deref()).await;
         report.add(credential::TOKEN, outcome);
-        report.add(credential::WHOAMI, credential::whoami(&self.calls, token.as_ref()).await);
-        let (outcome, refused) = credential::refused(&self.calls, token.as_ref(), &self.marker()).await;
+        report.add(
+            credential::WHOAMI,
+            credential::whoami(&self.calls, token.as_ref()).await,
+        );
+        let (outcome, refused) =
+            credential::refused(&self.calls, token.as_ref(), &self.marker()).await;
         report.add(credential::DENIAL, outcome);
         // A denial with a reason of its own tells more than a 401.
         if refused.is_ok() {
@@ -85,7 +116,13 @@ impl<'a> Outside<'a> {
     }
 
     async fn broken_token(&self) -> (super::report::Outcome, Result<Denied, Trouble>) {
-        routes::broken_token(&self.calls, self.expected, &self.marker(), self.env.optional("LATCHKEY_BRAND")).await
+        routes::broken_token(
+            &self.calls,
+            self.expected,
+            &self.marker(),
+            self.env.optional("LATCHKEY_BRAND"),
+        )
+        .await
     }
 
     /// A word that nobody else sends.
@@ -97,9 +134,15 @@ impl<'a> Outside<'a> {
 /// The headers of a call with this credential, which also carries a word that no log may have.
 fn marked(credential: &str, marker: &str) -> Result<HeaderMap, Trouble> {
     let mut headers = HeaderMap::new();
-    headers.insert(header::AUTHORIZATION, client::sensitive(credential, "the credential")?);
+    headers.insert(
+        header::AUTHORIZATION,
+        client::sensitive(credential, "the credential")?,
+    );
     let agent = HeaderValue::from_str(&format!("latchkey-doctor/{marker}"));
-    headers.insert(header::USER_AGENT, agent.map_err(|_| Trouble::Unknown("no marker can be sent".into()))?);
+    headers.insert(
+        header::USER_AGENT,
+        agent.map_err(|_| Trouble::Unknown("no marker can be sent".into()))?,
+    );
     Ok(headers)
 }
 

@@ -29,8 +29,13 @@ pub struct Writer {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Task {
-    ToWrite { repeat: bool },
-    UnderWay { entry_time: Timestamp, visible: bool },
+    ToWrite {
+        repeat: bool,
+    },
+    UnderWay {
+        entry_time: Timestamp,
+        visible: bool,
+    },
     Answered,
 }
 

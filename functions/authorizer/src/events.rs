@@ -18,18 +18,28 @@ use self::event::{Event, UnknownEvent};
 use crate::settings::HttpApiResponse;
 
 /// Reads an event of any shape.
-pub(crate) fn read(event: Value, http_api_response: HttpApiResponse) -> Result<Event, UnknownEvent> {
+pub(crate) fn read(
+    event: Value,
+    http_api_response: HttpApiResponse,
+) -> Result<Event, UnknownEvent> {
     let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
-    match (text("/type"), text("/version"), text("/requestContext/eventType")) {
+    match (
+        text("/type"),
+        text("/version"),
+        text("/requestContext/eventType"),
+    ) {
         (Some("TOKEN"), None, None) => token::read(&parse(event)?),
         (Some("REQUEST"), Some("2.0"), None) => http_api::read(parse(event)?, http_api_response),
         // HTTP APIs of payload 1.0 send what REST APIs send (and say so), and take back what those take.
         (Some("REQUEST"), None | Some("1.0"), None) => rest::read(parse(event)?),
         (Some("REQUEST"), None, Some("CONNECT")) => websocket::read(parse(event)?),
-        _ => Err(UnknownEvent("the event is not one of an API Gateway authorizer")),
+        _ => Err(UnknownEvent(
+            "the event is not one of an API Gateway authorizer",
+        )),
     }
 }
 
 fn parse<T: for<'de> Deserialize<'de>>(event: Value) -> Result<T, UnknownEvent> {
-    serde_json::from_value(event).map_err(|_| UnknownEvent("the event lacks a member, or one is of another type"))
+    serde_json::from_value(event)
+        .map_err(|_| UnknownEvent("the event lacks a member, or one is of another type"))
 }

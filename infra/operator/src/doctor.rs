@@ -37,13 +37,22 @@ const READ_TIMEOUT: Duration = Duration::from_secs(35);
 ///
 /// # Errors
 /// That it cannot even begin: where the deployment answers is missing or no URL, or the built-in template is damaged.
-pub async fn examine(env: &Env, ambient: &Ambient, options: &Options) -> Result<Report, StartError> {
-    let url = options.url.as_deref().map_or_else(|| env.required(URL), Ok)?;
+pub async fn examine(
+    env: &Env,
+    ambient: &Ambient,
+    options: &Options,
+) -> Result<Report, StartError> {
+    let url = options
+        .url
+        .as_deref()
+        .map_or_else(|| env.required(URL), Ok)?;
     let expected = Expected::built_in()?;
     let deployment = Deployment::within(url, READ_TIMEOUT)?;
     let mut report = Report::default();
     let mut outside = Outside::new(deployment, &expected, env, ambient);
     let denied = outside.examine(&mut report).await;
-    Inside::new(env, ambient, &expected, options.patience).examine(denied, outside.published(), &mut report).await;
+    Inside::new(env, ambient, &expected, options.patience)
+        .examine(denied, outside.published(), &mut report)
+        .await;
     Ok(report)
 }

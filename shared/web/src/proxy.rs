@@ -21,11 +21,10 @@ mod tests;
 
 use std::{fmt, net::IpAddr};
 
-use http::HeaderName;
-use serde_json::Value;
-
 use credentials::proofs::{ProofSource, Proven, SECRET};
+use http::HeaderName;
 use runtime::{Ambient, Env, SettingError};
+use serde_json::Value;
 
 use self::event::Sent;
 
@@ -76,19 +75,37 @@ impl TrustedProxy {
     /// When some of them are set and others are not, or one is wrong; by name.
     pub fn read(env: &Env, ambient: &Ambient) -> Result<Option<Self>, SettingError> {
         let names = [ADDRESS_HEADER, PROOF_HEADER, SECRET];
-        let Some(set) = names.iter().find(|name| env.optional(name).is_some()) else { return Ok(None) };
-        let value = |name| {
-            env.optional(name).ok_or_else(|| SettingError::new(name, &format!("is not set, and {set} is: set all three or none")))
+        let Some(set) = names.iter().find(|name| env.optional(name).is_some()) else {
+            return Ok(None);
         };
-        let (address_header, proof_header) = (header(ADDRESS_HEADER, value)?, header(PROOF_HEADER, value)?);
+        let value = |name| {
+            env.optional(name).ok_or_else(|| {
+                SettingError::new(
+                    name,
+                    &format!("is not set, and {set} is: set all three or none"),
+                )
+            })
+        };
+        let (address_header, proof_header) =
+            (header(ADDRESS_HEADER, value)?, header(PROOF_HEADER, value)?);
         if address_header == proof_header {
-            return Err(SettingError::new(PROOF_HEADER, &format!("is the same as {ADDRESS_HEADER}")));
+            return Err(SettingError::new(
+                PROOF_HEADER,
+                &format!("is the same as {ADDRESS_HEADER}"),
+            ));
         }
         let secret = value(SECRET)?;
         if !(secret.starts_with("arn:") && secret.contains(":secretsmanager:")) {
-            return Err(SettingError::new(SECRET, "is not the ARN of a Secrets Manager secret"));
+            return Err(SettingError::new(
+                SECRET,
+                "is not the ARN of a Secrets Manager secret",
+            ));
         }
-        Ok(Some(Self { address_header, proof_header, proofs: ProofSource::new(ambient, secret) }))
+        Ok(Some(Self {
+            address_header,
+            proof_header,
+            proofs: ProofSource::new(ambient, secret),
+        }))
     }
 
     /// Reads the proofs ahead of the first call. What cannot be read is asked for again by the calls that need it.
@@ -103,7 +120,10 @@ impl TrustedProxy {
         if source_ip_trust != SourceIpTrust::Direct {
             event::set_source_ip(event, address);
         }
-        event::remove(event, &[self.address_header.as_str(), self.proof_header.as_str()]);
+        event::remove(
+            event,
+            &[self.address_header.as_str(), self.proof_header.as_str()],
+        );
         source_ip_trust
     }
 
@@ -137,10 +157,13 @@ fn header<'a>(
     name: &'static str,
     value: impl Fn(&'static str) -> Result<&'a str, SettingError>,
 ) -> Result<HeaderName, SettingError> {
-    let header =
-        HeaderName::from_bytes(value(name)?.as_bytes()).map_err(|_| SettingError::new(name, "is not the name of a header"))?;
+    let header = HeaderName::from_bytes(value(name)?.as_bytes())
+        .map_err(|_| SettingError::new(name, "is not the name of a header"))?;
     if RESERVED.contains(&header.as_str()) {
-        return Err(SettingError::new(name, "names a header that the proxy alone does not control"));
+        return Err(SettingError::new(
+            name,
+            "names a header that the proxy alone does not control",
+        ));
     }
     Ok(header)
 }
@@ -153,7 +176,12 @@ fn unproven(event: &Value, reason: &str) -> (SourceIpTrust, Option<IpAddr>) {
 /// One line, without what was sent: the peer and the request are enough to find who it was.
 fn refused(event: &Value, reason: &str) {
     let (peer, request_id) = (event::source_ip(event), event::request_id(event));
-    tracing::warn!(reason, peer, request_id, "the caller's address is not known");
+    tracing::warn!(
+        reason,
+        peer,
+        request_id,
+        "the caller's address is not known"
+    );
 }
 
 impl fmt::Debug for TrustedProxy {

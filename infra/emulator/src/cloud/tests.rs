@@ -14,10 +14,10 @@ use std::sync::{
 };
 
 use domain::time::Timestamp;
+use sam::template::{Physical, Settings, Template};
 use serde_json::{Value, json};
 
 use super::{ACCOUNT, Cloud, Ports, REGION, Storage, provision::provision};
-use sam::template::{Physical, Settings, Template};
 
 /// 2026-11-23T00:00:00.500Z.
 const NOW: i64 = 1_795_392_000_500;
@@ -42,7 +42,9 @@ impl Hands {
 }
 
 async fn start(storage: Storage) -> Cloud {
-    Cloud::start(storage, Ports::default(), Hands::new().clock()).await.unwrap()
+    Cloud::start(storage, Ports::default(), Hands::new().clock())
+        .await
+        .unwrap()
 }
 
 fn kms(cloud: &Cloud) -> aws_sdk_kms::Client {
@@ -50,7 +52,9 @@ fn kms(cloud: &Cloud) -> aws_sdk_kms::Client {
         .behavior_version(aws_sdk_kms::config::BehaviorVersion::latest())
         .endpoint_url(format!("http://{}", cloud.api_address()))
         .region(aws_sdk_kms::config::Region::new(REGION))
-        .credentials_provider(aws_sdk_kms::config::Credentials::new("local", "local", None, None, "test"));
+        .credentials_provider(aws_sdk_kms::config::Credentials::new(
+            "local", "local", None, None, "test",
+        ));
     aws_sdk_kms::Client::from_conf(config.build())
 }
 
@@ -59,7 +63,9 @@ fn secrets(cloud: &Cloud) -> aws_sdk_secretsmanager::Client {
         .behavior_version(aws_sdk_secretsmanager::config::BehaviorVersion::latest())
         .endpoint_url(format!("http://{}", cloud.api_address()))
         .region(aws_sdk_secretsmanager::config::Region::new(REGION))
-        .credentials_provider(aws_sdk_secretsmanager::config::Credentials::new("local", "local", None, None, "test"));
+        .credentials_provider(aws_sdk_secretsmanager::config::Credentials::new(
+            "local", "local", None, None, "test",
+        ));
     aws_sdk_secretsmanager::Client::from_conf(config.build())
 }
 
@@ -99,7 +105,11 @@ fn resources() -> Value {
 
 fn template(resources: &Value) -> Template {
     let template = json!({"Transform": "AWS::Serverless-2016-10-31", "Resources": resources});
-    let settings = Settings { region: REGION.to_owned(), account_id: ACCOUNT.to_owned(), ..Settings::default() };
+    let settings = Settings {
+        region: REGION.to_owned(),
+        account_id: ACCOUNT.to_owned(),
+        ..Settings::default()
+    };
     Template::parse(&template.to_string(), settings).unwrap()
 }
 

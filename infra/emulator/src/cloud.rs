@@ -32,11 +32,6 @@ mod ttl;
 #[cfg(test)]
 mod tests;
 
-pub use self::{
-    arn::{ACCOUNT, REGION},
-    error::CloudError,
-};
-
 use std::{
     collections::BTreeMap,
     fmt,
@@ -47,6 +42,7 @@ use std::{
 
 use domain::time::Clock;
 use dynoxide::{Database, storage_backend::Clock as DatabaseClock};
+use sam::template::Description;
 use tokio::task::JoinHandle;
 
 use self::{
@@ -59,8 +55,11 @@ use self::{
     state::Api,
     streams::position::StreamPositions,
 };
+pub use self::{
+    arn::{ACCOUNT, REGION},
+    error::CloudError,
+};
 use crate::gateway::Sink;
-use sam::template::Description;
 
 /// Where tables, keys and secrets are kept.
 #[derive(Clone, Debug)]
@@ -108,12 +107,18 @@ impl Cloud {
             None => Database::memory_with_clock(Arc::new(Ticking(Arc::clone(&clock)))),
             Some(directory) => tables::open(&directory.database()?),
         };
-        let database = database.map_err(|e| CloudError::new(format!("cannot open the tables: {e}")))?;
+        let database =
+            database.map_err(|e| CloudError::new(format!("cannot open the tables: {e}")))?;
         let services = Document::open(directory.as_ref().map(|d| d.file("services.json")))?;
         let positions = Document::open(directory.as_ref().map(|d| d.file("streams.json")))?;
         let authority = Arc::new(Authority::default());
-        let api =
-            Arc::new(Api { services, clock, authority: Arc::clone(&authority), logs: Logs::default(), control: OnceLock::new() });
+        let api = Arc::new(Api {
+            services,
+            clock,
+            authority: Arc::clone(&authority),
+            logs: Logs::default(),
+            control: OnceLock::new(),
+        });
         Ok(Self {
             dynamodb_server: server::dynamodb(ports.dynamodb, database.clone(), authority).await?,
             api_server: server::api(ports.api, Arc::clone(&api)).await?,
@@ -128,8 +133,13 @@ impl Cloud {
     /// Shows what a template made to those who ask API Gateway and `CloudWatch` Logs. Only the first template counts.
     pub fn show(&self, description: &Description) {
         let now = (self.api.clock)();
-        self.api.logs.declare(&description.log_groups, &description.stack_name, now);
-        let _: &ControlPlane = self.api.control.get_or_init(|| ControlPlane::of(description, now));
+        self.api
+            .logs
+            .declare(&description.log_groups, &description.stack_name, now);
+        let _: &ControlPlane = self
+            .api
+            .control
+            .get_or_init(|| ControlPlane::of(description, now));
     }
 
     /// Takes the lines of the access log of a stage that writes to this log group.
@@ -144,7 +154,10 @@ impl Cloud {
     pub fn environment(&self) -> BTreeMap<String, String> {
         [
             ("AWS_ENDPOINT_URL", format!("http://{}", self.api_address())),
-            ("AWS_ENDPOINT_URL_DYNAMODB", format!("http://{}", self.dynamodb_address())),
+            (
+                "AWS_ENDPOINT_URL_DYNAMODB",
+                format!("http://{}", self.dynamodb_address()),
+            ),
             ("AWS_REGION", REGION.into()),
             // The Python SDK and the command line read this one instead.
             ("AWS_DEFAULT_REGION", REGION.into()),

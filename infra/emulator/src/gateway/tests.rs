@@ -11,17 +11,23 @@ mod serving;
 mod template_edits;
 mod usage;
 
-use super::{FunctionError, Gateway, Invocation, Invoke, Options};
+use std::{
+    collections::BTreeMap,
+    io::{Read, Write},
+    net::TcpStream,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
 use reqwest::{Method, RequestBuilder, Response};
 use sam::template::{Physical, Settings, Template};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use tokio::net::TcpListener;
+
+use super::{FunctionError, Gateway, Invocation, Invoke, Options};
 
 pub(super) const TEMPLATE: &str = r"
 Transform: AWS::Serverless-2016-10-31
@@ -87,7 +93,10 @@ struct Script {
 
 impl Invoke for Script {
     fn invoke(&self, function: &str, event: Value) -> Invocation {
-        self.seen.lock().unwrap().push((function.to_owned(), event.clone()));
+        self.seen
+            .lock()
+            .unwrap()
+            .push((function.to_owned(), event.clone()));
         match self.handlers.get(function) {
             Some(handler) => handler(event),
             None => answer(&json!({"statusCode": 200, "body": "fine"}))(event),
@@ -101,7 +110,10 @@ fn answer(value: &Value) -> Handler {
 }
 
 fn fail(message: &str) -> Handler {
-    let error = FunctionError { error_type: "SomeError".into(), message: message.into() };
+    let error = FunctionError {
+        error_type: "SomeError".into(),
+        message: message.into(),
+    };
     Arc::new(move |_| Box::pin(std::future::ready(Err(error.clone()))))
 }
 
@@ -126,7 +138,9 @@ async fn until(is_so: impl Fn() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_mins(2), look).await.unwrap();
+    tokio::time::timeout(Duration::from_mins(2), look)
+        .await
+        .unwrap();
 }
 
 /// An authorizer's answer with one statement about every method of the API.
@@ -144,11 +158,24 @@ impl Stack {
         Self::start_with(template, handlers, Duration::from_secs(29)).await
     }
 
-    async fn start_with(template: &str, handlers: &[(&str, Handler)], integration_timeout: Duration) -> Self {
-        let description = Template::parse(template, Settings::default()).unwrap().resolve(&Physical::new()).unwrap();
+    async fn start_with(
+        template: &str,
+        handlers: &[(&str, Handler)],
+        integration_timeout: Duration,
+    ) -> Self {
+        let description = Template::parse(template, Settings::default())
+            .unwrap()
+            .resolve(&Physical::new())
+            .unwrap();
         let (seen, now) = (Arc::default(), Arc::new(AtomicI64::new(NOW)));
-        let handlers = handlers.iter().map(|(name, handler)| ((*name).to_owned(), Arc::clone(handler))).collect();
-        let script = Script { handlers, seen: Arc::clone(&seen) };
+        let handlers = handlers
+            .iter()
+            .map(|(name, handler)| ((*name).to_owned(), Arc::clone(handler)))
+            .collect();
+        let script = Script {
+            handlers,
+            seen: Arc::clone(&seen),
+        };
         let clock = Arc::clone(&now);
         let mut options = Options::new(Arc::new(move || clock.load(Ordering::SeqCst)));
         options.integration_timeout = integration_timeout;
@@ -156,7 +183,12 @@ impl Stack {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(gateway.serve(listener, std::future::pending()));
-        Self { base, client: reqwest::Client::new(), seen, now }
+        Self {
+            base,
+            client: reqwest::Client::new(),
+            seen,
+            now,
+        }
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -169,7 +201,10 @@ impl Stack {
 
     /// Sends bytes as they are, for what an HTTP client would not send.
     async fn raw(&self, request: &str) -> String {
-        let (address, request) = (self.base.trim_start_matches("http://").to_owned(), request.to_owned());
+        let (address, request) = (
+            self.base.trim_start_matches("http://").to_owned(),
+            request.to_owned(),
+        );
         let exchange = move || {
             let mut stream = TcpStream::connect(address).unwrap();
             stream.write_all(request.as_bytes()).unwrap();
@@ -183,7 +218,10 @@ impl Stack {
     /// The events that a function got.
     fn events(&self, function: &str) -> Vec<Value> {
         let seen = self.seen.lock().unwrap();
-        seen.iter().filter(|(name, _)| name == function).map(|(_, event)| event.clone()).collect()
+        seen.iter()
+            .filter(|(name, _)| name == function)
+            .map(|(_, event)| event.clone())
+            .collect()
     }
 
     fn event(&self, function: &str) -> Value {
@@ -196,7 +234,10 @@ impl Stack {
 }
 
 fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
-    response.headers().get(name).map(|value| value.to_str().unwrap())
+    response
+        .headers()
+        .get(name)
+        .map(|value| value.to_str().unwrap())
 }
 
 async fn status_and_body(response: Response) -> (u16, String) {

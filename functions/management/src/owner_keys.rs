@@ -46,7 +46,11 @@ pub(crate) trait Family: Send + Sync + 'static {
     }
 
     /// Whose key a creation makes, from the caller and the `bank_guid` that it names.
-    fn owner(api: &Api, caller: &Caller, bank_guid: Option<&Value>) -> impl Future<Output = Result<Owner, Error>> + Send;
+    fn owner(
+        api: &Api,
+        caller: &Caller,
+        bank_guid: Option<&Value>,
+    ) -> impl Future<Output = Result<Owner, Error>> + Send;
 }
 
 /// Keys of banks.
@@ -71,11 +75,27 @@ impl Family for BankApplications {
         if let Owner::Bank(own) = caller.owner {
             return Ok(Owner::Bank(own));
         }
-        let named = bank_guid.ok_or_else(|| Error::field("bank_guid", "is required: name the bank that the key is for"))?;
-        let none = || Error::field("bank_guid", format!("names no {} bank of this organization", caller.kind));
-        let named = named.as_str().ok_or_else(|| Error::field("bank_guid", "must be a string"))?;
+        let named = bank_guid.ok_or_else(|| {
+            Error::field(
+                "bank_guid",
+                "is required: name the bank that the key is for",
+            )
+        })?;
+        let none = || {
+            Error::field(
+                "bank_guid",
+                format!("names no {} bank of this organization", caller.kind),
+            )
+        };
+        let named = named
+            .as_str()
+            .ok_or_else(|| Error::field("bank_guid", "must be a string"))?;
         let guid: Guid = named.parse().map_err(|_| none())?;
-        if reaches_bank(api, caller, guid).await? { Ok(Owner::Bank(guid)) } else { Err(none()) }
+        if reaches_bank(api, caller, guid).await? {
+            Ok(Owner::Bank(guid))
+        } else {
+            Err(none())
+        }
     }
 }
 
@@ -91,7 +111,10 @@ impl Family for OrganizationApplications {
 
     async fn owner(_api: &Api, caller: &Caller, bank_guid: Option<&Value>) -> Result<Owner, Error> {
         match (caller.owner, bank_guid) {
-            (Owner::Bank(_), _) => Err(Error::new(Kind::Forbidden, "A bank's token makes no keys of its organization")),
+            (Owner::Bank(_), _) => Err(Error::new(
+                Kind::Forbidden,
+                "A bank's token makes no keys of its organization",
+            )),
             (_, Some(_)) => Err(Error::field("bank_guid", "is not a member that this takes")),
             (_, None) => Ok(Owner::Organization(caller.organization)),
         }
@@ -102,21 +125,38 @@ impl Family for OrganizationApplications {
 pub(crate) fn routes<F: Family>() -> Router<Api> {
     Router::new()
         .route(F::PATH, get(list::list::<F>).post(create::create::<F>))
-        .route(F::ITEM_PATH, get(read::read::<F>).patch(update::update::<F>).delete(delete::delete::<F>))
+        .route(
+            F::ITEM_PATH,
+            get(read::read::<F>)
+                .patch(update::update::<F>)
+                .delete(delete::delete::<F>),
+        )
 }
 
 /// The key that the path names, if it is of this family and the caller may know of it; revoked or not.
 async fn find<F: Family>(api: &Api, caller: &Caller, text: &str) -> Result<Key, Error> {
-    let key = api.store.key(web::extract::client_id(text)?).await?.ok_or_else(Error::not_found)?;
+    let key = api
+        .store
+        .key(web::extract::client_id(text)?)
+        .await?
+        .ok_or_else(Error::not_found)?;
     let visible = F::has(key.owner) && may_see(caller, Target::from(&key));
-    if visible { Ok(key) } else { Err(Error::not_found()) }
+    if visible {
+        Ok(key)
+    } else {
+        Err(Error::not_found())
+    }
 }
 
 /// The same, unless it was revoked, by itself or with many others (LEAK-8).
 async fn find_living<F: Family>(api: &Api, caller: &Caller, text: &str) -> Result<Key, Error> {
     let key = find::<F>(api, caller, text).await?;
     let gates = api.store.gates(&key).await?;
-    if key.effective(&gates, api.now()) == Effective::Revoked { Err(Error::not_found()) } else { Ok(key) }
+    if key.effective(&gates, api.now()) == Effective::Revoked {
+        Err(Error::not_found())
+    } else {
+        Ok(key)
+    }
 }
 
 /// A key as CYB-3 shows it.

@@ -3,7 +3,7 @@
 //!
 //! Both sides of the protocol stand here as pure functions, because its promise, *no allow later than five seconds after
 //! the answer of the revoke*, lives in how they fit together. [`Rules`] holds the numbers and the argument for them;
-//! `tests/feed_model.rs` explores writers and readers that run this very code, and shows a counterexample for every rule
+//! `tests/feed_model/main.rs` explores writers and readers that run this very code, and shows a counterexample for every rule
 //! that is left out.
 //!
 //! A writer
@@ -25,7 +25,9 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use credential::{Credential, Fact, Invalidation, Parent};
-pub use entry::{Cohort, Effect, Entry, Subject};
-pub use reader::{ClockOutOfBound, Feed, Footprint, Freshness};
-pub use rules::{Exchange, Publication, Rules};
+pub use self::{
+    credential::{Credential, Fact, Invalidation, Parent},
+    entry::{Cohort, Effect, Entry, Subject},
+    reader::{ClockOutOfBound, Feed, Footprint, Freshness},
+    rules::{Exchange, Publication, Rules},
+};

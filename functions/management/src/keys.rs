@@ -44,11 +44,20 @@ use crate::api::{Api, Caller};
 pub(crate) fn routes() -> Router<Api> {
     Router::new()
         .route("/api/keys", get(list::list).post(create::create))
-        .route("/api/keys/{client_id}", get(read::read).patch(update::update).delete(delete::delete))
+        .route(
+            "/api/keys/{client_id}",
+            get(read::read).patch(update::update).delete(delete::delete),
+        )
         .route("/api/keys/{client_id}/rotate", post(rotate::rotate))
-        .route("/api/keys/{client_id}/finish_rotation", post(finish_rotation::finish_rotation))
+        .route(
+            "/api/keys/{client_id}/finish_rotation",
+            post(finish_rotation::finish_rotation),
+        )
         .route("/api/keys/{client_id}/revoke", post(revoke::revoke))
-        .route("/api/keys/{client_id}/deactivate", post(deactivate::deactivate))
+        .route(
+            "/api/keys/{client_id}/deactivate",
+            post(deactivate::deactivate),
+        )
         .route("/api/keys/{client_id}/restore", post(restore::restore))
 }
 
@@ -67,7 +76,10 @@ pub(crate) struct Nothing {
 async fn require_nothing(caller: &Caller, request: Request) -> Result<(), Error> {
     let (parts, body) = request.into_parts();
     let nothing: Nothing = extract::optional_json(&parts.headers, body).await?;
-    caller.require_no_bank(nothing.bank_guid.is_some(), "is not a member that this takes")
+    caller.require_no_bank(
+        nothing.bank_guid.is_some(),
+        "is not a member that this takes",
+    )
 }
 
 /// A `grace_period`, and what else it might have been.
@@ -76,26 +88,49 @@ fn seconds(given: &Value, or: &str) -> Result<Duration, Error> {
         Some(grace) if grace <= Grace::LONGEST => Ok(grace),
         _ => {
             let longest = Grace::LONGEST.as_secs();
-            Err(Error::field("grace_period", format!("must be a whole number of seconds from 0 to {longest}, {or}")))
+            Err(Error::field(
+                "grace_period",
+                format!("must be a whole number of seconds from 0 to {longest}, {or}"),
+            ))
         }
     }
 }
 
 /// The key that the path names, if the caller may know of it.
 async fn find(api: &Api, caller: &Caller, text: &str) -> Result<Key, Error> {
-    let key = api.store.key(extract::client_id(text)?).await?.ok_or_else(Error::not_found)?;
-    if may_see(caller, Target::from(&key)) { Ok(key) } else { Err(Error::not_found()) }
+    let key = api
+        .store
+        .key(extract::client_id(text)?)
+        .await?
+        .ok_or_else(Error::not_found)?;
+    if may_see(caller, Target::from(&key)) {
+        Ok(key)
+    } else {
+        Err(Error::not_found())
+    }
 }
 
 /// The key as it is shown, its gates read now.
 async fn show(api: &Api, caller: &Caller, key: &Key) -> Result<Json<Response>, Error> {
-    Ok(Json(Response::new(api, caller, key, &api.store.gates(key).await?)))
+    Ok(Json(Response::new(
+        api,
+        caller,
+        key,
+        &api.store.gates(key).await?,
+    )))
 }
 
 /// The key, with bulk revocations of its organization applied (LEAK-8), which its own state does not say.
 fn with_bulk_revocations(gates: &Gates, key: Key, now: Timestamp) -> Key {
-    if gates.organization.revokes(key.owner, key.kind, key.created_at) && !key.is_revoked() {
-        Key { state: State::Revoked { at: now }, ..key }
+    if gates
+        .organization
+        .revokes(key.owner, key.kind, key.created_at)
+        && !key.is_revoked()
+    {
+        Key {
+            state: State::Revoked { at: now },
+            ..key
+        }
     } else {
         key
     }

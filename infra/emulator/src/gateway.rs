@@ -16,28 +16,25 @@ mod route;
 mod tests;
 mod usage;
 
-pub use access_log::{AccessLog, Sink};
-pub use invoke::{FunctionError, Invocation, Invoke};
+use std::{fmt, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use access_log::Seen;
-use authorize::Authorizers;
-use axum::Router;
-use axum::extract::{ConnectInfo, Request, State};
-use axum::response::Response;
-use call::Call;
-use gateway_response::GatewayError;
-use reply::Reply;
-use route::Matched;
+use axum::{
+    Router,
+    extract::{ConnectInfo, Request, State},
+    response::Response,
+};
 use sam::template::{Description, ResponseType, TemplateError};
 use serde_json::Value;
-use std::fmt;
-use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::TcpListener;
-use usage::Usage;
+
+use self::{
+    access_log::Seen, authorize::Authorizers, call::Call, gateway_response::GatewayError,
+    reply::Reply, route::Matched, usage::Usage,
+};
+pub use self::{
+    access_log::{AccessLog, Sink},
+    invoke::{FunctionError, Invocation, Invoke},
+};
 
 /// Milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -60,7 +57,11 @@ impl Options {
     /// AWS's limits, by a clock.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, integration_timeout: Duration::from_secs(29), access_log: AccessLog::default() }
+        Self {
+            clock,
+            integration_timeout: Duration::from_secs(29),
+            access_log: AccessLog::default(),
+        }
     }
 }
 
@@ -81,7 +82,10 @@ struct Shared {
 
 impl fmt::Debug for Gateway {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Gateway").field("api", &self.shared.description.api.id).finish_non_exhaustive()
+        formatter
+            .debug_struct("Gateway")
+            .field("api", &self.shared.description.api.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -90,21 +94,43 @@ impl Gateway {
     ///
     /// # Errors
     /// Resource paths that API Gateway would refuse.
-    pub fn new(description: Description, invoker: Arc<dyn Invoke>, options: Options) -> Result<Self, TemplateError> {
+    pub fn new(
+        description: Description,
+        invoker: Arc<dyn Invoke>,
+        options: Options,
+    ) -> Result<Self, TemplateError> {
         let router = route::Router::new(&description.api.routes)?;
         let authorizers = Authorizers::new(&description.api.authorizers)?;
         let usage = Usage::new(&description.api.usage_plans);
-        Ok(Self { shared: Arc::new(Shared { description, invoker, options, router, authorizers, usage }) })
+        Ok(Self {
+            shared: Arc::new(Shared {
+                description,
+                invoker,
+                options,
+                router,
+                authorizers,
+                usage,
+            }),
+        })
     }
 
     /// Serves HTTP/1.1 until `shutdown` is ready, then finishes what it has begun.
     ///
     /// # Errors
     /// Those of the listener.
-    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
         let port = listener.local_addr()?.port();
         let service = Router::new().fallback(handle).with_state((self, port));
-        axum::serve(listener, service.into_make_service_with_connect_info::<SocketAddr>()).with_graceful_shutdown(shutdown).await
+        axum::serve(
+            listener,
+            service.into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .with_graceful_shutdown(shutdown)
+        .await
     }
 }
 
@@ -127,8 +153,12 @@ impl Shared {
             }
             Ok(()) => self.serve_call(&call).await,
         };
-        reply.headers.push(("x-amzn-requestid".into(), call.request_id));
-        reply.headers.push(("x-amz-apigw-id".into(), call.extended_request_id));
+        reply
+            .headers
+            .push(("x-amzn-requestid".into(), call.request_id));
+        reply
+            .headers
+            .push(("x-amz-apigw-id".into(), call.extended_request_id));
         reply.into()
     }
 
@@ -138,7 +168,10 @@ impl Shared {
         let mut seen = Seen::default();
         let outcome = match &matched {
             Some(matched) => self.integrate(call, matched, &mut seen).await,
-            None => Err(GatewayError::new(ResponseType::MissingAuthenticationToken, "Missing Authentication Token")),
+            None => Err(GatewayError::new(
+                ResponseType::MissingAuthenticationToken,
+                "Missing Authentication Token",
+            )),
         };
         match outcome {
             Ok(reply) => {
@@ -149,20 +182,45 @@ impl Shared {
             Err(gateway_error) => {
                 let context = event::request_context(&self.description, call, resource);
                 let reply = gateway_error.reply(&self.description.api, call, context);
-                let reply = if reply.is_sendable() { reply } else { Reply::unsendable() };
+                let reply = if reply.is_sendable() {
+                    reply
+                } else {
+                    Reply::unsendable()
+                };
                 self.write_line(call, resource, &reply, seen, Some(&gateway_error));
-                self.log(call, reply.status, resource.unwrap_or_default(), gateway_error.kind.name(), &gateway_error.reason);
+                self.log(
+                    call,
+                    reply.status,
+                    resource.unwrap_or_default(),
+                    gateway_error.kind.name(),
+                    &gateway_error.reason,
+                );
                 reply
             }
         }
     }
 
-    async fn integrate(&self, call: &Call, matched: &Matched<'_>, seen: &mut Seen) -> Result<Reply, GatewayError> {
-        let unknown = || GatewayError::new(ResponseType::Default5xx, "Internal server error").because("no such function");
+    async fn integrate(
+        &self,
+        call: &Call,
+        matched: &Matched<'_>,
+        seen: &mut Seen,
+    ) -> Result<Reply, GatewayError> {
+        let unknown = || {
+            GatewayError::new(ResponseType::Default5xx, "Internal server error")
+                .because("no such function")
+        };
         let (mut authorizer, mut usage_key) = (None, None);
         if let Some(name) = &matched.route.authorizer {
-            let known = self.description.api.authorizers.get(name).ok_or_else(unknown)?;
-            let admit = self.authorizers.admit(&self.description, &self.invoker, known, call, matched);
+            let known = self
+                .description
+                .api
+                .authorizers
+                .get(name)
+                .ok_or_else(unknown)?;
+            let admit =
+                self.authorizers
+                    .admit(&self.description, &self.invoker, known, call, matched);
             let (mut context, key) = admit.await?;
             usage_key = key;
             seen.authorizer = Some(context.clone());
@@ -173,16 +231,28 @@ impl Shared {
         if matched.route.api_key_required {
             seen.usage_key_id = usage_key.as_deref().and_then(|key| self.usage.id(key));
             let counted = self.usage.count(usage_key.as_deref(), call.received);
-            counted.map_err(|gateway_error| gateway_error.with_authorizer(seen.authorizer.clone().unwrap_or_default()))?;
+            counted.map_err(|gateway_error| {
+                gateway_error.with_authorizer(seen.authorizer.clone().unwrap_or_default())
+            })?;
         }
-        let function = self.description.functions.get(&matched.route.function).ok_or_else(unknown)?;
+        let function = self
+            .description
+            .functions
+            .get(&matched.route.function)
+            .ok_or_else(unknown)?;
         let mut event = event::proxy(&self.description, call, matched, authorizer);
         if let Some(id) = &seen.usage_key_id {
             event["requestContext"]["identity"]["apiKey"] = usage_key.into();
             event["requestContext"]["identity"]["apiKeyId"] = id.as_str().into();
         }
         let asked = (self.options.clock)();
-        let answer = invoke::call(&self.invoker, function, event, Some(self.options.integration_timeout)).await;
+        let answer = invoke::call(
+            &self.invoker,
+            function,
+            event,
+            Some(self.options.integration_timeout),
+        )
+        .await;
         let answer = answer.map_err(|failure| integration::gateway_error(&failure))?;
         let reply = integration::reply(&self.description, call, &answer)?;
         seen.integration = Some((reply.status, (self.options.clock)() - asked));
@@ -190,18 +260,34 @@ impl Shared {
     }
 
     /// The stage's own line about a call, as the template has it.
-    fn write_line(&self, call: &Call, resource: Option<&str>, reply: &Reply, seen: Seen, gateway_error: Option<&GatewayError>) {
+    fn write_line(
+        &self,
+        call: &Call,
+        resource: Option<&str>,
+        reply: &Reply,
+        seen: Seen,
+        gateway_error: Option<&GatewayError>,
+    ) {
         let mut context = event::request_context(&self.description, call, resource);
-        context.insert("responseLatency".into(), ((self.options.clock)() - call.received).into());
+        context.insert(
+            "responseLatency".into(),
+            ((self.options.clock)() - call.received).into(),
+        );
         seen.complete(&mut context, reply.status, reply.body.len(), gateway_error);
-        self.options.access_log.write(&self.description.api, call, context);
+        self.options
+            .access_log
+            .write(&self.description.api, call, context);
     }
 
     /// One line a request, without headers, bodies, queries or the values of path parameters.
     fn log(&self, call: &Call, status: u16, resource: &str, gateway_error: &str, reason: &str) {
         let latency = (self.options.clock)() - call.received;
         let authorizer_error =
-            if gateway_error.starts_with("AUTHORIZER_") || gateway_error == "UNAUTHORIZED" { reason } else { "" };
+            if gateway_error.starts_with("AUTHORIZER_") || gateway_error == "UNAUTHORIZED" {
+                reason
+            } else {
+                ""
+            };
         tracing::info!(
             target: "latchkey::access",
             request_id = %call.request_id,

@@ -52,7 +52,12 @@ impl EventSource {
         R: Future<Output = Result<Value, String>> + Send + 'static,
     {
         let reading = Reading::of(cloud, &mapping);
-        reading.check(&["dynamodb:DescribeStream", "dynamodb:ListStreams", POLLING[0], POLLING[1]])?;
+        reading.check(&[
+            "dynamodb:DescribeStream",
+            "dynamodb:ListStreams",
+            POLLING[0],
+            POLLING[1],
+        ])?;
         reading.check_dead_letters(mapping.dead_letters.as_deref())?;
         let reader = Reader::open(cloud.database.clone(), &mapping.stream_arn)?;
         let position = starting_position(cloud, &mapping, &reader)?;
@@ -71,7 +76,13 @@ impl EventSource {
             report,
             drain,
         };
-        Ok(Self { name, reader, done, draining, task: tokio::spawn(runner.run()) })
+        Ok(Self {
+            name,
+            reader,
+            done,
+            draining,
+            task: tokio::spawn(runner.run()),
+        })
     }
 
     /// Waits until everything that is in the stream now has been consumed.
@@ -81,14 +92,23 @@ impl EventSource {
     pub async fn drain(&self, within: Duration) -> Result<(), CloudError> {
         timeout(within, self.wait_until_caught_up())
             .await
-            .unwrap_or_else(|_| Err(CloudError::new(format!("the event source {} did not catch up in {within:?}", self.name))))
+            .unwrap_or_else(|_| {
+                Err(CloudError::new(format!(
+                    "the event source {} did not catch up in {within:?}",
+                    self.name
+                )))
+            })
     }
 
     async fn wait_until_caught_up(&self) -> Result<(), CloudError> {
-        let Some(last) = self.reader.last().await? else { return Ok(()) };
+        let Some(last) = self.reader.last().await? else {
+            return Ok(());
+        };
         let mut done = self.done.clone();
         // Sequence numbers have one length, so they sort as text.
-        let reached = done.wait_for(|done| done.as_ref().is_some_and(|done| *done >= last)).await;
+        let reached = done
+            .wait_for(|done| done.as_ref().is_some_and(|done| *done >= last))
+            .await;
         let stopped = |_| CloudError::new(format!("the event source {} has stopped", self.name));
         reached.map(drop).map_err(stopped)
     }
@@ -101,7 +121,10 @@ impl EventSource {
         self.draining.send_replace(true);
         match timeout(within, &mut self.task).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(e)) => Err(CloudError::new(format!("the event source {} failed: {e}", self.name))),
+            Ok(Err(e)) => Err(CloudError::new(format!(
+                "the event source {} failed: {e}",
+                self.name
+            ))),
             Err(_) => Err(CloudError::new(format!(
                 "the event source {} was stopped before it had consumed its stream; it goes on at the next start",
                 self.name
@@ -118,14 +141,24 @@ impl Drop for EventSource {
 
 /// dynoxide's ARNs with the region that everything else here has; dynoxide takes either.
 pub(super) fn in_region(arn: &str) -> String {
-    arn.replacen("arn:aws:dynamodb:dynoxide:", &format!("arn:aws:dynamodb:{REGION}:"), 1)
+    arn.replacen(
+        "arn:aws:dynamodb:dynoxide:",
+        &format!("arn:aws:dynamodb:{REGION}:"),
+        1,
+    )
 }
 
 /// Where the mapping stood, or where it starts. The start is saved too, so that `LATEST` means the mapping's first start ever.
-fn starting_position(cloud: &Cloud, mapping: &Mapping, reader: &Reader) -> Result<StreamPosition, CloudError> {
+fn starting_position(
+    cloud: &Cloud,
+    mapping: &Mapping,
+    reader: &Reader,
+) -> Result<StreamPosition, CloudError> {
     let last = reader.last_now()?;
     cloud.positions.change(|positions| {
-        let known = positions.get(&mapping.name).filter(|known| known.stream_arn == mapping.stream_arn);
+        let known = positions
+            .get(&mapping.name)
+            .filter(|known| known.stream_arn == mapping.stream_arn);
         let position = known.cloned().unwrap_or_else(|| StreamPosition {
             stream_arn: mapping.stream_arn.clone(),
             after: match mapping.starting_position {

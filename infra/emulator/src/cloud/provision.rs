@@ -9,13 +9,13 @@ mod queues;
 mod secrets;
 mod tables;
 
+use sam::template::{Physical, PhysicalResource, ResourceKind, Template};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 #[cfg(test)]
 pub(super) use self::tables::client;
 use super::{Cloud, error::CloudError};
-use sam::template::{Physical, PhysicalResource, ResourceKind, Template};
 
 /// Makes what the template says and does not exist yet, and answers with everything. Doing it again changes nothing.
 ///
@@ -25,7 +25,9 @@ pub async fn provision(cloud: &Cloud, template: &Template) -> Result<Physical, C
     let unresolved = |e| CloudError::new(format!("the template: {e}"));
     let mut physical = Physical::new();
     for planned in template.resources().map_err(unresolved)? {
-        let properties = template.properties(&planned.logical_id, &physical).map_err(unresolved)?;
+        let properties = template
+            .properties(&planned.logical_id, &physical)
+            .map_err(unresolved)?;
         let made = ensure(cloud, planned.kind, &planned.logical_id, &properties).await?;
         physical.insert(planned.logical_id, made);
     }
@@ -50,10 +52,18 @@ pub async fn ensure(
             Ok(wanted) => tables::provision(&tables::client(cloud), logical_id, wanted).await,
             Err(e) => Err(e),
         },
-        ResourceKind::Key => read(properties).and_then(|wanted| keys::provision(&cloud.api, logical_id, wanted)),
-        ResourceKind::Alias => read(properties).and_then(|wanted| keys::provision_alias(&cloud.api, wanted)),
-        ResourceKind::Queue => read(properties).and_then(|wanted| queues::provision(cloud, logical_id, wanted)),
-        ResourceKind::Secret => read(properties).and_then(|wanted| secrets::provision(&cloud.api, logical_id, wanted)),
+        ResourceKind::Key => {
+            read(properties).and_then(|wanted| keys::provision(&cloud.api, logical_id, wanted))
+        }
+        ResourceKind::Alias => {
+            read(properties).and_then(|wanted| keys::provision_alias(&cloud.api, wanted))
+        }
+        ResourceKind::Queue => {
+            read(properties).and_then(|wanted| queues::provision(cloud, logical_id, wanted))
+        }
+        ResourceKind::Secret => {
+            read(properties).and_then(|wanted| secrets::provision(&cloud.api, logical_id, wanted))
+        }
     };
     made.map_err(|e| CloudError::new(format!("resource {logical_id}: {e}")))
 }

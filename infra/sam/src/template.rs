@@ -23,18 +23,20 @@ mod tests;
 mod usage;
 mod yaml;
 
-pub use access::{Access, Role};
-pub use description::{
-    AccessLogSetting, Authorizer, AuthorizerKind, Description, Function, GatewayResponse, HeaderValue, IdentitySource, Quota,
-    QuotaPeriod, Resource, ResponseType, RestApi, Route, Schedule, Stream, Throttle, UsagePlan,
-};
-pub use resources::{PlannedResource, ResourceKind};
+use std::{collections::BTreeMap, fmt};
 
-use intrinsics::Evaluator;
-use resources::Declared;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
-use std::fmt;
+
+pub use self::{
+    access::{Access, Role},
+    description::{
+        AccessLogSetting, Authorizer, AuthorizerKind, Description, Function, GatewayResponse,
+        HeaderValue, IdentitySource, Quota, QuotaPeriod, Resource, ResponseType, RestApi, Route,
+        Schedule, Stream, Throttle, UsagePlan,
+    },
+    resources::{PlannedResource, ResourceKind},
+};
+use self::{intrinsics::Evaluator, resources::Declared};
 
 /// Where and as what the stack runs: the values of the pseudo parameters, and parameters that differ from their defaults.
 #[derive(Clone, Debug)]
@@ -88,7 +90,10 @@ pub struct TemplateError {
 impl TemplateError {
     /// At this place of the template, for this reason.
     pub fn new(at: impl Into<String>, reason: impl fmt::Display) -> Self {
-        Self { at: at.into(), reason: reason.to_string() }
+        Self {
+            at: at.into(),
+            reason: reason.to_string(),
+        }
     }
 }
 
@@ -137,9 +142,19 @@ impl Template {
             root.remove(ignored);
         }
         if let Some(unknown) = root.keys().next() {
-            return Err(TemplateError::new(unknown.as_str(), "this part of a template is not understood"));
+            return Err(TemplateError::new(
+                unknown.as_str(),
+                "this part of a template is not understood",
+            ));
         }
-        let template = Self { settings, parameters, conditions, mappings, declared, outputs };
+        let template = Self {
+            settings,
+            parameters,
+            conditions,
+            mappings,
+            declared,
+            outputs,
+        };
         Evaluator::new(&template, &Physical::new()).check_rules(&rules)?;
         Ok(template)
     }
@@ -156,9 +171,15 @@ impl Template {
     ///
     /// # Errors
     /// An intrinsic function that cannot be resolved, or a resource that does not exist.
-    pub fn properties(&self, logical_id: &str, physical: &Physical) -> Result<Value, TemplateError> {
-        let declared =
-            self.declared.get(logical_id).ok_or_else(|| TemplateError::new(logical_id, "the template has no such resource"))?;
+    pub fn properties(
+        &self,
+        logical_id: &str,
+        physical: &Physical,
+    ) -> Result<Value, TemplateError> {
+        let declared = self
+            .declared
+            .get(logical_id)
+            .ok_or_else(|| TemplateError::new(logical_id, "the template has no such resource"))?;
         let at = below(logical_id, "Properties");
         let properties = Value::Object(declared.properties.clone());
         let resolved = Evaluator::new(self, physical).evaluate(&properties, &at)?;
@@ -197,7 +218,10 @@ impl Template {
                 ResourceKind::Secret => &mut description.secrets,
                 ResourceKind::Queue => &mut description.queues,
             };
-            list.push(Resource { logical_id: planned.logical_id, properties });
+            list.push(Resource {
+                logical_id: planned.logical_id,
+                properties,
+            });
         }
         Ok(description)
     }
@@ -208,7 +232,11 @@ impl Template {
     /// An intrinsic function that cannot be resolved.
     pub fn output(&self, name: &str, physical: &Physical) -> Result<Option<String>, TemplateError> {
         let at = below("Outputs", name);
-        let Some(value) = self.outputs.get(name).and_then(|output| output.get("Value")) else {
+        let Some(value) = self
+            .outputs
+            .get(name)
+            .and_then(|output| output.get("Value"))
+        else {
             return Ok(None);
         };
         let value = Evaluator::new(self, physical).evaluate(value, &below(&at, "Value"))?;
@@ -219,8 +247,12 @@ impl Template {
         let mut groups = Vec::new();
         for (logical_id, declared) in self.of_type(predicted::LOG_GROUP, evaluator)? {
             let at = below(logical_id, "Properties");
-            let properties = evaluator.evaluate(&Value::Object(declared.properties.clone()), &at)?;
-            groups.push(Resource { logical_id: logical_id.clone(), properties: properties.unwrap_or(Value::Null) });
+            let properties =
+                evaluator.evaluate(&Value::Object(declared.properties.clone()), &at)?;
+            groups.push(Resource {
+                logical_id: logical_id.clone(),
+                properties: properties.unwrap_or(Value::Null),
+            });
         }
         Ok(groups)
     }
@@ -232,11 +264,18 @@ impl Template {
     pub fn of_kind(&self, kind: &str) -> Result<Vec<String>, TemplateError> {
         let nothing = Physical::new();
         let found = self.of_type(kind, &Evaluator::new(self, &nothing))?;
-        Ok(found.into_iter().map(|(logical_id, _)| logical_id.clone()).collect())
+        Ok(found
+            .into_iter()
+            .map(|(logical_id, _)| logical_id.clone())
+            .collect())
     }
 
     /// The resources of a type whose condition holds, by logical id.
-    fn of_type(&self, kind: &str, evaluator: &Evaluator<'_>) -> Result<Vec<(&String, &Declared)>, TemplateError> {
+    fn of_type(
+        &self,
+        kind: &str,
+        evaluator: &Evaluator<'_>,
+    ) -> Result<Vec<(&String, &Declared)>, TemplateError> {
         let mut found = Vec::new();
         for (logical_id, declared) in &self.declared {
             if declared.kind == kind && evaluator.exists(logical_id)? {
@@ -265,5 +304,12 @@ fn check_transform(transform: Option<&Value>) -> Result<(), TemplateError> {
         }
         _ => false,
     };
-    if sam_alone { Ok(()) } else { Err(TemplateError::new("Transform", format!("must be {SAM} and nothing else"))) }
+    if sam_alone {
+        Ok(())
+    } else {
+        Err(TemplateError::new(
+            "Transform",
+            format!("must be {SAM} and nothing else"),
+        ))
+    }
 }

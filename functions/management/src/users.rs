@@ -56,8 +56,14 @@ const LONGEST_USERNAME: usize = 128;
 impl Response {
     /// A user as it was just made.
     pub(crate) fn invited(api: &Api, user: &User) -> Self {
-        let invite_url = api.portal_url.as_ref().map(|portal| format!("{portal}/invitations/{}", user.guid));
-        Self { invite_url, ..Self::from(user) }
+        let invite_url = api
+            .portal_url
+            .as_ref()
+            .map(|portal| format!("{portal}/invitations/{}", user.guid));
+        Self {
+            invite_url,
+            ..Self::from(user)
+        }
     }
 }
 
@@ -66,11 +72,18 @@ impl From<&User> for Response {
         let email = user.email.to_string();
         Self {
             guid: user.guid,
-            username: if email.len() <= LONGEST_USERNAME { email.clone() } else { user.guid.to_string() },
+            username: if email.len() <= LONGEST_USERNAME {
+                email.clone()
+            } else {
+                user.guid.to_string()
+            },
             email,
             role: user.role,
             state: user.state,
-            allowed_scopes: user.allowed_scopes.as_ref().map(|scopes| scopes.iter().map(ToString::to_string).collect()),
+            allowed_scopes: user
+                .allowed_scopes
+                .as_ref()
+                .map(|scopes| scopes.iter().map(ToString::to_string).collect()),
             invite_url: None,
             created_at: user.created_at,
             updated_at: user.updated_at,
@@ -103,14 +116,21 @@ pub(crate) fn new(
 /// People are their organization's: a bank's token has nothing to do with them, whatever the catalogue lets it hold.
 fn require_no_bank_token(caller: &Caller) -> Result<(), Error> {
     match caller.owner.bank() {
-        Some(_) => Err(Error::new(Kind::Forbidden, "A bank's token has nothing to do with users")),
+        Some(_) => Err(Error::new(
+            Kind::Forbidden,
+            "A bank's token has nothing to do with users",
+        )),
         None => Ok(()),
     }
 }
 
 /// Refuses a user of whom the caller may not know.
 fn require_visible(caller: &Caller, user: &User) -> Result<(), Error> {
-    if caller.sees_organization(user.organization) { Ok(()) } else { Err(Error::not_found()) }
+    if caller.sees_organization(user.organization) {
+        Ok(())
+    } else {
+        Err(Error::not_found())
+    }
 }
 
 fn guid(text: &str) -> Result<Guid, Error> {
@@ -129,7 +149,10 @@ fn role(text: &str) -> Result<Role, &'static str> {
 /// What narrows a user's role: scopes that there are, each once, at least one.
 fn allowed_scopes(reader: &mut Reader, catalogue: &Catalogue, names: &[String]) -> ScopeSet {
     if names.is_empty() {
-        reader.refuse("allowed_scopes", "must name at least one scope; null leaves all those of the role");
+        reader.refuse(
+            "allowed_scopes",
+            "must name at least one scope; null leaves all those of the role",
+        );
     }
     let mut scopes: Vec<Scope> = Vec::new();
     for (index, name) in names.iter().enumerate() {

@@ -56,7 +56,10 @@ struct PlanChange {
 
 impl Response {
     fn new(organization: &Organization, gate: &OrganizationGate, now: Timestamp) -> Self {
-        let change = |NextPlan { plan, at }| PlanChange { plan, effective_at: at };
+        let change = |NextPlan { plan, at }| PlanChange {
+            plan,
+            effective_at: at,
+        };
         Self {
             guid: organization.guid,
             name: organization.name.to_string(),
@@ -81,5 +84,8 @@ async fn find(api: &Api, caller: &Caller, text: &str) -> Result<OrganizationWith
     if !caller.sees_organization(guid) {
         return Err(Error::not_found());
     }
-    api.store.organization(guid).await?.ok_or_else(Error::not_found)
+    api.store
+        .organization(guid)
+        .await?
+        .ok_or_else(Error::not_found)
 }

@@ -1,5 +1,5 @@
-//! Takes the two files of Swagger UI that the documentation page loads out of the archive that a crate carries, so that neither
-//! the build nor the page needs the internet (CBM-6).
+//! Takes the two files of Swagger UI that the documentation page loads out of the archive that a
+//! crate carries, so that neither the build nor the page needs the internet (CBM-6).
 
 use std::{borrow::Cow, env, error::Error, fs, io::Cursor, path::PathBuf};
 

@@ -6,7 +6,8 @@ use domain::feed::Rules;
 use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
 use serde_json::Value;
 
-/// The shortest time after which a function gives up a read: what an authorizer allows a try to read the feed.
+/// The shortest time after which a function gives up a read: what an authorizer allows a try to
+/// read the feed.
 pub const SHORTEST_TIMEOUT: Duration = Rules::STANDARD
     .read_time
     .checked_div(Rules::STANDARD.read_tries)
@@ -148,10 +149,11 @@ impl Caller {
 impl Answer {
     /// Sends a request and reads the whole answer.
     ///
-    /// An authorizer gives up a read of the feed after [`SHORTEST_TIMEOUT`], and refuses with 503 what it cannot decide without
-    /// (CBM-4). On a busy machine that may happen to any call, and says nothing about the platform: such a call is sent again, as
-    /// `Retry-After` asks for. Only where nothing was done, and only after an answer that took so long: a 503 that came sooner has
-    /// another cause.
+    /// An authorizer gives up a read of the feed after [`SHORTEST_TIMEOUT`], and refuses with 503
+    /// what it cannot decide without (CBM-4). On a busy machine that may happen to any call, and
+    /// says nothing about the platform: such a call is sent again, as `Retry-After` asks for. Only
+    /// where nothing was done, and only after an answer that took so long: a 503 that came sooner
+    /// has another cause.
     pub async fn of(request: RequestBuilder) -> Self {
         let (http, request) = request.build_split();
         let request = request.expect("a request");
@@ -199,7 +201,8 @@ impl Answer {
             .unwrap_or_default()
     }
 
-    /// Asserts status and `message_code`, and the members that every error of the management API and the gateway has.
+    /// Asserts status and `message_code`, and the members that every error of the management API
+    /// and the gateway has.
     #[track_caller]
     pub fn assert_error(&self, status: u16, message_code: &str) -> &Self {
         assert_eq!(

@@ -1,4 +1,5 @@
-//! A proxy on loopback that changes answers: for deployments and services that are not as they must be.
+//! A proxy on loopback that changes answers: for deployments and services that are not as they must
+//! be.
 
 use std::{
     fmt,

@@ -1,5 +1,5 @@
-//! Proxies on loopback that count requests and, at one of them, lose the request or its answer. Of several services together, so
-//! that everything a program does is one sequence.
+//! Proxies on loopback that count requests and, at one of them, lose the request or its answer. Of
+//! several services together, so that everything a program does is one sequence.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -43,7 +43,8 @@ struct State {
 }
 
 impl Faults {
-    /// Has this happen from now on, or nothing. Gives how many requests there were since it was said last.
+    /// Has this happen from now on, or nothing. Gives how many requests there were since it was
+    /// said last.
     pub fn set(&self, fault: Option<Fault>) -> usize {
         let mut state = self.0.lock().expect("no panic holds it");
         std::mem::replace(&mut *state, State { seen: 0, fault }).seen

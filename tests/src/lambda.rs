@@ -46,7 +46,8 @@ struct Runtime {
 }
 
 impl FunctionProcess {
-    /// Starts `program` with these variables and no others of its own kind. What it prints is of no interest.
+    /// Starts `program` with these variables and no others of its own kind. What it prints is of no
+    /// interest.
     pub async fn start(program: &str, environment: &BTreeMap<String, String>) -> Self {
         Self::printing(program, environment, Stdio::null(), Stdio::inherit()).await
     }

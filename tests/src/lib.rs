@@ -1,5 +1,6 @@
-//! The harness of the black-box tests: the whole platform in process on a random port, typed callers, a clock that can be
-//! advanced, a proxy that breaks connections, waiting for events, and authorizers as processes of their own.
+//! The harness of the black-box tests: the whole platform in process on a random port, typed
+//! callers, a clock that can be advanced, a proxy that breaks connections, waiting for events, and
+//! authorizers as processes of their own.
 
 #![expect(
     clippy::missing_panics_doc,

@@ -105,8 +105,8 @@ impl Platform {
         }
     }
 
-    /// Starts the platform with a proxy between its functions and the service that this variable names, such as
-    /// `AWS_ENDPOINT_URL_KMS`.
+    /// Starts the platform with a proxy between its functions and the service that this variable
+    /// names, such as `AWS_ENDPOINT_URL_KMS`.
     pub async fn behind_proxy(endpoint: &str, mut options: Options) -> (Self, Proxy) {
         let (proxy, of_tables) = (
             Proxy::start().await,
@@ -129,10 +129,12 @@ impl Platform {
         self.hands.advance(by);
     }
 
-    /// Stops the clock of everything: from now on only [`Platform::advance`] moves it. Every test that compares times does this
-    /// first, so that the outcome does not depend on when a second ends, or how long a call takes.
+    /// Stops the clock of everything: from now on only [`Platform::advance`] moves it. Every test
+    /// that compares times does this first, so that the outcome does not depend on when a second
+    /// ends, or how long a call takes.
     ///
-    /// What waits for time to pass (an authorizer that reads the feed again after a second) then waits for the test to advance it.
+    /// What waits for time to pass (an authorizer that reads the feed again after a second) then
+    /// waits for the test to advance it.
     pub fn stop_clock(&self) {
         self.hands.stop();
     }
@@ -151,7 +153,8 @@ impl Platform {
             .expect("the streams are consumed");
     }
 
-    /// Stops the platform, once the streams are consumed: the stop itself waits for them only a few seconds.
+    /// Stops the platform, once the streams are consumed: the stop itself waits for them only a few
+    /// seconds.
     pub async fn stop(self) {
         self.drain().await;
         self.stack.stop().await.expect("the platform stops");
@@ -249,7 +252,8 @@ impl Platform {
             .expect("a personal key")
     }
 
-    /// A new user of the seed organization with a new personal key of this kind, and somebody who sends that.
+    /// A new user of the seed organization with a new personal key of this kind, and somebody who
+    /// sends that.
     pub async fn somebody(&self, email: &str, role: Role, kind: KeyMode) -> (User, Caller) {
         let organization = self.seed.organization.guid.parse().expect("a guid");
         let user = self.user(organization, email, role).await;

@@ -1,4 +1,5 @@
-//! A TCP proxy on loopback that can hold or cut what passes: for services that are slow or out of reach.
+//! A TCP proxy on loopback that can hold or cut what passes: for services that are slow or out of
+//! reach.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -41,8 +42,8 @@ impl Proxy {
         proxy
     }
 
-    /// Starts a proxy whose service does not listen yet: connections wait until [`Proxy::forward`] says where it does. So a service
-    /// takes any free port, and none that was free a moment ago.
+    /// Starts a proxy whose service does not listen yet: connections wait until [`Proxy::forward`]
+    /// says where it does. So a service takes any free port, and none that was free a moment ago.
     pub async fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await

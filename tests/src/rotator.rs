@@ -1,5 +1,5 @@
-//! Secrets Manager as it rotates a secret: it makes an empty pending version, and calls the rotation function step by step, from the
-//! first again where one failed.
+//! Secrets Manager as it rotates a secret: it makes an empty pending version, and calls the
+//! rotation function step by step, from the first again where one failed.
 
 use aws_sdk_secretsmanager::Client;
 use rotation::{Failure, Rotation};
@@ -100,7 +100,8 @@ impl Rotator {
             .map(|(version, _)| version)
     }
 
-    /// Gives up a rotation that is under way, as a person does who takes the label away to start another.
+    /// Gives up a rotation that is under way, as a person does who takes the label away to start
+    /// another.
     pub async fn abandon(&self, version: &str) {
         if self.labelled("AWSPENDING").await.as_deref() == Some(version)
             && self.labelled("AWSCURRENT").await.as_deref() != Some(version)

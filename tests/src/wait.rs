@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-/// How long a test waits for an event before it fails. It ends a test that would hang, and claims nothing about speed: no
-/// machine, however busy, takes this long.
+/// How long a test waits for an event before it fails. It ends a test that would hang, and claims
+/// nothing about speed: no machine, however busy, takes this long.
 pub const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Waits until this is so.

@@ -1,7 +1,8 @@
 //! Chains audit events: the one consumer of the audit table's stream (LEAK-6).
 //!
-//! Records come in order per organization and may come more than once; linking an event twice changes nothing. A record
-//! that cannot be linked fails the batch, so that the stream sends it again: none is skipped.
+//! Records come in order per organization and may come more than once; linking an event twice
+//! changes nothing. A record that cannot be linked fails the batch, so that the stream sends it
+//! again: none is skipped.
 
 use domain::ids::Guid;
 use runtime::{Ambient, Env, StartError};
@@ -64,10 +65,12 @@ struct Event {
     body: String,
 }
 
-/// Times that a link is tried when another consumer was quicker: during a deployment two may run for a moment.
+/// Times that a link is tried when another consumer was quicker: during a deployment two may run
+/// for a moment.
 const MAX_ATTEMPTS: usize = 5;
 
-/// Links every event of a batch. The answer names the record from which the stream must send again, if one failed.
+/// Links every event of a batch. The answer names the record from which the stream must send again,
+/// if one failed.
 ///
 /// # Errors
 /// When the invocation is no batch of stream records.

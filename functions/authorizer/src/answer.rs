@@ -10,10 +10,11 @@ use crate::events::event::{Form, UnknownEvent};
 
 /// What is thrown: Lambda reports the text as `errorMessage`, and the gateway goes by it.
 ///
-/// REST and WebSocket APIs make `Unauthorized`, exactly, a 401 and everything else a 500 (gateway responses `UNAUTHORIZED`
-/// and `AUTHORIZER_FAILURE`, which the template turns into 503). HTTP APIs have no gateway responses: they answer the same
-/// text with a plain 401 as well, though their manual only says that an authorizer which fails is a 500. A 401 from there
-/// rests on practice, not on the manual; what is certain either way is that nothing passes.
+/// REST and WebSocket APIs make `Unauthorized`, exactly, a 401 and everything else a 500 (gateway
+/// responses `UNAUTHORIZED` and `AUTHORIZER_FAILURE`, which the template turns into 503). HTTP APIs
+/// have no gateway responses: they answer the same text with a plain 401 as well, though their
+/// manual only says that an authorizer which fails is a 500. A 401 from there rests on practice,
+/// not on the manual; what is certain either way is that nothing passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthorizerError {
     /// 401.

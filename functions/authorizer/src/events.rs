@@ -1,8 +1,9 @@
 //! The events of API Gateway, each read by its own adapter into one [`Request`](guard::Request).
 //!
-//! An adapter takes the address, the time and the route from `requestContext` alone (where a trusted proxy is configured, the
-//! resolved address stands there by now), and the credential from the `Authorization` header alone. An event that is not wholly
-//! understood is no request: it is thrown, and answered with 503.
+//! An adapter takes the address, the time and the route from `requestContext` alone (where a
+//! trusted proxy is configured, the resolved address stands there by now), and the credential from
+//! the `Authorization` header alone. An event that is not wholly understood is no request: it is
+//! thrown, and answered with 503.
 
 pub(crate) mod event;
 mod headers;
@@ -30,7 +31,8 @@ pub(crate) fn read(
     ) {
         (Some("TOKEN"), None, None) => token::read(&parse(event)?),
         (Some("REQUEST"), Some("2.0"), None) => http_api::read(parse(event)?, http_api_response),
-        // HTTP APIs of payload 1.0 send what REST APIs send (and say so), and take back what those take.
+        // HTTP APIs of payload 1.0 send what REST APIs send (and say so), and take back what those
+        // take.
         (Some("REQUEST"), None | Some("1.0"), None) => rest::read(parse(event)?),
         (Some("REQUEST"), None, Some("CONNECT")) => websocket::read(parse(event)?),
         _ => Err(UnknownEvent(

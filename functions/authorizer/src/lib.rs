@@ -1,7 +1,9 @@
-//! Guards every call at the gateway: thin adapters of API Gateway's events and answers around the [`Guard`], which decides.
+//! Guards every call at the gateway: thin adapters of API Gateway's events and answers around the
+//! [`Guard`], which decides.
 //!
-//! Three ways lead out of it, and the gateway turns each into one answer: a policy (allow, or deny with a code from a
-//! closed vocabulary: 403), the error `Unauthorized` (the one static 401), any other error (503).
+//! Three ways lead out of it, and the gateway turns each into one answer: a policy (allow, or deny
+//! with a code from a closed vocabulary: 403), the error `Unauthorized` (the one static 401), any
+//! other error (503).
 
 mod answer;
 mod events;
@@ -49,10 +51,12 @@ pub async fn handle(authorizer: &Authorizer, mut event: Value) -> Result<Value, 
 /// An authorizer as the environment sets it up, with keys and feed read ahead of the first call.
 ///
 /// # Errors
-/// When a setting is missing or wrong. A table that does not answer is no such error: every call asks again.
+/// When a setting is missing or wrong. A table that does not answer is no such error: every call
+/// asks again.
 pub async fn start(env: &Env, ambient: &Ambient) -> Result<Authorizer, StartError> {
     let settings = guard::Settings::read(env)?;
-    // Without the audit table's name nothing that would need it is begun: see `guard::Settings::audit_table`.
+    // Without the audit table's name nothing that would need it is begun: see
+    // `guard::Settings::audit_table`.
     let audit = settings.audit_table.clone().unwrap_or_default();
     let tables = Tables {
         core: settings.core_table.clone(),

@@ -7,8 +7,8 @@ use runtime::{Env, SettingError};
 pub struct Settings {
     /// `LATCHKEY_HTTP_API_RESPONSE`: how HTTP APIs are answered, default `simple`.
     pub http_api_response: HttpApiResponse,
-    /// `LATCHKEY_USAGE_KEY`: the value of the API-Gateway API key by whose usage plan a REST API counts what is let in (APT-9).
-    /// Optional; no credential.
+    /// `LATCHKEY_USAGE_KEY`: the value of the API-Gateway API key by whose usage plan a REST API
+    /// counts what is let in (APT-9). Optional; no credential.
     pub usage_key: Option<String>,
 }
 

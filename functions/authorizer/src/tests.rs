@@ -1,4 +1,5 @@
-//! The way of a request through everything that is pure: event, credential, verified tokens, decision, answer.
+//! The way of a request through everything that is pure: event, credential, verified tokens,
+//! decision, answer.
 
 mod bad_inputs;
 mod bad_keys;

@@ -1,4 +1,5 @@
-//! The canary's own key, read from Secrets Manager at every round: it may have been rotated since the last.
+//! The canary's own key, read from Secrets Manager at every round: it may have been rotated since
+//! the last.
 
 use std::{fmt, time::Duration};
 

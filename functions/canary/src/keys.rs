@@ -26,7 +26,8 @@ pub(crate) fn name(round: &str) -> String {
     format!("{NAME_PREFIX}{round}")
 }
 
-/// Makes a key of this name. Where there is no answer, nobody knows whether there is a key: [`sweep`] looks.
+/// Makes a key of this name. Where there is no answer, nobody knows whether there is a key:
+/// [`sweep`] looks.
 pub(crate) async fn create(session: &Session, name: &str, now: Timestamp) -> Result<Key, Error> {
     let body =
         json!({"name": name, "scopes": [SCOPE], "expires_at": (now + KEY_LIFETIME).to_string()});
@@ -57,7 +58,8 @@ pub(crate) async fn revoke(session: &Session, client_id: &str) -> Result<(), Err
     }
 }
 
-/// Revokes what is left of this round by its name, whatever became of the calls, and of rounds that are over. Gives how many.
+/// Revokes what is left of this round by its name, whatever became of the calls, and of rounds that
+/// are over. Gives how many.
 pub(crate) async fn sweep(
     session: &Session,
     own: Option<&str>,

@@ -1,9 +1,11 @@
-//! The canary: on a schedule it makes a key over the API, gets a token, calls the guarded API until it is let in, revokes the key,
-//! calls on, and publishes the seconds from the revoke's answer to the last admission (CBM-4, X-1).
+//! The canary: on a schedule it makes a key over the API, gets a token, calls the guarded API until
+//! it is let in, revokes the key, calls on, and publishes the seconds from the revoke's answer to
+//! the last admission (CBM-4, X-1).
 //!
-//! It is an ordinary client, with a key of an organization of its own (`docs/canary.md`): what it meets is what customers meet. It
-//! revokes what it makes, also after a failure; what a round left that was killed, a later one revokes. Its metrics are a line of its
-//! log in `CloudWatch`'s embedded metric format, so that it needs no permission to publish them.
+//! It is an ordinary client, with a key of an organization of its own (`docs/canary.md`): what it
+//! meets is what customers meet. It revokes what it makes, also after a failure; what a round left
+//! that was killed, a later one revokes. Its metrics are a line of its log in `CloudWatch`'s
+//! embedded metric format, so that it needs no permission to publish them.
 
 mod credential;
 mod keys;
@@ -69,7 +71,8 @@ impl Canary {
 /// Makes one round, whatever the event says, and publishes what it measured.
 ///
 /// # Errors
-/// What failed in the round, after its metrics were published: Lambda counts the invocation as failed.
+/// What failed in the round, after its metrics were published: Lambda counts the invocation as
+/// failed.
 pub async fn handle(canary: &Canary, _event: Value) -> Result<Value, StartError> {
     let round = match canary.secret.read().await {
         Ok(key) => round::make(&canary.settings.target, key, &canary.clock, &canary.entropy).await,
@@ -100,7 +103,8 @@ pub async fn round(target: &Target, key: Key, ambient: &Ambient) -> Round {
     round::make(target, key, &ambient.clock, &ambient.entropy).await
 }
 
-/// A line of its own, past the form of the other log lines: `CloudWatch` reads the metrics out of it.
+/// A line of its own, past the form of the other log lines: `CloudWatch` reads the metrics out of
+/// it.
 fn printed(line: &str) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{line}")
 }

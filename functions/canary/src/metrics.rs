@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::round::{At, Round, seconds};
 
 const NAMESPACE: &str = "Latchkey";
-/// Also of a round that came to no revoke: what is not measured is no point of this metric, and the alarm takes missing data for breaching.
+/// Also of a round that came to no revoke: what is not measured is no point of this metric, and the
+/// alarm takes missing data for breaching.
 const LAST_ADMISSION: &str = "SecondsToLastAdmission";
 
 /// The line. Its one dimension is `Stack`.

@@ -16,7 +16,8 @@ use crate::{
     watch::{self, Watched},
 };
 
-/// What is promised: nobody is let in later than this after the revoke's answer (CBM-4), in milliseconds.
+/// What is promised: nobody is let in later than this after the revoke's answer (CBM-4), in
+/// milliseconds.
 pub const BOUND: i64 = 5_000;
 /// One answer is waited for so long.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
@@ -59,7 +60,8 @@ pub struct Failure {
 pub struct Round {
     /// How long each step took, in milliseconds.
     pub steps: Vec<(Step, i64)>,
-    /// From the revoke's answer to the last admission, in milliseconds; zero where there was none, nothing where it came to no revoke.
+    /// From the revoke's answer to the last admission, in milliseconds; zero where there was none,
+    /// nothing where it came to no revoke.
     pub last_admission: Option<i64>,
     /// Calls after the revoke: answered, let in, refused with 401, and neither.
     pub calls: [u64; 4],
@@ -195,7 +197,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Revokes what this round made, by its name: an answer that was lost may have been that of a key. Whether nothing is left.
+    /// Revokes what this round made, by its name: an answer that was lost may have been that of a
+    /// key. Whether nothing is left.
     async fn clean_up(&self) -> bool {
         for attempt in 0..MAX_ATTEMPTS {
             match keys::sweep(self.session, Some(self.name), (self.clock)()).await {

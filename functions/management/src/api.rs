@@ -42,8 +42,8 @@ pub(crate) struct Inner {
     /// Where people accept invitations, if the deployment has such a place.
     pub(crate) portal_url: Option<String>,
     clock: Clock,
-    /// Authenticates calls that come through no gateway authorizer (`cargo lambda watch`, or a gateway attached without
-    /// one): the same decision, made here.
+    /// Authenticates calls that come through no gateway authorizer (`cargo lambda watch`, or a
+    /// gateway attached without one): the same decision, made here.
     guard: Guard,
 }
 
@@ -66,7 +66,8 @@ fn guard(
     ))
 }
 
-/// The route of a request as that table has it; nothing in it is none. A HEAD is a GET without the answer's body (RFC 9110 §9.3.2).
+/// The route of a request as that table has it; nothing in it is none. A HEAD is a GET without the
+/// answer's body (RFC 9110 §9.3.2).
 fn route(parts: &Parts) -> String {
     let method = if parts.method == Method::HEAD {
         &Method::GET
@@ -118,8 +119,9 @@ impl Api {
         (self.clock)()
     }
 
-    /// What the caller is and holds at this moment, whatever the authorizer saw some seconds ago: a stopped caller delegates
-    /// nothing. Changes that rest on it are made through [`Store::on_behalf_of`] it, so that it still stands when they happen.
+    /// What the caller is and holds at this moment, whatever the authorizer saw some seconds ago: a
+    /// stopped caller delegates nothing. Changes that rest on it are made through
+    /// [`Store::on_behalf_of`] it, so that it still stands when they happen.
     pub(crate) async fn caller_authority(&self, caller: &Caller) -> Result<CallerAuthority, Error> {
         let key = self
             .store
@@ -159,7 +161,8 @@ impl Api {
         })
     }
 
-    /// The organization that a list is about ([`Caller::organization_of`]); one that staff name and that is not there is a 404.
+    /// The organization that a list is about ([`Caller::organization_of`]); one that staff name and
+    /// that is not there is a 404.
     pub(crate) async fn organization_of(
         &self,
         caller: &Caller,
@@ -189,8 +192,8 @@ impl Api {
         .await
     }
 
-    /// Whether this create was made before, under its `Idempotency-Key`; what it makes now is to be called `target`. Asked
-    /// after the caller was authorised and before anything is decided.
+    /// Whether this create was made before, under its `Idempotency-Key`; what it makes now is
+    /// to be called `target`. Asked after the caller was authorised and before anything is decided.
     pub(crate) async fn check_idempotency(
         &self,
         caller: &Caller,
@@ -213,7 +216,8 @@ impl Api {
         self.made_before(record).await
     }
 
-    /// What became of a create: it stands, or another request of the same `Idempotency-Key` was quicker.
+    /// What became of a create: it stands, or another request of the same `Idempotency-Key` was
+    /// quicker.
     pub(crate) async fn resolve(
         &self,
         created: Result<(), StoreError>,
@@ -253,8 +257,8 @@ impl CallerAuthority {
         operation.rule().reach(self.role, &self.scopes).map(drop)
     }
 
-    /// Refuses a person whom `allowed_scopes` leave less than these: of what no machine does, a role alone would decide, and whoever
-    /// is narrowed would not be. Staff hold no scopes.
+    /// Refuses a person whom `allowed_scopes` leave less than these: of what no machine does, a
+    /// role alone would decide, and whoever is narrowed would not be. Staff hold no scopes.
     pub(crate) fn require_all(&self, scopes: &[&str]) -> Result<(), Error> {
         if self.role.is_some_and(Role::is_staff)
             || scopes.iter().all(|scope| self.scopes.has(scope))
@@ -280,13 +284,15 @@ impl CallerAuthority {
 
 /// What became of a create under its `Idempotency-Key`.
 pub(crate) enum Outcome {
-    /// It is the first: it is created, or to be created, with this record; nothing where the header was not sent.
+    /// It is the first: it is created, or to be created, with this record; nothing where the header
+    /// was not sent.
     Created(Option<IdempotencyRecord>),
     /// It was made before, and this is what it made.
     Replayed(String),
 }
 
-/// The answer to a create that was made before: the thing as it is now, without a secret, and marked.
+/// The answer to a create that was made before: the thing as it is now, without a secret, and
+/// marked.
 pub(crate) fn replayed(thing: impl Serialize) -> Response {
     (
         StatusCode::CREATED,
@@ -317,7 +323,8 @@ impl Deref for Caller {
 }
 
 impl Caller {
-    /// Refuses a `bank_guid` where it means nothing, but from a bank's token, which may send it with anything (CYB-4).
+    /// Refuses a `bank_guid` where it means nothing, but from a bank's token, which may send it
+    /// with anything (CYB-4).
     pub(crate) fn require_no_bank(&self, named: bool, reason: &str) -> Result<(), Error> {
         if named && self.owner.bank().is_none() {
             Err(Error::field("bank_guid", reason))
@@ -326,7 +333,8 @@ impl Caller {
         }
     }
 
-    /// The organization that a list is about: the caller's own, or the one that staff name by `organization_guid`.
+    /// The organization that a list is about: the caller's own, or the one that staff name by
+    /// `organization_guid`.
     pub(crate) fn organization_of(&self, named: Option<&str>) -> Result<Guid, Error> {
         match (self.is_staff(), named) {
             (false, None) => Ok(self.organization),
@@ -351,8 +359,8 @@ impl Caller {
         }
     }
 
-    /// Whether the caller may know of this organization and what it has: its own; staff any customer's, and the platform's own
-    /// people security alone.
+    /// Whether the caller may know of this organization and what it has: its own; staff any
+    /// customer's, and the platform's own people security alone.
     pub(crate) fn sees_organization(&self, guid: Guid) -> bool {
         match self.role {
             Some(role) if role.is_staff() => guid != Guid::PLATFORM || role == Role::Security,

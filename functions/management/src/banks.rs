@@ -46,7 +46,8 @@ impl From<&Bank> for Response {
     }
 }
 
-/// Refuses a bank that the caller may not know of: of another organization or kind, or beside the token's own bank.
+/// Refuses a bank that the caller may not know of: of another organization or kind, or beside the
+/// token's own bank.
 fn require_visible(caller: &Caller, bank: &Bank) -> Result<(), Error> {
     let own = caller.owner.bank().is_none_or(|own| own == bank.guid);
     if own && caller.sees(bank.organization, bank.environment.kind()) {

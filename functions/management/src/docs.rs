@@ -1,5 +1,6 @@
-//! The published description of the API and its interactive documentation, for anybody (CBM-6). All of it is text: API Gateway
-//! hands on binary answers only for media types that the API lists, and ours lists none. None of it is of another host.
+//! The published description of the API and its interactive documentation, for anybody (CBM-6). All
+//! of it is text: API Gateway hands on binary answers only for media types that the API lists, and
+//! ours lists none. None of it is of another host.
 
 pub(crate) mod asset;
 pub(crate) mod document;

@@ -120,7 +120,8 @@ async fn show(api: &Api, caller: &Caller, key: &Key) -> Result<Json<Response>, E
     )))
 }
 
-/// The key, with bulk revocations of its organization applied (LEAK-8), which its own state does not say.
+/// The key, with bulk revocations of its organization applied (LEAK-8), which its own state does
+/// not say.
 fn with_bulk_revocations(gates: &Gates, key: Key, now: Timestamp) -> Key {
     if gates
         .organization
@@ -136,8 +137,8 @@ fn with_bulk_revocations(gates: &Gates, key: Key, now: Timestamp) -> Key {
     }
 }
 
-/// Refuses a change of the caller's own key once that stopped. A transaction does not check it beside the change, being what
-/// changes: its state is decided on here, and its version guards it.
+/// Refuses a change of the caller's own key once that stopped. A transaction does not check it
+/// beside the change, being what changes: its state is decided on here, and its version guards it.
 pub(crate) fn require_own_works(caller: &Caller, key: &Key, now: Timestamp) -> Result<(), Error> {
     if key.client_id == caller.client_id && (key.state != State::Active || key.is_expired(now)) {
         Err(Error::unauthenticated())

@@ -1,5 +1,6 @@
-//! The management API: organizations, their people and banks, and the keys of all three. One file per operation; every
-//! operation authorises for itself, whatever the gateway in front of it checked.
+//! The management API: organizations, their people and banks, and the keys of all three. One file
+//! per operation; every operation authorises for itself, whatever the gateway in front of it
+//! checked.
 
 mod api;
 mod banks;

@@ -36,7 +36,8 @@ pub(crate) struct Response {
     kyb: Kyb,
     /// Whether platform staff stopped the whole organization.
     suspended: bool,
-    /// How many days its keys live at most, of those that are made or changed from when this was set on.
+    /// How many days its keys live at most, of those that are made or changed from when this was
+    /// set on.
     #[schema(required, minimum = 1, maximum = 3650)]
     max_key_age_days: Option<u32>,
     #[schema(value_type = schema::Timestamp)]
@@ -78,7 +79,8 @@ impl Response {
     }
 }
 
-/// The organization that the path names, if the caller may know of it: its own, or for staff a customer's; any other is a 404.
+/// The organization that the path names, if the caller may know of it: its own, or for staff a
+/// customer's; any other is a 404.
 async fn find(api: &Api, caller: &Caller, text: &str) -> Result<OrganizationWithGate, Error> {
     let guid: Guid = text.parse().map_err(|_| Error::not_found())?;
     if !caller.sees_organization(guid) {

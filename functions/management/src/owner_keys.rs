@@ -1,5 +1,5 @@
-//! `/api/bank_applications` and `/api/organization_applications` (CYB-3): the same five operations over the keys of banks
-//! and of organizations.
+//! `/api/bank_applications` and `/api/organization_applications` (CYB-3): the same five operations
+//! over the keys of banks and of organizations.
 
 pub(crate) mod create;
 pub(crate) mod delete;
@@ -69,8 +69,9 @@ impl Family for BankApplications {
     const UPDATE: Operation = Operation::UpdateBankApplication;
     const DELETE: Operation = Operation::DeleteBankApplication;
 
-    /// CYB-4: a bank token makes keys of its bank, whatever it names; everybody else must name a bank of their organization and
-    /// kind. A bank of somebody else is refused with the words for no bank at all.
+    /// CYB-4: a bank token makes keys of its bank, whatever it names; everybody else must name a
+    /// bank of their organization and kind. A bank of somebody else is refused with the words for
+    /// no bank at all.
     async fn owner(api: &Api, caller: &Caller, bank_guid: Option<&Value>) -> Result<Owner, Error> {
         if let Owner::Bank(own) = caller.owner {
             return Ok(Owner::Bank(own));
@@ -133,7 +134,8 @@ pub(crate) fn routes<F: Family>() -> Router<Api> {
         )
 }
 
-/// The key that the path names, if it is of this family and the caller may know of it; revoked or not.
+/// The key that the path names, if it is of this family and the caller may know of it; revoked or
+/// not.
 async fn find<F: Family>(api: &Api, caller: &Caller, text: &str) -> Result<Key, Error> {
     let key = api
         .store

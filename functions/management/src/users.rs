@@ -1,4 +1,5 @@
-//! `/api/users`: the people of an organization (CBM-1, LEAK-9), in the shape of the vendor's published client.
+//! `/api/users`: the people of an organization (CBM-1, LEAK-9), in the shape of the vendor's
+//! published client.
 
 pub(crate) mod create;
 pub(crate) mod disable;
@@ -41,7 +42,8 @@ pub(crate) struct Response {
     /// What narrows the role's scopes; null when nothing does.
     #[schema(value_type = Option<Vec<schema::Scope>>, required)]
     allowed_scopes: Option<Vec<String>>,
-    /// Where the person accepts, in the answer to the creation alone; null when the deployment has no portal.
+    /// Where the person accepts, in the answer to the creation alone; null when the deployment has
+    /// no portal.
     #[schema(required)]
     invite_url: Option<String>,
     #[schema(value_type = schema::Timestamp)]
@@ -113,7 +115,8 @@ pub(crate) fn new(
     }
 }
 
-/// People are their organization's: a bank's token has nothing to do with them, whatever the catalogue lets it hold.
+/// People are their organization's: a bank's token has nothing to do with them, whatever the
+/// catalogue lets it hold.
 fn require_no_bank_token(caller: &Caller) -> Result<(), Error> {
     match caller.owner.bank() {
         Some(_) => Err(Error::new(

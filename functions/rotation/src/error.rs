@@ -1,4 +1,5 @@
-//! Why a step was not taken. Secrets Manager tries any failure again; whoever reads the log learns whether that can help.
+//! Why a step was not taken. Secrets Manager tries any failure again; whoever reads the log learns
+//! whether that can help.
 
 use std::fmt;
 

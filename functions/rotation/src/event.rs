@@ -46,7 +46,8 @@ pub(crate) struct Event {
     pub(crate) secret_id: String,
     /// `ClientRequestToken`: the version that the rotation is to make current.
     pub(crate) version: String,
-    /// By which Secrets Manager knows, in another account, that a new value comes from its rotation.
+    /// By which Secrets Manager knows, in another account, that a new value comes from its
+    /// rotation.
     pub(crate) rotation_token: Option<Zeroizing<String>>,
 }
 

@@ -42,8 +42,8 @@ struct Rotated {
 }
 
 impl Key {
-    /// Presents a secret. Of a key that gets tokens, one is got with all its scopes, as it takes to rotate it; a personal key is
-    /// sent itself, and reads itself. Either is a use of the secret.
+    /// Presents a secret. Of a key that gets tokens, one is got with all its scopes, as it takes to
+    /// rotate it; a personal key is sent itself, and reads itself. Either is a use of the secret.
     pub(crate) async fn prove(
         deployment: &Arc<Deployment>,
         clock: &Clock,
@@ -75,8 +75,8 @@ impl Key {
         Ok(Proof::Works(Self { session, client_id }))
     }
 
-    /// Mints a secret, the one before working on until the rotation is finished. Until the new one is used, the one before can
-    /// replace it.
+    /// Mints a secret, the one before working on until the rotation is finished. Until the new one
+    /// is used, the one before can replace it.
     pub(crate) async fn rotate(&self) -> Result<Minted, Failure> {
         self.mint(&json!({"grace_period": null, "grace_starts": "first_use"}))
             .await
@@ -105,7 +105,8 @@ impl Key {
         }
     }
 
-    /// Ends the secret before this one, in so many seconds. Nothing where this one is not the newest.
+    /// Ends the secret before this one, in so many seconds. Nothing where this one is not the
+    /// newest.
     pub(crate) async fn finish(&self, grace: u64) -> Result<Option<()>, Failure> {
         let body = json!({"grace_period": grace});
         match self

@@ -1,19 +1,23 @@
-//! The rotation function of AWS Secrets Manager for a secret that holds a Latchkey key (LEAK-11). It runs in a customer's account,
-//! and has no credential but the secret itself, which may rotate and finish its own key and nothing else.
+//! The rotation function of AWS Secrets Manager for a secret that holds a Latchkey key (LEAK-11).
+//! It runs in a customer's account, and has no credential but the secret itself, which may rotate
+//! and finish its own key and nothing else.
 //!
-//! Secrets Manager calls it four times, and again from the start where a call fails. Whatever fails at whatever point, and whoever
-//! retries or runs twice at once: `AWSCURRENT` is a secret that works, no secret is lost while it is the only one, and the next
-//! rotation goes on from whatever it finds. That rests on these:
+//! Secrets Manager calls it four times, and again from the start where a call fails. Whatever fails
+//! at whatever point, and whoever retries or runs twice at once: `AWSCURRENT` is a secret that
+//! works, no secret is lost while it is the only one, and the next rotation goes on from whatever
+//! it finds. That rests on these:
 //!
-//! - The new secret is minted by a rotation with an open end: what is `AWSCURRENT` never ends by itself ([`mint`]). It ends some
-//!   time after `AWSCURRENT` has moved away from it, and not before ([`steps::finish`]).
-//! - A minted secret may be lost on its way here. Nobody has used it then, and the current secret replaces it: the rotation was one
-//!   that waits for the first use.
-//! - A minted secret that arrived carries a staging label of ours beside `AWSPENDING`. So it is not forgotten when its rotation is
-//!   given up, and is there for the next one: once it was used, nobody without it could get another.
-//! - A version's value never changes. One that was minted twice, by two runs of one step, may hold the secret that lost. The
-//!   second run waits until the first must be done; should both have minted all the same, the test of the value finds out, and
-//!   gives that rotation up.
+//! - The new secret is minted by a rotation with an open end: what is `AWSCURRENT` never ends by
+//!   itself ([`mint`]). It ends some time after `AWSCURRENT` has moved away from it, and not before
+//!   ([`steps::finish`]).
+//! - A minted secret may be lost on its way here. Nobody has used it then, and the current secret
+//!   replaces it: the rotation was one that waits for the first use.
+//! - A minted secret that arrived carries a staging label of ours beside `AWSPENDING`. So it is not
+//!   forgotten when its rotation is given up, and is there for the next one: once it was used,
+//!   nobody without it could get another.
+//! - A version's value never changes. One that was minted twice, by two runs of one step, may hold
+//!   the secret that lost. The second run waits until the first must be done; should both have
+//!   minted all the same, the test of the value finds out, and gives that rotation up.
 
 mod error;
 mod event;
@@ -36,7 +40,8 @@ use self::{
     vault::Vault,
 };
 
-/// Whoever had the old secret in memory when it was replaced has a day to fetch the new one, as CBM-3 has it.
+/// Whoever had the old secret in memory when it was replaced has a day to fetch the new one, as
+/// CBM-3 has it.
 const DEFAULT_GRACE_SECONDS: u64 = 86_400;
 /// What the API takes (ARZ-5).
 const MAX_GRACE_SECONDS: u64 = 7_776_000;
@@ -82,8 +87,9 @@ impl std::fmt::Debug for Marker {
     }
 }
 
-/// The function with these settings: `LATCHKEY_URL`, where the deployment answers, and `LATCHKEY_GRACE_PERIOD_SECONDS`, how long the
-/// old secret works on after it was replaced; a day where it is left out.
+/// The function with these settings: `LATCHKEY_URL`, where the deployment answers, and
+/// `LATCHKEY_GRACE_PERIOD_SECONDS`, how long the old secret works on after it was replaced; a day
+/// where it is left out.
 ///
 /// # Errors
 /// A setting that is missing or wrong.
@@ -125,7 +131,8 @@ impl Rotation {
     /// Takes a step.
     ///
     /// # Errors
-    /// What keeps it from being taken. Secrets Manager tries every failure again; which ones that may help says [`Failure`].
+    /// What keeps it from being taken. Secrets Manager tries every failure again; which ones that
+    /// may help says [`Failure`].
     pub async fn handle(&self, event: Value) -> Result<(), Failure> {
         let event = Event::read(event)
             .inspect_err(|failure| tracing::error!(%failure, "an event that is none"))?;
@@ -148,7 +155,8 @@ impl Rotation {
             Step::Finish => steps::finish(self, event, &stages).await,
             _ if stages.is_current => Ok("AWSCURRENT is this version already"),
             Step::Create => steps::create(self, event, &stages).await,
-            // A Latchkey key's secret is set where it is minted: there is nothing else to tell it to.
+            // A Latchkey key's secret is set where it is minted: there is nothing else to tell it
+            // to.
             Step::Set => Ok("there is nothing to set"),
             Step::Test => steps::test(self, event, &stages).await,
         }

@@ -1,10 +1,13 @@
-//! Getting the secret that is to be the next `AWSCURRENT`, whatever an earlier rotation left behind.
+//! Getting the secret that is to be the next `AWSCURRENT`, whatever an earlier rotation left
+//! behind.
 //!
-//! A key has two secrets at most. Where `AWSCURRENT` is the newest, it mints another; an older one that still works is ended first,
-//! since no third is possible. Where it is not the newest, a newer one was minted, and is one of these:
+//! A key has two secrets at most. Where `AWSCURRENT` is the newest, it mints another; an older one
+//! that still works is ended first, since no third is possible. Where it is not the newest, a newer
+//! one was minted, and is one of these:
 //!
 //! - on its way to the version by another run of this step: that one is waited for;
-//! - lost, because the run that minted it ended before it was stored. Nobody has used it, so it is replaced;
+//! - lost, because the run that minted it ended before it was stored. Nobody has used it, so it is
+//!   replaced;
 //! - stored by an earlier rotation that was given up, and not used: it is replaced as well;
 //! - stored so and used, by that rotation's test. It is adopted: it has never been `AWSCURRENT`;
 //! - minted by somebody else. Then the function does not have it, cannot get it, and says so.
@@ -60,8 +63,8 @@ impl Rotation {
         }
     }
 
-    /// Stores what `mint` mints, in the time that a run has for both; nothing where it mints nothing, since the secret that asks is
-    /// not the newest.
+    /// Stores what `mint` mints, in the time that a run has for both; nothing where it mints
+    /// nothing, since the secret that asks is not the newest.
     async fn store(
         &self,
         event: &Event,
@@ -87,8 +90,8 @@ impl Rotation {
         timeout(self.pace.minting, both).await.map_err(late)?
     }
 
-    /// Waits until a run that minted before must have stored its secret, or is over. A run that would not wait could replace a
-    /// secret that the other is about to store.
+    /// Waits until a run that minted before must have stored its secret, or is over. A run that
+    /// would not wait could replace a secret that the other is about to store.
     async fn another_run_stores_one(&self, event: &Event) -> Result<bool, Failure> {
         for _ in 0..POLLS {
             sleep(self.pace.settling / POLLS).await;
@@ -99,8 +102,8 @@ impl Rotation {
         Ok(false)
     }
 
-    /// Stores the secret that an earlier rotation minted and stored, and that works: with `AWSCURRENT`'s it makes two, so it is the
-    /// newest.
+    /// Stores the secret that an earlier rotation minted and stored, and that works: with
+    /// `AWSCURRENT`'s it makes two, so it is the newest.
     async fn adopt(
         &self,
         event: &Event,
@@ -129,8 +132,8 @@ impl Rotation {
     }
 }
 
-/// Mints a secret, after an older one than the one that asks has been ended: there can be no third. What it was of has been
-/// replaced twice by now.
+/// Mints a secret, after an older one than the one that asks has been ended: there can be no third.
+/// What it was of has been replaced twice by now.
 async fn rotate(key: &Key) -> Result<Minted, Failure> {
     match key.rotate().await? {
         Minted::Busy => {}

@@ -21,8 +21,9 @@ pub(crate) async fn create(
     }
 }
 
-/// `testSecret`: the new secret is used for the first time. Secrets Manager also calls this step alone, to test that a rotation is
-/// configured right; there is no new secret then, and what a test can show is that the current one works.
+/// `testSecret`: the new secret is used for the first time. Secrets Manager also calls this step
+/// alone, to test that a rotation is configured right; there is no new secret then, and what a test
+/// can show is that the current one works.
 pub(crate) async fn test(
     rotation: &Rotation,
     event: &Event,
@@ -85,8 +86,8 @@ async fn end_the_old(rotation: &Rotation, key: &Key) -> Result<Option<()>, Failu
     .await
 }
 
-/// The key by the new secret, which is of the current one's key and works. One that never will is given up, so that another
-/// rotation can start: a version's value cannot be changed.
+/// The key by the new secret, which is of the current one's key and works. One that never will is
+/// given up, so that another rotation can start: a version's value cannot be changed.
 async fn works(
     rotation: &Rotation,
     event: &Event,

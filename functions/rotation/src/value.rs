@@ -1,4 +1,5 @@
-//! What a secret's value holds: a key's `client_id` and `client_secret`, and whatever its owner keeps beside them.
+//! What a secret's value holds: a key's `client_id` and `client_secret`, and whatever its owner
+//! keeps beside them.
 
 use std::{collections::BTreeMap, fmt};
 

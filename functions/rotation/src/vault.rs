@@ -16,7 +16,8 @@ use crate::{Failure, event::Event, value::Stored};
 
 const CURRENT: &str = "AWSCURRENT";
 const PENDING: &str = "AWSPENDING";
-/// Ours: on the version whose secret this function minted last. It keeps that version when `AWSPENDING` is taken from it.
+/// Ours: on the version whose secret this function minted last. It keeps that version when
+/// `AWSPENDING` is taken from it.
 const NEWEST: &str = "LATCHKEY_NEWEST";
 
 /// How long an answer of Secrets Manager is waited for, retries included.
@@ -147,7 +148,8 @@ impl Vault {
         Ok(())
     }
 
-    /// Moves `AWSCURRENT` from one version to another. Where that is so already, somebody else was quicker, or the answer was lost.
+    /// Moves `AWSCURRENT` from one version to another. Where that is so already, somebody else was
+    /// quicker, or the answer was lost.
     pub(crate) async fn make_current(
         &self,
         event: &Event,
@@ -173,7 +175,8 @@ impl Vault {
         }
     }
 
-    /// Gives the event's rotation up, so that another one can start: its value is of no use to anybody.
+    /// Gives the event's rotation up, so that another one can start: its value is of no use to
+    /// anybody.
     pub(crate) async fn give_up(&self, event: &Event) -> Result<(), Failure> {
         let taken = self
             .0

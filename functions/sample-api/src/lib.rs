@@ -1,4 +1,5 @@
-//! The smallest API to guard: it answers with what the authorizer found out about the caller (CYB-4).
+//! The smallest API to guard: it answers with what the authorizer found out about the caller
+//! (CYB-4).
 
 use axum::{Json, Router, extract::Request, routing::get};
 use domain::error::Error;
@@ -37,7 +38,8 @@ pub fn start(_env: &Env, _ambient: &Ambient) -> Result<Router, StartError> {
 
 /// Tells the caller what the authorizer found out about it.
 ///
-/// What the authorizer hands to any API that it guards: for whom the credential is, what it may and which one it is.
+/// What the authorizer hands to any API that it guards: for whom the credential is, what it may and
+/// which one it is.
 #[utoipa::path(get, path = "/v1/whoami", operation_id = "who_am_i", tag = "sample",
     responses((status = 200, body = HashMap<String, Value>), CommonErrors))]
 async fn whoami(request: Request) -> Result<Json<Map<String, Value>>, Management> {

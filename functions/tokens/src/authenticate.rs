@@ -40,8 +40,9 @@ impl Tokens {
         self.authenticate(Some(client_id), secret, facts).await
     }
 
-    /// The key of a presented secret, if both work now and the key's list, as it stands now, admits the caller (CYB-6). The
-    /// first use of a rotated key's new secret starts the grace of the previous one.
+    /// The key of a presented secret, if both work now and the key's list, as it stands now, admits
+    /// the caller (CYB-6). The first use of a rotated key's new secret starts the grace of the
+    /// previous one.
     pub(crate) async fn authenticate(
         &self,
         client_id: Option<&str>,
@@ -110,7 +111,8 @@ impl Tokens {
         })
     }
 
-    /// A grace that cannot be started now refuses nobody: the previous secret works until the next use of the new one starts it.
+    /// A grace that cannot be started now refuses nobody: the previous secret works until the next
+    /// use of the new one starts it.
     async fn start_grace(&self, key: &Key, sid: SecretId) {
         if let Err(error) = self.store.start_grace(key.client_id, sid).await {
             tracing::warn!(cause = %error, client_id = %key.client_id, "the grace of a previous secret has not begun");
@@ -118,8 +120,8 @@ impl Tokens {
     }
 }
 
-/// CBM-1: a personal key is a bearer credential itself, with its user's role and scopes as they are at each call; a token would
-/// keep what they were.
+/// CBM-1: a personal key is a bearer credential itself, with its user's role and scopes as they are
+/// at each call; a token would keep what they were.
 const BEARER_ONLY: &str =
     "A personal key gets no tokens: send its secret itself as Authorization: Bearer";
 

@@ -33,7 +33,8 @@ pub(crate) fn guard(
 }
 
 impl Tokens {
-    /// The caller whom the gateway's authorizer admitted or, where none was asked, this function's own guard.
+    /// The caller whom the gateway's authorizer admitted or, where none was asked, this function's
+    /// own guard.
     pub(crate) async fn caller(&self, parts: &Parts) -> Result<Caller, Error> {
         match Caller::of(&parts.extensions)? {
             Some(caller) => Ok(caller),

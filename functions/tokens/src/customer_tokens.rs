@@ -43,7 +43,8 @@ pub(crate) struct Body {
     #[serde(default)]
     #[schema(value_type = Option<Vec<schema::AllowlistEntry>>, max_items = 3)]
     ip_allowlist: Option<Vec<String>>,
-    /// Whether the list of the bank's key, as it stands now, admits too. Without it that list does not concern this token.
+    /// Whether the list of the bank's key, as it stands now, admits too. Without it that list does
+    /// not concern this token.
     #[serde(default)]
     inherit_ip_allowlist: Option<bool>,
     /// Ignored: the token that is sent decides (CYB-4).
@@ -63,14 +64,15 @@ pub(crate) struct Response {
     access_token: String,
 }
 
-/// A bank's token needs both; the table of operations names the first alone, since any one of its scopes opens a route.
+/// A bank's token needs both; the table of operations names the first alone, since any one of its
+/// scopes opens a route.
 const REQUIRED_SCOPES: [&str; 2] = ["customers:read", "customers:write"];
 
 /// Issues a customer's token.
 ///
-/// The bank's token that is sent needs both `customers:read` and `customers:write`. The customer's token lives no longer than it
-/// does, and ends when its key, its secret or it itself is revoked. Nothing is kept of a token, so each call issues another one,
-/// whatever `Idempotency-Key` it has.
+/// The bank's token that is sent needs both `customers:read` and `customers:write`. The customer's
+/// token lives no longer than it does, and ends when its key, its secret or it itself is revoked.
+/// Nothing is kept of a token, so each call issues another one, whatever `Idempotency-Key` it has.
 #[utoipa::path(post, path = "/api/customer_tokens", request_body = Body, responses((status = 201, body = Response), CommonErrors, BadBody))]
 pub(crate) async fn create(
     State(tokens): Shared,
@@ -87,8 +89,9 @@ pub(crate) async fn create(
         now,
     } = tokens.parent_key(&caller).await?;
     require_held(&scopes, &key)?;
-    // The list sealed into the bank's token does not bound this one, nor does the key's unless it is inherited: the product's own
-    // rule (CYB-8). That a token with a list widens none is said of keys (docs/requirements.md, Roles).
+    // The list sealed into the bank's token does not bound this one, nor does the key's unless it
+    // is inherited: the product's own rule (CYB-8). That a token with a list widens none is said of
+    // keys (docs/requirements.md, Roles).
     let ip_allowlist = if body.inherit_ip_allowlist == Some(true) {
         key.ip_allowlist.union(&own_list)
     } else {
@@ -144,7 +147,8 @@ fn require_parent(caller: &Caller) -> Result<Parent, Error> {
     })
 }
 
-/// Reads the members that can be wrong by themselves, and says of all of them at once what is wrong.
+/// Reads the members that can be wrong by themselves, and says of all of them at once what is
+/// wrong.
 fn parse(catalogue: &Catalogue, body: &Body) -> Result<(ScopeSet, Allowlist), Error> {
     let list = Allowlist::parse(body.ip_allowlist.as_deref().unwrap_or_default());
     match (scopes(catalogue, &body.scopes), list) {
@@ -192,7 +196,8 @@ fn scopes(catalogue: &Catalogue, names: &[String]) -> Result<ScopeSet, Vec<Field
     }
 }
 
-/// Of the key's own, not of the token's: what a bank does for its customers is bounded by its key (CYB-8).
+/// Of the key's own, not of the token's: what a bank does for its customers is bounded by its key
+/// (CYB-8).
 fn require_held(scopes: &ScopeSet, key: &Key) -> Result<(), Error> {
     match scopes.iter().find(|scope| !key.scopes.has(scope.as_str())) {
         None => Ok(()),
@@ -214,8 +219,9 @@ struct ParentKey {
 }
 
 impl Tokens {
-    /// Reads the caller's key: whatever the authorizer saw some seconds ago, a stopped key or an ended secret obtains nothing. What
-    /// happens from here on reaches the new token through the feed, by the parent that it names.
+    /// Reads the caller's key: whatever the authorizer saw some seconds ago, a stopped key or an
+    /// ended secret obtains nothing. What happens from here on reaches the new token through the
+    /// feed, by the parent that it names.
     async fn parent_key(&self, caller: &Caller) -> Result<ParentKey, Error> {
         let now = (self.clock)();
         let key = self

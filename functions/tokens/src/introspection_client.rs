@@ -1,4 +1,5 @@
-//! The client of an introspection: a client by its secret, or whoever holds a credential of the platform (RFC 7662 §2.1).
+//! The client of an introspection: a client by its secret, or whoever holds a credential of the
+//! platform (RFC 7662 §2.1).
 
 use axum::http::{HeaderMap, header::AUTHORIZATION, request::Parts};
 use domain::{
@@ -24,8 +25,9 @@ pub(crate) struct IntrospectionClient {
 }
 
 impl IntrospectionClient {
-    /// Whether it may know of a credential: of its own organization and kind, and as a bank of that bank's alone. Staff ask nothing:
-    /// the guard lets them to no route but those of the table of operations.
+    /// Whether it may know of a credential: of its own organization and kind, and as a bank of that
+    /// bank's alone. Staff ask nothing: the guard lets them to no route but those of the table of
+    /// operations.
     pub(crate) fn may_know(self, credential: &Context) -> bool {
         self.reaches(
             credential.organization,
@@ -90,7 +92,8 @@ impl Tokens {
     }
 }
 
-/// Whether the request has the one `Authorization` header, and it names the scheme `Bearer` (RFC 6750 §2.1).
+/// Whether the request has the one `Authorization` header, and it names the scheme `Bearer` (RFC
+/// 6750 §2.1).
 fn has_bearer(headers: &HeaderMap) -> bool {
     let value = headers
         .get(AUTHORIZATION)

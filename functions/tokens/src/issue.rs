@@ -67,8 +67,9 @@ impl Tokens {
             .ok_or_else(Error::invalid_client)
     }
 
-    /// Signs a token; nothing when it would be over before it is there. It is issued as of the moment its key was read: whatever
-    /// happened to the key since reaches the token through the revocation feed, which names the key, not the time.
+    /// Signs a token; nothing when it would be over before it is there. It is issued as of the
+    /// moment its key was read: whatever happened to the key since reaches the token through the
+    /// revocation feed, which names the key, not the time.
     pub(crate) async fn issue_token(&self, draft: Draft<'_>) -> Result<Option<Issued>, Error> {
         let Draft {
             key,
@@ -104,9 +105,10 @@ impl Tokens {
             nbf: iat,
             exp,
         };
-        // Of both kinds, since an authorizer that has just read the published keys does not look for another one at once.
-        // Only its own kind's must be published; what goes wrong with the other is in the log. One after the other, in one order
-        // everywhere: where both kinds name one key, the second must find it published.
+        // Of both kinds, since an authorizer that has just read the published keys does not look
+        // for another one at once. Only its own kind's must be published; what goes wrong with the
+        // other is in the log. One after the other, in one order everywhere: where both kinds name
+        // one key, the second must find it published.
         let (sandbox, live) = (
             self.sandbox.begin(&self.store).await,
             self.live.begin(&self.store).await,
@@ -127,7 +129,8 @@ impl Tokens {
     }
 }
 
-/// The least of the lifetime and every end (docs/requirements.md, Tokens), in whole seconds, rounded down.
+/// The least of the lifetime and every end (docs/requirements.md, Tokens), in whole seconds,
+/// rounded down.
 fn expiry(iat: Timestamp, lifetime: Duration, ends: [Option<Timestamp>; 3]) -> Timestamp {
     let least = ends
         .into_iter()

@@ -24,7 +24,8 @@ pub(crate) struct Response {
     keys: Vec<Value>,
 }
 
-/// The document as this instance last read it, for [`JWKS_TTL`]: anybody may ask for it, and the authorizers read the same items.
+/// The document as this instance last read it, for [`JWKS_TTL`]: anybody may ask for it, and the
+/// authorizers read the same items.
 #[derive(Default)]
 pub(crate) struct Kept(Mutex<Option<(Timestamp, Response)>>);
 
@@ -41,8 +42,8 @@ pub(crate) async fn read(State(tokens): Shared) -> Result<impl IntoResponse, Man
     Ok(([(header::CACHE_CONTROL, caching)], Json(document)))
 }
 
-/// The document, and whether it has a key of each kind. One that has not is not kept by anybody: the first key of a kind signs as
-/// soon as it is published.
+/// The document, and whether it has a key of each kind. One that has not is not kept by anybody:
+/// the first key of a kind signs as soon as it is published.
 async fn document(tokens: &Tokens) -> Result<(Response, bool), Error> {
     let now = (tokens.clock)();
     let mut kept = tokens.jwks.0.lock().await;
@@ -52,7 +53,8 @@ async fn document(tokens: &Tokens) -> Result<(Response, bool), Error> {
     }
     let (mut keys, mut complete) = (Vec::new(), true);
     for kind in KeyMode::ALL {
-        // One kind's key out of order is no reason to withhold the other's; what is published stays valid.
+        // One kind's key out of order is no reason to withhold the other's; what is published stays
+        // valid.
         if tokens.signer(kind).begin(&tokens.store).await.is_err() {
             tracing::error!(%kind, "no key of this kind is ready to sign");
         }

@@ -1,5 +1,5 @@
-//! Tokens: secrets in, short-lived KMS-signed access tokens out, and what the world needs to verify them. The only
-//! function that signs (LEAK-5).
+//! Tokens: secrets in, short-lived KMS-signed access tokens out, and what the world needs to verify
+//! them. The only function that signs (LEAK-5).
 
 mod auth_token;
 mod authenticate;
@@ -42,8 +42,8 @@ struct Tokens {
     catalogue: Catalogue,
     store: Store,
     peppers: PepperSource,
-    /// Knows what access tokens and personal keys are and whether they work: of those who call by one, and of those that are
-    /// asked about.
+    /// Knows what access tokens and personal keys are and whether they work: of those who call by
+    /// one, and of those that are asked about.
     guard: Guard,
     sandbox: Signer,
     live: Signer,

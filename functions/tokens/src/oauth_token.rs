@@ -48,7 +48,8 @@ pub(crate) struct Response {
 
 /// Issues a token for a key's `client_id` and secret.
 ///
-/// A key's management scopes that the request names and the key lacks are left out; any other that it lacks is refused.
+/// A key's management scopes that the request names and the key lacks are left out; any other that
+/// it lacks is refused.
 #[utoipa::path(post, path = "/oauth/token", operation_id = "create_token", tag = "tokens", security(("client" = []), ()),
     request_body(content((TokenRequest = "application/x-www-form-urlencoded"), (TokenRequest = "application/json"))),
     responses((status = 200, body = Response), OAuthErrors))]

@@ -1,5 +1,5 @@
-//! This function's part of the published document (CBM-6). What is forgotten here fails the test that compares the document with
-//! the template's routes and the table of operations.
+//! This function's part of the published document (CBM-6). What is forgotten here fails the test
+//! that compares the document with the template's routes and the table of operations.
 
 use utoipa::{OpenApi, openapi::OpenApi as Document};
 

@@ -1,4 +1,5 @@
-//! The parameters of a request at an OAuth endpoint: a form or a JSON object, and HTTP Basic (RFC 6749 §2.3.1, §3.2; CYB-10).
+//! The parameters of a request at an OAuth endpoint: a form or a JSON object, and HTTP Basic (RFC
+//! 6749 §2.3.1, §3.2; CYB-10).
 
 use std::{collections::BTreeMap, fmt};
 
@@ -22,7 +23,8 @@ pub(crate) struct Parameters {
     pub(crate) client_id: Option<String>,
     pub(crate) client_secret: Option<String>,
     pub(crate) scope: Option<String>,
-    /// What is to be introspected or revoked. `token_type_hint` beside it is one of the unknown: there is one type of token.
+    /// What is to be introspected or revoked. `token_type_hint` beside it is one of the unknown:
+    /// there is one type of token.
     pub(crate) token: Option<String>,
 }
 
@@ -30,8 +32,8 @@ pub(crate) struct Parameters {
 const NAMES: [&str; 5] = ["grant_type", "client_id", "client_secret", "scope", "token"];
 
 impl Parameters {
-    /// Reads body and headers. Unknown parameters are ignored, repeated ones refused, empty ones count as left out
-    /// (RFC 6749 §3.2).
+    /// Reads body and headers. Unknown parameters are ignored, repeated ones refused, empty ones
+    /// count as left out (RFC 6749 §3.2).
     pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Self, Error> {
         let pairs = match extract::media_type(headers).as_str() {
             "application/x-www-form-urlencoded" => form(&extract::bytes(body).await?)?,
@@ -121,7 +123,8 @@ fn form(body: &[u8]) -> Result<Vec<(String, Value)>, Error> {
         .collect())
 }
 
-/// HTTP Basic, each half form-encoded (RFC 6749 §2.3.1). Another scheme says nothing here and is passed over.
+/// HTTP Basic, each half form-encoded (RFC 6749 §2.3.1). Another scheme says nothing here and is
+/// passed over.
 fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>, Error> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else {
@@ -159,7 +162,8 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>, Error> {
     Ok(Some((decode(client_id)?, decode(secret)?)))
 }
 
-/// A JSON object with its members as they stand, repeated ones included: a map would keep the last and hide the others.
+/// A JSON object with its members as they stand, repeated ones included: a map would keep the last
+/// and hide the others.
 struct Members(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Members {

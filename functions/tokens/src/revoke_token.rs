@@ -39,8 +39,9 @@ pub(crate) struct RevocationRequest {
 
 /// Revokes a token.
 ///
-/// A key revokes its own tokens, and an organization's key those of every key of the organization and its environment. Customers'
-/// tokens that were derived from it end with it. A token that is not valid any more, or never was, needs no revocation.
+/// A key revokes its own tokens, and an organization's key those of every key of the organization
+/// and its environment. Customers' tokens that were derived from it end with it. A token that is
+/// not valid any more, or never was, needs no revocation.
 #[utoipa::path(post, path = "/oauth/revoke", operation_id = "revoke_token", tag = "tokens", security(("client" = []), ()),
     request_body(content((RevocationRequest = "application/x-www-form-urlencoded"), (RevocationRequest = "application/json"))),
     responses((status = 200), OAuthErrors))]
@@ -58,7 +59,8 @@ pub(crate) async fn revoke(
         return Err(Error::new(Kind::UnsupportedTokenType, message).into());
     }
     let found = tokens.inspect(token, &facts).await?;
-    // What is over is not written again: repeating a revocation must not flood the feed that every authorizer reads.
+    // What is over is not written again: repeating a revocation must not flood the feed that every
+    // authorizer reads.
     if let Some((claims, has_ended)) = found.and_then(|found| Some((found.claims?, found.ended)))
         && claims.exp > (tokens.clock)()
     {
@@ -81,8 +83,9 @@ pub(crate) async fn revoke(
     ])
 }
 
-/// RFC 7009 §2.1: the client is told that the token is not its own. That tells it no more than it could read in the token, which
-/// it has, and before anything is said of whether the token still works.
+/// RFC 7009 §2.1: the client is told that the token is not its own. That tells it no more than it
+/// could read in the token, which it has, and before anything is said of whether the token still
+/// works.
 fn require_revocable(client: &Key, claims: &Claims) -> Result<(), Error> {
     let of_its_organization = matches!(client.owner, Owner::Organization(guid) if guid == claims.org)
         && client.kind == claims.env;

@@ -7,14 +7,15 @@ use runtime::{Env, SettingError};
 
 /// Read once at start-up.
 pub(crate) struct Settings {
-    /// `LATCHKEY_ISSUER`: the `iss` of tokens and the base of the endpoints' addresses; an origin without a path.
+    /// `LATCHKEY_ISSUER`: the `iss` of tokens and the base of the endpoints' addresses; an origin
+    /// without a path.
     pub(crate) issuer: String,
     /// `LATCHKEY_SANDBOX_AUDIENCE`: the `aud` of sandbox tokens.
     sandbox_audience: String,
     /// `LATCHKEY_LIVE_AUDIENCE`: the `aud` of live tokens; never the same.
     live_audience: String,
-    /// `LATCHKEY_SANDBOX_SIGNING_KEYS`: the ids or ARNs of the KMS keys that may sign sandbox tokens, comma-separated: one, or two
-    /// while one takes over from the other.
+    /// `LATCHKEY_SANDBOX_SIGNING_KEYS`: the ids or ARNs of the KMS keys that may sign sandbox
+    /// tokens, comma-separated: one, or two while one takes over from the other.
     pub(crate) sandbox_signing_keys: Vec<String>,
     /// `LATCHKEY_LIVE_SIGNING_KEYS`: those for live tokens; never the same.
     pub(crate) live_signing_keys: Vec<String>,

@@ -1,6 +1,6 @@
-//! KMS signs. A key signs only once it is published, so that no verifier meets a token before its key. Which of the published keys
-//! signs is data (`store::Signer`), and the operator's to change (docs/signing-keys.md); only the first key of a deployment names
-//! itself.
+//! KMS signs. A key signs only once it is published, so that no verifier meets a token before its
+//! key. Which of the published keys signs is data (`store::Signer`), and the operator's to change
+//! (docs/signing-keys.md); only the first key of a deployment names itself.
 
 use std::time::Duration;
 
@@ -128,7 +128,8 @@ impl Signer {
         .map_err(unsignable)
     }
 
-    /// The name of the key that signs: as it was last read while that is fresh, read again after that.
+    /// The name of the key that signs: as it was last read while that is fresh, read again after
+    /// that.
     async fn choose(&self, store: &Store) -> Result<String, Error> {
         let mut chosen = self.chosen.lock().await;
         let now = (self.clock)();
@@ -209,7 +210,8 @@ impl Signer {
             retired_at: None,
         };
         let published = store.publish_signing_key(self.kind, &key).await?;
-        // Where other keys are published, somebody may hold a list without this one. Where none is, nobody holds any.
+        // Where other keys are published, somebody may hold a list without this one. Where none is,
+        // nobody holds any.
         let others = store
             .signing_keys(self.kind)
             .await?

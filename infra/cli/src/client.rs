@@ -1,5 +1,5 @@
-//! The client's commands: what an integrator does over HTTP, from a shell, with any deployment. Credentials come from the
-//! environment alone, since `ps` shows arguments to everybody.
+//! The client's commands: what an integrator does over HTTP, from a shell, with any deployment.
+//! Credentials come from the environment alone, since `ps` shows arguments to everybody.
 
 use ::client::{Credential, Deployment, Session};
 use clap::{Args, Subcommand};
@@ -18,11 +18,13 @@ pub(super) enum Command {
     Token {
         #[command(flatten)]
         place: Place,
-        /// A scope that the token is to carry; may be repeated; all that the key has where none is named
+        /// A scope that the token is to carry; may be repeated; all that the key has where none is
+        /// named
         #[arg(long)]
         scope: Vec<String>,
     },
-    /// Manage keys, by `LATCHKEY_TOKEN` (an access token or a personal key), else by a token for `LATCHKEY_CLIENT_ID`
+    /// Manage keys, by `LATCHKEY_TOKEN` (an access token or a personal key), else by a token for
+    /// `LATCHKEY_CLIENT_ID`
     Keys {
         #[command(flatten)]
         place: Place,

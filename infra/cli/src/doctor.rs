@@ -16,10 +16,12 @@ const MARK: &str = "LATCHKEY_REST_API_ID";
 
 #[derive(Args)]
 pub(super) struct Doctor {
-    /// Look at the deployed stack that the environment names (the stack's output `OperatorEnvironment`), by your AWS credentials
+    /// Look at the deployed stack that the environment names (the stack's output
+    /// `OperatorEnvironment`), by your AWS credentials
     #[arg(long, conflicts_with = "data_dir")]
     deployed: bool,
-    /// Where the local stack keeps its data, while it runs; looked at unless the environment names a stack
+    /// Where the local stack keeps its data, while it runs; looked at unless the environment names
+    /// a stack
     #[cfg(feature = "local")]
     #[arg(long, default_value = ".latchkey", value_name = "DIR")]
     data_dir: PathBuf,

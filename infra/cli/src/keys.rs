@@ -14,7 +14,8 @@ pub(super) enum Command {
     Create(Box<Create>),
     /// List the keys that you may see
     List {
-        /// A parameter of GET /api/keys, such as `state=active` or `owner_type=bank`; may be repeated
+        /// A parameter of GET /api/keys, such as `state=active` or `owner_type=bank`; may be
+        /// repeated
         #[arg(long = "filter", value_name = "NAME=VALUE", value_parser = assignment)]
         filters: Vec<(String, String)>,
         /// Which page, from 0
@@ -26,11 +27,13 @@ pub(super) enum Command {
     },
     /// Show a key
     Show(Named),
-    /// Give a key another secret, which is shown here and never again; the old one works for another 24 hours unless told otherwise
+    /// Give a key another secret, which is shown here and never again; the old one works for
+    /// another 24 hours unless told otherwise
     Rotate {
         #[command(flatten)]
         key: Named,
-        /// How many seconds the old secret works on, 0 to 7776000, or `open`: until the rotation is finished
+        /// How many seconds the old secret works on, 0 to 7776000, or `open`: until the rotation is
+        /// finished
         #[arg(long, value_name = "SECONDS|open", value_parser = grace)]
         grace_period: Option<Grace>,
         /// From when on those seconds count

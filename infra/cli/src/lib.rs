@@ -1,4 +1,5 @@
-//! The command line: the platform on a laptop, the operator's commands, and a client of any deployment.
+//! The command line: the platform on a laptop, the operator's commands, and a client of any
+//! deployment.
 
 #[cfg(not(feature = "local"))]
 mod absent;
@@ -51,7 +52,8 @@ enum Command {
     /// Print the `OpenAPI` document, which infra/openapi.json keeps
     #[cfg(feature = "local")]
     Openapi,
-    /// Rotate what a proxy in front of a deployed API proves itself by (docs/proxy.md), by your AWS credentials
+    /// Rotate what a proxy in front of a deployed API proves itself by (docs/proxy.md), by your AWS
+    /// credentials
     #[command(subcommand)]
     ProxySecret(proxy_secret::Command),
     /// Roll the keys that sign tokens (docs/signing-keys.md)

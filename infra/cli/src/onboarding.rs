@@ -1,5 +1,5 @@
-//! The operator's commands: what needs no credential of Latchkey's, but the tables themselves, on a laptop's data directory or, with
-//! the operator's own AWS credentials, in a deployed stack.
+//! The operator's commands: what needs no credential of Latchkey's, but the tables themselves, on a
+//! laptop's data directory or, with the operator's own AWS credentials, in a deployed stack.
 
 use clap::{
     Subcommand,
@@ -34,11 +34,13 @@ pub(super) enum Command {
         /// Its plan
         #[arg(long, default_value = "starter", value_parser = one_of::<Plan>(&PLANS))]
         plan: Plan,
-        /// The email address of its first owner, who gets a personal key; needs a plan that has those
+        /// The email address of its first owner, who gets a personal key; needs a plan that has
+        /// those
         #[arg(long, value_name = "EMAIL", value_parser = email)]
         owner: Option<String>,
     },
-    /// Make a key where no credential could: the first of an organization or user, or one of the other environment
+    /// Make a key where no credential could: the first of an organization or user, or one of the
+    /// other environment
     Key {
         #[command(flatten)]
         place: Place,
@@ -57,7 +59,8 @@ pub(super) enum Command {
         #[arg(long)]
         environment: Option<KeyMode>,
     },
-    /// Make one of the platform's own people with a personal key; who is there already gets another key
+    /// Make one of the platform's own people with a personal key; who is there already gets another
+    /// key
     Staff {
         #[command(flatten)]
         place: Place,

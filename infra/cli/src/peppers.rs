@@ -1,4 +1,5 @@
-//! `latchkey peppers`: another pepper, and every hash brought under it (docs/peppers.md). No pepper is ever printed.
+//! `latchkey peppers`: another pepper, and every hash brought under it (docs/peppers.md). No pepper
+//! is ever printed.
 
 use clap::{Args, Subcommand};
 use operator::peppers::PepperRoll;

@@ -1,4 +1,5 @@
-//! Where the operator's commands work: in a deployed stack or, with the feature `local`, on a laptop's data directory.
+//! Where the operator's commands work: in a deployed stack or, with the feature `local`, on a
+//! laptop's data directory.
 
 #[cfg(feature = "local")]
 use std::path::PathBuf;
@@ -16,7 +17,8 @@ pub(super) struct Place {
     #[cfg(not(feature = "local"))]
     #[arg(long, hide = true, value_parser = crate::absent::data_dir)]
     data_dir: Option<String>,
-    /// Work on the deployed stack that the environment names (the stack's output `OperatorEnvironment`), by your AWS credentials
+    /// Work on the deployed stack that the environment names (the stack's output
+    /// `OperatorEnvironment`), by your AWS credentials
     #[arg(long, conflicts_with = "data_dir")]
     deployed: bool,
     /// A template parameter that the platform on this data directory is started with

@@ -1,5 +1,6 @@
-//! `latchkey proxy-secret`: rotates the proof of the trusted proxy. `LATCHKEY_TRUSTED_PROXY_SECRET` names the secret, as the stack's
-//! output `OperatorEnvironment` says it. What is drawn is never printed: `CloudFormation` hands it to the proxy.
+//! `latchkey proxy-secret`: rotates the proof of the trusted proxy. `LATCHKEY_TRUSTED_PROXY_SECRET`
+//! names the secret, as the stack's output `OperatorEnvironment` says it. What is drawn is never
+//! printed: `CloudFormation` hands it to the proxy.
 
 use clap::Subcommand;
 use credentials::ProofSecret;

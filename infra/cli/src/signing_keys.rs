@@ -47,7 +47,8 @@ pub(super) struct Step {
     /// sandbox or live
     #[arg(long)]
     kind: KeyMode,
-    /// The key's name in the JWKS document; needed where there are several to choose from, and to retire one that never signed
+    /// The key's name in the JWKS document; needed where there are several to choose from, and to
+    /// retire one that never signed
     #[arg(long, allow_hyphen_values = true)]
     kid: Option<String>,
     /// Wait until it is time, instead of saying how long that is

@@ -1,13 +1,14 @@
-//! The cloud services that Latchkey needs, embedded: `DynamoDB`, KMS and Secrets Manager on loopback; and, to be looked at alone,
-//! the control plane of API Gateway and `CloudWatch` Logs.
+//! The cloud services that Latchkey needs, embedded: `DynamoDB`, KMS and Secrets Manager on
+//! loopback; and, to be looked at alone, the control plane of API Gateway and `CloudWatch` Logs.
 //!
-//! The functions reach them with the unmodified AWS SDK clients through endpoint URLs, so that nothing in a function knows
-//! whether it runs on Lambda, in this process or under `cargo lambda watch`. `DynamoDB` is dynoxide; KMS and Secrets Manager
-//! are one small door of our own, because no library gives signatures that a third party verifies.
+//! The functions reach them with the unmodified AWS SDK clients through endpoint URLs, so that
+//! nothing in a function knows whether it runs on Lambda, in this process or under
+//! `cargo lambda watch`. `DynamoDB` is dynoxide; KMS and Secrets Manager are one small door of our
+//! own, because no library gives signatures that a third party verifies.
 //!
-//! Differs from AWS: nothing is throttled (what permissions leave out stands in [`access`]), and an item's TTL
-//! acts when [`Cloud::sweep_ttl`] runs. With [`Storage::Memory`] `DynamoDB` follows the given clock; with
-//! [`Storage::Directory`] it reads the machine's.
+//! Differs from AWS: nothing is throttled (what permissions leave out stands in [`access`]), and an
+//! item's TTL acts when [`Cloud::sweep_ttl`] runs. With [`Storage::Memory`] `DynamoDB` follows the
+//! given clock; with [`Storage::Directory`] it reads the machine's.
 
 pub mod access;
 mod api_gateway;
@@ -66,7 +67,8 @@ use crate::gateway::Sink;
 pub enum Storage {
     /// Nowhere: everything is gone when the [`Cloud`] is.
     Memory,
-    /// In files under this directory, which is made if it is missing and held by one process at a time.
+    /// In files under this directory, which is made if it is missing and held by one process at a
+    /// time.
     Directory(PathBuf),
 }
 
@@ -81,7 +83,8 @@ pub struct Ports {
     pub api: u16,
 }
 
-/// The running services. Dropping it stops them too, but only [`Cloud::stop`] waits until they have.
+/// The running services. Dropping it stops them too, but only [`Cloud::stop`] waits until they
+/// have.
 pub struct Cloud {
     database: Database,
     api: Arc<Api>,
@@ -89,7 +92,8 @@ pub struct Cloud {
     dynamodb_server: Server,
     api_server: Server,
     sweeper: Option<JoinHandle<()>>,
-    /// Last, so that the directory is free for the next process only when nothing writes to it any more.
+    /// Last, so that the directory is free for the next process only when nothing writes to it any
+    /// more.
     _directory: Option<Directory>,
 }
 
@@ -97,7 +101,8 @@ impl Cloud {
     /// Opens what is stored and serves it.
     ///
     /// # Errors
-    /// One sentence: the directory is unusable or another process holds it, a file in it is damaged, or a port is taken.
+    /// One sentence: the directory is unusable or another process holds it, a file in it is
+    /// damaged, or a port is taken.
     pub async fn start(storage: Storage, ports: Ports, clock: Clock) -> Result<Self, CloudError> {
         let directory = match storage {
             Storage::Memory => None,
@@ -130,7 +135,8 @@ impl Cloud {
         })
     }
 
-    /// Shows what a template made to those who ask API Gateway and `CloudWatch` Logs. Only the first template counts.
+    /// Shows what a template made to those who ask API Gateway and `CloudWatch` Logs. Only the
+    /// first template counts.
     pub fn show(&self, description: &Description) {
         let now = (self.api.clock)();
         self.api
@@ -169,7 +175,8 @@ impl Cloud {
         .into()
     }
 
-    /// [`Cloud::environment`] with a function's own access key in the root's place, once the policies are in force.
+    /// [`Cloud::environment`] with a function's own access key in the root's place, once the
+    /// policies are in force.
     ///
     /// # Errors
     /// There is no such function.
@@ -200,7 +207,8 @@ impl Cloud {
         self.api_server.address
     }
 
-    /// Lets running requests finish, for at most five seconds, and closes everything. [`streams::EventSource`]s are drained before.
+    /// Lets running requests finish, for at most five seconds, and closes everything.
+    /// [`streams::EventSource`]s are drained before.
     pub async fn stop(mut self) {
         if let Some(sweeper) = self.sweeper.take() {
             sweeper.abort();

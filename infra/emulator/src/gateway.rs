@@ -1,5 +1,5 @@
-//! API Gateway's REST API on a laptop: genuine events in, genuine responses out, so that a function or a template that
-//! works here works there. What still differs is in `infra/local/DEVIATIONS.md`.
+//! API Gateway's REST API on a laptop: genuine events in, genuine responses out, so that a function
+//! or a template that works here works there. What still differs is in `infra/local/DEVIATIONS.md`.
 
 mod access_log;
 mod authorize;

@@ -1,4 +1,5 @@
-//! The configuration of the AWS SDK clients of functions that run in this process: real clients over plain HTTP on loopback.
+//! The configuration of the AWS SDK clients of functions that run in this process: real clients
+//! over plain HTTP on loopback.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -16,9 +17,11 @@ use aws_smithy_runtime_api::client::{
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use domain::time::{Clock, Timestamp};
 
-/// A configuration as another process would have it from `environment` (see [`emulator::cloud::Cloud::environment`]).
+/// A configuration as another process would have it from `environment` (see
+/// [`emulator::cloud::Cloud::environment`]).
 ///
-/// With a `clock` that is not the machine's, the embedded services seem to live by it too: their `Date` moves along.
+/// With a `clock` that is not the machine's, the embedded services seem to live by it too: their
+/// `Date` moves along.
 #[must_use]
 pub fn config(environment: &BTreeMap<String, String>, clock: Option<(Clock, Clock)>) -> SdkConfig {
     let value = |name: &str| environment.get(name).cloned().unwrap_or_default();
@@ -53,7 +56,8 @@ pub fn config(environment: &BTreeMap<String, String>, clock: Option<(Clock, Cloc
         .build()
 }
 
-/// `AWS_ENDPOINT_URL_<SERVICE>`, then `AWS_ENDPOINT_URL`, as the SDK reads them from a real environment.
+/// `AWS_ENDPOINT_URL_<SERVICE>`, then `AWS_ENDPOINT_URL`, as the SDK reads them from a real
+/// environment.
 #[derive(Debug)]
 struct Endpoints(BTreeMap<String, String>);
 

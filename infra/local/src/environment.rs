@@ -1,4 +1,5 @@
-//! How other processes find a running local stack: its variables, as shell commands, printed or in a file of the data directory.
+//! How other processes find a running local stack: its variables, as shell commands, printed or in
+//! a file of the data directory.
 
 use std::{
     collections::BTreeMap,

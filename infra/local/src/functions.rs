@@ -1,4 +1,5 @@
-//! The functions, in this process, called as Lambda calls them: an event goes in as JSON and an answer comes out as JSON.
+//! The functions, in this process, called as Lambda calls them: an event goes in as JSON and an
+//! answer comes out as JSON.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -26,11 +27,12 @@ enum Running {
 }
 
 impl Functions {
-    /// Starts every function that the template names, each with the variables that the template gives it and, of what surrounds
-    /// it, what it is given by its logical id.
+    /// Starts every function that the template names, each with the variables that the template
+    /// gives it and, of what surrounds it, what it is given by its logical id.
     ///
     /// # Errors
-    /// A binary that is none of ours, or a setting that is missing or wrong; the sentence names the function.
+    /// A binary that is none of ours, or a setting that is missing or wrong; the sentence names the
+    /// function.
     pub async fn start<F>(description: &Description, ambient_of: F) -> Result<Self, StartError>
     where
         F: Fn(&str) -> Result<Ambient, StartError>,
@@ -101,7 +103,8 @@ impl Invoke for Functions {
 }
 
 async fn answer_request(function: HttpFunction, event: Value) -> Result<Value, FunctionError> {
-    // Its future is not Send: it is driven on a thread of its own, as an instance on Lambda has one.
+    // Its future is not Send: it is driven on a thread of its own, as an instance on Lambda has
+    // one.
     let runtime = tokio::runtime::Handle::current();
     let answer = tokio::task::spawn_blocking(move || {
         runtime.block_on(function.answer(LambdaEvent::new(event, Context::default())))

@@ -1,4 +1,5 @@
-//! The whole platform in one process: the functions, over the emulated gateway and cloud services, and a seed to try it with.
+//! The whole platform in one process: the functions, over the emulated gateway and cloud services,
+//! and a seed to try it with.
 
 pub mod aws;
 pub mod environment;

@@ -1,6 +1,7 @@
-//! The published document (CBM-6): what each function's own types say of its operations, and from the table that the authorizer
-//! and the handlers read, who may call them. It is made here because the local stack links every function anyway; deployed,
-//! `management` serves the text, and none of them links another for its sake.
+//! The published document (CBM-6): what each function's own types say of its operations, and from
+//! the table that the authorizer and the handlers read, who may call them. It is made here because
+//! the local stack links every function anyway; deployed, `management` serves the text, and none of
+//! them links another for its sake.
 
 use domain::{
     operation::{self, Operation, Rule, Scopes},

@@ -1,7 +1,7 @@
 //! `EventBridge`'s schedules: functions that are called every so often, by the stack's clock.
 //!
-//! Differs from AWS: the first call comes a whole interval after the start, nothing is tried again, and intervals that passed at once,
-//! because somebody moved the clock, are one call.
+//! Differs from AWS: the first call comes a whole interval after the start, nothing is tried again,
+//! and intervals that passed at once, because somebody moved the clock, are one call.
 
 use std::{sync::Arc, time::Duration};
 
@@ -142,7 +142,8 @@ mod tests {
             clock,
             look,
         ));
-        // A look calls before it sleeps: with the second one from here on, whatever the first one called for was called.
+        // A look calls before it sleeps: with the second one from here on, whatever the first one
+        // called for was called.
         let looked = async || {
             let before = looks.load(Ordering::SeqCst);
             while looks.load(Ordering::SeqCst) < before + 2 {

@@ -1,5 +1,5 @@
-//! What a first start makes, so that there is something to try: an organization with a key and users, a sandbox bank with a key,
-//! and staff of the platform.
+//! What a first start makes, so that there is something to try: an organization with a key and
+//! users, a sandbox bank with a key, and staff of the platform.
 
 use std::{
     fmt,
@@ -79,8 +79,8 @@ pub struct Person {
     pub secret: String,
 }
 
-/// The seed of these services: the one that an earlier start left in `directory`, with the present `base_url`, or a new one.
-/// It is written to `seed.json` there, readable by its owner alone.
+/// The seed of these services: the one that an earlier start left in `directory`, with the present
+/// `base_url`, or a new one. It is written to `seed.json` there, readable by its owner alone.
 ///
 /// # Errors
 /// What keeps it from being made or written.
@@ -107,7 +107,8 @@ pub async fn ensure(
     Ok(seed)
 }
 
-/// The seed in the file, if its organization is in the tables: data that was thrown away takes its seed with it.
+/// The seed in the file, if its organization is in the tables: data that was thrown away takes its
+/// seed with it.
 async fn kept(services: &Services, file: &Path) -> Result<Option<Seed>, StartError> {
     let Ok(text) = fs::read_to_string(file) else {
         return Ok(None);
@@ -131,7 +132,8 @@ async fn kept(services: &Services, file: &Path) -> Result<Option<Seed>, StartErr
     }
 }
 
-/// What to do about an error of work on this data directory: data of another version is named as such.
+/// What to do about an error of work on this data directory: data of another version is named as
+/// such.
 #[must_use]
 pub fn explain(directory: &Path, error: StartError) -> StartError {
     match error.downcast_ref() {
@@ -194,7 +196,8 @@ async fn make(operator: &Operator, base_url: &str) -> Result<Seed, StartError> {
     })
 }
 
-/// Their keys are sandbox ones, so that they reach the demo bank and the sample API. Nobody has an address under `.example`.
+/// Their keys are sandbox ones, so that they reach the demo bank and the sample API. Nobody has an
+/// address under `.example`.
 async fn user(operator: &Operator, organization: Guid, role: Role) -> Result<Person, StartError> {
     person(
         operator,

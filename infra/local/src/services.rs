@@ -32,16 +32,18 @@ pub struct Options {
     pub service_ports: Ports,
     /// The SAM template's text.
     pub template: String,
-    /// Template parameters that differ from their defaults. `Issuer` is the gateway's own address unless named.
+    /// Template parameters that differ from their defaults. `Issuer` is the gateway's own address
+    /// unless named.
     pub parameters: BTreeMap<String, String>,
     /// The clock that everything lives by, when it is not the machine's.
     pub clock: Option<Clock>,
     /// Where random bytes come from.
     pub entropy: Entropy,
-    /// Other addresses for the embedded services (`AWS_ENDPOINT_URL…`), by which the functions reach them: for a test that
-    /// puts something in between.
+    /// Other addresses for the embedded services (`AWS_ENDPOINT_URL…`), by which the functions
+    /// reach them: for a test that puts something in between.
     pub endpoints: BTreeMap<String, String>,
-    /// Told of the embedded services once they listen, and before anything calls them: for a test whose `endpoints` lead to them.
+    /// Told of the embedded services once they listen, and before anything calls them: for a test
+    /// whose `endpoints` lead to them.
     pub listening: Option<Listening>,
 }
 
@@ -148,10 +150,12 @@ impl Services {
         })
     }
 
-    /// What surrounds a function, by its logical id: as [`Services::ambient`], signing with the function's own access key.
+    /// What surrounds a function, by its logical id: as [`Services::ambient`], signing with the
+    /// function's own access key.
     ///
     /// # Errors
-    /// There is no such function, or its role may not write the function's log, whose lines Lambda would drop in silence.
+    /// There is no such function, or its role may not write the function's log, whose lines Lambda
+    /// would drop in silence.
     pub fn ambient_of(&self, function: &str) -> Result<Ambient, StartError> {
         let environment = self.environment_of(function)?;
         let group = &self
@@ -173,7 +177,8 @@ impl Services {
         })
     }
 
-    /// What a function exports that runs as a process of its own, by its logical id: where the services are and its access key.
+    /// What a function exports that runs as a process of its own, by its logical id: where the
+    /// services are and its access key.
     ///
     /// # Errors
     /// There is no such function.
@@ -195,19 +200,22 @@ impl Services {
         &self.description
     }
 
-    /// The variables of the template's output `OperatorEnvironment`, by which the command line finds a stack.
+    /// The variables of the template's output `OperatorEnvironment`, by which the command line
+    /// finds a stack.
     #[must_use]
     pub const fn operator(&self) -> &BTreeMap<String, String> {
         &self.operator
     }
 
-    /// The clock, the randomness and the AWS configuration of everything that runs over these services.
+    /// The clock, the randomness and the AWS configuration of everything that runs over these
+    /// services.
     #[must_use]
     pub const fn ambient(&self) -> &Ambient {
         &self.ambient
     }
 
-    /// The variables of the function that runs this binary; of several, those of the one whose logical id comes last.
+    /// The variables of the function that runs this binary; of several, those of the one whose
+    /// logical id comes last.
     #[must_use]
     pub fn variables(&self, binary: &str) -> BTreeMap<String, String> {
         let mut functions = self
@@ -257,8 +265,8 @@ impl Services {
         ))
     }
 
-    /// Where the services are, every function's variables together, those of the template's output `OperatorEnvironment`, and
-    /// where the functions answer.
+    /// Where the services are, every function's variables together, those of the template's output
+    /// `OperatorEnvironment`, and where the functions answer.
     #[must_use]
     pub fn environment(&self, base_url: &str) -> BTreeMap<String, String> {
         let mut environment = self.cloud.environment();
@@ -270,8 +278,8 @@ impl Services {
         environment
     }
 
-    /// [`Services::environment`] with an access key that has the permissions of every function: `cargo lambda watch` gives
-    /// all of them one environment.
+    /// [`Services::environment`] with an access key that has the permissions of every function:
+    /// `cargo lambda watch` gives all of them one environment.
     #[must_use]
     pub fn environment_of_every_function(&self, base_url: &str) -> BTreeMap<String, String> {
         let mut environment = self.environment(base_url);

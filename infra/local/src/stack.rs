@@ -1,4 +1,5 @@
-//! The whole platform in one process: embedded cloud services, the functions, and the gateway that reads the template.
+//! The whole platform in one process: embedded cloud services, the functions, and the gateway that
+//! reads the template.
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
@@ -45,7 +46,8 @@ impl Stack {
         .await
     }
 
-    /// The same platform with functions that remember nothing, as after a deployment. It answers at another port.
+    /// The same platform with functions that remember nothing, as after a deployment. It answers at
+    /// another port.
     ///
     /// # Errors
     /// As [`Stack::start`].

@@ -1,8 +1,10 @@
-//! `latchkey doctor`: what is wrong with a deployed stack, seen from outside over HTTP and from inside by AWS's own word.
+//! `latchkey doctor`: what is wrong with a deployed stack, seen from outside over HTTP and from
+//! inside by AWS's own word.
 //!
-//! It changes nothing. What it compares with is this version's template and published document, so it belongs to the version that is
-//! deployed. Each check has one name and comes to one line (`docs/doctor.md` has them all): `ok`; `wrong`, with what to do about it; or
-//! `unknown`, where it could not look. Only what is wrong makes it fail.
+//! It changes nothing. What it compares with is this version's template and published document, so
+//! it belongs to the version that is deployed. Each check has one name and comes to one line
+//! (`docs/doctor.md` has them all): `ok`; `wrong`, with what to do about it; or `unknown`, where it
+//! could not look. Only what is wrong makes it fail.
 
 mod expected;
 mod inside;
@@ -32,11 +34,13 @@ pub struct Options {
 /// One answer is waited for so long: a cold start is to be met with patience, and is no finding.
 const READ_TIMEOUT: Duration = Duration::from_secs(35);
 
-/// Looks at the stack that `env` names: the variables of the template's output `OperatorEnvironment`, and of a credential, if one is to be
-/// tried, `LATCHKEY_CLIENT_ID` and `LATCHKEY_CLIENT_SECRET`.
+/// Looks at the stack that `env` names: the variables of the template's output
+/// `OperatorEnvironment`, and of a credential, if one is to be tried, `LATCHKEY_CLIENT_ID` and
+/// `LATCHKEY_CLIENT_SECRET`.
 ///
 /// # Errors
-/// That it cannot even begin: where the deployment answers is missing or no URL, or the built-in template is damaged.
+/// That it cannot even begin: where the deployment answers is missing or no URL, or the built-in
+/// template is damaged.
 pub async fn examine(
     env: &Env,
     ambient: &Ambient,

@@ -1,5 +1,6 @@
-//! The roll of the pepper, by nesting (docs/peppers.md): a hash under version n is HMAC(pₙ, … HMAC(p₁, secret)), so that the hash
-//! of a secret that nobody knows is brought under a new pepper as it stands.
+//! The roll of the pepper, by nesting (docs/peppers.md): a hash under version n is HMAC(pₙ, …
+//! HMAC(p₁, secret)), so that the hash of a secret that nobody knows is brought under a new pepper
+//! as it stands.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -33,7 +34,8 @@ pub struct Overview {
     pub newest: u32,
     /// Since when it is there.
     pub added_at: Timestamp,
-    /// Hashes by the newest version in them; every version that there is, and any that a hash names.
+    /// Hashes by the newest version in them; every version that there is, and any that a hash
+    /// names.
     pub hashes: BTreeMap<u32, u64>,
 }
 
@@ -59,7 +61,8 @@ pub struct Upgraded {
     pub up_to_date: u64,
     /// Hashes that somebody else changed, or that ended, between the reading and the writing.
     pub changed_meanwhile: u64,
-    /// Whether hashes under an older version can still be made, so that another run is due; from when on it is the last.
+    /// Whether hashes under an older version can still be made, so that another run is due; from
+    /// when on it is the last.
     pub run_again_at: Option<Timestamp>,
 }
 
@@ -70,7 +73,8 @@ struct Current {
     since: Timestamp,
 }
 
-/// How long a new value of the secret may take until every reader gets it: Secrets Manager promises no moment.
+/// How long a new value of the secret may take until every reader gets it: Secrets Manager promises
+/// no moment.
 const PROPAGATION_TIME: Duration = Duration::from_mins(1);
 /// How many items one page of a walk looks at, at most.
 const PAGE: u32 = 250;
@@ -97,7 +101,8 @@ impl PepperRoll {
         })
     }
 
-    /// Which peppers there are, and how many hashes are under each; looks at `rate` items of the table a second.
+    /// Which peppers there are, and how many hashes are under each; looks at `rate` items of the
+    /// table a second.
     ///
     /// # Errors
     /// What keeps them from being read.
@@ -120,8 +125,8 @@ impl PepperRoll {
 
     /// Draws another pepper and puts it beside those that are there. Nobody sees it.
     ///
-    /// The new value becomes the current one only if the one that it was made from still is: of two additions at once, one is
-    /// refused, and no version that may be in a hash is ever lost.
+    /// The new value becomes the current one only if the one that it was made from still is: of two
+    /// additions at once, one is refused, and no version that may be in a hash is ever lost.
     ///
     /// # Errors
     /// Somebody else changed the secret, or what keeps it from being written.
@@ -166,11 +171,13 @@ impl PepperRoll {
         })
     }
 
-    /// Brings every hash under the newest pepper, without the secrets, `rate` items of the table a second. It may be stopped and run
-    /// again at any moment: a hash is replaced in one write, by the one that is made of it.
+    /// Brings every hash under the newest pepper, without the secrets, `rate` items of the table a
+    /// second. It may be stopped and run again at any moment: a hash is replaced in one write, by
+    /// the one that is made of it.
     ///
     /// # Errors
-    /// It is too early, a hash names a version that there is not, or what keeps the table from being read or written.
+    /// It is too early, a hash names a version that there is not, or what keeps the table from
+    /// being read or written.
     pub async fn upgrade(&self, rate: u32, wait: bool) -> Result<Upgraded, StartError> {
         let current = self.current().await?;
         let propagated_at = current.since + PROPAGATION_TIME;

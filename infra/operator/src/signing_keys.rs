@@ -1,5 +1,6 @@
-//! The roll of a signing key, as the operator does it: publish, wait, sign, wait, retire (docs/signing-keys.md). The token function
-//! signs by what is written here; how long each step waits is `domain::signing`'s.
+//! The roll of a signing key, as the operator does it: publish, wait, sign, wait, retire
+//! (docs/signing-keys.md). The token function signs by what is written here; how long each step
+//! waits is `domain::signing`'s.
 
 #![expect(
     clippy::similar_names,
@@ -153,7 +154,8 @@ impl SigningKeys {
     /// Has a published key take over signing: the one named, or the only one that does not sign.
     ///
     /// # Errors
-    /// There is no such key, or more than one; it has not been published for long enough; KMS would not sign by it.
+    /// There is no such key, or more than one; it has not been published for long enough; KMS would
+    /// not sign by it.
     pub async fn sign(
         &self,
         kind: KeyMode,
@@ -200,8 +202,8 @@ impl SigningKeys {
         self.one(kind, &status.kid).await
     }
 
-    /// Withdraws a published key for good: the one named, or the only one that stopped signing. One that never signed is most often
-    /// the next one, so it has to be named.
+    /// Withdraws a published key for good: the one named, or the only one that stopped signing. One
+    /// that never signed is most often the next one, so it has to be named.
     ///
     /// # Errors
     /// There is no such key, or more than one; it signs; tokens that it signed may still live.
@@ -330,7 +332,8 @@ impl SigningKeys {
         Ok(jwk.map_err(|problem| format!("{id} is no key that signs tokens: {problem}"))?)
     }
 
-    /// The public key, if KMS would sign by it: a disabled key, or one that waits for its deletion, would stop all issuing.
+    /// The public key, if KMS would sign by it: a disabled key, or one that waits for its deletion,
+    /// would stop all issuing.
     async fn require_usable(&self, status: &KeyStatus) -> Result<Jwk, StartError> {
         let id = status.key.as_deref().unwrap_or_default();
         let answer = self.kms.describe_key().key_id(id).send().await;

@@ -1,5 +1,6 @@
-//! The operator's hand: what is made and decided where no credential exists yet, or none that may. It writes what the management
-//! function writes, through the same store, on the local services or on those of a deployed stack.
+//! The operator's hand: what is made and decided where no credential exists yet, or none that may.
+//! It writes what the management function writes, through the same store, on the local services or
+//! on those of a deployed stack.
 
 use std::fmt;
 
@@ -155,10 +156,12 @@ impl Operator {
         ))
     }
 
-    /// Makes a user of a customer's organization, or one of the platform's staff in [`Guid::PLATFORM`].
+    /// Makes a user of a customer's organization, or one of the platform's staff in
+    /// [`Guid::PLATFORM`].
     ///
     /// # Errors
-    /// A role of the other kind, an address that is taken there, or what else keeps it from being made.
+    /// A role of the other kind, an address that is taken there, or what else keeps it from being
+    /// made.
     pub async fn user(
         &self,
         organization: Guid,
@@ -189,8 +192,8 @@ impl Operator {
         }
     }
 
-    /// One of the platform's own people, and at first the platform's organization for them. Who is there already stays: so somebody
-    /// who lost their key gets another one.
+    /// One of the platform's own people, and at first the platform's organization for them. Who is
+    /// there already stays: so somebody who lost their key gets another one.
     ///
     /// # Errors
     /// As [`Operator::user`], and when that person has another role.
@@ -223,7 +226,8 @@ impl Operator {
             .find(|user| !user.is_disabled() && user.email.to_string() == email))
     }
 
-    /// Makes a personal key of a user; the answer is its secret, which is sent as a bearer credential.
+    /// Makes a personal key of a user; the answer is its secret, which is sent as a bearer
+    /// credential.
     ///
     /// # Errors
     /// What keeps it from being made.

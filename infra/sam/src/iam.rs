@@ -1,8 +1,9 @@
 //! AWS's rules for who may do what, pure: policy documents in, a decision about one request out.
 //!
-//! The embedded services ask this before they act for a function, so that a permission that the template lacks is missed on a
-//! laptop. What of a document is not understood is refused when the document is read, never passed over: an element, an
-//! operator or a condition key that were ignored here would seem to protect.
+//! The embedded services ask this before they act for a function, so that a permission that the
+//! template lacks is missed on a laptop. What of a document is not understood is refused when the
+//! document is read, never passed over: an element, an operator or a condition key that were
+//! ignored here would seem to protect.
 //!
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>
 

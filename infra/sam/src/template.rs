@@ -1,9 +1,11 @@
-//! Reads `infra/template.yaml` as SAM and `CloudFormation` would, so that a mistake in it fails on a laptop.
+//! Reads `infra/template.yaml` as SAM and `CloudFormation` would, so that a mistake in it fails on
+//! a laptop.
 //!
-//! Two steps, since ids exist only once resources do: [`Template::parse`] knows what to create and in which order
-//! ([`Template::resources`], [`Template::properties`]); [`Template::resolve`] then takes the created ids and gives the
-//! whole [`Description`]. What is needed and not understood is an error that names the resource and the property:
-//! a template must never be half obeyed. What has no meaning on a laptop (roles, alarms, tags) is named in lists.
+//! Two steps, since ids exist only once resources do: [`Template::parse`] knows what to create and
+//! in which order ([`Template::resources`], [`Template::properties`]); [`Template::resolve`] then
+//! takes the created ids and gives the whole [`Description`]. What is needed and not understood is
+//! an error that names the resource and the property: a template must never be half obeyed. What
+//! has no meaning on a laptop (roles, alarms, tags) is named in lists.
 
 mod access;
 mod api;
@@ -38,7 +40,8 @@ pub use self::{
 };
 use self::{intrinsics::Evaluator, resources::Declared};
 
-/// Where and as what the stack runs: the values of the pseudo parameters, and parameters that differ from their defaults.
+/// Where and as what the stack runs: the values of the pseudo parameters, and parameters that
+/// differ from their defaults.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `AWS::Region`.
@@ -294,7 +297,8 @@ fn section(root: &mut Map<String, Value>, name: &str) -> Result<Map<String, Valu
     }
 }
 
-/// Without the SAM transform, `CloudFormation` refuses `AWS::Serverless` types; any other transform would be ignored here.
+/// Without the SAM transform, `CloudFormation` refuses `AWS::Serverless` types; any other transform
+/// would be ignored here.
 fn check_transform(transform: Option<&Value>) -> Result<(), TemplateError> {
     const SAM: &str = "AWS::Serverless-2016-10-31";
     let sam_alone = match transform {

@@ -44,7 +44,8 @@ impl Answer {
     /// The JSON of a success, which may hold a credential.
     ///
     /// # Errors
-    /// [`Error::Response`] with what the API says about it; [`Error::Foreign`] of an answer that is no JSON.
+    /// [`Error::Response`] with what the API says about it; [`Error::Foreign`] of an answer that is
+    /// no JSON.
     pub fn json(&self) -> Result<Value, Error> {
         self.read()
     }

@@ -1,5 +1,5 @@
-//! What can go wrong with a deployment, in words that hold no credential (LEAK-1): neither what was sent nor what an answer may repeat
-//! of it.
+//! What can go wrong with a deployment, in words that hold no credential (LEAK-1): neither what was
+//! sent nor what an answer may repeat of it.
 
 use std::{fmt, time::Duration};
 

@@ -35,7 +35,8 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// A deployment and somebody whom it knows. Tokens are got when they are needed, and kept until they nearly expire.
+/// A deployment and somebody whom it knows. Tokens are got when they are needed, and kept until
+/// they nearly expire.
 pub struct Session {
     deployment: Arc<Deployment>,
     credential: Credential,
@@ -49,7 +50,8 @@ struct Token {
 }
 
 impl Deployment {
-    /// The answer to a token request (RFC 6749 §4.4), token included; all scopes of the key where none are named.
+    /// The answer to a token request (RFC 6749 §4.4), token included; all scopes of the key where
+    /// none are named.
     ///
     /// # Errors
     /// That it was refused, or not answered.
@@ -87,7 +89,8 @@ impl Session {
         &self.deployment
     }
 
-    /// What calls are made with: the bearer itself, or a token, a new one if there is none that lasts.
+    /// What calls are made with: the bearer itself, or a token, a new one if there is none that
+    /// lasts.
     ///
     /// # Errors
     /// That a token was refused, or not answered.
@@ -146,8 +149,8 @@ impl Session {
         self.send(Method::POST, path, headers, Some(body)).await
     }
 
-    /// The answer to a call, whatever its status. A token that the deployment no longer knows is given up, so that the next call
-    /// gets another.
+    /// The answer to a call, whatever its status. A token that the deployment no longer knows is
+    /// given up, so that the next call gets another.
     ///
     /// # Errors
     /// That it was not answered, or that there is no token.

@@ -1,6 +1,6 @@
 //! Secrets: minting them, matching presented ones against stored hashes, and the values in Secrets
-//! Manager that this takes. The only crate of the platform that reads the peppers and the proofs of the
-//! trusted proxy.
+//! Manager that this takes. The only crate of the platform that reads the peppers and the proofs of
+//! the trusted proxy.
 
 pub mod matching;
 pub mod mint;

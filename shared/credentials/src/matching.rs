@@ -1,4 +1,5 @@
-//! Checking secrets: whoever is shown one asks here whose it is. What it costs is the same for every wrong one.
+//! Checking secrets: whoever is shown one asks here whose it is. What it costs is the same for
+//! every wrong one.
 
 use domain::{
     error::Error,
@@ -8,12 +9,15 @@ use domain::{
 
 use crate::pepper::PepperSource;
 
-/// Which of a key's stored secrets was presented; whether that one works stands in the key (`domain::key::Secrets::term`).
+/// Which of a key's stored secrets was presented; whether that one works stands in the key
+/// (`domain::key::Secrets::term`).
 ///
-/// Every stored hash is checked, and where there is none a decoy, so that an unknown client costs what a known one does.
+/// Every stored hash is checked, and where there is none a decoy, so that an unknown client costs
+/// what a known one does.
 ///
 /// # Errors
-/// [`domain::error::Kind::TemporarilyUnavailable`] when the peppers cannot be read, or one that a hash names is missing.
+/// [`domain::error::Kind::TemporarilyUnavailable`] when the peppers cannot be read, or one that a
+/// hash names is missing.
 pub async fn matching(
     source: &PepperSource,
     presented: &PlainSecret,

@@ -1,8 +1,10 @@
-//! The peppers, read from Secrets Manager when a secret is first hashed or checked, and kept for an hour.
+//! The peppers, read from Secrets Manager when a secret is first hashed or checked, and kept for an
+//! hour.
 //!
-//! The hour bounds how long an instance makes hashes under a version that is no longer the newest (docs/peppers.md). A hash under a
-//! newer version than an instance has, it checks after another reading, at once, unless it made such a one a few seconds ago: where a
-//! hash's pepper is gone, guesses at the secret must not cost a reading each.
+//! The hour bounds how long an instance makes hashes under a version that is no longer the newest
+//! (docs/peppers.md). A hash under a newer version than an instance has, it checks after another
+//! reading, at once, unless it made such a one a few seconds ago: where a hash's pepper is gone,
+//! guesses at the secret must not cost a reading each.
 
 use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
@@ -22,7 +24,8 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(4);
 const REFRESH_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long peppers are gone by before they are read again.
 pub const CACHE_TTL: Duration = Duration::from_hours(1);
-/// How long after a reading that failed they are gone by nevertheless: the older ones are right for every hash under them.
+/// How long after a reading that failed they are gone by nevertheless: the older ones are right for
+/// every hash under them.
 const RETRY_AFTER: Duration = Duration::from_mins(1);
 /// Between two readings for hashes under versions that are not known.
 const REREAD_INTERVAL: Duration = Duration::from_secs(5);
@@ -34,7 +37,8 @@ pub struct PepperSource {
     secret: String,
     clock: Clock,
     kept: Arc<Mutex<Option<Kept>>>,
-    /// When the last reading for an unknown version was begun, successful or not. Held while the secret is read for one.
+    /// When the last reading for an unknown version was begun, successful or not. Held while the
+    /// secret is read for one.
     reread: Arc<Mutex<Option<Timestamp>>>,
 }
 
@@ -62,11 +66,12 @@ impl PepperSource {
         }
     }
 
-    /// The peppers, as they were read within the last hour. Older ones are better than none: where they cannot be read again, they
-    /// are gone by for another while.
+    /// The peppers, as they were read within the last hour. Older ones are better than none: where
+    /// they cannot be read again, they are gone by for another while.
     ///
     /// # Errors
-    /// [`domain::error::Kind::TemporarilyUnavailable`] when Secrets Manager does not answer or the value is wrong.
+    /// [`domain::error::Kind::TemporarilyUnavailable`] when Secrets Manager does not answer or the
+    /// value is wrong.
     pub async fn peppers(&self) -> Result<Arc<Peppers>, Error> {
         let mut kept = self.kept.lock().await;
         let now = (self.clock)();
@@ -99,7 +104,8 @@ impl PepperSource {
         Ok(Arc::clone(&older.peppers))
     }
 
-    /// The peppers, read anew unless they were a moment ago: for a hash under a version that the kept ones do not have.
+    /// The peppers, read anew unless they were a moment ago: for a hash under a version that the
+    /// kept ones do not have.
     ///
     /// # Errors
     /// As [`PepperSource::peppers`].
@@ -113,7 +119,8 @@ impl PepperSource {
         *reread = Some(now);
         let peppers = Arc::new(self.read().await?);
         let mut kept = self.kept.lock().await;
-        // Another reading may have been faster, and have come after a change that this one came before: versions are only added.
+        // Another reading may have been faster, and have come after a change that this one came
+        // before: versions are only added.
         if kept
             .as_ref()
             .is_none_or(|kept| kept.peppers.current() <= peppers.current())
@@ -126,7 +133,8 @@ impl PepperSource {
         Ok(peppers)
     }
 
-    /// In a box of no named type: the SDK's futures are deep, and everything that checks a secret waits for this one.
+    /// In a box of no named type: the SDK's futures are deep, and everything that checks a secret
+    /// waits for this one.
     fn read(&self) -> Pin<Box<dyn Future<Output = Result<Peppers, Error>> + Send + '_>> {
         let unavailable = |cause: String| {
             tracing::error!(cause, "the pepper secret cannot be read");

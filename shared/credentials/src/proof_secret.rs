@@ -1,5 +1,5 @@
-//! The operator's side of the proofs: draws a new one, and drops the old one when the proxy has stopped sending it. No proof is
-//! ever shown: the proxy is given it by a reference to the secret.
+//! The operator's side of the proofs: draws a new one, and drops the old one when the proxy has
+//! stopped sending it. No proof is ever shown: the proxy is given it by a reference to the secret.
 
 use std::fmt::Write as _;
 
@@ -50,10 +50,12 @@ impl ProofSecret {
         })
     }
 
-    /// Makes a new proof current and the current one previous: both are right until the rotation is finished.
+    /// Makes a new proof current and the current one previous: both are right until the rotation is
+    /// finished.
     ///
     /// # Errors
-    /// The last rotation is not finished: the proxy may still send what this one would drop. Or Secrets Manager refuses.
+    /// The last rotation is not finished: the proxy may still send what this one would drop. Or
+    /// Secrets Manager refuses.
     pub async fn rotate(&self, entropy: &Entropy) -> Result<Held, StartError> {
         let (proofs, _) = self.read().await?;
         if proofs.previous.is_some() {

@@ -1,8 +1,9 @@
 //! The proofs that the proxy may send, read from Secrets Manager and kept for a minute.
 //!
-//! Rotation refuses nobody: the new proof is in the secret minutes before the proxy sends it, the old one stays beside it until
-//! the proxy has stopped, and one that is not known is looked for once more. Guesses cost nobody anything but that one look every
-//! few seconds, for which no right proof waits.
+//! Rotation refuses nobody: the new proof is in the secret minutes before the proxy sends it, the
+//! old one stays beside it until the proxy has stopped, and one that is not known is looked for
+//! once more. Guesses cost nobody anything but that one look every few seconds, for which no right
+//! proof waits.
 
 use std::{
     fmt,
@@ -21,7 +22,8 @@ use serde::Deserialize;
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
-/// One try of one call to Secrets Manager, and all of them: an authorizer has five seconds for everything.
+/// One try of one call to Secrets Manager, and all of them: an authorizer has five seconds for
+/// everything.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(700);
 const OPERATION_TIMEOUT: Duration = Duration::from_millis(1500);
 
@@ -29,7 +31,8 @@ const OPERATION_TIMEOUT: Duration = Duration::from_millis(1500);
 const REFRESH_INTERVAL: Duration = Duration::from_mins(1);
 /// Between two looks at the secret, whatever is asked.
 const MIN_READ_INTERVAL: Duration = Duration::from_secs(5);
-/// How long proofs are believed that cannot be read again: what was dropped meanwhile must end some time.
+/// How long proofs are believed that cannot be read again: what was dropped meanwhile must end some
+/// time.
 const TTL: Duration = Duration::from_hours(1);
 
 /// `LATCHKEY_TRUSTED_PROXY_SECRET`: the Secrets Manager secret of the proofs.
@@ -73,7 +76,8 @@ struct Kept {
 }
 
 impl Kept {
-    /// Whether something that happened at `at` is no longer ago than this. A clock that was set back makes it old.
+    /// Whether something that happened at `at` is no longer ago than this. A clock that was set
+    /// back makes it old.
     fn within(at: Option<Timestamp>, now: Timestamp, limit: Duration) -> bool {
         at.is_some_and(|at| at <= now && now < at + limit)
     }
@@ -178,7 +182,8 @@ impl fmt::Debug for ProofSource {
     }
 }
 
-/// What the proxy sends, and what it sent before: `{"current": "…", "previous": "…"}`. They do not print.
+/// What the proxy sends, and what it sent before: `{"current": "…", "previous": "…"}`. They do not
+/// print.
 pub(crate) struct Proofs {
     pub(crate) current: Zeroizing<String>,
     pub(crate) previous: Option<Zeroizing<String>>,

@@ -39,7 +39,8 @@ impl Allowlist {
     /// Reads the entries as CYB-5 has them.
     ///
     /// # Errors
-    /// Every entry that is refused, each by the name `ip_allowlist[i]`, with the entry and the reason.
+    /// Every entry that is refused, each by the name `ip_allowlist[i]`, with the entry and the
+    /// reason.
     pub fn parse<S: AsRef<str>>(entries: &[S]) -> Result<Self, Vec<FieldError>> {
         Self::parse_up_to(Self::MAX_ENTRIES, entries)
     }
@@ -96,8 +97,8 @@ impl Allowlist {
         self.0.is_empty()
     }
 
-    /// Whether a call from `address` is let in. An IPv4-mapped IPv6 address counts as IPv4; any other IPv6 address is on
-    /// no list.
+    /// Whether a call from `address` is let in. An IPv4-mapped IPv6 address counts as IPv4; any
+    /// other IPv6 address is on no list.
     #[must_use]
     pub fn admission(&self, address: Option<IpAddr>) -> Admission {
         if self.is_empty() {
@@ -114,7 +115,8 @@ impl Allowlist {
         }
     }
 
-    /// Whether everybody whom this admits, `other` admits too: the rule for what a restricted caller may delegate.
+    /// Whether everybody whom this admits, `other` admits too: the rule for what a restricted
+    /// caller may delegate.
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {
         let wide = Ipv4Net::aggregate(&other.0.iter().map(|entry| entry.range).collect());
@@ -126,8 +128,8 @@ impl Allowlist {
                     .all(|entry| wide.iter().any(|net| net.contains(&entry.range))))
     }
 
-    /// Everybody whom either list names; one that is empty names nobody here (CYB-8: inherited and own lists unite). May have
-    /// more entries than one key's list.
+    /// Everybody whom either list names; one that is empty names nobody here (CYB-8: inherited and
+    /// own lists unite). May have more entries than one key's list.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         let more = other
@@ -143,7 +145,8 @@ impl Allowlist {
     }
 }
 
-/// Ranges that are not public unicast (IANA IPv4 Special-Purpose and Multicast registries), and what they are.
+/// Ranges that are not public unicast (IANA IPv4 Special-Purpose and Multicast registries), and
+/// what they are.
 const NOT_PUBLIC: [(Ipv4Net, &str); 16] = [
     (net([0, 0, 0, 0], 8), "reserved (\"this network\", RFC 791)"),
     (net([10, 0, 0, 0], 8), "private (RFC 1918)"),
@@ -236,8 +239,8 @@ impl Serialize for Allowlist {
     }
 }
 
-/// What was sealed into a token or stored is read by the same rules as what a client sends: a list that they refuse is
-/// never taken for an empty one.
+/// What was sealed into a token or stored is read by the same rules as what a client sends: a list
+/// that they refuse is never taken for an empty one.
 impl<'de> Deserialize<'de> for Allowlist {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::parse_sealed(&Vec::<String>::deserialize(deserializer)?)

@@ -1,4 +1,5 @@
-//! Base62 of big-endian numbers, fixed width: digits, then upper case, then lower case, so that it sorts as the number.
+//! Base62 of big-endian numbers, fixed width: digits, then upper case, then lower case, so that it
+//! sorts as the number.
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -20,7 +21,8 @@ pub fn encode<const WIDTH: usize>(number: &[u8]) -> Option<[u8; WIDTH]> {
     Some(digits.map(|digit| DIGITS[usize::from(digit)]))
 }
 
-/// Reads digits into a big-endian number of `BYTES` bytes, or nothing if a character is no digit or it does not fit.
+/// Reads digits into a big-endian number of `BYTES` bytes, or nothing if a character is no digit or
+/// it does not fit.
 #[must_use]
 pub fn decode<const BYTES: usize>(text: &[u8]) -> Option<[u8; BYTES]> {
     let mut number = [0_u8; BYTES];

@@ -25,11 +25,12 @@ pub struct Delegator<'a> {
 }
 
 impl Delegator<'_> {
-    /// The scopes of a new key of `holder`: those asked for, or every default that the caller may delegate (CYB-11).
+    /// The scopes of a new key of `holder`: those asked for, or every default that the caller may
+    /// delegate (CYB-11).
     ///
     /// # Errors
-    /// [`Kind::InvalidParameter`] for a scope that no such key may hold, [`Kind::InsufficientScope`] for one
-    /// that this caller cannot delegate.
+    /// [`Kind::InvalidParameter`] for a scope that no such key may hold,
+    /// [`Kind::InsufficientScope`] for one that this caller cannot delegate.
     pub fn scopes(
         &self,
         catalogue: &Catalogue,
@@ -99,8 +100,8 @@ impl Delegator<'_> {
                 "Only owners, administrators and platform staff confer {scope}"
             )));
         }
-        // An organization's machine gives keys of its banks the scopes that they hold by default, and no granted scope
-        // (docs/requirements.md, Roles).
+        // An organization's machine gives keys of its banks the scopes that they hold by default,
+        // and no granted scope (docs/requirements.md, Roles).
         let for_its_banks = !granted && self.may_delegate(holder, scope);
         if for_its_banks || self.scopes.has(scope.as_str()) {
             Ok(())
@@ -117,9 +118,9 @@ impl Delegator<'_> {
         for_its_banks || self.scopes.has(scope.as_str())
     }
 
-    /// Requires that this caller holds every scope that `target` holds: what it takes to give that key anything back. Of its own
-    /// key it does by a token with all the key's scopes. A personal key holds none; its user is another question
-    /// ([`Delegator::require_user`]).
+    /// Requires that this caller holds every scope that `target` holds: what it takes to give that
+    /// key anything back. Of its own key it does by a token with all the key's scopes. A personal
+    /// key holds none; its user is another question ([`Delegator::require_user`]).
     ///
     /// # Errors
     /// [`Kind::InsufficientScope`] when it holds less.
@@ -144,8 +145,9 @@ impl Delegator<'_> {
         Ok(())
     }
 
-    /// Requires that this caller may be handed another secret of `target`, or bring it back: a credential with everything that
-    /// the key holds, for as long as it lives. Its own key's secret delegates nothing new on a token that holds all of the key.
+    /// Requires that this caller may be handed another secret of `target`, or bring it back: a
+    /// credential with everything that the key holds, for as long as it lives. Its own key's secret
+    /// delegates nothing new on a token that holds all of the key.
     ///
     /// # Errors
     /// [`Kind::InsufficientScope`] or [`Kind::Forbidden`] when it holds less.
@@ -165,8 +167,8 @@ impl Delegator<'_> {
             .is_some_and(|own| end.is_none_or(|end| end > own))
     }
 
-    /// Requires that this caller may make, change or act for somebody of this role: nobody of a higher one than their own. A
-    /// machine does so to viewers and developers at most.
+    /// Requires that this caller may make, change or act for somebody of this role: nobody of a
+    /// higher one than their own. A machine does so to viewers and developers at most.
     ///
     /// # Errors
     /// [`Kind::Forbidden`].
@@ -181,9 +183,9 @@ impl Delegator<'_> {
         }
     }
 
-    /// Requires that this caller may make or change a user into `user`, or get a credential that acts as this user: nobody
-    /// delegates a higher role or more scopes than their own, in either environment. A machine makes viewers and developers at
-    /// most.
+    /// Requires that this caller may make or change a user into `user`, or get a credential that
+    /// acts as this user: nobody delegates a higher role or more scopes than their own, in either
+    /// environment. A machine makes viewers and developers at most.
     ///
     /// # Errors
     /// [`Kind::Forbidden`] for the role, [`Kind::InsufficientScope`] for a scope.
@@ -206,8 +208,9 @@ impl Delegator<'_> {
         }
     }
 
-    /// The end of a new key: no later than the caller's own and, where the organization has a policy for how old its keys grow
-    /// (LEAK-10), no later than `latest`, which is also the end of a key that names none.
+    /// The end of a new key: no later than the caller's own and, where the organization has a
+    /// policy for how old its keys grow (LEAK-10), no later than `latest`, which is also the end of
+    /// a key that names none.
     ///
     /// # Errors
     /// [`Kind::InvalidParameter`] when it is past, or later than either.
@@ -220,11 +223,12 @@ impl Delegator<'_> {
         self.within_own_life(within_policy(requested, latest, now)?)
     }
 
-    /// The end of an edited key, so far `current`: as of a new one, but leaving it as it is or bringing it forward delegates
-    /// nothing, however short the caller's own life is.
+    /// The end of an edited key, so far `current`: as of a new one, but leaving it as it is or
+    /// bringing it forward delegates nothing, however short the caller's own life is.
     ///
     /// # Errors
-    /// [`Kind::InvalidParameter`] when it is past, later than the policy's, or later than both the current and the caller's.
+    /// [`Kind::InvalidParameter`] when it is past, later than the policy's, or later than both the
+    /// current and the caller's.
     pub fn edited_expiry(
         &self,
         current: Option<Timestamp>,
@@ -254,8 +258,8 @@ impl Delegator<'_> {
         }
     }
 
-    /// Requires the allowlist of an edited key to be within the one that the caller's token carries, and within the key's own,
-    /// since such a token widens none.
+    /// Requires the allowlist of an edited key to be within the one that the caller's token
+    /// carries, and within the key's own, since such a token widens none.
     ///
     /// # Errors
     /// [`Kind::Forbidden`] when it is wider than either.
@@ -275,7 +279,8 @@ impl Delegator<'_> {
         }
     }
 
-    /// Requires the allowlist of a new or edited key to be within the one that the caller's token carries.
+    /// Requires the allowlist of a new or edited key to be within the one that the caller's token
+    /// carries.
     ///
     /// # Errors
     /// [`Kind::Forbidden`] when it is wider.

@@ -1,9 +1,10 @@
-//! The one error type. Two of its spellings on the wire are made in `web::dialect`, each in one exhaustive `match`; the third, the
-//! gateway's, stands in `infra/template.yaml`.
+//! The one error type. Two of its spellings on the wire are made in `web::dialect`, each in one
+//! exhaustive `match`; the third, the gateway's, stands in `infra/template.yaml`.
 
 use std::{borrow::Cow, fmt};
 
-/// What went wrong, in a closed list; each has one status and one `message_code` (docs/requirements.md, Errors).
+/// What went wrong, in a closed list; each has one status and one `message_code`
+/// (docs/requirements.md, Errors).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The request cannot be read: JSON or form syntax, a parameter repeated or missing.
@@ -14,7 +15,8 @@ pub enum Kind {
     InvalidScope,
     /// A grant type this server does not have (RFC 6749 §5.2 `unsupported_grant_type`).
     UnsupportedGrantType,
-    /// The client is known and may not use this grant (RFC 6749 §5.2 `unauthorized_client`): a personal key gets no tokens.
+    /// The client is known and may not use this grant (RFC 6749 §5.2 `unauthorized_client`): a
+    /// personal key gets no tokens.
     UnauthorizedClient,
     /// What was to be revoked is no access token (RFC 7009 §2.2.1 `unsupported_token_type`).
     UnsupportedTokenType,
@@ -92,12 +94,14 @@ pub struct FieldError {
     pub reason: String,
 }
 
-/// A failure as the caller sees it. What only operators may see goes to the log where it happens, never in here.
+/// A failure as the caller sees it. What only operators may see goes to the log where it happens,
+/// never in here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     /// Which of the closed list.
     pub kind: Kind,
-    /// A sentence for people: what is wrong and what to do. Never holds a secret, a token or foreign data.
+    /// A sentence for people: what is wrong and what to do. Never holds a secret, a token or
+    /// foreign data.
     pub message: Cow<'static, str>,
     /// The members at fault, for [`Kind::InvalidParameter`].
     pub fields: Vec<FieldError>,
@@ -108,7 +112,8 @@ pub struct Error {
 /// The one text of every 401 of the management API and the gateway.
 const UNAUTHENTICATED: &str = "Access token is missing, invalid or revoked, or Signature has expired: request a new token; expiry needs no rotation";
 
-/// What a `starter` organization is told of personal keys (CBM-2). The gateway substitutes it into JSON without escaping.
+/// What a `starter` organization is told of personal keys (CBM-2). The gateway substitutes it into
+/// JSON without escaping.
 pub const PLAN_UPGRADE_REQUIRED: &str = "Personal keys need the plan pro or enterprise: ask platform staff, who upgrade by PUT /api/organizations/{guid}/plan";
 
 impl Error {
@@ -154,7 +159,8 @@ impl Error {
         Self::new(Kind::NotFound, "There is no such resource")
     }
 
-    /// The refusal of a call that nobody vouches for: one static text (docs/requirements.md, Errors; CYB-9).
+    /// The refusal of a call that nobody vouches for: one static text
+    /// (docs/requirements.md, Errors; CYB-9).
     #[must_use]
     pub fn unauthenticated() -> Self {
         Self::new(Kind::AuthenticationFailed, UNAUTHENTICATED)
@@ -212,8 +218,8 @@ impl Error {
     }
 }
 
-/// What an error and its causes say of themselves, for the log. Their `Debug` forms are left out on purpose: those of the AWS
-/// SDK hold whole requests and answers.
+/// What an error and its causes say of themselves, for the log. Their `Debug` forms are left out on
+/// purpose: those of the AWS SDK hold whole requests and answers.
 #[must_use]
 pub fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -1,6 +1,6 @@
-//! Gates: what stands in front of a key and decides, together with the key's own state, whether it works: its organization and,
-//! of a personal key, its user. One small write opens or closes a gate, however many keys it covers
-//! (docs/requirements.md, Key states).
+//! Gates: what stands in front of a key and decides, together with the key's own state, whether it
+//! works: its organization and, of a personal key, its user. One small write opens or closes a
+//! gate, however many keys it covers (docs/requirements.md, Key states).
 
 use serde::{Deserialize, Serialize};
 

@@ -11,7 +11,8 @@ use crate::base62;
 pub struct Guid([u8; 16]);
 
 impl Guid {
-    /// The platform's own organization, whose users are its staff. No random identifier is all zeros.
+    /// The platform's own organization, whose users are its staff. No random identifier is all
+    /// zeros.
     pub const PLATFORM: Self = Self([0; 16]);
 
     /// From 128 random bits.
@@ -46,8 +47,8 @@ impl FromStr for Guid {
     }
 }
 
-/// A key's public name, opaque and URL-safe: the bits of the key's [`Guid`] in 22 base62 characters, so that either
-/// spelling finds the key without an index.
+/// A key's public name, opaque and URL-safe: the bits of the key's [`Guid`] in 22 base62
+/// characters, so that either spelling finds the key without an index.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientId(Guid);
 

@@ -1,4 +1,5 @@
-//! The key: its owner, its state, and what its gates make of that (docs/requirements.md, Key states).
+//! The key: its owner, its state, and what its gates make of that
+//! (docs/requirements.md, Key states).
 
 use std::{fmt, str::FromStr};
 
@@ -36,12 +37,14 @@ pub enum Owner {
     Organization(Guid),
     /// A bank key reaches its bank alone (CYB-4).
     Bank(Guid),
-    /// A personal key: sent as a bearer credential, with its user's role and scopes as they are (CBM-1).
+    /// A personal key: sent as a bearer credential, with its user's role and scopes as they are
+    /// (CBM-1).
     User(Guid),
 }
 
 impl Owner {
-    /// The column of the scope catalogue that governs it; a personal key has its user's scopes instead.
+    /// The column of the scope catalogue that governs it; a personal key has its user's scopes
+    /// instead.
     #[must_use]
     pub const fn holder(self) -> Option<Holder> {
         match self {
@@ -121,7 +124,8 @@ impl<'de> Deserialize<'de> for Owner {
     }
 }
 
-/// A key's own state, as it is stored. `inactive` and `expired` are not stored: they follow from the gates and the clock.
+/// A key's own state, as it is stored. `inactive` and `expired` are not stored: they follow from
+/// the gates and the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "lowercase")]
 pub enum State {
@@ -140,7 +144,8 @@ pub enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Effective {
-    /// Waits: for the organization's KYB (ARZ-3), or as a personal key for a plan that has those (CBM-2).
+    /// Waits: for the organization's KYB (ARZ-3), or as a personal key for a plan that has those
+    /// (CBM-2).
     Inactive,
     /// Gets tokens and passes.
     Active,
@@ -208,7 +213,8 @@ pub struct Key {
     /// Where its webhooks go (ARZ-1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_url: Option<WebhookUrl>,
-    /// Which of its secrets work, and until when. The hashes stand beside it, each an item of its own.
+    /// Which of its secrets work, and until when. The hashes stand beside it, each an item of its
+    /// own.
     pub secrets: Secrets,
     /// When it was made: a fact that revocations by creation window name.
     pub created_at: Timestamp,
@@ -262,7 +268,8 @@ impl Key {
         })
     }
 
-    /// What the key is at `now` behind its `gates`. The final states come first: no gate reopens them.
+    /// What the key is at `now` behind its `gates`. The final states come first: no gate reopens
+    /// them.
     #[must_use]
     pub fn effective(&self, gates: &Gates, now: Timestamp) -> Effective {
         let personal = self.owner.user().is_some();
@@ -323,7 +330,8 @@ impl Key {
     }
 
     fn next(self, now: Timestamp) -> Self {
-        // A key that was made right after an incident says to be made a little later (`gate::window`).
+        // A key that was made right after an incident says to be made a little later
+        // (`gate::window`).
         Self {
             updated_at: now.max(self.created_at),
             version: self.version + 1,

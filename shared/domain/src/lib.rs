@@ -1,8 +1,8 @@
-//! What Latchkey is, without how it runs: types that cannot exist in a wrong state, state machines whose transitions
-//! consume their subject, and the policies that decide.
+//! What Latchkey is, without how it runs: types that cannot exist in a wrong state, state machines
+//! whose transitions consume their subject, and the policies that decide.
 //!
-//! Architecture invariant: nothing here reads a clock, draws a random number, waits, or knows of HTTP, AWS or Lambda.
-//! Time arrives as a [`time::Timestamp`], randomness as bytes.
+//! Architecture invariant: nothing here reads a clock, draws a random number, waits, or knows of
+//! HTTP, AWS or Lambda. Time arrives as a [`time::Timestamp`], randomness as bytes.
 
 pub mod allowlist;
 pub mod audit;

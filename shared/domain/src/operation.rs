@@ -1,5 +1,6 @@
-//! What may be asked of the management API, and by whom: one table of role × operation (`operations.csv`) that the authorizer,
-//! the handlers, the template's test and the published document all read (docs/requirements.md, Roles; CYB-11).
+//! What may be asked of the management API, and by whom: one table of role × operation
+//! (`operations.csv`) that the authorizer, the handlers, the template's test and the published
+//! document all read (docs/requirements.md, Roles; CYB-11).
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -12,7 +13,8 @@ use crate::{
 /// How far an operation reaches for a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reach {
-    /// The key that calls: every credential may do it to itself, whatever its scopes and role (LEAK-11).
+    /// The key that calls: every credential may do it to itself, whatever its scopes and role
+    /// (LEAK-11).
     Itself,
     /// The caller's own personal keys.
     Own,
@@ -54,7 +56,8 @@ impl Rule {
         self.roles.get(&role).copied()
     }
 
-    /// Whether it is about keys of any owner, one's own personal ones among them: those need no scope.
+    /// Whether it is about keys of any owner, one's own personal ones among them: those need no
+    /// scope.
     fn has_own(&self) -> bool {
         self.path.starts_with("/api/keys")
     }
@@ -66,10 +69,12 @@ impl Rule {
         }
     }
 
-    /// How far it reaches for a caller who holds these scopes: a machine without a role, or a person with one.
+    /// How far it reaches for a caller who holds these scopes: a machine without a role, or a
+    /// person with one.
     ///
     /// # Errors
-    /// [`Kind::InsufficientScope`] that names the scopes, [`Kind::Forbidden`] when no scope would help.
+    /// [`Kind::InsufficientScope`] that names the scopes, [`Kind::Forbidden`] when no scope would
+    /// help.
     pub fn reach(&self, role: Option<Role>, scopes: &ScopeSet) -> Result<Reach, Error> {
         self.reach_beyond_itself(role, scopes).or_else(|error| {
             if self.itself {

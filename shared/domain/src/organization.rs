@@ -9,7 +9,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// What people call an organization, a bank or a key: 1 to 128 characters, no control characters, not only white space.
+/// What people call an organization, a bank or a key: 1 to 128 characters, no control characters,
+/// not only white space.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Name(String);
@@ -43,7 +44,8 @@ impl fmt::Display for Name {
 
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // What is stored was accepted when it was written; a rule that came later must not make it unreadable, and so unrevocable.
+        // What is stored was accepted when it was written; a rule that came later must not make it
+        // unreadable, and so unrevocable.
         Self::readable(String::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
@@ -55,8 +57,8 @@ pub struct Organization {
     pub guid: Guid,
     /// What people call it.
     pub name: Name,
-    /// How many days its keys live at most (LEAK-10), of those that are made or changed from when this was set on; nothing when
-    /// they may live for ever.
+    /// How many days its keys live at most (LEAK-10), of those that are made or changed from when
+    /// this was set on; nothing when they may live for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_key_age_days: Option<u32>,
     /// When it was made.

@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, fmt, ops::RangeInclusive};
 use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
-/// Every pepper by its version. A hash of version n is HMAC(pₙ, … HMAC(p₁, secret)): an old hash is brought up to date
-/// without the secret.
+/// Every pepper by its version. A hash of version n is HMAC(pₙ, … HMAC(p₁, secret)): an old hash is
+/// brought up to date without the secret.
 pub struct Peppers(BTreeMap<u32, Zeroizing<Vec<u8>>>);
 
 impl Peppers {
-    /// Reads the value of the Secrets Manager secret: a JSON object of version (1, 2, … without a gap) to pepper, each of
-    /// at least 32 bytes.
+    /// Reads the value of the Secrets Manager secret: a JSON object of version (1, 2, … without a
+    /// gap) to pepper, each of at least 32 bytes.
     ///
     /// # Errors
     /// One sentence that never shows the value.
@@ -38,7 +38,8 @@ impl Peppers {
         self.0.last_key_value().map_or(0, |(version, _)| *version)
     }
 
-    /// The hash of `secret` under the first `version` peppers; nothing when there is no such version.
+    /// The hash of `secret` under the first `version` peppers; nothing when there is no such
+    /// version.
     pub(crate) fn hash(&self, version: u32, secret: &[u8]) -> Option<[u8; 32]> {
         if version == 0 || version > self.current() {
             return None;
@@ -46,7 +47,8 @@ impl Peppers {
         self.nest(1..=version, secret)
     }
 
-    /// A hash under `version` as it is under the newest pepper, made without the secret; nothing when there is no such version.
+    /// A hash under `version` as it is under the newest pepper, made without the secret; nothing
+    /// when there is no such version.
     pub(crate) fn bring_up_to_date(&self, version: u32, digest: &[u8; 32]) -> Option<[u8; 32]> {
         if version == 0 || version > self.current() {
             return None;
@@ -66,7 +68,8 @@ impl Peppers {
     /// The value of the Secrets Manager secret with one more pepper, and its version.
     ///
     /// # Errors
-    /// One sentence that never shows the value: the new pepper is too short, or there are as many versions as there can be.
+    /// One sentence that never shows the value: the new pepper is too short, or there are as many
+    /// versions as there can be.
     pub fn with_another(&self, pepper: &str) -> Result<(u32, Zeroizing<String>), &'static str> {
         let version = self
             .current()

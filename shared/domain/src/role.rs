@@ -1,4 +1,5 @@
-//! Roles of people (docs/requirements.md, Roles): `operations.csv` says what each may do, this file which scopes it holds.
+//! Roles of people (docs/requirements.md, Roles): `operations.csv` says what each may do, this file
+//! which scopes it holds.
 
 use std::{fmt, str::FromStr};
 
@@ -9,7 +10,8 @@ use crate::{
     scope::{Catalogue, Holder, Scope, ScopeSet},
 };
 
-/// What a user is in their organization; the last three are the platform's own staff, and none includes another.
+/// What a user is in their organization; the last three are the platform's own staff, and none
+/// includes another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -29,8 +31,9 @@ pub enum Role {
     Operations,
 }
 
-/// Scopes of management that stay with administrators, although a new organization key would hold them. What a bank's key holds
-/// of itself is a developer's in the sandbox, or nobody below an administrator could rotate one.
+/// Scopes of management that stay with administrators, although a new organization key would hold
+/// them. What a bank's key holds of itself is a developer's in the sandbox, or nobody below an
+/// administrator could rotate one.
 const OF_ADMINISTRATORS: [&str; 2] = ["organizations:write", "banks:execute"];
 
 impl Role {
@@ -71,16 +74,18 @@ impl Role {
         matches!(self, Self::Admin | Self::Owner)
     }
 
-    /// Whether somebody of this role may make, change or act for somebody of the other: of an organization's four roles, one
-    /// that is no higher; an administrator makes no owners. Staff are the operator's to make.
+    /// Whether somebody of this role may make, change or act for somebody of the other: of an
+    /// organization's four roles, one that is no higher; an administrator makes no owners. Staff
+    /// are the operator's to make.
     #[must_use]
     pub fn covers(self, other: Self) -> bool {
         !self.is_staff() && !other.is_staff() && other <= self
     }
 
-    /// The scopes that a user of this role holds by a credential of this kind, before `allowed_scopes` narrow them: reading for
-    /// viewers; for developers in the sandbox also what a sandbox key needs; everything for administrators and owners; nothing
-    /// for staff, who see no customers' data.
+    /// The scopes that a user of this role holds by a credential of this kind, before
+    /// `allowed_scopes` narrow them: reading for viewers; for developers in the sandbox also what a
+    /// sandbox key needs; everything for administrators and owners; nothing for staff, who see no
+    /// customers' data.
     #[must_use]
     pub fn scopes(self, catalogue: &Catalogue, kind: KeyMode) -> ScopeSet {
         let everything = || {

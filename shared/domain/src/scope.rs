@@ -48,8 +48,8 @@ impl fmt::Display for Scope {
     }
 }
 
-/// A set of scopes, in the order of their names. Written as RFC 6749 §3.3 has it: separated by single spaces; in JSON a
-/// list.
+/// A set of scopes, in the order of their names. Written as RFC 6749 §3.3 has it: separated by
+/// single spaces; in JSON a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScopeSet(BTreeSet<Scope>);
 
@@ -158,7 +158,8 @@ pub enum Grant {
     Granted,
 }
 
-/// Which kind of token may hold each scope. Data that a deployment may replace; the default is `scopes.csv`.
+/// Which kind of token may hold each scope. Data that a deployment may replace; the default is
+/// `scopes.csv`.
 #[derive(Clone, Debug)]
 pub struct Catalogue(BTreeMap<Scope, [Option<Grant>; 3]>);
 
@@ -171,7 +172,8 @@ impl Default for Catalogue {
 }
 
 impl Catalogue {
-    /// Reads CSV with the header `scope,organization,bank,customer` and the values `yes`, `granted` or nothing.
+    /// Reads CSV with the header `scope,organization,bank,customer` and the values `yes`, `granted`
+    /// or nothing.
     ///
     /// # Errors
     /// One sentence that names the line.
@@ -243,8 +245,9 @@ impl Catalogue {
             .collect()
     }
 
-    /// The scopes of a token that asks for `requested` with a key that has `held` (CYB-10): all of the key's when it asks
-    /// for nothing; management scopes that the key lacks are dropped when others remain.
+    /// The scopes of a token that asks for `requested` with a key that has `held` (CYB-10): all of
+    /// the key's when it asks for nothing; management scopes that the key lacks are dropped when
+    /// others remain.
     ///
     /// # Errors
     /// [`Kind::InvalidScope`] that names the scope.

@@ -14,8 +14,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// A secret in the clear: `<brand>_<live|test>_<client id, 22><random, 43><checksum, 6>`. It cannot be printed, compared,
-/// cloned or serialised, and its memory is zeroed when it goes.
+/// A secret in the clear: `<brand>_<live|test>_<client id, 22><random, 43><checksum, 6>`. It cannot
+/// be printed, compared, cloned or serialised, and its memory is zeroed when it goes.
 pub struct PlainSecret {
     text: Zeroizing<String>,
     client_id: ClientId,
@@ -45,7 +45,8 @@ impl PlainSecret {
         }
     }
 
-    /// Reads a presented secret: brand, kind, alphabet, length and checksum, before anything is looked up.
+    /// Reads a presented secret: brand, kind, alphabet, length and checksum, before anything is
+    /// looked up.
     ///
     /// # Errors
     /// Nothing but that it is not one: the text is never repeated.
@@ -114,8 +115,8 @@ impl PlainSecret {
     }
 }
 
-/// The random digits and the checksum always fit their widths; were that ever wrong, the secret would come out short
-/// and match nothing.
+/// The random digits and the checksum always fit their widths; were that ever wrong, the secret
+/// would come out short and match nothing.
 fn push<const WIDTH: usize>(text: &mut String, digits: Option<[u8; WIDTH]>) {
     text.extend(digits.into_iter().flatten().map(char::from));
 }
@@ -124,7 +125,8 @@ fn checksum(body: &str) -> Option<[u8; CHECKSUM]> {
     base62::encode(&crc32fast::hash(body.as_bytes()).to_be_bytes())
 }
 
-/// Whether a secret of any deployment may stand in `text`: what is kept or shown must not hold one (LEAK-1).
+/// Whether a secret of any deployment may stand in `text`: what is kept or shown must not hold one
+/// (LEAK-1).
 #[must_use]
 pub fn looks_like_one(text: &str) -> bool {
     KeyMode::ALL.into_iter().any(|kind| {
@@ -150,7 +152,8 @@ impl fmt::Display for NoSuchPepper {
 
 impl std::error::Error for NoSuchPepper {}
 
-/// The word that begins every secret of a deployment, so that a scanner recognises them: 2 to 12 lower-case letters.
+/// The word that begins every secret of a deployment, so that a scanner recognises them: 2 to 12
+/// lower-case letters.
 #[derive(Clone, Debug)]
 pub struct Brand(String);
 
@@ -219,7 +222,8 @@ impl SecretHash {
         })
     }
 
-    /// A hash that nothing matches, for the client that does not exist: checking it costs what checking a real one does.
+    /// A hash that nothing matches, for the client that does not exist: checking it costs what
+    /// checking a real one does.
     #[must_use]
     pub fn decoy(peppers: &Peppers) -> Self {
         Self {
@@ -267,7 +271,8 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
-/// One of a key's secrets as it is stored. Whether it works, and until when, stands in the key (`key::Secrets`).
+/// One of a key's secrets as it is stored. Whether it works, and until when, stands in the key
+/// (`key::Secrets`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Secret {
     /// Named by the tokens that it obtains.

@@ -1,7 +1,8 @@
-//! How long the steps of a signing key's roll wait (docs/signing-keys.md): publish, wait until every verifier has the key, sign,
-//! wait until every token of the old key is over, retire.
+//! How long the steps of a signing key's roll wait (docs/signing-keys.md): publish, wait until
+//! every verifier has the key, sign, wait until every token of the old key is over, retire.
 //!
-//! Everybody who remembers something about signing keys takes the time from here, so that the waits follow whatever changes.
+//! Everybody who remembers something about signing keys takes the time from here, so that the waits
+//! follow whatever changes.
 
 use std::time::Duration;
 
@@ -13,16 +14,20 @@ pub const JWKS_MAX_AGE: Duration = Duration::from_mins(5);
 pub const JWKS_TTL: Duration = Duration::from_mins(1);
 /// From this age on an authorizer reads the trusted keys again, and uses them if that fails.
 pub const TRUST_REFRESH_INTERVAL: Duration = Duration::from_mins(4);
-/// From this age on it does not use them: a retired key dies everywhere within five minutes, whatever the table does.
+/// From this age on it does not use them: a retired key dies everywhere within five minutes,
+/// whatever the table does.
 pub const TRUST_TTL: Duration = Duration::from_mins(5);
-/// How long an instance of the token function goes by the signer that it read. One read a minute and instance costs nothing
-/// beside the tokens, and a minute is what an emergency waits until nobody signs by the old key any more.
+/// How long an instance of the token function goes by the signer that it read. One read a minute
+/// and instance costs nothing beside the tokens, and a minute is what an emergency waits until
+/// nobody signs by the old key any more.
 pub const SIGNER_REFRESH_INTERVAL: Duration = Duration::from_mins(1);
-/// From this age on it does not sign by it. Until then it does if the signer cannot be read: to be late is no harm, since the old
-/// key is retired only after this; to guess for longer would be, since somebody may have retired it.
+/// From this age on it does not sign by it. Until then it does if the signer cannot be read: to be
+/// late is no harm, since the old key is retired only after this; to guess for longer would be,
+/// since somebody may have retired it.
 pub const SIGNER_TTL: Duration = Duration::from_mins(5);
 
-/// How long a request may be under way: the gateway gives up after 29 seconds, the token function after 28.
+/// How long a request may be under way: the gateway gives up after 29 seconds, the token function
+/// after 28.
 const MAX_REQUEST_DURATION: Duration = Duration::from_secs(30);
 
 /// Two clocks, each within the bound of the table's.
@@ -30,8 +35,9 @@ const fn clocks() -> Duration {
     Rules::STANDARD.clock_bound.saturating_mul(2)
 }
 
-/// How long a key must have been published before it signs. Until then a verifier may hold a list without it: one that asked
-/// just before got what an instance kept, and keeps it for the whole `max-age`; an authorizer keeps what it read.
+/// How long a key must have been published before it signs. Until then a verifier may hold a list
+/// without it: one that asked just before got what an instance kept, and keeps it for the whole
+/// `max-age`; an authorizer keeps what it read.
 #[must_use]
 pub const fn before_signing() -> Duration {
     let document = JWKS_TTL
@@ -45,8 +51,9 @@ pub const fn before_signing() -> Duration {
     longest.saturating_add(clocks())
 }
 
-/// How long a key must have stopped signing before it is retired. An instance that read the signer just before the change signs
-/// by it for as long as it may, and the last of its tokens may live for as long as any.
+/// How long a key must have stopped signing before it is retired. An instance that read the signer
+/// just before the change signs by it for as long as it may, and the last of its tokens may live
+/// for as long as any.
 #[must_use]
 pub const fn before_retiring() -> Duration {
     SIGNER_TTL
@@ -79,7 +86,8 @@ pub enum Choice {
 }
 
 impl Choice {
-    /// What to make of a signer of which the reading was sent then. If the clock went back, its age is unknown.
+    /// What to make of a signer of which the reading was sent then. If the clock went back, its age
+    /// is unknown.
     #[must_use]
     pub fn of(read_at: Timestamp, now: Timestamp) -> Self {
         if now < read_at || now >= read_at + SIGNER_TTL {

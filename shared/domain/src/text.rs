@@ -4,7 +4,8 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::secret::looks_like_one;
 
-/// A note for people: at most 512 characters on any number of lines, no other control characters, no secret.
+/// A note for people: at most 512 characters on any number of lines, no other control characters,
+/// no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Note(String);

@@ -1,4 +1,5 @@
-//! Points in time as values. The one ambient clock is read by `Ambient` (`runtime::ambient`) and handed inward as a [`Clock`].
+//! Points in time as values. The one ambient clock is read by `Ambient` (`runtime::ambient`) and
+//! handed inward as a [`Clock`].
 
 use std::{fmt, ops::Add, str::FromStr, sync::Arc, time::Duration};
 
@@ -10,7 +11,8 @@ use time::{
 /// A source of the present moment, handed in by `Ambient` so that a test can advance it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// A point in time: milliseconds since 1970-01-01T00:00:00Z, written as RFC 3339 UTC with three decimals.
+/// A point in time: milliseconds since 1970-01-01T00:00:00Z, written as RFC 3339 UTC with three
+/// decimals.
 ///
 /// The written form has a fixed length for the years 0 to 9999, so it sorts as the time does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -91,7 +91,8 @@ pub struct User {
 }
 
 impl User {
-    /// What it may do by a credential of this kind, at this moment (CBM-1): the role's scopes, narrowed by `allowed_scopes`.
+    /// What it may do by a credential of this kind, at this moment (CBM-1): the role's scopes,
+    /// narrowed by `allowed_scopes`.
     #[must_use]
     pub fn scopes(&self, catalogue: &Catalogue, kind: KeyMode) -> ScopeSet {
         let scopes = self.role.scopes(catalogue, kind);
@@ -101,7 +102,8 @@ impl User {
         }
     }
 
-    /// Whether it may do anything that it may not as `before`: by a higher role, or by a scope, with a credential of either kind.
+    /// Whether it may do anything that it may not as `before`: by a higher role, or by a scope,
+    /// with a credential of either kind.
     #[must_use]
     pub fn exceeds(&self, before: &Self, catalogue: &Catalogue) -> bool {
         let wider = |kind| {

@@ -1,4 +1,5 @@
-//! Where a key's webhooks go (ARZ-1, ARZ-7). What a name resolves to is checked at every delivery; what it says is checked here.
+//! Where a key's webhooks go (ARZ-1, ARZ-7). What a name resolves to is checked at every delivery;
+//! what it says is checked here.
 
 use std::{fmt, net::Ipv6Addr};
 
@@ -7,8 +8,9 @@ use url::{Host, Url};
 
 use crate::{allowlist::why_not_public, secret::looks_like_one};
 
-/// An HTTPS address at a public host. Its path and query are to be treated as secret (ARZ-7): it shows them only through
-/// [`WebhookUrl::expose`], and serialises whole for its own item and its owner's eyes.
+/// An HTTPS address at a public host. Its path and query are to be treated as secret (ARZ-7): it
+/// shows them only through [`WebhookUrl::expose`], and serialises whole for its own item and its
+/// owner's eyes.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct WebhookUrl(String);
@@ -85,7 +87,8 @@ fn is_public(host: &Host<&str>) -> bool {
     }
 }
 
-/// Global unicast (`2000::/3`) without what maps to something else: documentation, 6to4, Teredo and the rest of `2001::/23`.
+/// Global unicast (`2000::/3`) without what maps to something else: documentation, 6to4, Teredo and
+/// the rest of `2001::/23`.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.segments();
     (first & 0xe000) == 0x2000
@@ -102,7 +105,8 @@ impl fmt::Debug for WebhookUrl {
 
 impl<'de> Deserialize<'de> for WebhookUrl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // What is stored was accepted when it was written; a rule that came later must not make its key unreadable.
+        // What is stored was accepted when it was written; a rule that came later must not make its
+        // key unreadable.
         let text = String::deserialize(deserializer)?;
         Url::parse(&text).map_err(D::Error::custom)?;
         Ok(Self(text))

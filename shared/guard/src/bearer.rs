@@ -51,7 +51,8 @@ impl Bearer {
         Self(credential.to_owned())
     }
 
-    /// The secret that it is, if it has the form of this deployment's: then it is no token, whatever else is wrong with it.
+    /// The secret that it is, if it has the form of this deployment's: then it is no token,
+    /// whatever else is wrong with it.
     pub(crate) fn secret(&self, brand: &Brand) -> Option<PlainSecret> {
         PlainSecret::parse(brand, &self.0).ok()
     }

@@ -1,4 +1,5 @@
-//! The caller of a function that no gateway authorizer vouches for: the function decides by a guard of its own, alike.
+//! The caller of a function that no gateway authorizer vouches for: the function decides by a guard
+//! of its own, alike.
 
 use domain::error::{Error, Kind};
 use http::{header::AUTHORIZATION, request::Parts};
@@ -11,7 +12,8 @@ use crate::{
 };
 
 impl Guard {
-    /// Decides about a request to `route`, as the table of routes names it, by the bearer credential that it has.
+    /// Decides about a request to `route`, as the table of routes names it, by the bearer
+    /// credential that it has.
     ///
     /// # Errors
     /// What the gateway would answer in this guard's place.

@@ -13,8 +13,8 @@ use domain::{
 };
 use jwt::Claims;
 
-/// The context of an allowed request. REST and WebSocket APIs pass it on as `requestContext.authorizer.*`, HTTP APIs as
-/// `requestContext.authorizer.lambda.*`.
+/// The context of an allowed request. REST and WebSocket APIs pass it on as
+/// `requestContext.authorizer.*`, HTTP APIs as `requestContext.authorizer.lambda.*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context {
     /// The tenant.
@@ -35,7 +35,8 @@ pub struct Context {
     pub jti: Option<Guid>,
     /// The secret that obtained the token, or that was sent.
     pub sid: SecretId,
-    /// The allowlist sealed into the token, or the personal key's own: it bounds what the caller may delegate.
+    /// The allowlist sealed into the token, or the personal key's own: it bounds what the caller
+    /// may delegate.
     pub ip_allowlist: Allowlist,
     /// When the credential ends, where that is known.
     pub expires_at: Option<Timestamp>,
@@ -60,7 +61,8 @@ impl From<&Claims> for Context {
 }
 
 impl Context {
-    /// The members as the gateway carries them, and `web::caller::Caller` reads them; what is absent is left out.
+    /// The members as the gateway carries them, and `web::caller::Caller` reads them; what is
+    /// absent is left out.
     #[must_use]
     pub fn fields(&self) -> BTreeMap<String, String> {
         let list: Vec<_> = self.ip_allowlist.entries().collect();

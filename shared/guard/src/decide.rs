@@ -1,5 +1,5 @@
-//! The decision: one pure function over what is known. Everything it needs is an argument, so that every refusal and every
-//! edge of the clock is a test.
+//! The decision: one pure function over what is known. Everything it needs is an argument, so that
+//! every refusal and every edge of the clock is a test.
 
 use domain::{
     allowlist::{Admission, Allowlist},
@@ -28,11 +28,11 @@ pub enum Presented<'a> {
     Key(&'a PersonalKey),
 }
 
-/// Decides about `request`, which presents a credential that is beyond doubt, or does not. `now` is read right before, from
-/// the clock that the feed was read by.
+/// Decides about `request`, which presents a credential that is beyond doubt, or does not. `now` is
+/// read right before, from the clock that the feed was read by.
 ///
-/// Only a token's own faults come before the feed, and only what a genuine caller may know comes after it: a revoked
-/// key learns nothing of routes and addresses.
+/// Only a token's own faults come before the feed, and only what a genuine caller may know comes
+/// after it: a revoked key learns nothing of routes and addresses.
 #[must_use]
 pub fn decide(
     settings: &Settings,
@@ -140,7 +140,8 @@ impl<'a> Presented<'a> {
         }
     }
 
-    /// The list that is enforced: a token's is sealed into it, a personal key's is what it is now (CYB-6).
+    /// The list that is enforced: a token's is sealed into it, a personal key's is what it is now
+    /// (CYB-6).
     const fn ip_allowlist(self) -> &'a Allowlist {
         match self {
             Self::Token(verified) => &verified.claims().ip_allowlist,

@@ -26,7 +26,8 @@ pub enum Decision {
     Unavailable(Unavailable),
 }
 
-/// Why a known caller is refused: a closed vocabulary, since gateway responses substitute it into JSON without escaping.
+/// Why a known caller is refused: a closed vocabulary, since gateway responses substitute it into
+/// JSON without escaping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DenyReason {
     /// CYB-7.
@@ -85,7 +86,8 @@ pub enum Unauthorized {
     NoBearer(NoBearer),
     /// The token is not to be believed.
     Token(jwt::VerificationError),
-    /// A token of a personal key. None is issued: it would keep the role and scopes that its user had then (CBM-1).
+    /// A token of a personal key. None is issued: it would keep the role and scopes that its user
+    /// had then (CBM-1).
     PersonalToken,
     /// The secret is none of a personal key that works.
     Key(KeyError),
@@ -195,7 +197,8 @@ pub enum Unavailable {
     Keys,
     /// The presented personal key, its gates or the peppers could not be read.
     PersonalKey,
-    /// The credential has an allowlist, and whether the call came through the trusted proxy could not be told.
+    /// The credential has an allowlist, and whether the call came through the trusted proxy could
+    /// not be told.
     Address,
 }
 

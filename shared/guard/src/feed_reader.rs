@@ -1,4 +1,5 @@
-//! Keeps the revocation feed fresh (docs/requirements.md, The hot path; the rules are `domain::feed`'s).
+//! Keeps the revocation feed fresh (docs/requirements.md, The hot path; the rules are
+//! `domain::feed`'s).
 
 use std::{
     fmt,
@@ -35,7 +36,8 @@ impl FeedReader {
         }
     }
 
-    /// The feed after whatever reading its age asks for. It may still be stale: the decision finds that out.
+    /// The feed after whatever reading its age asks for. It may still be stale: the decision finds
+    /// that out.
     pub(crate) async fn current(&self, request_time: Option<Timestamp>) -> Arc<Feed> {
         let known = self.known();
         if known.freshness((self.clock)(), request_time) == Freshness::Fresh {

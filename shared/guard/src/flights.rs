@@ -9,8 +9,9 @@ use tokio::sync::OnceCell;
 
 use crate::memory::Digest;
 
-/// Readings that are under way. Whoever asks for one of them waits and shares its outcome, good or bad, so that a burst of calls
-/// with one credential costs one reading; whoever comes after it has ended makes another.
+/// Readings that are under way. Whoever asks for one of them waits and shares its outcome, good or
+/// bad, so that a burst of calls with one credential costs one reading; whoever comes after it has
+/// ended makes another.
 #[derive(Debug)]
 pub(crate) struct Flights<T>(Mutex<HashMap<Digest, Weak<OnceCell<T>>>>);
 
@@ -21,8 +22,8 @@ impl<T> Default for Flights<T> {
 }
 
 impl<T: Clone> Flights<T> {
-    /// What `read` gives, or the reading that is under way. One that is given up half-way counts as none: the next in line makes
-    /// its own.
+    /// What `read` gives, or the reading that is under way. One that is given up half-way counts as
+    /// none: the next in line makes its own.
     pub(crate) async fn join(&self, digest: Digest, read: impl Future<Output = T>) -> T {
         let reading = self.under_way(digest);
         let outcome = reading.get_or_init(|| read).await.clone();

@@ -58,7 +58,8 @@ impl Identified {
 }
 
 impl Guard {
-    /// A guard that knows nothing yet: its first decision reads what it needs. Without peppers it takes tokens alone.
+    /// A guard that knows nothing yet: its first decision reads what it needs. Without peppers it
+    /// takes tokens alone.
     #[must_use]
     pub fn new(
         settings: Settings,
@@ -85,13 +86,15 @@ impl Guard {
         }
     }
 
-    /// The same guard behind a trusted proxy, if there is one: events that it is asked about come from where that proves.
+    /// The same guard behind a trusted proxy, if there is one: events that it is asked about come
+    /// from where that proves.
     #[must_use]
     pub fn with_trusted_proxy(self, proxy: Option<TrustedProxy>) -> Self {
         Self { proxy, ..self }
     }
 
-    /// Reads keys, feed and peppers ahead of the first call. What cannot be read is asked for again by each call.
+    /// Reads keys, feed and peppers ahead of the first call. What cannot be read is asked for again
+    /// by each call.
     pub async fn warm(&self) {
         let personal_keys = Box::pin(self.personal_keys.warm(WARM_UP_TIMEOUT));
         let proxy = async {
@@ -134,7 +137,8 @@ impl Guard {
             Err(why) => return (Decision::Unauthorized(Unauthorized::NoBearer(*why)), None),
         };
         let secret = bearer.secret(&self.settings.brand);
-        // Whose a secret says to be is worth a line in the log; a token says nothing until its signature holds.
+        // Whose a secret says to be is worth a line in the log; a token says nothing until its
+        // signature holds.
         let named = secret.as_ref().map(PlainSecret::client_id);
         let (identified, feed) = match self.identify(bearer, secret.as_ref(), request.time).await {
             Ok(found) => found,

@@ -1,4 +1,5 @@
-//! What a credential is and whether it works, without a request that uses it: for introspection (RFC 7662).
+//! What a credential is and whether it works, without a request that uses it: for introspection
+//! (RFC 7662).
 
 use domain::{feed::Invalidation, time::Timestamp};
 use jwt::Claims;
@@ -11,14 +12,16 @@ use crate::{
     guard::Guard,
 };
 
-/// A credential that is beyond doubt: a token whose signature holds, or the secret of a personal key.
+/// A credential that is beyond doubt: a token whose signature holds, or the secret of a personal
+/// key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inspection {
     /// Whose it is and what it may do; also of one that does not work.
     pub context: Context,
     /// Why it does not work; nothing when it does. From where it may be used is not asked.
     pub inactive: Option<&'static str>,
-    /// Whether it does not work for good: past its own end, or revoked. What is stopped may work again.
+    /// Whether it does not work for good: past its own end, or revoked. What is stopped may work
+    /// again.
     pub ended: bool,
     /// What a token says. A personal key says nothing: what holds of it is what holds now.
     pub claims: Option<Claims>,
@@ -29,9 +32,9 @@ pub struct Inspection {
 }
 
 impl Guard {
-    /// What `credential` is at this moment, by the clock and, where known, by the gateway's `time` of the request that asks;
-    /// nothing when it is forged, unreadable, not known, or no bearer credential. Looks at neither address nor route, and is no use
-    /// of the credential.
+    /// What `credential` is at this moment, by the clock and, where known, by the gateway's `time`
+    /// of the request that asks; nothing when it is forged, unreadable, not known, or no bearer
+    /// credential. Looks at neither address nor route, and is no use of the credential.
     ///
     /// # Errors
     /// When nobody can tell right now.

@@ -60,7 +60,8 @@ impl Known {
         }
     }
 
-    /// Whether another try may be made already. While nothing is published at all, a try is always worth it.
+    /// Whether another try may be made already. While nothing is published at all, a try is always
+    /// worth it.
     fn may_try(&self, now: Timestamp) -> bool {
         self.verifier.is_empty()
             || self
@@ -80,7 +81,8 @@ impl Keys {
         }
     }
 
-    /// The verifier over the keys at `now`, read again where their age asks for it; nothing when they are too old.
+    /// The verifier over the keys at `now`, read again where their age asks for it; nothing when
+    /// they are too old.
     pub(crate) async fn current(&self, now: Timestamp) -> Option<Arc<Verifier>> {
         let known = self.known();
         match known.age(self.moment(now)) {
@@ -96,8 +98,9 @@ impl Keys {
         (known.age(self.moment(now)) != Age::Stale).then_some(known.verifier)
     }
 
-    /// The verifier to ask once more about a key that the last one did not know, after a read unless it is too soon for one;
-    /// nothing when the newest read failed: then nobody knows whether the key is published.
+    /// The verifier to ask once more about a key that the last one did not know, after a read
+    /// unless it is too soon for one; nothing when the newest read failed: then nobody knows
+    /// whether the key is published.
     pub(crate) async fn refresh_for_unknown_kid(&self, now: Timestamp) -> Option<Arc<Verifier>> {
         if self.known().may_try(self.moment(now)) {
             self.flight
@@ -113,7 +116,8 @@ impl Keys {
         self.flight.join(async || self.read(timeout).await).await;
     }
 
-    /// Never before the clock's: since a request's moment was taken, another may have read the keys.
+    /// Never before the clock's: since a request's moment was taken, another may have read the
+    /// keys.
     fn moment(&self, now: Timestamp) -> Timestamp {
         now.max((self.clock)())
     }
@@ -160,7 +164,8 @@ impl Keys {
     }
 }
 
-/// The key of a row, if it is one: a row that is not vouches for nothing, and must not take the others down with it.
+/// The key of a row, if it is one: a row that is not vouches for nothing, and must not take the
+/// others down with it.
 fn trusted(row: PublishedKey) -> Option<Jwk> {
     let jwk: Result<Jwk, _> = serde_json::from_value(row.jwk);
     match jwk {

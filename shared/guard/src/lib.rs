@@ -1,7 +1,9 @@
-//! Decides about every call: one pure function, [`decide`], and the memory of an instance around it.
+//! Decides about every call: one pure function, [`decide`], and the memory of an instance around
+//! it.
 //!
-//! A [`Guard`] decides from memory. It keeps the trusted signing keys, the tokens whose signature it has verified, the
-//! personal keys whose secrets it has looked up, and the revocation feed. What it cannot know it does not allow.
+//! A [`Guard`] decides from memory. It keeps the trusted signing keys, the tokens whose signature
+//! it has verified, the personal keys whose secrets it has looked up, and the revocation feed. What
+//! it cannot know it does not allow.
 
 mod bearer;
 mod caller;

@@ -1,4 +1,5 @@
-//! One line for each refusal (docs/requirements.md, Refusing): reason, key, address, request id, route. Never the token.
+//! One line for each refusal (docs/requirements.md, Refusing): reason, key, address, request id,
+//! route. Never the token.
 
 use domain::ids::ClientId;
 use tracing::field::display;
@@ -10,7 +11,8 @@ use crate::{
     routes::Routes,
 };
 
-/// Logs a decision that is not an allow. Refusals are the caller's business; what keeps us from deciding is ours.
+/// Logs a decision that is not an allow. Refusals are the caller's business; what keeps us from
+/// deciding is ours.
 pub(crate) fn log_decision(
     decision: &Decision,
     client_id: Option<ClientId>,
@@ -39,7 +41,8 @@ pub(crate) fn log_decision(
     }
 }
 
-/// The route's template. A concrete path is the caller's text and may hold anything, so it stays out unless it is one of ours.
+/// The route's template. A concrete path is the caller's text and may hold anything, so it stays
+/// out unless it is one of ours.
 fn route<'a>(request: &'a Request, routes: &'a Routes) -> &'a str {
     match &request.route {
         Route::Matched(route) => route,

@@ -1,4 +1,5 @@
-//! A bounded memory of what was found out about credentials, by their digests: no credential is kept.
+//! A bounded memory of what was found out about credentials, by their digests: no credential is
+//! kept.
 
 use std::{
     collections::{BTreeMap, HashMap},

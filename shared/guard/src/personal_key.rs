@@ -1,4 +1,5 @@
-//! A personal key as it was read (CBM-1): everything that a decision about it needs, beside the clock, the feed and the request.
+//! A personal key as it was read (CBM-1): everything that a decision about it needs, beside the
+//! clock, the feed and the request.
 
 use domain::{
     feed::{Credential, Feed, Footprint, Invalidation},
@@ -15,7 +16,8 @@ use crate::{
     decision::{CredentialError, DenyReason, KeyError, Unauthorized},
 };
 
-/// A key whose secret was presented, its user and its organization's gate. What they are at a moment is asked at that moment.
+/// A key whose secret was presented, its user and its organization's gate. What they are at a
+/// moment is asked at that moment.
 #[derive(Clone, Debug)]
 pub struct PersonalKey {
     key: Key,
@@ -32,7 +34,8 @@ pub struct PersonalKey {
 }
 
 impl PersonalKey {
-    /// The key whose secret `secret` was presented; nothing when it is no personal key, whose secrets are no bearer credentials.
+    /// The key whose secret `secret` was presented; nothing when it is no personal key, whose
+    /// secrets are no bearer credentials.
     #[must_use]
     pub fn new(key: Key, gates: Gates, secret: SecretId, catalogue: &Catalogue) -> Option<Self> {
         let user = key.owner.user()?;
@@ -111,7 +114,8 @@ impl PersonalKey {
         }
     }
 
-    /// Why it does not work at `now`. The secret first: who has none that works learns nothing of the key.
+    /// Why it does not work at `now`. The secret first: who has none that works learns nothing of
+    /// the key.
     pub(crate) fn credential_error(&self, now: Timestamp) -> Option<CredentialError> {
         let refused = |error| Some(CredentialError::Unauthorized(Unauthorized::Key(error)));
         if self.term(now).is_none() {
@@ -126,7 +130,8 @@ impl PersonalKey {
         }
     }
 
-    /// How the presented secret stands at `now`: the key's own item says it, whatever the table's TTL did to the secret's.
+    /// How the presented secret stands at `now`: the key's own item says it, whatever the table's
+    /// TTL did to the secret's.
     pub(crate) fn term(&self, now: Timestamp) -> Option<Term> {
         self.key.secrets.term(self.secret, now)
     }

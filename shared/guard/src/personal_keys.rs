@@ -1,8 +1,10 @@
-//! Personal keys as bearer credentials (CBM-1): who presents a secret is looked up once a minute, and remembered between only
-//! while the revocation feed is silent about it (docs/requirements.md, The hot path).
+//! Personal keys as bearer credentials (CBM-1): who presents a secret is looked up once a minute,
+//! and remembered between only while the revocation feed is silent about it
+//! (docs/requirements.md, The hot path).
 //!
-//! A change of a key, its user or its organization is either seen by the reading or has an entry that the feed before the reading
-//! did not have. So a reading is good for as long as the feed knows of the key what it knew before.
+//! A change of a key, its user or its organization is either seen by the reading or has an entry
+//! that the feed before the reading did not have. So a reading is good for as long as the feed
+//! knows of the key what it knew before.
 
 use std::{
     fmt,
@@ -34,7 +36,8 @@ use crate::{
 
 /// From this age on a reading is not used, whatever the feed says.
 const TTL: Duration = Duration::from_mins(1);
-/// How long a reading may take: the key with its secrets, the peppers if they are not known yet, the gates.
+/// How long a reading may take: the key with its secrets, the peppers if they are not known yet,
+/// the gates.
 const READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often a call reads a key that changes while it is read.
 const MAX_READS: u32 = 3;
@@ -157,7 +160,8 @@ impl PersonalKeys {
         Err(Unavailable::PersonalKey)
     }
 
-    /// the first call that a new secret makes starts the grace of the previous one. A call that was refused used nothing.
+    /// the first call that a new secret makes starts the grace of the previous one. A call
+    /// that was refused used nothing.
     pub(crate) async fn note_use(&self, known: &Known, now: Timestamp) {
         let (client_id, secret) = (known.key.key().client_id, known.key.secret());
         let waits = known.key.term(now).is_some_and(|term| term.starts_grace);
@@ -168,7 +172,8 @@ impl PersonalKeys {
             tracing::warn!(%client_id, "a new secret is used and LATCHKEY_AUDIT_TABLE is not set: the old one's grace does not start");
             return;
         }
-        // On its own, since it must not be given up half-way with the call: its entry is then visible in time or written again.
+        // On its own, since it must not be given up half-way with the call: its entry is then
+        // visible in time or written again.
         let store = self.store.clone();
         let started = tokio::spawn(async move { store.start_grace(client_id, secret).await });
         let cause = match tokio::time::timeout(NOTE_TIMEOUT, started).await {

@@ -12,7 +12,8 @@ use crate::bearer::{Bearer, NoBearer};
 pub struct Request {
     /// What it presents.
     pub credential: Result<Bearer, NoBearer>,
-    /// Its address, as the gateway's `requestContext` has it and nothing else does; behind a trusted proxy as it was resolved.
+    /// Its address, as the gateway's `requestContext` has it and nothing else does; behind a
+    /// trusted proxy as it was resolved.
     pub source_ip: Option<IpAddr>,
     /// How its address came about.
     pub source_ip_trust: SourceIpTrust,
@@ -39,8 +40,9 @@ pub enum Route {
 }
 
 impl Request {
-    /// A request that came without an authorizer event: the value of its one `Authorization` header, the address that the
-    /// gateway's request context gives, and the route as `METHOD /resource/{template}`.
+    /// A request that came without an authorizer event: the value of its one `Authorization`
+    /// header, the address that the gateway's request context gives, and the route as
+    /// `METHOD /resource/{template}`.
     #[must_use]
     pub fn new(
         authorization: Option<&str>,

@@ -15,14 +15,17 @@ use serde::{
 
 use crate::{decision::DenyReason, request::Route};
 
-/// The route table: a JSON object of route to scopes. Any one of the listed scopes opens the route, an empty list any
-/// valid credential but those of the platform's staff, who see no customers' data.
+/// The route table: a JSON object of route to scopes. Any one of the listed scopes opens the route,
+/// an empty list any valid credential but those of the platform's staff, who see no customers'
+/// data.
 ///
-/// A route is `METHOD /resource/{template}` (or `ANY /…`, for the methods that are not listed beside it), or a `routeKey`
-/// such as `$default` or `$connect`. List every resource of the API: where the event has only a concrete path (TOKEN
-/// authorizers), the most specific template *of this table* that fits decides.
+/// A route is `METHOD /resource/{template}` (or `ANY /…`, for the methods that are not listed
+/// beside it), or a `routeKey` such as `$default` or `$connect`. List every resource of the API:
+/// where the event has only a concrete path (TOKEN authorizers), the most specific template *of
+/// this table* that fits decides.
 ///
-/// The word `operations` in its place stands for the management API's own table of role and scope (`domain::operation`).
+/// The word `operations` in its place stands for the management API's own table of role and scope
+/// (`domain::operation`).
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
     rules: BTreeMap<String, Rule>,
@@ -179,7 +182,8 @@ impl Routes {
     }
 }
 
-/// A resource path. Its segments sort from the specific to the general, so the least of those that fit is the most specific.
+/// A resource path. Its segments sort from the specific to the general, so the least of those that
+/// fit is the most specific.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Template {
     path: String,
@@ -206,8 +210,8 @@ impl Template {
         })
     }
 
-    /// Whether a concrete path is one of this resource. A path that could be read in two ways (escapes, dots, empty
-    /// segments) fits nothing.
+    /// Whether a concrete path is one of this resource. A path that could be read in two ways
+    /// (escapes, dots, empty segments) fits nothing.
     fn fits(&self, path: &str) -> bool {
         let Some(concrete) = split(path).map(Iterator::collect::<Vec<_>>) else {
             return false;

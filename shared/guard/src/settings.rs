@@ -9,19 +9,22 @@ use crate::routes::Routes;
 /// The settings of one guard.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// `LATCHKEY_CORE_TABLE`: the table of the published signing keys, and of personal keys, their users and gates.
+    /// `LATCHKEY_CORE_TABLE`: the table of the published signing keys, and of personal keys, their
+    /// users and gates.
     pub core_table: String,
     /// `LATCHKEY_FEED_TABLE`: the table of the revocation feed.
     pub feed_table: String,
-    /// `LATCHKEY_AUDIT_TABLE`: where it is noted that the first use of a rotated personal key's new secret started the old one's
-    /// grace. Optional: without it such a use starts nothing.
+    /// `LATCHKEY_AUDIT_TABLE`: where it is noted that the first use of a rotated personal key's new
+    /// secret started the old one's grace. Optional: without it such a use starts nothing.
     pub audit_table: Option<String>,
-    /// `LATCHKEY_PEPPER_SECRET`: the Secrets Manager secret of the peppers. Optional: an authorizer without it takes tokens alone,
-    /// and a personal key is 401 to it.
+    /// `LATCHKEY_PEPPER_SECRET`: the Secrets Manager secret of the peppers. Optional: an authorizer
+    /// without it takes tokens alone, and a personal key is 401 to it.
     pub pepper_secret: Option<String>,
-    /// `LATCHKEY_BRAND`: the word that begins every secret, default `lk`; tells secrets from tokens.
+    /// `LATCHKEY_BRAND`: the word that begins every secret, default `lk`; tells secrets from
+    /// tokens.
     pub brand: Brand,
-    /// `LATCHKEY_SCOPE_CATALOGUE_FILE`: what the roles of people hold scopes of; the default is built in.
+    /// `LATCHKEY_SCOPE_CATALOGUE_FILE`: what the roles of people hold scopes of; the default is
+    /// built in.
     pub catalogue: Catalogue,
     /// `LATCHKEY_ISSUER`, and of each of `LATCHKEY_ACCEPTED_KINDS` the audience.
     pub expected: Expected,
@@ -55,7 +58,8 @@ impl Settings {
 }
 
 fn expected(env: &Env) -> Result<Expected, SettingError> {
-    // Were the audiences one, a token of one kind would lack only the signing key to pass as the other's.
+    // Were the audiences one, a token of one kind would lack only the signing key to pass as the
+    // other's.
     if env
         .optional(SANDBOX_AUDIENCE)
         .is_some_and(|audience| env.optional(LIVE_AUDIENCE) == Some(audience))

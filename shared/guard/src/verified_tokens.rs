@@ -1,4 +1,5 @@
-//! Tokens whose signature was verified, so that it is verified once (docs/requirements.md, The hot path).
+//! Tokens whose signature was verified, so that it is verified once
+//! (docs/requirements.md, The hot path).
 
 use std::sync::Arc;
 
@@ -12,13 +13,14 @@ use crate::{
 
 /// Verified claims by the digest of their token.
 ///
-/// It remembers that a signature held, and nothing else: expiry, audience, trust in the signing key, revocation,
-/// address and route are evaluated on each call.
+/// It remembers that a signature held, and nothing else: expiry, audience, trust in the signing
+/// key, revocation, address and route are evaluated on each call.
 #[derive(Debug, Default)]
 pub struct VerifiedTokens(Memory<Verified>);
 
 impl VerifiedTokens {
-    /// The claims of a token: as they were found before, while the key that signed it is trusted, or else by its signature.
+    /// The claims of a token: as they were found before, while the key that signed it is trusted,
+    /// or else by its signature.
     pub(crate) fn verify(
         &self,
         token: &Bearer,

@@ -11,12 +11,13 @@ use domain::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The claims of an access token. On the wire there are two more: `sub`, which is `client_id` (RFC 9068 §2.2, client
-/// credentials) or, of a customer's token, the customer; and `bank`, which follows from `owner`. A token that says otherwise
-/// is refused.
+/// The claims of an access token. On the wire there are two more: `sub`, which is `client_id` (RFC
+/// 9068 §2.2, client credentials) or, of a customer's token, the customer; and `bank`, which
+/// follows from `owner`. A token that says otherwise is refused.
 ///
-/// Members that this version does not know are ignored (RFC 7519 §4), so that a later one may add some. After the first release
-/// one that *restricts* must come with `crit` in the header, so that readers which would pass over it refuse the token instead.
+/// Members that this version does not know are ignored (RFC 7519 §4), so that a later one may add
+/// some. After the first release one that *restricts* must come with `crit` in the header, so that
+/// readers which would pass over it refuse the token instead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Wire", into = "Wire")]
 pub struct Claims {
@@ -36,16 +37,18 @@ pub struct Claims {
     pub owner: Owner,
     /// The customer that it acts for (CYB-8).
     pub customer: Option<Guid>,
-    /// The token that it was derived from; revoking its key, secret or itself ends this one too (CYB-8).
+    /// The token that it was derived from; revoking its key, secret or itself ends this one too
+    /// (CYB-8).
     pub parent: Option<Parent>,
     /// Sandbox or live; a token is signed by the key of its kind.
     pub env: KeyMode,
-    /// When the key was made. In **milliseconds**, unlike the registered times: rounded to seconds it would cross the
-    /// edge of a revocation by creation window.
+    /// When the key was made. In **milliseconds**, unlike the registered times: rounded to seconds
+    /// it would cross the edge of a revocation by creation window.
     pub key_created: Timestamp,
     /// What it may do.
     pub scope: ScopeSet,
-    /// From where it may be used, as the key's list stood at issuance (CYB-6). Absent from the token when empty.
+    /// From where it may be used, as the key's list stood at issuance (CYB-6). Absent from the
+    /// token when empty.
     pub ip_allowlist: Allowlist,
     /// When it was issued. This and the next two are `NumericDate`s: whole seconds, rounded down.
     pub iat: Timestamp,
@@ -170,8 +173,8 @@ impl TryFrom<Wire> for Claims {
     }
 }
 
-/// A `NumericDate` (RFC 7519 §2) in whole seconds. A fraction is refused, and so is a time that [`Timestamp`] cannot hold
-/// and would bend into range.
+/// A `NumericDate` (RFC 7519 §2) in whole seconds. A fraction is refused, and so is a time that
+/// [`Timestamp`] cannot hold and would bend into range.
 mod seconds {
     use super::{Deserialize, Deserializer, Serializer, Timestamp};
 

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ALGORITHM;
 
-/// A P-256 public key for ES256. It cannot exist with a point off the curve, for another algorithm or use, or under a
-/// `kid` that is not its RFC 7638 thumbprint: a table row that says otherwise is refused, never trusted.
+/// A P-256 public key for ES256. It cannot exist with a point off the curve, for another algorithm
+/// or use, or under a `kid` that is not its RFC 7638 thumbprint: a table row that says otherwise is
+/// refused, never trusted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct Jwk {
@@ -66,7 +67,8 @@ impl Jwk {
         };
         let (x, y) = coordinates.split_at(coordinates.len() / 2);
         let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
-        // RFC 7638 §3: the required members alone, in the order of their names, without white space.
+        // RFC 7638 §3: the required members alone, in the order of their names, without white
+        // space.
         let thumbprint = digest(
             &SHA256,
             format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#).as_bytes(),

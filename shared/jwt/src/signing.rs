@@ -1,6 +1,7 @@
 //! Around a KMS `Sign`: what is signed, and how the signature joins it.
 //!
-//! `jsonwebtoken` signs only with keys in this process, so the compact form (RFC 7515 §7.1) is put together by hand.
+//! `jsonwebtoken` signs only with keys in this process, so the compact form (RFC 7515 §7.1) is put
+//! together by hand.
 
 use std::fmt;
 
@@ -43,7 +44,8 @@ struct Header<'a> {
     kid: &'a str,
 }
 
-/// The signing input: its SHA-256 digest is what KMS signs (`ECDSA_SHA_256`, message type `DIGEST`).
+/// The signing input: its SHA-256 digest is what KMS signs (`ECDSA_SHA_256`, message type
+/// `DIGEST`).
 ///
 /// # Errors
 /// [`SigningError::TooLong`] before the call to KMS is paid for.
@@ -61,7 +63,8 @@ pub fn unsigned(kid: &str, claims: &Claims) -> Result<String, SigningError> {
     }
 }
 
-/// The token: the signing input with the signature that KMS made of it. KMS answers DER, a JWS has R‖S (RFC 7518 §3.4).
+/// The token: the signing input with the signature that KMS made of it. KMS answers DER, a JWS has
+/// R‖S (RFC 7518 §3.4).
 ///
 /// # Errors
 /// [`SigningError::BadSignature`], or [`SigningError::TooLong`].

@@ -1,5 +1,5 @@
-//! The whole way of a token: claims, a signature as KMS makes it, the published key, the verifier. Most of it is about
-//! tokens that must not be believed.
+//! The whole way of a token: claims, a signature as KMS makes it, the published key, the verifier.
+//! Most of it is about tokens that must not be believed.
 
 mod mint;
 

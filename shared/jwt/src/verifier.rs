@@ -1,5 +1,6 @@
-//! Who believes a token, in two steps: what never changes about it ([`Verifier::verify_signature`], whose result may be
-//! cached while its key is trusted), and what depends on the reader and the moment ([`Verified::check`], on every call).
+//! Who believes a token, in two steps: what never changes about it ([`Verifier::verify_signature`],
+//! whose result may be cached while its key is trusted), and what depends on the reader and the
+//! moment ([`Verified::check`], on every call).
 
 use std::{collections::HashMap, fmt, time::Duration};
 
@@ -10,8 +11,8 @@ use serde::{Deserialize, Deserializer, de::IgnoredAny};
 
 use crate::{ALGORITHM, Claims, Jwk, MAX_TOKEN, NotAKey, TYPE};
 
-/// How far the issuer's clock may be ahead of the reader's: `nbf` and `iat` may lie this much in the future. `exp` has no
-/// such allowance: a token dies when it says so.
+/// How far the issuer's clock may be ahead of the reader's: `nbf` and `iat` may lie this much in
+/// the future. `exp` has no such allowance: a token dies when it says so.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(5);
 
 /// Why a token is not believed. For the log line; callers answer all of them with the same 401.
@@ -129,7 +130,8 @@ impl Expected {
     }
 }
 
-/// Claims under a signature that holds. Says nothing yet of issuer, audience and time: see [`Verified::check`].
+/// Claims under a signature that holds. Says nothing yet of issuer, audience and time: see
+/// [`Verified::check`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     claims: Claims,
@@ -143,7 +145,8 @@ impl Verified {
         &self.claims
     }
 
-    /// Whether this reader takes it at this moment: issuer, kind, audience, `exp`, `nbf`, `iat`, in this order.
+    /// Whether this reader takes it at this moment: issuer, kind, audience, `exp`, `nbf`, `iat`, in
+    /// this order.
     ///
     /// # Errors
     /// The first that does not hold.
@@ -161,7 +164,8 @@ impl Verified {
         if now >= claims.exp {
             return Err(VerificationError::Expired);
         }
-        // What the revocation feed forgets rests on this (domain::feed::Rules): a longer token could outlive its revocation.
+        // What the revocation feed forgets rests on this (domain::feed::Rules): a longer token
+        // could outlive its revocation.
         if claims.exp > claims.iat + Rules::STANDARD.longest_token {
             return Err(VerificationError::TooLongLived);
         }
@@ -234,8 +238,8 @@ impl Verifier {
         self.0.is_empty()
     }
 
-    /// Whether the key that signed it is still trusted: asked of everything that comes out of a cache, so that a withdrawn
-    /// key takes its tokens with it.
+    /// Whether the key that signed it is still trusted: asked of everything that comes out of a
+    /// cache, so that a withdrawn key takes its tokens with it.
     #[must_use]
     pub fn trusts(&self, verified: &Verified) -> bool {
         self.0
@@ -250,8 +254,9 @@ impl fmt::Debug for Verifier {
     }
 }
 
-/// `jsonwebtoken` checks the signature by the algorithm of our keys, and no claim: its clock is the ambient one, and its
-/// checks pass over a claim that is absent. [`Claims`] requires all of them and [`Verified::check`] compares them.
+/// `jsonwebtoken` checks the signature by the algorithm of our keys, and no claim: its clock is the
+/// ambient one, and its checks pass over a claim that is absent. [`Claims`] requires all of them
+/// and [`Verified::check`] compares them.
 fn signature_alone() -> Validation {
     let mut validation = Validation::new(Algorithm::ES256);
     validation.required_spec_claims.clear();
@@ -302,7 +307,8 @@ impl Header {
     /// The `kid`, if everything that does not depend on the key holds.
     fn check(&self) -> Result<&str, VerificationError> {
         let typ = self.typ.as_deref().unwrap_or_default();
-        // RFC 9068 §4 and RFC 7515 §4.1.9: media types compare without case, and `application/` may be left out.
+        // RFC 9068 §4 and RFC 7515 §4.1.9: media types compare without case, and `application/` may
+        // be left out.
         let subtype = typ
             .get(.."application/".len())
             .filter(|prefix| prefix.eq_ignore_ascii_case("application/"))

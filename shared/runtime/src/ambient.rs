@@ -22,7 +22,8 @@ pub struct Ambient {
 }
 
 impl Ambient {
-    /// The real clock, the operating system's randomness, and AWS as this process's environment has it.
+    /// The real clock, the operating system's randomness, and AWS as this process's environment has
+    /// it.
     pub async fn process() -> Self {
         Self {
             clock: system_clock(),

@@ -1,5 +1,5 @@
-//! Settings from environment variables, read once at start-up and never ambiently, so that several functions with
-//! different settings live in one process.
+//! Settings from environment variables, read once at start-up and never ambiently, so that several
+//! functions with different settings live in one process.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -43,7 +43,8 @@ impl Env {
         self
     }
 
-    /// The value of `name`; an empty one counts as absent, since a template cannot leave a variable out.
+    /// The value of `name`; an empty one counts as absent, since a template cannot leave a variable
+    /// out.
     #[must_use]
     pub fn optional(&self, name: &str) -> Option<&str> {
         self.0
@@ -94,7 +95,8 @@ impl fmt::Display for SettingError {
 
 impl std::error::Error for SettingError {}
 
-/// `LATCHKEY_ISSUER`: an origin, `https://host[:port]` (or `http://` on loopback), without a path or trailing slash.
+/// `LATCHKEY_ISSUER`: an origin, `https://host[:port]` (or `http://` on loopback), without a path
+/// or trailing slash.
 ///
 /// # Errors
 /// When it is absent or anything else.
@@ -110,7 +112,8 @@ pub fn issuer(env: &Env) -> Result<String, SettingError> {
     }
 }
 
-/// `LATCHKEY_PORTAL_URL`: where people find the portal, an https address (or `http://` on loopback); nothing where there is none.
+/// `LATCHKEY_PORTAL_URL`: where people find the portal, an https address (or `http://` on
+/// loopback); nothing where there is none.
 ///
 /// # Errors
 /// When it is anything else.
@@ -150,7 +153,8 @@ pub fn brand(env: &Env) -> Result<Brand, SettingError> {
         .map_err(|problem| SettingError::new("LATCHKEY_BRAND", problem))
 }
 
-/// `LATCHKEY_SCOPE_CATALOGUE_FILE`: a CSV file that replaces the built-in catalogue of scopes (CYB-11).
+/// `LATCHKEY_SCOPE_CATALOGUE_FILE`: a CSV file that replaces the built-in catalogue of scopes
+/// (CYB-11).
 ///
 /// # Errors
 /// When it names a file that cannot be read or is no catalogue.
@@ -165,8 +169,9 @@ pub fn catalogue(env: &Env) -> Result<Catalogue, SettingError> {
         .map_err(|problem| SettingError::new(name, &format!("is no catalogue: {problem}")))
 }
 
-/// `LATCHKEY_SANDBOX_SIGNING_KEYS` and `LATCHKEY_LIVE_SIGNING_KEYS`: the ids or ARNs of the KMS keys that may sign tokens of a kind,
-/// comma-separated: one, or two while one takes over from the other. No key is of both kinds.
+/// `LATCHKEY_SANDBOX_SIGNING_KEYS` and `LATCHKEY_LIVE_SIGNING_KEYS`: the ids or ARNs of the KMS
+/// keys that may sign tokens of a kind, comma-separated: one, or two while one takes over from the
+/// other. No key is of both kinds.
 ///
 /// # Errors
 /// When one of them is absent or anything else.

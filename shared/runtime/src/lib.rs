@@ -1,5 +1,5 @@
-//! What every binary needs from the world: settings, the ambient clock and randomness, redacting logs
-//! and start-up errors. No HTTP framework.
+//! What every binary needs from the world: settings, the ambient clock and randomness, redacting
+//! logs and start-up errors. No HTTP framework.
 
 pub mod ambient;
 pub mod env;

@@ -1,5 +1,6 @@
-//! Logs as JSON lines on standard output, in which no secret and no token can stand (LEAK-1): whatever has the form of
-//! one is replaced where the line leaves the process, however it got there.
+//! Logs as JSON lines on standard output, in which no secret and no token can stand (LEAK-1):
+//! whatever has the form of one is replaced where the line leaves the process, however it got
+//! there.
 
 use std::{
     borrow::Cow,
@@ -11,8 +12,9 @@ use std::{
 use regex::bytes::Regex;
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
-/// A secret of any brand, or a JWT: two base64url parts that begin as JSON objects do, and whatever follows. In any case,
-/// since a gateway upper-cases what `X-HTTP-Method-Override` says, and most of a secret survives that.
+/// A secret of any brand, or a JWT: two base64url parts that begin as JSON objects do, and whatever
+/// follows. In any case, since a gateway upper-cases what `X-HTTP-Method-Override` says, and most
+/// of a secret survives that.
 static SENSITIVE: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = r"(?i)[a-z]{2,12}_(?:live|test)_[0-9a-z]{43,}|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*)?";
     Regex::new(pattern).unwrap_or_else(|error| unreachable!("the test below compiles it: {error}"))
@@ -24,8 +26,8 @@ pub fn redact(text: &[u8]) -> Cow<'_, [u8]> {
     SENSITIVE.replace_all(text, b"[redacted]".as_slice())
 }
 
-/// Logs to standard output, where Lambda collects it, at the levels of `RUST_LOG` (default `info`; of the embedded tables only
-/// errors). A second call changes nothing.
+/// Logs to standard output, where Lambda collects it, at the levels of `RUST_LOG` (default `info`;
+/// of the embedded tables only errors). A second call changes nothing.
 pub fn to_stdout() {
     to(io::stdout);
 }
@@ -49,8 +51,8 @@ fn to<M: for<'a> MakeWriter<'a> + Send + Sync + 'static>(writer: M) {
     std::panic::set_hook(Box::new(log_panic));
 }
 
-/// Where it happened, and not what it says: the words of a panic may hold anything, unless they are a literal, and Rust's own hook
-/// writes them past the redaction.
+/// Where it happened, and not what it says: the words of a panic may hold anything, unless they are
+/// a literal, and Rust's own hook writes them past the redaction.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let location = panic.location().map(ToString::to_string);
     // A literal of the source has no data in it.

@@ -1,4 +1,5 @@
-//! Audit events, written with their change, and their chain, written by the one consumer of the table's stream.
+//! Audit events, written with their change, and their chain, written by the one consumer of the
+//! table's stream.
 
 use std::{collections::BTreeMap, fmt::Display};
 
@@ -62,8 +63,8 @@ impl Transaction {
     }
 }
 
-/// What differs between two states of a thing, by member, as `after` has it, null where it has none any more; counters and times
-/// of change left out, and what nobody reads in an audit trail.
+/// What differs between two states of a thing, by member, as `after` has it, null where it has none
+/// any more; counters and times of change left out, and what nobody reads in an audit trail.
 pub(crate) fn differences(
     before: &impl Serialize,
     after: &impl Serialize,
@@ -90,7 +91,8 @@ pub(crate) fn differences(
         .collect()
 }
 
-/// A member as an audit trail shows it: no hash and no secret at all, of a webhook URL only where it leads (ARZ-7).
+/// A member as an audit trail shows it: no hash and no secret at all, of a webhook URL only where
+/// it leads (ARZ-7).
 fn masked(name: &str, value: Value) -> Option<Value> {
     match (name, value) {
         ("hash" | "secret", _) => None,
@@ -118,10 +120,12 @@ fn masked(name: &str, value: Value) -> Option<Value> {
 }
 
 impl Store {
-    /// Links an event, given as it stands in the table, to its organization's chain. Linking it again changes nothing.
+    /// Links an event, given as it stands in the table, to its organization's chain. Linking it
+    /// again changes nothing.
     ///
     /// # Errors
-    /// [`StoreError::Changed`] when another consumer linked at the same moment, and what any change can meet.
+    /// [`StoreError::Changed`] when another consumer linked at the same moment, and what any change
+    /// can meet.
     pub async fn link_audit_event(
         &self,
         organization: Guid,
@@ -221,7 +225,8 @@ impl Store {
             .consistent_read(true)
             .key_condition_expression("PK = :partition AND SK >= :prefix")
             .expression_attribute_values(":partition", AttributeValue::S(partition))
-            // A sort key is never empty; whatever follows the last prefix of a partition begins with it.
+            // A sort key is never empty; whatever follows the last prefix of a partition begins
+            // with it.
             .expression_attribute_values(
                 ":prefix",
                 AttributeValue::S(if prefix.is_empty() {

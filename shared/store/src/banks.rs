@@ -46,7 +46,8 @@ impl Store {
     /// Stores a new bank.
     ///
     /// # Errors
-    /// [`StoreError::Replayed`], [`StoreError::LimitReached`], [`StoreError::Exists`], and what any change can meet.
+    /// [`StoreError::Replayed`], [`StoreError::LimitReached`], [`StoreError::Exists`], and what any
+    /// change can meet.
     pub async fn create_bank(
         &self,
         bank: &Bank,

@@ -1,5 +1,6 @@
-//! On whose authority a change rests. What a credential delegates must not outlive the moment at which it was stopped, however
-//! the two race: so the transaction of a change holds only while what was found of its caller still stands.
+//! On whose authority a change rests. What a credential delegates must not outlive the moment at
+//! which it was stopped, however the two race: so the transaction of a change holds only while what
+//! was found of its caller still stands.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck};
 use domain::{
@@ -35,13 +36,15 @@ pub(crate) struct CallerSnapshot {
     key: Key,
     gates: Gates,
     versions: Vec<(ItemKey, u64)>,
-    /// The caller is still valid, but its role, scopes, expiry or allowlist changed since the decision.
+    /// The caller is still valid, but its role, scopes, expiry or allowlist changed since the
+    /// decision.
     changed: bool,
     secret: SecretId,
 }
 
 impl Store {
-    /// Reads the key and gates of the caller that this store acts for; nothing when its changes are the operator's.
+    /// Reads the key and gates of the caller that this store acts for; nothing when its changes are
+    /// the operator's.
     pub(crate) async fn caller_snapshot(&self) -> Result<Option<CallerSnapshot>, StoreError> {
         let Some(behalf) = self.behalf.as_deref() else {
             return Ok(None);
@@ -75,8 +78,8 @@ impl Store {
             .user
             .as_ref()
             .is_some_and(|before| user.as_ref().map(authority) != Some(authority(before)));
-        // A change of the caller's own key is decided anew on what that key is by then, yet on the caller as it was at first:
-        // without this it would undo what narrowed the key in between.
+        // A change of the caller's own key is decided anew on what that key is by then, yet on the
+        // caller as it was at first: without this it would undo what narrowed the key in between.
         let bounds = |key: &Key| (key.expires_at, key.ip_allowlist.clone());
         let changed = narrowed || bounds(&behalf.key) != bounds(&key);
         let mut versions = vec![(key_at, key.version), (gate_at, gate.version)];
@@ -96,8 +99,8 @@ impl Store {
 }
 
 impl CallerSnapshot {
-    /// The transaction, under the condition that the caller has not changed. What the transaction itself changes is guarded by
-    /// the version that it was decided on, which was read before this.
+    /// The transaction, under the condition that the caller has not changed. What the transaction
+    /// itself changes is guarded by the version that it was decided on, which was read before this.
     pub(crate) fn guard(
         &self,
         mut transaction: Transaction,

@@ -1,5 +1,6 @@
-//! How much of the revocation feed one organization may fill. Every authorizer reads the feed of all tenants, and fails closed where
-//! it cannot: so nobody may write entries as fast as a loop does.
+//! How much of the revocation feed one organization may fill. Every authorizer reads the feed of
+//! all tenants, and fails closed where it cannot: so nobody may write entries as fast as a loop
+//! does.
 
 use std::time::Duration;
 
@@ -22,13 +23,14 @@ use crate::{Store, error::StoreError, feed::FeedChange, item_keys, record};
 
 /// Entries that the changes of one organization may put into the feed in a minute.
 ///
-/// At a cold start a reader has two seconds for the entries of seventy minutes (`domain::feed::Rules`). An organization that never
-/// pauses writes 120 × 70 = 8,400 of them in that time, of some 260 bytes: 2.2 MB, three pages of a query, a tenth of a second each
-/// and as much again to decode. While it is warm, a reader has 300 ms a try for what came since its last read and a minute more:
-/// the two pages of half an hour's pause, or a fraction of one.
+/// At a cold start a reader has two seconds for the entries of seventy minutes
+/// (`domain::feed::Rules`). An organization that never pauses writes 120 × 70 = 8,400 of them in
+/// that time, of some 260 bytes: 2.2 MB, three pages of a query, a tenth of a second each and as
+/// much again to decode. While it is warm, a reader has 300 ms a try for what came since its last
+/// read and a minute more: the two pages of half an hour's pause, or a fraction of one.
 ///
-/// Many organizations together are bounded by their number alone, which is the platform's staff's to decide: some five that loop at
-/// once fill a cold start's two seconds.
+/// Many organizations together are bounded by their number alone, which is the platform's staff's
+/// to decide: some five that loop at once fill a cold start's two seconds.
 pub(crate) const ENTRIES_A_MINUTE: u64 = 120;
 
 /// How long a change waits for its count.
@@ -44,8 +46,9 @@ pub(crate) struct Counted {
 
 /// What a change takes from the budget, for all the entries that it writes now.
 ///
-/// What stops somebody is never refused, and takes nothing: it must work while a loop is under way, which may be the very reason
-/// for it. It happens a bounded number of times, since it is final, or since a change that takes more than it writes came before it.
+/// What stops somebody is never refused, and takes nothing: it must work while a loop is under way,
+/// which may be the very reason for it. It happens a bounded number of times, since it is final, or
+/// since a change that takes more than it writes came before it.
 fn cost(action: Action, feed_changes: &[FeedChange]) -> u64 {
     let count = |changes: usize| u64::try_from(changes).unwrap_or(u64::MAX);
     match action {
@@ -57,9 +60,11 @@ fn cost(action: Action, feed_changes: &[FeedChange]) -> u64 {
         | Action::IncidentRevoke
         // The platform's staff's; owners can do no more than upgrade.
         | Action::OrganizationKyb | Action::OrganizationSuspension | Action::OrganizationPlan => 0,
-        // At once: as often as there was a rotation. In a while: any number of times, each time a little earlier.
+        // At once: as often as there was a rotation. In a while: any number of times, each time a
+        // little earlier.
         Action::KeyFinishRotation => count(feed_changes.iter().filter(|(_, effect)| matches!(effect, Effect::Expire { .. })).count()),
-        // Both its own entry and that of its end: of the secret before it, or of the key that works again.
+        // Both its own entry and that of its end: of the secret before it, or of the key that works
+        // again.
         Action::KeyRotate | Action::KeyRestore => 2,
         Action::KeyUpdate | Action::UserUpdate | Action::TokenRevoke
         // None of these says anything to the feed.
@@ -71,10 +76,11 @@ fn cost(action: Action, feed_changes: &[FeedChange]) -> u64 {
 }
 
 impl Store {
-    /// Counts the entries of a change, where they are more than it counted `before`, on the organization of whoever makes it.
+    /// Counts the entries of a change, where they are more than it counted `before`, on the
+    /// organization of whoever makes it.
     ///
-    /// A counter that cannot be asked keeps no change from happening: this guards against abuse alone. One that is throttled is asked
-    /// too often.
+    /// A counter that cannot be asked keeps no change from happening: this guards against abuse
+    /// alone. One that is throttled is asked too often.
     ///
     /// # Errors
     /// [`StoreError::BudgetSpent`].
@@ -101,7 +107,8 @@ impl Store {
         Ok(Counted { entries })
     }
 
-    /// Whose budget a change takes from: of staff the platform's, so that a tenant that loops does not hold them up.
+    /// Whose budget a change takes from: of staff the platform's, so that a tenant that loops does
+    /// not hold them up.
     fn payer(&self, organization: Guid, origin: &Origin) -> Option<Guid> {
         match origin.actor {
             Actor::Operator | Actor::System => None,
@@ -160,7 +167,8 @@ impl Store {
     }
 }
 
-/// Where the table takes no more, it is no time for what can wait; and nobody gets around the count by asking for it too often.
+/// Where the table takes no more, it is no time for what can wait; and nobody gets around the count
+/// by asking for it too often.
 fn is_throttled(error: &SdkError<UpdateItemError>) -> bool {
     let code = error
         .as_service_error()

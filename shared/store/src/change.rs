@@ -1,8 +1,9 @@
-//! The one way in which a versioned item changes: it is read, decided on, written if nobody changed it in between, and what that
-//! withdraws or gives back is published to the readers of the feed.
+//! The one way in which a versioned item changes: it is read, decided on, written if nobody changed
+//! it in between, and what that withdraws or gives back is published to the readers of the feed.
 //!
-//! An item keeps the feed entries of its newest change in an outbox until it is certain that every reader will learn of them:
-//! whoever made the change may have died before. Then repeating the change, or any later one, publishes them again.
+//! An item keeps the feed entries of its newest change in an outbox until it is certain that every
+//! reader will learn of them: whoever made the change may have died before. Then repeating the
+//! change, or any later one, publishes them again.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
@@ -40,8 +41,9 @@ pub(crate) trait Versioned: Clone + Serialize + DeserializeOwned {
 pub(crate) struct Recorded<T> {
     #[serde(flatten)]
     pub(crate) value: T,
-    /// Entries that may not have reached every reader of the feed yet. Where there are none, repeating a change writes nothing,
-    /// so that nobody floods the feed with entries that say nothing new.
+    /// Entries that may not have reached every reader of the feed yet. Where there are none,
+    /// repeating a change writes nothing, so that nobody floods the feed with entries that say
+    /// nothing new.
     #[serde(
         rename = "unannounced",
         default = "Vec::new",
@@ -95,8 +97,9 @@ pub(crate) enum ClearOutboxWhen {
 }
 
 impl Store {
-    /// Changes the item of a key to what `decide` makes of it; where somebody changed it in between, that is decided
-    /// anew. A decision for nothing, or against a change, writes nothing but entries that readers may have missed.
+    /// Changes the item of a key to what `decide` makes of it; where somebody changed it in
+    /// between, that is decided anew. A decision for nothing, or against a change, writes nothing
+    /// but entries that readers may have missed.
     pub(crate) async fn update<T: Versioned, E: From<StoreError>>(
         &self,
         at: &ItemKey,
@@ -195,8 +198,8 @@ impl Store {
         Ok(())
     }
 
-    /// Clears the outbox: every reader will learn of the newest change. Where that fails, or the item has changed since, the next
-    /// repetition writes an entry more than it had to.
+    /// Clears the outbox: every reader will learn of the newest change. Where that fails, or the
+    /// item has changed since, the next repetition writes an entry more than it had to.
     pub(crate) async fn clear_outbox(&self, at: &ItemKey, when: ClearOutboxWhen) {
         let update = self
             .client

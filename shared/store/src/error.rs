@@ -21,7 +21,8 @@ pub enum StoreError {
     CallerStopped,
     /// What the caller may do has changed since the change was decided.
     CallerChanged,
-    /// A create under this `Idempotency-Key` is remembered: [`Store::replayed`](crate::Store::replayed) tells what it made.
+    /// A create under this `Idempotency-Key` is remembered:
+    /// [`Store::replayed`](crate::Store::replayed) tells what it made.
     Replayed,
     /// The organization's changes have written as many feed entries as they may in a minute.
     BudgetSpent {

@@ -1,4 +1,5 @@
-//! The revocation feed: both sides of the protocol that `domain::feed` describes and its model checks.
+//! The revocation feed: both sides of the protocol that `domain::feed` describes and its model
+//! checks.
 
 use std::time::Duration;
 
@@ -37,8 +38,9 @@ fn item(entry: &Entry) -> Result<record::Item, StoreError> {
 }
 
 impl Store {
-    /// Commits a change that reduces (or gives back) authority together with its feed entries, tried this many times, and
-    /// returns only once every reader of the feed will learn of it. The entries were counted.
+    /// Commits a change that reduces (or gives back) authority together with its feed entries,
+    /// tried this many times, and returns only once every reader of the feed will learn of it. The
+    /// entries were counted.
     pub(crate) async fn commit_and_publish(
         &self,
         tries: u32,
@@ -106,8 +108,8 @@ impl Store {
         )))
     }
 
-    /// Every entry from `from` on, and the exchange of the read's first page; strongly consistent, all pages or nothing,
-    /// within `deadline` and without a retry of its own.
+    /// Every entry from `from` on, and the exchange of the read's first page; strongly consistent,
+    /// all pages or nothing, within `deadline` and without a retry of its own.
     ///
     /// # Errors
     /// What any read can meet, a `Date` missing from the answer included.
@@ -158,7 +160,8 @@ impl Store {
                 .send()
                 .await
                 .map_err(StoreError::unavailable)?;
-            // The read's age is its first page's: a later page's time in its place would understate it.
+            // The read's age is its first page's: a later page's time in its place would understate
+            // it.
             let exchange = witness.exchange().ok_or_else(|| {
                 StoreError::Unavailable("an answer of DynamoDB has no Date".into())
             })?;

@@ -1,4 +1,5 @@
-//! Gates: what stands in front of keys. One small write opens or shuts one, however many keys it covers.
+//! Gates: what stands in front of keys. One small write opens or shuts one, however many keys it
+//! covers.
 
 use std::collections::HashMap;
 
@@ -20,7 +21,8 @@ use crate::{
     transaction::Transaction,
 };
 
-/// An organization's gate as it is stored. Its version also orders the feed's entries about it, whatever the writers' clocks say.
+/// An organization's gate as it is stored. Its version also orders the feed's entries about it,
+/// whatever the writers' clocks say.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct GateRecord {
     pub(crate) guid: Guid,
@@ -44,8 +46,8 @@ impl Versioned for GateRecord {
 }
 
 impl Store {
-    /// The gates in front of a key, as they are now; strongly consistent. A user that is gone is none, and no personal key works
-    /// without one.
+    /// The gates in front of a key, as they are now; strongly consistent. A user that is gone is
+    /// none, and no personal key works without one.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when the key's organization is gone, and what any read can meet.
@@ -70,9 +72,9 @@ impl Store {
         Ok(Gates { organization, user })
     }
 
-    /// Decides an organization's KYB: one write however many live keys it wakes or puts to sleep (ARZ-3), and answers only
-    /// once every reader of the feed will learn of it. Personal keys are in the cohort, and heed it no more than the gate
-    /// (`Feed::verdict`).
+    /// Decides an organization's KYB: one write however many live keys it wakes or puts to sleep
+    /// (ARZ-3), and answers only once every reader of the feed will learn of it. Personal keys are
+    /// in the cohort, and heed it no more than the gate (`Feed::verdict`).
     ///
     /// # Errors
     /// [`StoreError::NotFound`], and what any change can meet.
@@ -116,8 +118,8 @@ impl Store {
         .map(drop)
     }
 
-    /// Changes an organization's plan, now or with notice, to what `decide` makes of its gate. Personal keys have no tokens:
-    /// whoever remembers one reads it again.
+    /// Changes an organization's plan, now or with notice, to what `decide` makes of its gate.
+    /// Personal keys have no tokens: whoever remembers one reads it again.
     ///
     /// # Errors
     /// What `decide` refuses; the 404 of an organization that is not there.
@@ -134,13 +136,13 @@ impl Store {
         .await
     }
 
-    /// Revokes a cohort of an organization's keys for good, by one write and one entry (LEAK-8), where the gate still has the
-    /// revocations that the cohort was chosen beside. Repeating it changes nothing, and makes sure that readers learn of it where
-    /// that is not certain yet.
+    /// Revokes a cohort of an organization's keys for good, by one write and one entry (LEAK-8),
+    /// where the gate still has the revocations that the cohort was chosen beside. Repeating it
+    /// changes nothing, and makes sure that readers learn of it where that is not certain yet.
     ///
     /// # Errors
-    /// [`StoreError::Changed`] when it has others, [`StoreError::NotFound`], [`StoreError::CohortsFull`], and what any change can
-    /// meet.
+    /// [`StoreError::Changed`] when it has others, [`StoreError::NotFound`],
+    /// [`StoreError::CohortsFull`], and what any change can meet.
     pub async fn revoke_cohort(
         &self,
         organization: Guid,
@@ -159,7 +161,8 @@ impl Store {
         .map(drop)
     }
 
-    /// Changes a gate to what `decide` makes of it for a version, and tells the readers of the feed what that does to a cohort.
+    /// Changes a gate to what `decide` makes of it for a version, and tells the readers of the feed
+    /// what that does to a cohort.
     async fn change_gate<E: From<StoreError>>(
         &self,
         guid: Guid,

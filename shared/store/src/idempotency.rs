@@ -1,5 +1,5 @@
-//! Idempotent creation: what a create made is remembered with the create itself, under the `Idempotency-Key` that it came
-//! with, so that two requests of one such key never both create.
+//! Idempotent creation: what a create made is remembered with the create itself, under the
+//! `Idempotency-Key` that it came with, so that two requests of one such key never both create.
 
 use std::fmt;
 
@@ -50,8 +50,8 @@ impl fmt::Debug for IdempotencyRecord {
 }
 
 impl Transaction {
-    /// Holds only if no create of this `Idempotency-Key` is remembered. It comes first in its transaction: that a request is
-    /// repeated says more than that what it makes is there already.
+    /// Holds only if no create of this `Idempotency-Key` is remembered. It comes first in its
+    /// transaction: that a request is repeated says more than that what it makes is there already.
     pub(crate) fn idempotency(
         self,
         store: &Store,

@@ -1,5 +1,5 @@
-//! Every key pattern of every table. A partition key begins with a letter that names its class, so that a policy can
-//! admit a function by leading key (LEAK-5).
+//! Every key pattern of every table. A partition key begins with a letter that names its class, so
+//! that a policy can admit a function by leading key (LEAK-5).
 
 use std::{collections::HashMap, fmt::Display};
 
@@ -65,7 +65,8 @@ pub(crate) fn secret(client_id: ClientId, id: SecretId) -> ItemKey {
     ItemKey::new(key_partition(client_id), format!("SECRET#{id}"))
 }
 
-/// Where no secret stands: read of a client that there is not, which must cost what one does that there is.
+/// Where no secret stands: read of a client that there is not, which must cost what one does that
+/// there is.
 pub(crate) fn no_secret(client_id: ClientId) -> ItemKey {
     ItemKey::new(key_partition(client_id), "SECRET#-")
 }

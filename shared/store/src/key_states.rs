@@ -1,4 +1,5 @@
-//! Changes of a key's state: each with its feed entry, and answered only once every reader of the feed will learn of it.
+//! Changes of a key's state: each with its feed entry, and answered only once every reader of the
+//! feed will learn of it.
 
 use std::collections::BTreeMap;
 
@@ -21,8 +22,9 @@ use crate::{
 };
 
 impl Store {
-    /// Stops a key for now, or lets it work again, as `decide` says. A refused repetition makes sure that readers learn of the
-    /// state that stands: the first try may have become visible too late for that.
+    /// Stops a key for now, or lets it work again, as `decide` says. A refused repetition makes
+    /// sure that readers learn of the state that stands: the first try may have become visible too
+    /// late for that.
     ///
     /// # Errors
     /// What `decide` refuses; the 404 of a key that is not there.
@@ -45,8 +47,8 @@ impl Store {
         .await
     }
 
-    /// Revokes a key, whatever else happens to it at the same moment. Repeating it changes nothing, and makes sure that readers
-    /// learn of it where that is not certain yet.
+    /// Revokes a key, whatever else happens to it at the same moment. Repeating it changes nothing,
+    /// and makes sure that readers learn of it where that is not certain yet.
     ///
     /// # Errors
     /// What any change can meet; then it may or may not have happened, and repeating it is safe.

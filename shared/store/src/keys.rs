@@ -59,7 +59,8 @@ impl Store {
     /// Stores a new key with its first secret.
     ///
     /// # Errors
-    /// [`StoreError::Replayed`], [`StoreError::LimitReached`], [`StoreError::Exists`], and what any change can meet.
+    /// [`StoreError::Replayed`], [`StoreError::LimitReached`], [`StoreError::Exists`], and what any
+    /// change can meet.
     pub async fn create_key(
         &self,
         key: &Key,
@@ -71,10 +72,12 @@ impl Store {
             .await
     }
 
-    /// As [`Store::create_key`], a personal key of which somebody else is shown the secret: only while its `user` is as it was read.
+    /// As [`Store::create_key`], a personal key of which somebody else is shown the secret: only
+    /// while its `user` is as it was read.
     ///
     /// # Errors
-    /// Also [`StoreError::CallerChanged`] where the user is not: whether the caller may act as this user is to be decided anew.
+    /// Also [`StoreError::CallerChanged`] where the user is not: whether the caller may act as this
+    /// user is to be decided anew.
     pub async fn create_key_for(
         &self,
         user: &User,
@@ -158,14 +161,17 @@ impl Store {
         self.read(item_keys::key(client_id)).await
     }
 
-    /// The key, and the secrets that it names: the current one and a previous one. Both reads are strongly consistent, and who asks
-    /// for a client that there is not waits for as many. However many secrets a key had, two items are read: ended ones linger, and
-    /// whoever rotates a key often must not push its working secrets out of sight.
+    /// The key, and the secrets that it names: the current one and a previous one. Both reads are
+    /// strongly consistent, and who asks for a client that there is not waits for as many. However
+    /// many secrets a key had, two items are read: ended ones linger, and whoever rotates a key
+    /// often must not push its working secrets out of sight.
     ///
-    /// Two reads are no snapshot, and need not be one: which secrets work the key alone says, as it was before its secrets were read.
-    /// A secret's item never gets another hash, and is swept only once the secret has ended. So a rotation in between lets nobody in
-    /// that the key did not, at the moment of its reading. And where a rotation is half visible, so that the key names a secret whose
-    /// item is not seen yet, that secret is missed for a moment: nobody has it, for the rotation has not been answered.
+    /// Two reads are no snapshot, and need not be one: which secrets work the key alone says, as it
+    /// was before its secrets were read. A secret's item never gets another hash, and is swept only
+    /// once the secret has ended. So a rotation in between lets nobody in that the key did not, at
+    /// the moment of its reading. And where a rotation is half visible, so that the key names a
+    /// secret whose item is not seen yet, that secret is missed for a moment: nobody has it, for
+    /// the rotation has not been answered.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
@@ -208,9 +214,10 @@ impl Store {
             .await
     }
 
-    /// Changes a key to what `decide` makes of it, unless somebody changed it in between: then it is decided anew.
-    /// A decision that changes nothing writes nothing. Another end, and another allowlist of a personal key, are in force
-    /// everywhere within five seconds of the answer; repeating them makes sure of that where it is not certain yet.
+    /// Changes a key to what `decide` makes of it, unless somebody changed it in between: then it
+    /// is decided anew. A decision that changes nothing writes nothing. Another end, and another
+    /// allowlist of a personal key, are in force everywhere within five seconds of the answer;
+    /// repeating them makes sure of that where it is not certain yet.
     ///
     /// # Errors
     /// What `decide` refuses; the 404 of a key that is not there.

@@ -61,7 +61,8 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// The tables that these variables name: `LATCHKEY_CORE_TABLE`, `LATCHKEY_FEED_TABLE`, `LATCHKEY_AUDIT_TABLE`.
+    /// The tables that these variables name: `LATCHKEY_CORE_TABLE`, `LATCHKEY_FEED_TABLE`,
+    /// `LATCHKEY_AUDIT_TABLE`.
     ///
     /// # Errors
     /// What `variable` says of one that is missing.
@@ -86,14 +87,15 @@ pub struct Store {
     behalf: Option<Arc<Behalf>>,
 }
 
-/// One try of one call. A healthy `DynamoDB` answers in milliseconds; a try that hangs is given up so that the next one
-/// still fits into the gateway's patience.
+/// One try of one call. A healthy `DynamoDB` answers in milliseconds; a try that hangs is given up
+/// so that the next one still fits into the gateway's patience.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
 /// All tries of one call.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(4);
 
 impl Store {
-    /// A store over the real client. `new_id` draws random identifiers for feed entries and audit events.
+    /// A store over the real client. `new_id` draws random identifiers for feed entries and audit
+    /// events.
     pub fn new(
         aws: &SdkConfig,
         tables: Tables,
@@ -125,7 +127,8 @@ impl Store {
         }
     }
 
-    /// This store, its changes holding only while the caller's key works and the caller may do what it could when it was read.
+    /// This store, its changes holding only while the caller's key works and the caller may do what
+    /// it could when it was read.
     #[must_use]
     pub fn on_behalf_of(&self, behalf: &Behalf) -> Self {
         Self {

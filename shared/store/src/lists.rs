@@ -1,4 +1,5 @@
-//! What an organization has of one class, read whole within its bound, so that filters and counts are exact.
+//! What an organization has of one class, read whole within its bound, so that filters and counts
+//! are exact.
 
 use std::collections::{HashMap, HashSet};
 

@@ -136,7 +136,8 @@ impl Store {
         Ok(rows.into_iter().map(|row| row.guid).collect())
     }
 
-    /// Changes an organization's profile to what `decide` makes of it, as [`Store::change_key`] does.
+    /// Changes an organization's profile to what `decide` makes of it, as [`Store::change_key`]
+    /// does.
     ///
     /// # Errors
     /// What `decide` refuses; the 404 of an organization that is not there.

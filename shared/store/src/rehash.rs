@@ -1,5 +1,5 @@
-//! The operator's walk over every secret's hash, to bring those under older peppers up to date (docs/peppers.md). It scans the
-//! table, which no function may (LEAK-5).
+//! The operator's walk over every secret's hash, to bring those under older peppers up to date
+//! (docs/peppers.md). It scans the table, which no function may (LEAK-5).
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -42,7 +42,8 @@ struct HashRecord {
     hash: SecretHash,
 }
 
-/// Times that an update which meets a transaction is tried: a rotation that is under way on the same secret.
+/// Times that an update which meets a transaction is tried: a rotation that is under way on the
+/// same secret.
 const MAX_ATTEMPTS: u32 = 8;
 
 impl Store {
@@ -93,7 +94,8 @@ impl Store {
         })
     }
 
-    /// Puts a hash of the same secret in the place of the one that was read; whether it was still there.
+    /// Puts a hash of the same secret in the place of the one that was read; whether it was still
+    /// there.
     ///
     /// # Errors
     /// What any change can meet.
@@ -125,7 +127,8 @@ impl Store {
         Err(StoreError::Contended)
     }
 
-    /// Writes down what the operator is about to do outside these tables, or to too many items for one transaction.
+    /// Writes down what the operator is about to do outside these tables, or to too many items for
+    /// one transaction.
     ///
     /// # Errors
     /// What any change can meet.

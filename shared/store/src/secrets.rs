@@ -1,5 +1,6 @@
-//! A key's secrets while they change (CBM-3, ARZ-5, X-3). The key's own item says which of them work and until when; an item
-//! beside it holds each one's hash, and a TTL by which it is swept once it has ended.
+//! A key's secrets while they change (CBM-3, ARZ-5, X-3). The key's own item says which of them
+//! work and until when; an item beside it holds each one's hash, and a TTL by which it is swept
+//! once it has ended.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Update};
 use domain::{
@@ -22,12 +23,13 @@ use crate::{
     users,
 };
 
-/// Times that the start of a grace is tried: the next use of the secret tries again, and a caller waits for this one.
+/// Times that the start of a grace is tried: the next use of the secret tries again, and a caller
+/// waits for this one.
 const MAX_GRACE_ATTEMPTS: u32 = 3;
 
 impl Store {
-    /// Gives a key another secret, as `decide` says. There is no repeating it: where it fails, it may have happened, and the
-    /// secret that it made is lost (`replace` gets another).
+    /// Gives a key another secret, as `decide` says. There is no repeating it: where it fails, it
+    /// may have happened, and the secret that it made is lost (`replace` gets another).
     ///
     /// # Errors
     /// What `decide` refuses; the 404 of a key that is not there.
@@ -42,10 +44,12 @@ impl Store {
             .await
     }
 
-    /// As [`Store::rotate_key`], a personal key of which somebody else is shown the secret: only while its `user` is as it was read.
+    /// As [`Store::rotate_key`], a personal key of which somebody else is shown the secret: only
+    /// while its `user` is as it was read.
     ///
     /// # Errors
-    /// Also a 503 where the user is not: whether the caller may act as this user is to be decided anew.
+    /// Also a 503 where the user is not: whether the caller may act as this user is to be decided
+    /// anew.
     pub async fn rotate_key_for(
         &self,
         user: &User,
@@ -85,8 +89,8 @@ impl Store {
         .await
     }
 
-    /// Ends a key's previous secret, as `decide` says. Repeating it changes nothing, and makes sure that readers learn of it
-    /// where that is not certain yet.
+    /// Ends a key's previous secret, as `decide` says. Repeating it changes nothing, and makes sure
+    /// that readers learn of it where that is not certain yet.
     ///
     /// # Errors
     /// What `decide` refuses; the 404 of a key that is not there.
@@ -128,7 +132,8 @@ impl Store {
         })
     }
 
-    /// Has the secret that ends swept after its end. One that was over before the change has its TTL, and may be gone.
+    /// Has the secret that ends swept after its end. One that was over before the change has its
+    /// TTL, and may be gone.
     fn sweep_ending(
         &self,
         before: &Key,
@@ -159,9 +164,10 @@ impl Store {
         )
     }
 
-    /// Starts the grace of a key's previous secret at the first use of its current one, `used`; nothing when none waits
-    /// for it. It is called while somebody waits for a token or an answer, by functions that change nothing else about keys: so it is
-    /// tried a few times only, and written by an update that names what it sets.
+    /// Starts the grace of a key's previous secret at the first use of its current one, `used`
+    /// nothing when none waits for it. It is called while somebody waits for a token or an
+    /// answer, by functions that change nothing else about keys: so it is tried a few times only,
+    /// and written by an update that names what it sets.
     ///
     /// # Errors
     /// What any change can meet; the next use starts the grace then, if it has not started.

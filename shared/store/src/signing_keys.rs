@@ -1,8 +1,9 @@
 //! The published signing keys: what every verifier trusts, and which of them signs.
 //!
-//! A key is published by its own item and withdrawn by a mark on it, never by its deletion: an instance of the token function that
-//! still has the key among its settings would publish it again. Who signs is one item of each kind, changed together with the
-//! published items that it concerns, so that no crash leaves one without the other.
+//! A key is published by its own item and withdrawn by a mark on it, never by its deletion: an
+//! instance of the token function that still has the key among its settings would publish it again.
+//! Who signs is one item of each kind, changed together with the published items that it concerns,
+//! so that no crash leaves one without the other.
 
 #![expect(
     clippy::similar_names,
@@ -38,7 +39,8 @@ pub struct PublishedKey {
     pub jwk: Value,
     /// When it was published.
     pub published_at: Timestamp,
-    /// When another key took over signing from it, the last time; nothing while it signs, and if it never has.
+    /// When another key took over signing from it, the last time; nothing while it signs, and if it
+    /// never has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<Timestamp>,
     /// When it was withdrawn, for good.
@@ -187,10 +189,12 @@ impl Store {
         .await
     }
 
-    /// The operator has a published key take over signing from the one that signs, if that is still `signer`.
+    /// The operator has a published key take over signing from the one that signs, if that is still
+    /// `signer`.
     ///
     /// # Errors
-    /// [`StoreError::Changed`] when somebody else changed the signer or one of the two keys, and what any change can meet.
+    /// [`StoreError::Changed`] when somebody else changed the signer or one of the two keys, and
+    /// what any change can meet.
     pub async fn change_signer(
         &self,
         kind: KeyMode,
@@ -239,7 +243,8 @@ impl Store {
     /// The operator withdraws a key, as it was read, for good, while `signer` signs.
     ///
     /// # Errors
-    /// [`StoreError::Changed`] when somebody else changed the signer or the key, and what any change can meet.
+    /// [`StoreError::Changed`] when somebody else changed the signer or the key, and what any
+    /// change can meet.
     pub async fn retire_signing_key(
         &self,
         kind: KeyMode,
@@ -296,7 +301,8 @@ impl Store {
 /// Of a key's item: it is published, and not retired.
 const TRUSTED: &str = "attribute_exists(PK) AND attribute_not_exists(retired_at)";
 
-/// The condition that the signer is still the one that was read, for a put over it and for a check of it.
+/// The condition that the signer is still the one that was read, for a put over it and for a check
+/// of it.
 struct SignerUnchanged {
     put: PutBuilder,
     check: ConditionCheckBuilder,

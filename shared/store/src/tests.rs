@@ -1,5 +1,6 @@
-//! What the black-box tests never show: conflicts, throttling, late answers, clocks apart, and what goes over the wire.
-//! `DynamoDB`'s side is played at the SDK's connector, by a test or by an embedded table; everything above it is real.
+//! What the black-box tests never show: conflicts, throttling, late answers, clocks apart, and what
+//! goes over the wire. `DynamoDB`'s side is played at the SDK's connector, by a test or by an
+//! embedded table; everything above it is real.
 
 use std::{
     sync::{
@@ -77,8 +78,8 @@ fn at(after_start: Duration) -> Timestamp {
     Timestamp::from_millis(START) + after_start
 }
 
-/// A scene whose `DynamoDB` answers by `play`, which may move the store's clock. `Date` is `date_ahead` of the clock as it
-/// stood when the request was sent.
+/// A scene whose `DynamoDB` answers by `play`, which may move the store's clock. `Date` is
+/// `date_ahead` of the clock as it stood when the request was sent.
 fn scene(
     date_ahead: i64,
     play: impl Fn(&Sent, &AtomicI64) -> Answer + Send + Sync + 'static,

@@ -15,11 +15,12 @@ use crate::{
 };
 
 impl Store {
-    /// Revokes one token, and answers only once every reader of the feed will learn of it. There is no item to remember
-    /// that by: repeating it writes the entry again.
+    /// Revokes one token, and answers only once every reader of the feed will learn of it. There is
+    /// no item to remember that by: repeating it writes the entry again.
     ///
     /// # Errors
-    /// [`StoreError::BudgetSpent`]; what any change can meet: then it may or may not have happened, and repeating it is safe.
+    /// [`StoreError::BudgetSpent`]; what any change can meet: then it may or may not have happened,
+    /// and repeating it is safe.
     pub async fn revoke_token(
         &self,
         organization: Guid,

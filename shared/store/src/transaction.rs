@@ -157,13 +157,14 @@ fn corrupt(error: impl std::error::Error) -> StoreError {
 const MAX_EXCHANGE_AGE_MILLIS: u64 = 5000;
 /// Times that a change is tried when it meets another transaction on the same item, or throttling.
 pub(crate) const MAX_ATTEMPTS: u32 = 8;
-/// Times that a change which reduces authority is tried: the key that it stops must not hold it off by changes of its own, each
-/// of which checks that key. With the waits between them that is some ten seconds.
+/// Times that a change which reduces authority is tried: the key that it stops must not hold it off
+/// by changes of its own, each of which checks that key. With the waits between them that is some
+/// ten seconds.
 pub(crate) const MAX_REDUCING_ATTEMPTS: u32 = 64;
 
 impl Store {
-    /// Commits what `build` makes for the moment of each attempt. A conflict with another transaction is tried again
-    /// after a jittered wait; a failed condition is not.
+    /// Commits what `build` makes for the moment of each attempt. A conflict with another
+    /// transaction is tried again after a jittered wait; a failed condition is not.
     pub(crate) async fn commit(
         &self,
         build: impl Fn(Timestamp) -> Result<Transaction, StoreError>,
@@ -171,8 +172,8 @@ impl Store {
         self.commit_witnessed(MAX_ATTEMPTS, build).await.map(drop)
     }
 
-    /// As [`Store::commit`], tried this many times; gives the moment for which the committed transaction was made, and the
-    /// witness of the exchange that committed it.
+    /// As [`Store::commit`], tried this many times; gives the moment for which the committed
+    /// transaction was made, and the witness of the exchange that committed it.
     pub(crate) async fn commit_witnessed(
         &self,
         tries: u32,
@@ -211,8 +212,8 @@ impl Store {
         Err(StoreError::Contended)
     }
 
-    /// Whether somebody else changed the item between the read and the commit, so that it is to be read and decided anew; after
-    /// a wait, and a bounded number of times.
+    /// Whether somebody else changed the item between the read and the commit, so that it is to be
+    /// read and decided anew; after a wait, and a bounded number of times.
     pub(crate) async fn should_retry(
         &self,
         written: &Result<(), StoreError>,
@@ -243,9 +244,10 @@ impl Store {
         .await;
     }
 
-    /// A clock that is far off makes no changes (docs/requirements.md, The revocation feed): unless the newest exchange proves it
-    /// true, `DynamoDB` is asked for the time. Nor does it issue tokens: by a clock that is ahead they would come to life when
-    /// the entry that revoked them has left the feed.
+    /// A clock that is far off makes no changes (docs/requirements.md, The revocation feed): unless
+    /// the newest exchange proves it true, `DynamoDB` is asked for the time. Nor does it issue
+    /// tokens: by a clock that is ahead they would come to life when the entry that revoked them
+    /// has left the feed.
     ///
     /// # Errors
     /// [`StoreError::ClockSkewed`], and what any read can meet.

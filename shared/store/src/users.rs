@@ -67,8 +67,8 @@ impl Store {
     /// Stores a new user.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] when the address is taken in that organization, [`StoreError::Replayed`],
-    /// [`StoreError::LimitReached`], and what any change can meet.
+    /// [`StoreError::Exists`] when the address is taken in that organization,
+    /// [`StoreError::Replayed`], [`StoreError::LimitReached`], and what any change can meet.
     pub async fn create_user(
         &self,
         user: &User,
@@ -135,11 +135,13 @@ impl Store {
         self.rows(organization, Class::User).await
     }
 
-    /// Changes a user to what `decide` makes of it, unless somebody changed it in between: then it is decided anew. Answers once
-    /// every reader of the feed will learn that its keys are to be read again, or that they have stopped. Its address stays.
+    /// Changes a user to what `decide` makes of it, unless somebody changed it in between: then it
+    /// is decided anew. Answers once every reader of the feed will learn that its keys are to be
+    /// read again, or that they have stopped. Its address stays.
     ///
     /// # Errors
-    /// What `decide` refuses; the 404 of a user that is not there; a 409 for an organization's last owner.
+    /// What `decide` refuses; the 404 of a user that is not there; a 409 for an organization's last
+    /// owner.
     pub async fn change_user(
         &self,
         guid: Guid,
@@ -186,9 +188,10 @@ impl Store {
     }
 }
 
-/// Requires that a user is as it was read, and makes another version of it. What hands somebody else a secret by which they act
-/// as this user has this beside it, and whoever raises a user names the version that they had before they looked for such
-/// secrets: so of the two, whichever is committed second is decided anew.
+/// Requires that a user is as it was read, and makes another version of it. What hands somebody
+/// else a secret by which they act as this user has this beside it, and whoever raises a user names
+/// the version that they had before they looked for such secrets: so of the two, whichever is
+/// committed second is decided anew.
 pub(crate) fn require_unchanged_and_bump(
     transaction: Transaction,
     core: &str,

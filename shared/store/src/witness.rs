@@ -1,5 +1,6 @@
-//! Sees each exchange with `DynamoDB` as both clocks saw it. Feed entries are ordered by their writers' time and reads of
-//! the feed are aged by their readers', so both hold their clock against the `Date` of the answers (`domain::feed`).
+//! Sees each exchange with `DynamoDB` as both clocks saw it. Feed entries are ordered by their
+//! writers' time and reads of the feed are aged by their readers', so both hold their clock against
+//! the `Date` of the answers (`domain::feed`).
 
 use std::{
     fmt,

@@ -1,4 +1,5 @@
-//! Who calls, as the authorizer found out. The authorizer writes this context, the gateway carries it, functions read it.
+//! Who calls, as the authorizer found out. The authorizer writes this context, the gateway carries
+//! it, functions read it.
 
 use std::{collections::BTreeMap, net::IpAddr, str::FromStr};
 
@@ -51,10 +52,12 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The caller of a request that passed a gateway's authorizer; nothing when no authorizer was asked.
+    /// The caller of a request that passed a gateway's authorizer; nothing when no authorizer was
+    /// asked.
     ///
     /// # Errors
-    /// [`Kind::AuthenticationFailed`] when the context is not one that our authorizer writes: nothing is assumed.
+    /// [`Kind::AuthenticationFailed`] when the context is not one that our authorizer writes:
+    /// nothing is assumed.
     pub fn of(extensions: &Extensions) -> Result<Option<Self>, Error> {
         let context = match extensions.get::<RequestContext>() {
             Some(RequestContext::ApiGatewayV1(context)) => Some(&context.authorizer),

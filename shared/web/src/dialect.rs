@@ -1,5 +1,6 @@
-//! The spellings of the one error type on the wire (docs/requirements.md, Errors). A handler's return type picks the dialect. The
-//! third dialect, the gateway's own denials, is spelled by the gateway responses of `infra/template.yaml`.
+//! The spellings of the one error type on the wire (docs/requirements.md, Errors). A handler's
+//! return type picks the dialect. The third dialect, the gateway's own denials, is spelled by the
+//! gateway responses of `infra/template.yaml`.
 
 use axum::{
     Json,
@@ -10,7 +11,8 @@ use domain::error::{Error, FieldError, Kind};
 use runtime::log;
 use serde_json::{Map, Value, json};
 
-/// An error of the management API: `{"status", "error", "message_code", "message", "error_message"}`.
+/// An error of the management API:
+/// `{"status", "error", "message_code", "message", "error_message"}`.
 #[derive(Debug)]
 pub struct Management(pub Error);
 
@@ -94,9 +96,10 @@ pub const fn management(kind: Kind) -> (StatusCode, &'static str, &'static str) 
     }
 }
 
-/// Status and `error` of each kind in the OAuth dialect (RFC 6749 §5.2, §4.1.2.1 for the two 5xx, and RFC 6750 §3.1 for whoever
-/// authenticates by a bearer credential). Neither has a word for a 429 (RFC 6585 §4): it gets that of §4.1.2.1 for what may succeed
-/// later, so that clients need to know no other; `slow_down` (RFC 8628 §3.5) is for those who poll for a device's token.
+/// Status and `error` of each kind in the OAuth dialect (RFC 6749 §5.2, §4.1.2.1 for the two 5xx,
+/// and RFC 6750 §3.1 for whoever authenticates by a bearer credential). Neither has a word for a
+/// 429 (RFC 6585 §4): it gets that of §4.1.2.1 for what may succeed later, so that clients need to
+/// know no other; `slow_down` (RFC 8628 §3.5) is for those who poll for a device's token.
 #[must_use]
 pub const fn oauth(kind: Kind) -> (StatusCode, &'static str) {
     use StatusCode as S;
@@ -168,7 +171,8 @@ impl IntoResponse for OAuth {
     }
 }
 
-/// LEAK-1: a message names what it refuses, and a confused client sends a secret where a name or a scope belongs.
+/// LEAK-1: a message names what it refuses, and a confused client sends a secret where a name or a
+/// scope belongs.
 fn redacted(error: &Error) -> Error {
     let redact = |text: &str| String::from_utf8_lossy(&log::redact(text.as_bytes())).into_owned();
     let field = |refused: &FieldError| FieldError {
@@ -234,7 +238,8 @@ pub async fn no_such_oauth_method() -> OAuth {
 mod tests {
     use super::*;
 
-    /// The error reference: every kind in both dialects. A changed line here is a change of the contract.
+    /// The error reference: every kind in both dialects. A changed line here is a change of the
+    /// contract.
     #[test]
     fn every_kind_has_its_spelling_in_both_dialects() {
         let reference: Vec<String> = Kind::ALL

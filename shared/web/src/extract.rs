@@ -1,4 +1,5 @@
-//! Strict readers of bodies, queries and paths. Whatever they refuse is refused before anything is looked up or changed.
+//! Strict readers of bodies, queries and paths. Whatever they refuse is refused before anything is
+//! looked up or changed.
 
 use axum::{
     body::{Body, to_bytes},
@@ -51,13 +52,15 @@ pub fn media_type(headers: &HeaderMap) -> String {
 /// Reads a JSON body of the management API, unknown members refused by `T`'s `deny_unknown_fields`.
 ///
 /// # Errors
-/// [`Kind::UnsupportedMediaType`], [`Kind::PayloadTooLarge`], [`Kind::MalformedRequest`] for what is no JSON,
-/// [`Kind::InvalidParameter`] for a member that is unknown, missing, repeated or of the wrong type.
+/// [`Kind::UnsupportedMediaType`], [`Kind::PayloadTooLarge`], [`Kind::MalformedRequest`] for what
+/// is no JSON, [`Kind::InvalidParameter`] for a member that is unknown, missing, repeated or of the
+/// wrong type.
 pub async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Error> {
     Ok(json_and_bytes(headers, body).await?.0)
 }
 
-/// Reads a JSON body as [`json`] does, and gives its bytes too: what an `Idempotency-Key` stands for.
+/// Reads a JSON body as [`json`] does, and gives its bytes too: what an `Idempotency-Key` stands
+/// for.
 ///
 /// # Errors
 /// As [`json`].
@@ -212,7 +215,8 @@ pub fn query<T: DeserializeOwned>(query: Option<&str>) -> Result<T, Error> {
     })
 }
 
-/// The key that a path names, in either spelling; what names none is the same 404 as a key that does not exist.
+/// The key that a path names, in either spelling; what names none is the same 404 as a key that
+/// does not exist.
 ///
 /// # Errors
 /// [`Kind::NotFound`].
@@ -220,7 +224,8 @@ pub fn client_id(text: &str) -> Result<ClientId, Error> {
     ClientId::parse_either(text).map_err(|_| Error::not_found())
 }
 
-/// The variable of a path. One that is no text, once decoded, names nothing: the same 404 as what does not exist.
+/// The variable of a path. One that is no text, once decoded, names nothing: the same 404 as what
+/// does not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Id(pub String);
 
@@ -312,7 +317,8 @@ pub struct List<T> {
 }
 
 /// For a member that may be left out but not be `null`: `Option<T>` with
-/// `#[serde(default, deserialize_with = "extract::not_null")]`. A `null` could mean "leave" or "clear", so it is refused.
+/// `#[serde(default, deserialize_with = "extract::not_null")]`. A `null` could mean "leave" or
+/// "clear", so it is refused.
 ///
 /// # Errors
 /// What `T` refuses.
@@ -322,8 +328,8 @@ pub fn not_null<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
     T::deserialize(deserializer).map(Some)
 }
 
-/// For a member that may be left out, and whose `null` means something else than leaving it out: `Option<Option<T>>` with
-/// `#[serde(default, deserialize_with = "extract::nullable")]`.
+/// For a member that may be left out, and whose `null` means something else than leaving it out:
+/// `Option<Option<T>>` with `#[serde(default, deserialize_with = "extract::nullable")]`.
 ///
 /// # Errors
 /// What `T` refuses.
@@ -333,8 +339,8 @@ pub fn nullable<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
     Option::deserialize(deserializer).map(Some)
 }
 
-/// For a member that is one of a few words: `#[serde(deserialize_with = "extract::word")]`. Where an enum is expected,
-/// `serde_json` takes a number or a list for a fault of syntax.
+/// For a member that is one of a few words: `#[serde(deserialize_with = "extract::word")]`. Where
+/// an enum is expected, `serde_json` takes a number or a list for a fault of syntax.
 ///
 /// # Errors
 /// What is no string, and what `T` refuses.

@@ -32,7 +32,8 @@ pub fn key(headers: &HeaderMap) -> Result<Option<&str>, Error> {
     }
 }
 
-/// What tells one request from another: SHA-256, in hex, over method, path and body. The body itself is not kept.
+/// What tells one request from another: SHA-256, in hex, over method, path and body. The body
+/// itself is not kept.
 #[must_use]
 pub fn fingerprint(method: &Method, path: &str, body: &[u8]) -> String {
     sha256(&[

@@ -1,5 +1,5 @@
-//! HTTP functions as Lambda calls them: an event in, an answer out, whatever happens in between. Nothing but this module knows of it: the local stack gives
-//! the same functions the same events.
+//! HTTP functions as Lambda calls them: an event in, an answer out, whatever happens in between.
+//! Nothing but this module knows of it: the local stack gives the same functions the same events.
 
 use std::time::Duration;
 
@@ -35,13 +35,13 @@ pub struct HttpFunction {
     proxy: Option<TrustedProxy>,
 }
 
-/// How long a request may take: less than the 29 seconds of the gateway and the functions' own timeouts, so that it ends in an
-/// answer of ours, not in a killed instance.
+/// How long a request may take: less than the 29 seconds of the gateway and the functions' own
+/// timeouts, so that it ends in an answer of ours, not in a killed instance.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(26);
 
 impl HttpFunction {
-    /// Puts in front of a router that requests are routed by the path without the stage, and have the source address that
-    /// is resolved by the proxy that `env` names ([`TrustedProxy::read`]).
+    /// Puts in front of a router that requests are routed by the path without the stage, and have
+    /// the source address that is resolved by the proxy that `env` names ([`TrustedProxy::read`]).
     ///
     /// # Errors
     /// When a setting of the proxy is missing or wrong.
@@ -92,10 +92,12 @@ impl std::fmt::Debug for HttpFunction {
     }
 }
 
-/// Makes an event one that `lambda_http` reads, and reads right. It refuses whole events for one header value that HTTP allows
-/// and its type does not; such a header is left out. And of a header that was sent twice it shows the last value alone, unless
-/// it stands among the multi-value headers alone: who checks for repetition must see it, and those have all that `headers` has. Of the host it makes a URL, and
-/// panics when it cannot; no function asks for the host, since the issuer is a setting.
+/// Makes an event one that `lambda_http` reads, and reads right. It refuses whole events for one
+/// header value that HTTP allows and its type does not; such a header is left out. And of a header
+/// that was sent twice it shows the last value alone, unless it stands among the multi-value
+/// headers alone: who checks for repetition must see it, and those have all that `headers` has. Of
+/// the host it makes a URL, and panics when it cannot; no function asks for the host, since the
+/// issuer is a setting.
 fn sanitize_event(event: &mut Value) {
     for mapping in ["headers", "multiValueHeaders"] {
         if let Some(headers) = event.get_mut(mapping).and_then(Value::as_object_mut) {
@@ -126,7 +128,8 @@ fn sanitize_event(event: &mut Value) {
     }
 }
 
-/// Puts behind the routes that a panic is a 500 and a request that takes too long a 503, in the dialect `D`.
+/// Puts behind the routes that a panic is a 500 and a request that takes too long a 503, in the
+/// dialect `D`.
 pub fn catch_panics_and_timeouts<
     D: From<Error> + IntoResponse + 'static,
     S: Clone + Send + Sync + 'static,
@@ -199,7 +202,8 @@ mod tests {
     use super::*;
     use crate::dialect::{Management, OAuth};
 
-    /// The body and status of `GET path` in this dialect, from handlers that panic and that never end.
+    /// The body and status of `GET path` in this dialect, from handlers that panic and that never
+    /// end.
     async fn answered<D: From<Error> + IntoResponse + 'static>(path: &str) -> (u16, Value) {
         #[expect(clippy::panic, reason = "the test is about one")]
         async fn panics() {

@@ -1,5 +1,5 @@
-//! What HTTP functions need: the error dialects, strict extractors, the caller, idempotency keys, the trusted
-//! proxy, the described parts of the published document, and the Lambda adapter.
+//! What HTTP functions need: the error dialects, strict extractors, the caller, idempotency keys,
+//! the trusted proxy, the described parts of the published document, and the Lambda adapter.
 
 pub mod caller;
 pub mod dialect;

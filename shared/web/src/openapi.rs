@@ -1,5 +1,5 @@
-//! What the descriptions of the operations share (CBM-6): schemas of the domain's types, which know nothing of `OpenAPI`, the
-//! refusals, and the parameters that many operations take.
+//! What the descriptions of the operations share (CBM-6): schemas of the domain's types, which know
+//! nothing of `OpenAPI`, the refusals, and the parameters that many operations take.
 //!
 //! An operation is described where it is written:
 //!
@@ -23,8 +23,9 @@ use utoipa::{
 
 use crate::dialect;
 
-/// What the domain writes as text, for `#[schema(value_type = schema::Guid)]`. Identifiers have no examples: the documentation page
-/// would send them as the values of parameters that can be left out.
+/// What the domain writes as text, for `#[schema(value_type = schema::Guid)]`. Identifiers have no
+/// examples: the documentation page would send them as the values of parameters that can be left
+/// out.
 pub mod schema {
     use utoipa::{
         PartialSchema, ToSchema,
@@ -63,7 +64,8 @@ pub mod schema {
     #[schema(example = "8.8.8.0/24")]
     pub struct AllowlistEntry(pub String);
 
-    /// Names the variants of an enum of the domain, which serde spells; one that is left out does not compile.
+    /// Names the variants of an enum of the domain, which serde spells; one that is left out does
+    /// not compile.
     macro_rules! words {
         ($($(#[$doc:meta])* $name:ident = $of:path { $($variant:ident)* })*) => {$(
             $(#[$doc])*
@@ -121,7 +123,8 @@ pub struct GuidPath {
     pub guid: String,
 }
 
-/// Which page of a bounded list. Where a `Query` has these members too, they are `#[param(ignore)]` there.
+/// Which page of a bounded list. Where a `Query` has these members too, they are `#[param(ignore)]`
+/// there.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Paging {
@@ -137,8 +140,9 @@ pub struct Paging {
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Header)]
 pub struct IdempotencyKey {
-    /// For 24 hours the same request with the same value answers with what the first one made, without its secret and with
-    /// `Idempotency-Replayed: true`; another request with it is refused.
+    /// For 24 hours the same request with the same value answers with what the first one made,
+    /// without its secret and with `Idempotency-Replayed: true`; another request with it is
+    /// refused.
     #[param(
         rename = "Idempotency-Key",
         nullable = false,
@@ -175,7 +179,8 @@ pub struct OAuthErrors;
 #[derive(Debug)]
 pub struct Unavailable;
 
-/// Where each refusal stands among the document's components: set, status, name there, what it means.
+/// Where each refusal stands among the document's components: set, status, name there, what it
+/// means.
 const ERROR_RESPONSES: &[(&str, &str, &str, &str)] = &[
     (
         "CommonErrors",

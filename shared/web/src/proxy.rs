@@ -1,9 +1,11 @@
-//! A trusted proxy in front of the gateway, such as a `CloudFront` distribution: the gateway then sees the proxy's address, and the
-//! caller's stands in a header that the proxy writes. A header proves nothing by itself, so the proxy proves itself by another
-//! one, whose value only it and we know (docs/requirements.md, Source IP).
+//! A trusted proxy in front of the gateway, such as a `CloudFront` distribution: the gateway then
+//! sees the proxy's address, and the caller's stands in a header that the proxy writes. A header
+//! proves nothing by itself, so the proxy proves itself by another one, whose value only it and we
+//! know (docs/requirements.md, Source IP).
 //!
-//! The event is resolved before anybody reads it: its `sourceIp` is replaced by the resolved address, and both headers are
-//! taken out. Whoever reads the event afterwards has one address to go by, and no proof to leak.
+//! The event is resolved before anybody reads it: its `sourceIp` is replaced by the resolved
+//! address, and both headers are taken out. Whoever reads the event afterwards has one address to
+//! go by, and no proof to leak.
 //!
 //! | the proof's header | address |
 //! |---|---|
@@ -31,7 +33,8 @@ use self::event::Sent;
 const ADDRESS_HEADER: &str = "LATCHKEY_TRUSTED_PROXY_ADDRESS_HEADER";
 const PROOF_HEADER: &str = "LATCHKEY_TRUSTED_PROXY_PROOF_HEADER";
 
-/// Headers that others write too, or that mean something else: neither an address nor a proof may stand in them.
+/// Headers that others write too, or that mean something else: neither an address nor a proof may
+/// stand in them.
 const RESERVED: [&str; 10] = [
     "authorization",
     "content-type",
@@ -53,9 +56,11 @@ pub enum SourceIpTrust {
     Direct,
     /// It is the word of the proxy, which proved itself.
     Proxied,
-    /// There is none: the proof is wrong or repeated, or the proxy that proved itself named no address.
+    /// There is none: the proof is wrong or repeated, or the proxy that proved itself named no
+    /// address.
     Unproven,
-    /// There is none for now: whether the proof is right could not be told. The same request may succeed later.
+    /// There is none for now: whether the proof is right could not be told. The same request may
+    /// succeed later.
     Undetermined,
 }
 
@@ -68,8 +73,9 @@ pub struct TrustedProxy {
 }
 
 impl TrustedProxy {
-    /// The proxy that the environment names: `LATCHKEY_TRUSTED_PROXY_ADDRESS_HEADER`, `LATCHKEY_TRUSTED_PROXY_PROOF_HEADER` and
-    /// `LATCHKEY_TRUSTED_PROXY_SECRET`. Nothing where none of them is set: no header is read then.
+    /// The proxy that the environment names: `LATCHKEY_TRUSTED_PROXY_ADDRESS_HEADER`,
+    /// `LATCHKEY_TRUSTED_PROXY_PROOF_HEADER` and `LATCHKEY_TRUSTED_PROXY_SECRET`. Nothing where
+    /// none of them is set: no header is read then.
     ///
     /// # Errors
     /// When some of them are set and others are not, or one is wrong; by name.
@@ -108,13 +114,15 @@ impl TrustedProxy {
         }))
     }
 
-    /// Reads the proofs ahead of the first call. What cannot be read is asked for again by the calls that need it.
+    /// Reads the proofs ahead of the first call. What cannot be read is asked for again by the
+    /// calls that need it.
     pub async fn warm(&self) {
         self.proofs.warm().await;
     }
 
-    /// Resolves where the request of an API Gateway event comes from, of whichever shape; afterwards its `sourceIp` is that
-    /// address, or null when it is unknown, and neither of the proxy's headers is in it.
+    /// Resolves where the request of an API Gateway event comes from, of whichever shape;
+    /// afterwards its `sourceIp` is that address, or null when it is unknown, and neither of the
+    /// proxy's headers is in it.
     pub async fn resolve_source_ip(&self, event: &mut Value) -> SourceIpTrust {
         let (source_ip_trust, address) = self.evaluate(event).await;
         if source_ip_trust != SourceIpTrust::Direct {

@@ -8,8 +8,9 @@ use lambda_http::request::RequestContext;
 
 use crate::proxy::SourceIpTrust;
 
-/// The gateway's facts about one request. The source address is `requestContext`'s alone; behind a trusted proxy the function's
-/// door has put the resolved one there ([`crate::proxy`]). No header is ever believed here.
+/// The gateway's facts about one request. The source address is `requestContext`'s alone; behind a
+/// trusted proxy the function's door has put the resolved one there ([`crate::proxy`]). No header
+/// is ever believed here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// The caller's address.
@@ -23,7 +24,8 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// The facts of the request that has these extensions; all unknown when it came through no gateway.
+    /// The facts of the request that has these extensions; all unknown when it came through no
+    /// gateway.
     #[must_use]
     pub fn of(extensions: &Extensions) -> Self {
         let (source_ip, request_id, epoch) = match extensions.get::<RequestContext>() {

@@ -1,5 +1,5 @@
-//! What watches a deployment (docs/alarms.md): metric filters match the lines that are really written, every count is watched,
-//! every alarm is explained, and the dashboard is one.
+//! What watches a deployment (docs/alarms.md): metric filters match the lines that are really
+//! written, every count is watched, every alarm is explained, and the dashboard is one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,7 +61,8 @@ fn all(kind: &str) -> BTreeMap<String, Value> {
         .collect()
 }
 
-/// A metric filter's pattern, as far as the template goes: comparisons of members with texts, joined by `&&`.
+/// A metric filter's pattern, as far as the template goes: comparisons of members with texts,
+/// joined by `&&`.
 struct Pattern(Vec<(String, String)>);
 
 impl Pattern {
@@ -173,7 +174,8 @@ async fn mischief() -> Vec<Value> {
             .status,
         503
     );
-    // A clock that is off by itself, in a function that has no other: what it says of that is said where errors become answers.
+    // A clock that is off by itself, in a function that has no other: what it says of that is said
+    // where errors become answers.
     let _: Error = StoreError::ClockSkewed.into();
     let lines = access_lines(platform.stack.services().cloud()).await;
     platform.stack.stop().await.ok();

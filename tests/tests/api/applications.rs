@@ -1,4 +1,5 @@
-//! `/api/bank_applications` and `/api/organization_applications`: what holds for both families of keys (CYB-3).
+//! `/api/bank_applications` and `/api/organization_applications`: what holds for both families of
+//! keys (CYB-3).
 
 mod allowlists;
 

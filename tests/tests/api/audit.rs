@@ -1,5 +1,6 @@
-//! The audit table's one consumer (LEAK-6), handed the table's stream as Lambda hands it over: records come more than once, two
-//! consumers may run at the same moment, and what cannot be linked is never skipped.
+//! The audit table's one consumer (LEAK-6), handed the table's stream as Lambda hands it over:
+//! records come more than once, two consumers may run at the same moment, and what cannot be linked
+//! is never skipped.
 
 use std::sync::{Arc, Mutex};
 
@@ -165,7 +166,8 @@ fn all_linked() -> Value {
     json!({"batchItemFailures": []})
 }
 
-/// The stream's own consumer has linked them; each comes again, alone, with all others, and in two batches at once.
+/// The stream's own consumer has linked them; each comes again, alone, with all others, and in two
+/// batches at once.
 #[tokio::test]
 async fn leak_6_linked_events_that_come_again_change_nothing() {
     let platform = Platform::start().await;
@@ -228,8 +230,8 @@ async fn leak_6_a_new_event_is_linked_once_however_often_it_comes() {
 /// What makes of an event's item one that is none.
 type Corrupt = fn(&mut Value);
 
-/// The batch ends at the record that cannot be linked: the stream sends it again with all that follows, so that no event is
-/// skipped and none is linked out of its order.
+/// The batch ends at the record that cannot be linked: the stream sends it again with all that
+/// follows, so that no event is skipped and none is linked out of its order.
 #[tokio::test]
 async fn leak_6_a_corrupt_record_ends_its_batch_and_is_named() {
     let corruptions: [(&str, Corrupt); 7] = [
@@ -283,7 +285,8 @@ async fn leak_6_a_corrupt_record_ends_its_batch_and_is_named() {
     );
     assert_eq!(linked(&platform).await, events(&records));
 
-    // What is no batch is an error, which Lambda tries again; an empty answer would say that all was well.
+    // What is no batch is an error, which Lambda tries again; an empty answer would say that all
+    // was well.
     for nonsense in [
         json!({}),
         json!({"Records": {}}),

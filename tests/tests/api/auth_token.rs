@@ -88,8 +88,9 @@ async fn arz_2_200_to_the_secret_alone() {
     assert_token(&organization, "sandbox");
 }
 
-/// ARZ-2, ARZ-3: a live key is inactive, and refused like any wrong secret, until the organization's KYB is approved; then
-/// it works by itself, and sleeps again when the approval is withdrawn.
+/// ARZ-2, ARZ-3: a live key is inactive, and refused like any wrong secret, until the
+/// organization's KYB is approved; then it works by itself, and sleeps again when the approval is
+/// withdrawn.
 #[tokio::test]
 async fn arz_3_401_to_a_live_key_without_kyb() {
     let platform = Platform::start().await;

@@ -1,5 +1,5 @@
-//! Bad input of every kind: a 4xx with the error members and a clear message, and nothing changed (docs/requirements.md, Errors).
-//! Here the bodies.
+//! Bad input of every kind: a 4xx with the error members and a clear message, and nothing changed
+//! (docs/requirements.md, Errors). Here the bodies.
 
 mod targets;
 

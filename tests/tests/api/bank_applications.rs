@@ -370,7 +370,8 @@ async fn cyb_4_a_live_key_reaches_production_banks_alone() {
     );
 }
 
-/// At most 10,000 of a kind per organization (docs/requirements.md, Lists). The count is set by hand: to make them takes minutes.
+/// At most 10,000 of a kind per organization (docs/requirements.md, Lists). The count is set by
+/// hand: to make them takes minutes.
 #[tokio::test]
 async fn conflict_when_the_organization_has_10000_keys() {
     let platform = Platform::start().await;

@@ -1,7 +1,8 @@
-//! The programs that `sam build` made, as Lambda runs them: each a process of its own over an emulated Runtime API, with the
-//! environment that the template gives its function and with that function's own access key, called with the events that the local
-//! gateway and the audit table's stream make, and with those of `infra/events`. `.ci/run` builds them for this machine and names the
-//! directory in `LATCHKEY_BOOTSTRAPS`.
+//! The programs that `sam build` made, as Lambda runs them: each a process of its own over an
+//! emulated Runtime API, with the environment that the template gives its function and with that
+//! function's own access key, called with the events that the local gateway and the audit table's
+//! stream make, and with those of `infra/events`. `.ci/run` builds them for this machine and names
+//! the directory in `LATCHKEY_BOOTSTRAPS`.
 
 #![expect(
     clippy::disallowed_methods,
@@ -117,7 +118,8 @@ async fn every_function_answers_genuine_events() {
     assert_no_secret(&deployed, &[&token, &key.client_secret]);
 }
 
-/// the authorizer's program answers each shape of event that API Gateway sends, in that shape's own form.
+/// the authorizer's program answers each shape of event that API Gateway sends, in that
+/// shape's own form.
 #[tokio::test]
 #[ignore = "needs what `sam build` made"]
 async fn the_authorizer_answers_every_shape_of_event() {
@@ -217,7 +219,8 @@ fn decision(outcome: Outcome, simple: bool) -> String {
     }
 }
 
-/// A setting that is missing or wrong ends the program before it asks for an event, with a sentence that names the variable.
+/// A setting that is missing or wrong ends the program before it asks for an event, with a sentence
+/// that names the variable.
 #[tokio::test]
 #[ignore = "needs what `sam build` made"]
 async fn a_bad_environment_ends_the_program_with_a_sentence() {
@@ -262,7 +265,8 @@ async fn a_bad_environment_ends_the_program_with_a_sentence() {
     assert!(tried >= 12, "{tried}");
 }
 
-/// From the start of the process to its first answer; every function is asked what it refuses without a call, or answers at once.
+/// From the start of the process to its first answer; every function is asked what it refuses
+/// without a call, or answers at once.
 #[tokio::test]
 #[ignore = "needs what `sam build` made"]
 async fn cold_starts_are_measured() {

@@ -1,4 +1,5 @@
-//! One organization cannot fill the revocation feed, which every authorizer reads and without which it admits nobody (CBM-4).
+//! One organization cannot fill the revocation feed, which every authorizer reads and without which
+//! it admits nobody (CBM-4).
 
 use std::time::Duration;
 

@@ -61,9 +61,10 @@ async fn states_of(platform: &Platform, key: &Credentials) -> Vec<String> {
     keys.iter().filter_map(own).collect()
 }
 
-/// A way to the platform on which each call of the sample API after a revoke takes a tenth of a second, of a clock that otherwise
-/// stands. So what a round measures is how many calls were let in, and not how fast the machine was. `change` changes the answers of
-/// these calls, by how many milliseconds ago the revoke was.
+/// A way to the platform on which each call of the sample API after a revoke takes a tenth of a
+/// second, of a clock that otherwise stands. So what a round measures is how many calls were let
+/// in, and not how fast the machine was. `change` changes the answers of these calls, by how many
+/// milliseconds ago the revoke was.
 async fn tenth_by_tenth(
     platform: &Platform,
     change: impl Fn(i64, &mut Answered) + Send + Sync + 'static,
@@ -134,7 +135,8 @@ async fn a_round_measures_a_bound_of_less_than_five_seconds_and_leaves_no_workin
     assert_eq!(made.status, 201, "{made:?}");
     let key = platform::credentials(&made.body);
     let value = json!({"client_id": key.client_id, "client_secret": key.client_secret}).to_string();
-    // An authorizer that does not get to read the feed in time on a busy machine is told from one that admits.
+    // An authorizer that does not get to read the feed in time on a busy machine is told from one
+    // that admits.
     let unavailable = Arc::new(AtomicU64::new(0));
     let seen = unavailable.clone();
     let way = tenth_by_tenth(&platform, move |_, answered| {
@@ -206,7 +208,8 @@ async fn a_secret_that_is_none_fails_loudly_and_is_not_shown() {
     }
 }
 
-/// Each call of a round is lost in turn, and each answer: the round fails or bears it, and leaves no working key either way.
+/// Each call of a round is lost in turn, and each answer: the round fails or bears it, and leaves
+/// no working key either way.
 #[tokio::test]
 async fn whatever_call_is_lost_no_working_key_is_left() {
     let platform = Arc::new(Platform::start().await);
@@ -216,7 +219,8 @@ async fn whatever_call_is_lost_no_working_key_is_left() {
         .trim_start_matches("http://")
         .parse()
         .unwrap();
-    // The own token, the sweep, the creation, the token of the new key, the guarded call, the revocation.
+    // The own token, the sweep, the creation, the token of the new key, the guarded call, the
+    // revocation.
     let steps = [
         Step::Sweep,
         Step::Sweep,
@@ -240,7 +244,8 @@ async fn whatever_call_is_lost_no_working_key_is_left() {
                 let round = round_at(&platform, &proxy.url()).await;
                 assert!(faults.set(None) > nth, "{round:?}");
                 match (&round.failure, step) {
-                    // The guarded call is repeated until it is answered. Twelve rounds at once say nothing about seconds.
+                    // The guarded call is repeated until it is answered. Twelve rounds at once say
+                    // nothing about seconds.
                     (None, Step::Admission) => assert!(round.last_admission.is_some(), "{round:?}"),
                     (Some(failure), _) => assert_eq!(failure.step, step, "{round:?}"),
                     (None, _) => panic!("nothing failed at {step:?}: {round:?}"),
@@ -258,7 +263,8 @@ async fn whatever_call_is_lost_no_working_key_is_left() {
     );
 }
 
-/// A round that was killed leaves a key, which a later round revokes: when it is over, and not while it may still run.
+/// A round that was killed leaves a key, which a later round revokes: when it is over, and not
+/// while it may still run.
 #[tokio::test]
 async fn what_a_killed_round_left_a_later_one_revokes() {
     let platform = Platform::start().await;

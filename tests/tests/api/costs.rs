@@ -1,5 +1,6 @@
-//! The calls to AWS services that `docs/cost.md` states for a guarded call and for a token are those that the platform makes. A proxy
-//! counts them between the functions and the embedded services.
+//! The calls to AWS services that `docs/cost.md` states for a guarded call and for a token are
+//! those that the platform makes. A proxy counts them between the functions and the embedded
+//! services.
 
 use std::{
     collections::BTreeMap,
@@ -126,8 +127,8 @@ impl Metered {
         }
     }
 
-    /// What ten calls ask for, each `after` the one before. They are made again where the machine was so slow with one of them that
-    /// something may have been asked for twice.
+    /// What ten calls ask for, each `after` the one before. They are made again where the machine
+    /// was so slow with one of them that something may have been asked for twice.
     async fn ten(&self, after: Duration, call: impl AsyncFn()) -> Counts {
         for _ in 0..20 {
             self.platform.drain().await;
@@ -183,8 +184,8 @@ fn stated(item: &str) -> usize {
         .unwrap_or_else(|_| panic!("docs/cost.md, `{item}`: `{number}` is not a count"))
 }
 
-/// An authorizer reads the feed again when its last read is older than a second. Calls within a second share a read. A personal key
-/// is also read once a minute, which this test does not reach.
+/// An authorizer reads the feed again when its last read is older than a second. Calls within a
+/// second share a read. A personal key is also read once a minute, which this test does not reach.
 #[tokio::test]
 async fn a_guarded_call_costs_at_most_one_read() {
     let metered = Metered::start().await;
@@ -277,7 +278,8 @@ async fn a_call_leaves_an_access_log_line_of_this_length() {
         .map(str::len)
         .max()
         .unwrap();
-    // The identifiers of calls and keys are longer on AWS, by less than a hundred characters in total.
+    // The identifiers of calls and keys are longer on AWS, by less than a hundred characters in
+    // total.
     assert!(
         (600..=stated("bytes of an access log line")).contains(&longest),
         "{longest} bytes"

@@ -1,4 +1,5 @@
-//! Credentials for the tests of several routes: wrong ones in every way, and those of live organizations.
+//! Credentials for the tests of several routes: wrong ones in every way, and those of live
+//! organizations.
 
 use std::time::Duration;
 
@@ -29,7 +30,8 @@ pub fn never_issued(client_id: &str, kind: KeyMode) -> String {
     .to_string()
 }
 
-/// A live organization with an organization key of every scope; its KYB is approved or still pending.
+/// A live organization with an organization key of every scope; its KYB is approved or still
+/// pending.
 pub async fn live_organization(platform: &Platform, kyb: Kyb) -> (Guid, Credentials) {
     let operator = platform.operator();
     let (organization, key) = operator
@@ -42,7 +44,8 @@ pub async fn live_organization(platform: &Platform, kyb: Kyb) -> (Guid, Credenti
     (organization, key)
 }
 
-/// Credentials that must all be refused alike, each with a word for what is wrong. The clock moves on by a minute.
+/// Credentials that must all be refused alike, each with a word for what is wrong. The clock moves
+/// on by a minute.
 pub async fn refused(platform: &Platform) -> Vec<(&'static str, Credentials)> {
     let good = &platform.seed.bank.key;
     let other = platform.bank_key(json!({})).await;

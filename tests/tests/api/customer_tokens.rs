@@ -40,7 +40,8 @@ pub async fn issue(platform: &Platform, bank: &Caller, more: &Value) -> Caller {
     platform.bearer(&issued(&bank.post(PATH, &body(more)).await))
 }
 
-/// CYB-8: the answer is the token alone; its claims are the bank's but for the customer, the scopes, the list and the parent.
+/// CYB-8: the answer is the token alone; its claims are the bank's but for the customer, the
+/// scopes, the list and the parent.
 #[tokio::test]
 async fn cyb_8_201_with_the_claims_of_the_parent() {
     let platform = Platform::start().await;
@@ -127,7 +128,8 @@ async fn cyb_8_whoami_shows_the_customer() {
     }
 }
 
-/// Each call issues another token, whatever `Idempotency-Key` it has: nothing is kept of a token that could be given again.
+/// Each call issues another token, whatever `Idempotency-Key` it has: nothing is kept of a token
+/// that could be given again.
 #[tokio::test]
 async fn cyb_8_201_with_another_token_each_time() {
     let platform = Platform::start().await;
@@ -145,7 +147,8 @@ async fn cyb_8_201_with_another_token_each_time() {
     assert_ne!(claims(&tokens[0])["jti"], claims(&tokens[1])["jti"]);
 }
 
-/// CYB-8: without `inherit_ip_allowlist` the application's list does not concern the token; with it both lists unite.
+/// CYB-8: without `inherit_ip_allowlist` the application's list does not concern the token; with it
+/// both lists unite.
 #[tokio::test]
 async fn cyb_8_201_with_the_own_list_and_on_request_the_inherited_one() {
     let platform = Platform::start().await;
@@ -196,8 +199,8 @@ async fn cyb_8_201_with_the_own_list_and_on_request_the_inherited_one() {
     }
 }
 
-/// CYB-8: what is inherited is the key's list as it stands now, not the one that the bank's token was sealed with; three entries
-/// of each list make six.
+/// CYB-8: what is inherited is the key's list as it stands now, not the one that the bank's token
+/// was sealed with; three entries of each list make six.
 #[tokio::test]
 async fn cyb_8_201_inherits_the_list_as_it_stands_now() {
     let platform = Platform::start().await;

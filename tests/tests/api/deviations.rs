@@ -1,5 +1,6 @@
-//! `infra/local/DEVIATIONS.md` and `docs/cost.md` are written by hand. Each function that they name as evidence exists, and each
-//! difference that the code cites (`Deviation: no-tls.` in a comment) is an entry of the first page.
+//! `infra/local/DEVIATIONS.md` and `docs/cost.md` are written by hand. Each function that they name
+//! as evidence exists, and each difference that the code cites (`Deviation: no-tls.` in a comment)
+//! is an entry of the first page.
 
 use std::{
     collections::BTreeSet,

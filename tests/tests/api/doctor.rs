@@ -1,4 +1,5 @@
-//! `latchkey doctor` on the local stack: nothing is wrong with it, and whatever is broken is named, and nothing else.
+//! `latchkey doctor` on the local stack: nothing is wrong with it, and whatever is broken is named,
+//! and nothing else.
 
 mod api;
 mod data;
@@ -37,7 +38,8 @@ enum Seen {
 /// How an answer is changed.
 type Change = fn(&Asked, &mut Answered);
 
-/// A thing that is wrong: which check says so and in which words, and which others cannot but notice.
+/// A thing that is wrong: which check says so and in which words, and which others cannot but
+/// notice.
 struct Case {
     check: &'static str,
     words: &'static str,
@@ -224,7 +226,8 @@ async fn nothing_is_wrong_with_the_local_stack() {
     );
 }
 
-/// What cannot be looked at is unknown, and no reason to fail: no credential, no permission, services that lack calls.
+/// What cannot be looked at is unknown, and no reason to fail: no credential, no permission,
+/// services that lack calls.
 #[tokio::test]
 async fn what_cannot_be_looked_at_is_unknown() {
     let patient = Patient::admit().await;

@@ -1,9 +1,11 @@
 //! The five seconds within which a change reaches whoever it is about (CBM-4, X-1), in real time.
 //!
-//! What is asserted holds on a machine of any speed: a call that *begins* five seconds after the change is decided by it. A decision
-//! rests on a read of the feed that was sent at most four seconds before it (`domain::feed::Rules`), however long that read and the
-//! call took, and where there is none the call is a 503. So a machine that stands still in the middle of a call makes the answer late
-//! and not wrong. When it ends, and what calls that began earlier were told, is not looked at.
+//! What is asserted holds on a machine of any speed: a call that *begins* five seconds after the
+//! change is decided by it. A decision rests on a read of the feed that was sent at most four
+//! seconds before it (`domain::feed::Rules`), however long that read and the call took, and where
+//! there is none the call is a 503. So a machine that stands still in the middle of a call makes
+//! the answer late and not wrong. When it ends, and what calls that began earlier were told, is not
+//! looked at.
 
 #![expect(clippy::disallowed_methods, reason = "the bound is one of real time")]
 
@@ -18,8 +20,8 @@ use tokio::time::sleep;
 /// From the answer of the change to the beginning of the last call that is decided without it.
 pub const BOUND: Duration = Duration::from_secs(5);
 
-/// Asks until the answer is as it should be, from now on: no call that begins after the bound is answered otherwise. How long that
-/// took.
+/// Asks until the answer is as it should be, from now on: no call that begins after the bound is
+/// answered otherwise. How long that took.
 pub async fn within<T: Debug>(
     what: &str,
     ask: impl AsyncFn() -> T,

@@ -49,7 +49,8 @@ async fn dry_run(platform: &Platform, caller: &Caller, members: &Value) -> Value
     answer.body
 }
 
-/// The counts of an answer: keys, active ones, banks, users, and whether the caller's is among them.
+/// The counts of an answer: keys, active ones, banks, users, and whether the caller's is among
+/// them.
 fn counts(radius: &Value) -> [Value; 5] {
     [
         "keys_affected",

@@ -1,4 +1,5 @@
-//! `POST /oauth/introspect` (RFC 7662): what a token is, and to those who may know why it is nothing.
+//! `POST /oauth/introspect` (RFC 7662): what a token is, and to those who may know why it is
+//! nothing.
 
 mod askers;
 mod inactive;
@@ -39,7 +40,8 @@ async fn told(platform: &Platform, client: &Credentials, token: &str) -> Value {
     answer.body
 }
 
-/// RFC 7662 §2.2: of a token that works, what it says; in the words that the guarded API is told of it too.
+/// RFC 7662 §2.2: of a token that works, what it says; in the words that the guarded API is told of
+/// it too.
 #[tokio::test]
 async fn rfc_7662_200_tells_what_a_token_is() {
     let platform = Platform::start().await;
@@ -108,8 +110,8 @@ async fn rfc_7662_200_tells_the_customer() {
     assert_eq!(told["scope"], "accounts:read trades:execute");
 }
 
-/// CBM-1: what guarded APIs are sent as a bearer credential can be asked about, a personal key as well: its user, and role and
-/// scopes as they are now.
+/// CBM-1: what guarded APIs are sent as a bearer credential can be asked about, a personal key as
+/// well: its user, and role and scopes as they are now.
 #[tokio::test]
 async fn rfc_7662_200_tells_what_a_personal_key_is() {
     let platform = Platform::start().await;
@@ -148,7 +150,8 @@ async fn rfc_7662_200_tells_what_a_personal_key_is() {
     }
 }
 
-/// RFC 7662 §2.1: `token_type_hint` is a hint, and other parameters are ignored; a form as the standard has it, and JSON.
+/// RFC 7662 §2.1: `token_type_hint` is a hint, and other parameters are ignored; a form as the
+/// standard has it, and JSON.
 #[tokio::test]
 async fn rfc_7662_200_to_a_form_with_any_hint() {
     let platform = Platform::start().await;
@@ -171,8 +174,8 @@ async fn rfc_7662_200_to_a_form_with_any_hint() {
     }
 }
 
-/// The token's list is told, for the API to enforce, and not asked: who asks is not who uses it. The client's own list guards
-/// this endpoint as it does `/oauth/token` (CYB-6).
+/// The token's list is told, for the API to enforce, and not asked: who asks is not who uses it.
+/// The client's own list guards this endpoint as it does `/oauth/token` (CYB-6).
 #[tokio::test]
 async fn cyb_6_403_by_the_list_of_the_client_and_not_of_the_token() {
     let platform = Platform::start().await;

@@ -1,4 +1,5 @@
-//! `POST /api/keys/{client_id}/revoke` (CBM-4), and the audit trail of this and every other change (LEAK-6).
+//! `POST /api/keys/{client_id}/revoke` (CBM-4), and the audit trail of this and every other change
+//! (LEAK-6).
 
 mod audit_trail;
 
@@ -15,7 +16,8 @@ use crate::{
     organization_snapshot::{appearance, column, organization_snapshot, text, without},
 };
 
-/// Events of the seed: an organization, its plan, a bank, a key of each, and three people with theirs.
+/// Events of the seed: an organization, its plan, a bank, a key of each, and three people with
+/// theirs.
 const SEEDED: usize = 11;
 
 async fn revoke(caller: &Caller, id: &str) -> Answer {

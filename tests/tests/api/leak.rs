@@ -1,5 +1,5 @@
-//! LEAK-1: no plaintext secret in any table, log, error or file. One full run, good and bad, then a search through every
-//! byte that the system wrote for every secret and token that it handed out.
+//! LEAK-1: no plaintext secret in any table, log, error or file. One full run, good and bad, then a
+//! search through every byte that the system wrote for every secret and token that it handed out.
 
 mod confused;
 mod printing;
@@ -105,7 +105,8 @@ async fn leak_1_nothing_that_was_written_holds_a_secret_or_token() {
     assert!(String::from_utf8_lossy(&written).contains(r#""planted":"[redacted]""#));
 }
 
-/// The same search finds what is there: the run's names in the tables, its refusals in the logs, and what is planted.
+/// The same search finds what is there: the run's names in the tables, its refusals in the logs,
+/// and what is planted.
 fn assert_search_finds(
     handed_out: &HandedOut,
     needles: &Needles,

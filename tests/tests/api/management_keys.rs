@@ -1,5 +1,5 @@
-//! Keys that nobody can make over the API yet: those that hold management scopes, and live ones of organizations. Made as
-//! the operator makes the first ones.
+//! Keys that nobody can make over the API yet: those that hold management scopes, and live ones of
+//! organizations. Made as the operator makes the first ones.
 
 use credentials::mint;
 use domain::{

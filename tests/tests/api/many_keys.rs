@@ -1,5 +1,5 @@
-//! Gates over five thousand keys (ARZ-3, CBM-2; docs/requirements.md, Key states): one small write each, whatever the number,
-//! felt within five seconds in both directions.
+//! Gates over five thousand keys (ARZ-3, CBM-2; docs/requirements.md, Key states): one small write
+//! each, whatever the number, felt within five seconds in both directions.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -33,7 +33,8 @@ struct Crowd {
 }
 
 impl Crowd {
-    /// Some keys made as all are, and copies of one of them up to the number: what stands in the table is the same.
+    /// Some keys made as all are, and copies of one of them up to the number: what stands in the
+    /// table is the same.
     async fn gather() -> Self {
         let platform = Platform::start().await;
         let (organization, ..) = platform.neighbour().await;
@@ -123,7 +124,8 @@ impl Crowd {
         }
     }
 
-    /// How many items of the core table have which version, the keys' and the gate's told apart: what a change of all keys would move.
+    /// How many items of the core table have which version, the keys' and the gate's told apart:
+    /// what a change of all keys would move.
     async fn versions(&self) -> (Vec<u64>, u64) {
         let items = self.items(Some("PK, SK, version")).await;
         let text = |item: &Item, name: &str| item[name].as_s().unwrap().clone();

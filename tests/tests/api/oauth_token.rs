@@ -69,7 +69,8 @@ fn assert_token(answer: &Answer) -> &str {
     answer.body["access_token"].as_str().unwrap()
 }
 
-/// CYB-10: a form, JSON, and HTTP Basic with form-encoded halves (RFC 6749 §2.3.1) all get RFC 6749 §5.1's answer.
+/// CYB-10: a form, JSON, and HTTP Basic with form-encoded halves (RFC 6749 §2.3.1) all get RFC 6749
+/// §5.1's answer.
 #[tokio::test]
 async fn cyb_10_200_to_form_json_and_basic() {
     let platform = Platform::start().await;
@@ -141,7 +142,8 @@ async fn cyb_10_200_to_form_json_and_basic() {
     assert_ne!(platform.token(key).await, platform.token(key).await);
 }
 
-/// CYB-10: without `scope`, or with an empty one (RFC 6749 §3.2), the token has all that the key has.
+/// CYB-10: without `scope`, or with an empty one (RFC 6749 §3.2), the token has all that the key
+/// has.
 #[tokio::test]
 async fn cyb_10_200_without_scope_has_every_scope_of_the_key() {
     let platform = Platform::start().await;
@@ -173,8 +175,8 @@ async fn cyb_10_200_ignores_unknown_parameters() {
     assert_token(&send(&anonymous, FORM, form).await);
 }
 
-/// RFC 6749 §5.2: whatever is wrong with the credentials, the answer is the same to the byte; API Gateway renames
-/// `WWW-Authenticate` (docs/requirements.md, Errors).
+/// RFC 6749 §5.2: whatever is wrong with the credentials, the answer is the same to the byte; API
+/// Gateway renames `WWW-Authenticate` (docs/requirements.md, Errors).
 /// Deviation: www-authenticate.
 #[tokio::test]
 async fn cyb_10_401_is_the_same_whatever_is_wrong() {

@@ -1,5 +1,6 @@
-//! The published document and its interactive documentation (CBM-6). That the document is what the types say is a test beside its
-//! generator; that it is valid by `OpenAPI`'s own schema, and that every answer conforms to it, is what `tests/conformance/fuzz` finds out.
+//! The published document and its interactive documentation (CBM-6). That the document is what the
+//! types say is a test beside its generator; that it is valid by `OpenAPI`'s own schema, and that
+//! every answer conforms to it, is what `tests/conformance/fuzz` finds out.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -191,7 +192,8 @@ async fn cbm_6_the_document_closes_the_bodies_of_the_management_api() {
     assert!(bodies > 10, "{bodies} bodies");
 }
 
-/// The page, what it loads and what those load, are of this very host; a browser that obeys the policy asks no other.
+/// The page, what it loads and what those load, are of this very host; a browser that obeys the
+/// policy asks no other.
 #[tokio::test]
 async fn cbm_6_the_interactive_documentation_asks_no_other_host() {
     let platform = Platform::start().await;

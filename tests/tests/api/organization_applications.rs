@@ -1,4 +1,5 @@
-//! `/api/organization_applications`: what a new organization key may hold (CYB-11), and that live ones sleep (ARZ-3).
+//! `/api/organization_applications`: what a new organization key may hold (CYB-11), and that live
+//! ones sleep (ARZ-3).
 
 use domain::{
     gate::Kyb,

@@ -1,4 +1,5 @@
-//! All that an organization has, as its own key sees it over HTTP: what stands unchanged after a refusal.
+//! All that an organization has, as its own key sees it over HTTP: what stands unchanged after a
+//! refusal.
 
 use domain::ids::Guid;
 use serde_json::Value;
@@ -76,7 +77,8 @@ pub fn without(body: &Value, members: &[&str]) -> Value {
     rest
 }
 
-/// What tells two refusals apart: status, body and headers, but for the request's own ids, times and length.
+/// What tells two refusals apart: status, body and headers, but for the request's own ids, times
+/// and length.
 pub fn appearance(answer: &Answer) -> (u16, String, Vec<(String, String)>) {
     let own = [
         "date",

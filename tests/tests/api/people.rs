@@ -33,7 +33,8 @@ impl Person {
         Self::made(platform, organization, role, None, kind).await
     }
 
-    /// Somebody of the seed organization whose role is narrowed to these scopes, with a sandbox key.
+    /// Somebody of the seed organization whose role is narrowed to these scopes, with a sandbox
+    /// key.
     pub async fn narrowed(platform: &Platform, role: Role, scopes: &str) -> Self {
         Self::made(
             platform,

@@ -1,5 +1,5 @@
-//! The roll of the pepper, by nesting (docs/peppers.md): every secret works before, during and after, whatever an instance remembers,
-//! and nobody's secret is needed for it.
+//! The roll of the pepper, by nesting (docs/peppers.md): every secret works before, during and
+//! after, whatever an instance remembers, and nobody's secret is needed for it.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -44,7 +44,8 @@ async fn work(platform: &Platform, door: &Caller) {
             .with_token(&person.secret)
             .get("/api/users")
             .await;
-        // Staff name an organization, and some roles may not list: those are told so, who are known.
+        // Staff name an organization, and some roles may not list: those are told so, who are
+        // known.
         assert!(matches!(answer.status, 200 | 403 | 422), "{answer:?}");
     }
     let mut wrong = platform.seed.bank.key.clone();
@@ -56,7 +57,8 @@ async fn work(platform: &Platform, door: &Caller) {
         .assert_oauth_error(401, "invalid_client");
 }
 
-/// Before, during and after; by an instance that knew the old peppers alone, and by one that starts after.
+/// Before, during and after; by an instance that knew the old peppers alone, and by one that starts
+/// after.
 #[tokio::test]
 async fn every_secret_works_before_during_and_after() {
     let platform = Platform::start().await;
@@ -81,7 +83,8 @@ async fn every_secret_works_before_during_and_after() {
         early.contains(&format!("from {} on", added.upgrade_from)) && early.contains("--wait"),
         "{early}"
     );
-    // This instance knows the first pepper for up to an hour: what it makes is right, and brought up to date later.
+    // This instance knows the first pepper for up to an hour: what it makes is right, and brought
+    // up to date later.
     let made_between = platform.bank_key(json!({})).await;
     assert_eq!(
         counts(&platform).await,
@@ -115,7 +118,8 @@ async fn every_secret_works_before_during_and_after() {
         );
     }
 
-    // Nobody has asked the other instances for a secret's hash since: they make them as before, until the hour is over.
+    // Nobody has asked the other instances for a secret's hash since: they make them as before,
+    // until the hour is over.
     platform.advance(CACHE_TTL);
     for door in &doors {
         work(&platform, door).await;
@@ -140,7 +144,8 @@ async fn every_secret_works_before_during_and_after() {
     );
 }
 
-/// Keys are rotated and used while their hashes are brought up to date: no rotation fails and no secret is lost.
+/// Keys are rotated and used while their hashes are brought up to date: no rotation fails and no
+/// secret is lost.
 #[tokio::test]
 async fn rotations_and_an_upgrade_do_not_disturb_each_other() {
     let platform = Platform::start().await;
@@ -208,7 +213,8 @@ async fn rotations_and_an_upgrade_do_not_disturb_each_other() {
     work(&platform, &platform.anonymous()).await;
 }
 
-/// An upgrade that ends half-way leaves hashes of both versions, all of which work; another run does the rest and no more.
+/// An upgrade that ends half-way leaves hashes of both versions, all of which work; another run
+/// does the rest and no more.
 #[tokio::test]
 async fn an_upgrade_that_stops_half_way_is_run_again() {
     let platform = Platform::start().await;
@@ -262,7 +268,8 @@ async fn two_upgrades_at_once_nest_each_hash_once() {
     work(&platform, &platform.anonymous()).await;
 }
 
-/// Of two additions at once one is refused: none overwrites a pepper that a hash may be under already.
+/// Of two additions at once one is refused: none overwrites a pepper that a hash may be under
+/// already.
 #[tokio::test]
 async fn no_pepper_is_lost_to_another_addition() {
     let platform = Platform::start().await;
@@ -293,7 +300,8 @@ async fn no_pepper_is_lost_to_another_addition() {
     }
 }
 
-/// Secrets Manager does not answer when the hour is over: the peppers that are known stay right. A new one comes with the next answer.
+/// Secrets Manager does not answer when the hour is over: the peppers that are known stay right. A
+/// new one comes with the next answer.
 #[tokio::test]
 async fn an_outage_of_secrets_manager_refuses_nobody() {
     let (platform, proxy) =

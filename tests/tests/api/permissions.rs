@@ -1,5 +1,6 @@
-//! Least privilege, shown by the policies themselves (LEAK-5, LEAK-12): `infra/permissions.csv` has every permission of every
-//! function and nothing else, none can be taken away without something failing, and what is not in the table is refused.
+//! Least privilege, shown by the policies themselves (LEAK-5, LEAK-12): `infra/permissions.csv` has
+//! every permission of every function and nothing else, none can be taken away without something
+//! failing, and what is not in the table is refused.
 
 mod operator;
 mod refused;
@@ -120,7 +121,8 @@ async fn leak_5_the_table_has_every_permission_and_no_other() {
     assert_eq!(told.len(), existing.len(), "a row twice");
 }
 
-/// What no function may do, whatever else: each of these is a way around the classes of partition keys, or destroys.
+/// What no function may do, whatever else: each of these is a way around the classes of partition
+/// keys, or destroys.
 #[test]
 fn leak_5_no_function_scans_deletes_or_speaks_partiql() {
     for [function, action, resource, ..] in rows() {

@@ -1,4 +1,5 @@
-//! `PUT /api/organizations/{guid}/plan`: what an organization pays for opens and shuts its personal keys (CBM-2).
+//! `PUT /api/organizations/{guid}/plan`: what an organization pays for opens and shuts its personal
+//! keys (CBM-2).
 
 use std::time::Duration;
 

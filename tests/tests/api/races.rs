@@ -1,5 +1,6 @@
-//! Rotate, revoke, finish, patch and token requests that race on one key: whatever comes of them, some order of one after the
-//! other explains it, and that order keeps what was answered before something else was asked (linearizability).
+//! Rotate, revoke, finish, patch and token requests that race on one key: whatever comes of them,
+//! some order of one after the other explains it, and that order keeps what was answered before
+//! something else was asked (linearizability).
 
 #![expect(
     clippy::disallowed_methods,
@@ -133,7 +134,8 @@ impl Subject {
         }
     }
 
-    /// What the key came to, as calls that come after all others: which secrets get a token, what it is called, whether it lives.
+    /// What the key came to, as calls that come after all others: which secrets get a token, what
+    /// it is called, whether it lives.
     async fn outcome(&self, history: &[Call]) -> Vec<Call> {
         let made = history.iter().filter_map(|call| match &call.did {
             Did::Rotate { made } | Did::Replace { made } => made.clone(),

@@ -57,7 +57,8 @@ async fn apt_9_a_burst_is_429_with_retry_after_and_recovers() {
     );
 }
 
-/// What the authorizer refuses is not counted: somebody without a credential cannot use up what the product's callers have.
+/// What the authorizer refuses is not counted: somebody without a credential cannot use up what the
+/// product's callers have.
 #[tokio::test]
 async fn apt_9_refused_calls_use_nothing_up() {
     let platform = platform(&[

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use domain::error::Kind;
 use web::dialect::management;
 
-/// docs/requirements.md, Errors: `message_code` is a closed, documented list. What the functions, the authorizer and the gateway
-/// can say is what the README lists, with its status.
+/// docs/requirements.md, Errors: `message_code` is a closed, documented list. What the functions,
+/// the authorizer and the gateway can say is what the README lists, with its status.
 #[test]
 fn every_message_code_is_documented_and_every_documented_one_exists() {
     let row = regex::Regex::new(r"(?m)^\| `([a-z_]+)` \| (\d{3}) \| ").unwrap();

@@ -1,5 +1,5 @@
-//! `docs/requirements.md` against the repository: every name and section that is cited is on that page, and a test cites each
-//! requirement that the page calls built, wholly or in part.
+//! `docs/requirements.md` against the repository: every name and section that is cited is on that
+//! page, and a test cites each requirement that the page calls built, wholly or in part.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,7 +26,8 @@ const SKIPPED: [&str; 7] = [
     ".latchkey",
 ];
 
-/// Files that carry citations, beside the scripts in `.ci` and `tests/conformance`, some of which have no extension.
+/// Files that carry citations, beside the scripts in `.ci` and `tests/conformance`, some of which
+/// have no extension.
 const EXTENSIONS: [&str; 10] = [
     "rs", "md", "yaml", "csv", "toml", "ts", "js", "json", "py", "sh",
 ];
@@ -39,7 +40,8 @@ const NOT_BUILT: &str = "not built";
 
 static NAME: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\b(CYB|LEAK|CBM|APT|ARZ|PORTAL|X)-(\d+)\b").unwrap());
-/// Inside the name of a test. `_` is part of a word, so that no `\b` stands between two names: `arz_3_cbm_2_a_gate`.
+/// Inside the name of a test. `_` is part of a word, so that no `\b` stands between two names:
+/// `arz_3_cbm_2_a_gate`.
 static NAME_IN_TEST: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?:\b|_)(cyb|leak|cbm|apt|arz|portal|x)_(\d+)(?:_|\b)").unwrap());
 
@@ -104,7 +106,8 @@ fn require_none(found: &[String], hint: &str) {
     assert!(found.is_empty(), "{hint}:\n{}", found.join("\n"));
 }
 
-/// Each check finds the mistake that it is for, names file and line, and leaves the right spelling alone.
+/// Each check finds the mistake that it is for, names file and line, and leaves the right spelling
+/// alone.
 #[test]
 fn each_check_finds_its_mistake() {
     let file = |path: &str, text: &str| File {
@@ -322,7 +325,8 @@ fn unknown_sections(page: &Page, files: &[File]) -> Vec<String> {
     })
 }
 
-/// Mentions of the documents that the page replaced. `ARCHITECTURE.md`, in capitals, is the repository's own.
+/// Mentions of the documents that the page replaced. `ARCHITECTURE.md`, in capitals, is the
+/// repository's own.
 fn absent_documents(files: &[File]) -> Vec<String> {
     // In pieces, so that this line is none.
     let absent =
@@ -373,7 +377,8 @@ fn names(text: &str) -> Vec<String> {
     names
 }
 
-/// The part of a file that tests: all of a test's file, and of another Rust file what follows the head of its module of tests.
+/// The part of a file that tests: all of a test's file, and of another Rust file what follows the
+/// head of its module of tests.
 fn tests_of(file: &File) -> &str {
     static MODULE: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"#\[cfg\(test\)\]\n(?:#\[.*\]\n)*mod \w+ \{").unwrap());

@@ -1,4 +1,5 @@
-//! Why a restored core table is dangerous, and that the order of `docs/backup.md` makes it safe again.
+//! Why a restored core table is dangerous, and that the order of `docs/backup.md` makes it safe
+//! again.
 
 use std::time::Duration;
 
@@ -73,8 +74,8 @@ fn window() -> Duration {
     Rules::STANDARD.longest_token + Rules::STANDARD.window_margin + Duration::from_secs(1)
 }
 
-/// The key works again at the token endpoints at once, and at guarded APIs once the feed has forgotten; suspending its organization,
-/// waiting, and revoking it again is what helps.
+/// The key works again at the token endpoints at once, and at guarded APIs once the feed has
+/// forgotten; suspending its organization, waiting, and revoking it again is what helps.
 #[tokio::test]
 async fn a_restored_core_table_brings_a_revoked_key_back_until_it_is_revoked_again() {
     let platform = Platform::start().await;
@@ -147,8 +148,8 @@ async fn a_restored_core_table_brings_a_revoked_key_back_until_it_is_revoked_aga
     assert_eq!((whoami(&others).await, whoami(&revived).await), (200, 401));
 }
 
-/// Suspensions are ordered by versions, and a restored key counts from an older one: while the feed remembers the later one, a new
-/// suspension stops no token in flight. A revocation does.
+/// Suspensions are ordered by versions, and a restored key counts from an older one: while the feed
+/// remembers the later one, a new suspension stops no token in flight. A revocation does.
 #[tokio::test]
 async fn after_a_restore_an_entry_from_before_it_overrules_a_new_suspension() {
     let platform = Platform::start().await;

@@ -1,4 +1,5 @@
-//! Revocation (CBM-4, X-1): the key and its live tokens die together, on every instance, within five seconds.
+//! Revocation (CBM-4, X-1): the key and its live tokens die together, on every instance, within
+//! five seconds.
 
 #![expect(clippy::disallowed_methods, reason = "these tests measure real time")]
 
@@ -37,7 +38,8 @@ async fn cbm_4_401_for_key_and_live_tokens_within_five_seconds() {
     die(&[&caller]).await;
 }
 
-/// Three instances that share only the tables, each of which has the token in its cache of verified ones.
+/// Three instances that share only the tables, each of which has the token in its cache of verified
+/// ones.
 #[tokio::test]
 async fn cbm_4_three_authorizer_processes_refuse_within_five_seconds() {
     let platform = Platform::start().await;
@@ -145,8 +147,8 @@ async fn cbm_4_503_at_the_gateway_while_the_tables_are_out_of_reach() {
     .await;
 }
 
-/// A token request that read the key before the revoke and signed after it yields a token that is refused: issue time is
-/// never compared.
+/// A token request that read the key before the revoke and signed after it yields a token that is
+/// refused: issue time is never compared.
 #[tokio::test]
 async fn x_1_401_for_a_token_signed_after_the_revoke_from_a_read_before_it() {
     let (platform, kms) = Platform::behind_proxy("AWS_ENDPOINT_URL_KMS", Options::default()).await;
@@ -179,7 +181,8 @@ async fn x_1_401_for_a_token_signed_after_the_revoke_from_a_read_before_it() {
         .assert_error(401, "authentication_failed");
 }
 
-/// A revoke succeeds whatever else happens to the key at the same moment, and nothing brings the key back.
+/// A revoke succeeds whatever else happens to the key at the same moment, and nothing brings the
+/// key back.
 #[tokio::test]
 async fn cbm_4_a_revoke_among_concurrent_edits_wins() {
     let platform = Platform::start().await;
@@ -219,7 +222,8 @@ async fn cbm_4_a_revoke_among_concurrent_edits_wins() {
     }
 }
 
-/// KYB withdrawn puts live keys back to sleep and kills their tokens; approved again, they work again.
+/// KYB withdrawn puts live keys back to sleep and kills their tokens; approved again, they work
+/// again.
 #[tokio::test]
 async fn arz_3_kyb_withdrawn_stops_live_tokens_and_approved_wakes_them() {
     use domain::{gate::Kyb, key_mode::KeyMode};
@@ -255,7 +259,8 @@ async fn arz_3_kyb_withdrawn_stops_live_tokens_and_approved_wakes_them() {
     assert_eq!(caller.get("/v1/whoami").await.status, 200);
 }
 
-/// A deactivated key and its tokens stop, and work again when it is restored; illegal transitions name both states.
+/// A deactivated key and its tokens stop, and work again when it is restored; illegal transitions
+/// name both states.
 #[tokio::test]
 async fn deactivated_keys_and_suspended_organizations_stop_and_work_again() {
     let platform = Platform::start().await;
@@ -311,11 +316,13 @@ async fn deactivated_keys_and_suspended_organizations_stop_and_work_again() {
     act("restore").await.assert_error(409, "conflict");
 }
 
-/// What was written is there after a restart, the signing keys too: a token outlives the process that issued it.
+/// What was written is there after a restart, the signing keys too: a token outlives the process
+/// that issued it.
 #[tokio::test]
 async fn a_restart_keeps_keys_tokens_and_revocations() {
     let directory = tempfile::tempdir().unwrap();
-    // Tokens name who issued them, which is the gateway's address unless it has a name; and the second one has another port.
+    // Tokens name who issued them, which is the gateway's address unless it has a name; and the
+    // second one has another port.
     let parameters = BTreeMap::from([("Issuer".to_owned(), "https://auth.example.com".to_owned())]);
     let start = async || {
         let storage = Storage::Directory(directory.path().to_owned());

@@ -65,7 +65,8 @@ async fn revocations(platform: &Platform) -> Vec<Value> {
         .collect()
 }
 
-/// RFC 7009 §2.1: the token dies within the bound, and neither its key nor another token of it; the change is audited.
+/// RFC 7009 §2.1: the token dies within the bound, and neither its key nor another token of it; the
+/// change is audited.
 #[tokio::test]
 async fn rfc_7009_200_and_the_token_dies() {
     let platform = Platform::start().await;
@@ -123,7 +124,8 @@ async fn rfc_7009_200_to_a_form_and_basic_with_any_hint() {
     die(&revoked.iter().collect::<Vec<_>>()).await;
 }
 
-/// An organization's key revokes what its banks' keys obtained, and a bank's key what it obtained for customers.
+/// An organization's key revokes what its banks' keys obtained, and a bank's key what it obtained
+/// for customers.
 #[tokio::test]
 async fn rfc_7009_200_to_the_organization_and_to_the_customers_bank() {
     let platform = Platform::start().await;
@@ -154,7 +156,8 @@ async fn rfc_7009_200_to_the_organization_and_to_the_customers_bank() {
     assert_eq!(revocations(&platform).await.len(), 2);
 }
 
-/// RFC 7009 §2.2: what is no token, or none any more, is no error and writes nothing; nor does a second revoke.
+/// RFC 7009 §2.2: what is no token, or none any more, is no error and writes nothing; nor does a
+/// second revoke.
 #[tokio::test]
 async fn rfc_7009_200_and_nothing_written_for_what_is_over() {
     let platform = Platform::start().await;
@@ -189,7 +192,8 @@ async fn rfc_7009_200_and_nothing_written_for_what_is_over() {
     assert_eq!(revocations(&platform).await.len(), 1);
 }
 
-/// A token that is stopped for now is not over: revoked meanwhile, it stays dead when its key works again.
+/// A token that is stopped for now is not over: revoked meanwhile, it stays dead when its key works
+/// again.
 #[tokio::test]
 async fn rfc_7009_200_for_a_token_of_a_deactivated_key() {
     let platform = Platform::start().await;
@@ -225,7 +229,8 @@ async fn rfc_7009_200_for_a_token_of_a_deactivated_key() {
         .assert_error(401, "authentication_failed");
 }
 
-/// RFC 7009 §2.1: a token of another client's is refused, whether it works or not; and it goes on to work.
+/// RFC 7009 §2.1: a token of another client's is refused, whether it works or not; and it goes on
+/// to work.
 #[tokio::test]
 async fn rfc_7009_400_to_a_token_of_another_client() {
     let platform = Platform::start().await;

@@ -1,4 +1,5 @@
-//! LEAK-11: the rotation function, over the local stack and its Secrets Manager, called as Lambda is.
+//! LEAK-11: the rotation function, over the local stack and its Secrets Manager, called as Lambda
+//! is.
 
 mod abandoned;
 mod concurrent;
@@ -137,8 +138,8 @@ impl<'a> Scene<'a> {
         self.is_rotated_to(version).await;
     }
 
-    /// That a rotation to this version is over and nothing waits: the key's newest secret is `AWSCURRENT`, the one before has an end,
-    /// and a rotation may start.
+    /// That a rotation to this version is over and nothing waits: the key's newest secret is
+    /// `AWSCURRENT`, the one before has an end, and a rotation may start.
     async fn is_rotated_to(&self, version: &str) {
         assert_eq!(
             self.rotator.labelled("AWSCURRENT").await.as_deref(),

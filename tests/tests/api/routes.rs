@@ -1,4 +1,5 @@
-//! The routes of `infra/template.yaml`: what is guarded is what the table of operations has rules for, and nothing else is.
+//! The routes of `infra/template.yaml`: what is guarded is what the table of operations has rules
+//! for, and nothing else is.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,8 +23,8 @@ async fn routes() -> Vec<Route> {
         .clone()
 }
 
-/// CYB-11; docs/requirements.md, Roles: each row of `operations.csv` is one route behind the management authorizer, and that
-/// authorizer guards nothing that has no row.
+/// CYB-11; docs/requirements.md, Roles: each row of `operations.csv` is one route behind the
+/// management authorizer, and that authorizer guards nothing that has no row.
 #[tokio::test]
 async fn every_operation_has_its_route_behind_the_management_authorizer_and_no_route_lacks_an_operation()
  {
@@ -65,7 +66,8 @@ async fn every_operation_has_its_route_behind_the_management_authorizer_and_no_r
     );
 }
 
-/// Every path has an `ANY` without an authorizer in the function that serves its other methods, for 405 and `Allow`.
+/// Every path has an `ANY` without an authorizer in the function that serves its other methods, for
+/// 405 and `Allow`.
 #[tokio::test]
 async fn every_path_has_one_function_and_an_open_any() {
     let mut paths: BTreeMap<String, Vec<Route>> = BTreeMap::new();
@@ -90,7 +92,8 @@ async fn every_path_has_one_function_and_an_open_any() {
     }
 }
 
-/// Each event is a statement of its function's resource policy, of about 430 bytes; Lambda holds 20 KB of them.
+/// Each event is a statement of its function's resource policy, of about 430 bytes; Lambda holds 20
+/// KB of them.
 #[tokio::test]
 async fn no_function_has_more_events_than_its_resource_policy_holds() {
     let mut events: BTreeMap<String, usize> = BTreeMap::new();

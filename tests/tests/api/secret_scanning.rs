@@ -1,4 +1,5 @@
-//! The published expression by which a secret scanner finds a deployment's secrets (docs/requirements.md, Secret format).
+//! The published expression by which a secret scanner finds a deployment's secrets
+//! (docs/requirements.md, Secret format).
 
 use std::collections::BTreeMap;
 

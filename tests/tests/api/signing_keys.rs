@@ -1,5 +1,6 @@
-//! The roll of a signing key (docs/signing-keys.md): publish, wait, sign, wait, retire. Tokens are issued and verified throughout, by
-//! two instances of everything and by verifiers that know nothing of ours and keep the JWKS document for as long as they may.
+//! The roll of a signing key (docs/signing-keys.md): publish, wait, sign, wait, retire. Tokens are
+//! issued and verified throughout, by two instances of everything and by verifiers that know
+//! nothing of ours and keep the JWKS document for as long as they may.
 
 mod commands;
 mod emergency;
@@ -112,7 +113,8 @@ async fn a_roll_refuses_nobody() {
         verifiers: Vec::new(),
         tokens: Vec::new(),
     };
-    // Verifiers that began at different moments forget at different moments, and ask different instances.
+    // Verifiers that began at different moments forget at different moments, and ask different
+    // instances.
     for round in 0..6 {
         all.verifiers.push(ThirdParty::of(doors[round % 2].clone()));
         all.live(Duration::from_secs(50)).await;
@@ -180,7 +182,8 @@ async fn publish_and_wait(keys: &SigningKeys, all: &mut Everybody<'_>, old: &str
     all.step().await;
 }
 
-/// Has the new key sign. An instance that has just read which key signs goes on by that one for a minute, and nobody minds.
+/// Has the new key sign. An instance that has just read which key signs goes on by that one for a
+/// minute, and nobody minds.
 async fn switch_to(keys: &SigningKeys, all: &mut Everybody<'_>, old: &str, new: &str) {
     let status = keys
         .sign(KeyMode::Sandbox, None, Early::Refuse)
@@ -319,7 +322,8 @@ async fn a_switch_is_taken_back() {
     );
 }
 
-/// A key that never signed is withdrawn without a wait, for there is no token of it; but only by its name, for it may be the next.
+/// A key that never signed is withdrawn without a wait, for there is no token of it; but only by
+/// its name, for it may be the next.
 #[tokio::test]
 async fn a_key_that_never_signed_is_retired_at_once() {
     let platform = platform("ab").await;

@@ -1,6 +1,8 @@
-//! What a token of a stopped key can still do in the seconds before every authorizer knows: nothing that lasts.
+//! What a token of a stopped key can still do in the seconds before every authorizer knows: nothing
+//! that lasts.
 //!
-//! These go to the management function with the authorizer's context as it was a moment before the stop.
+//! These go to the management function with the authorizer's context as it was a moment before the
+//! stop.
 
 use std::sync::{
     Arc,
@@ -242,7 +244,8 @@ fn administrator_id(platform: &Platform) -> &str {
     &platform.seed.organization.key.client_id
 }
 
-/// However a creation and the revocation of its creator race, no key is born after the revocation was answered.
+/// However a creation and the revocation of its creator race, no key is born after the revocation
+/// was answered.
 #[tokio::test]
 async fn no_key_is_born_of_a_revoked_one() {
     let platform = Platform::start().await;
@@ -314,7 +317,8 @@ async fn headers_beyond_ascii_are_no_5xx() {
     }
 }
 
-/// A person whose role was narrowed a moment ago delegates by the role as it is (CBM-1), whatever the authorizer saw.
+/// A person whose role was narrowed a moment ago delegates by the role as it is (CBM-1), whatever
+/// the authorizer saw.
 #[tokio::test]
 async fn cbm_1_a_narrowed_role_confers_nothing_from_that_moment_on() {
     let platform = Platform::start().await;
@@ -366,7 +370,8 @@ async fn cbm_1_a_narrowed_role_confers_nothing_from_that_moment_on() {
     }
 }
 
-/// A call that was let in before its key was revoked is done to its end: nothing asks for the key again on the way.
+/// A call that was let in before its key was revoked is done to its end: nothing asks for the key
+/// again on the way.
 #[tokio::test]
 async fn arz_6_work_admitted_before_the_revocation_completes() {
     let platform = Platform::start().await;

@@ -1,4 +1,5 @@
-//! The tables: the shape that every access pattern rests on (docs/requirements.md, Tables), and what their TTL sweeps.
+//! The tables: the shape that every access pattern rests on (docs/requirements.md, Tables), and
+//! what their TTL sweeps.
 
 use std::time::Duration;
 

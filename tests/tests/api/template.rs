@@ -1,5 +1,5 @@
-//! `infra/template.yaml` is what runs: what is changed in a copy changes the local behaviour, and a mistake in it stops the
-//! start with a sentence that names the place.
+//! `infra/template.yaml` is what runs: what is changed in a copy changes the local behaviour, and a
+//! mistake in it stops the start with a sentence that names the place.
 
 mod mistakes;
 
@@ -127,8 +127,8 @@ async fn the_accepted_kinds_decide_who_passes() {
         .assert_error(401, "authentication_failed");
 }
 
-/// Without an authorizer a call reaches the function, which vouches for nobody; with the default one, which does not list
-/// the route, it is denied.
+/// Without an authorizer a call reaches the function, which vouches for nobody; with the default
+/// one, which does not list the route, it is denied.
 #[tokio::test]
 async fn the_authorizer_of_a_route_is_the_one_named_there() {
     let open = Platform::with(edited(
@@ -168,8 +168,8 @@ async fn the_authorizer_of_a_route_is_the_one_named_there() {
         .assert_error(401, "authentication_failed");
 }
 
-/// Each guarded path has an unguarded `ANY` beside it for the 405: no method gets anything through it without a token, with
-/// one of rubbish, or with a secret in its place.
+/// Each guarded path has an unguarded `ANY` beside it for the 405: no method gets anything through
+/// it without a token, with one of rubbish, or with a secret in its place.
 #[tokio::test]
 async fn no_method_opens_a_guarded_path_without_a_token() {
     let platform = Platform::start().await;
@@ -213,7 +213,8 @@ async fn no_method_opens_a_guarded_path_without_a_token() {
     }
 }
 
-/// CBM-4: why the template turns the result cache off. Turned on, a revoked token passes for as long as it remembers.
+/// CBM-4: why the template turns the result cache off. Turned on, a revoked token passes for as
+/// long as it remembers.
 #[tokio::test]
 async fn a_cached_allow_outlives_the_revocation() {
     let cached = edited(
@@ -291,8 +292,9 @@ async fn a_gateway_response_says_what_the_template_says() {
     );
 }
 
-/// docs/requirements.md, Errors: every gateway response is JSON with the members of the management API's errors, its own status
-/// among them, whichever of the authorizer's words are substituted, which nothing escapes.
+/// docs/requirements.md, Errors: every gateway response is JSON with the members of the management
+/// API's errors, its own status among them, whichever of the authorizer's words are substituted,
+/// which nothing escapes.
 #[tokio::test]
 async fn every_gateway_response_is_an_error_of_the_management_api() {
     const TYPES: [&str; 21] = [

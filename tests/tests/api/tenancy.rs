@@ -1,5 +1,5 @@
-//! Who one is, and what is another's: no credential is the static 401, and another tenant's thing is exactly the 404 of
-//! nothing at all, on every route (docs/requirements.md, Errors).
+//! Who one is, and what is another's: no credential is the static 401, and another tenant's thing
+//! is exactly the 404 of nothing at all, on every route (docs/requirements.md, Errors).
 
 use domain::{
     gate::Plan,
@@ -61,7 +61,8 @@ impl Guarded {
         self.path.replace("{guid}", id).replace("{client_id}", id)
     }
 
-    /// A body that the route takes, where it takes one. A bank's or key's owner is named by `bank_guid`.
+    /// A body that the route takes, where it takes one. A bank's or key's owner is named by
+    /// `bank_guid`.
     pub fn body(&self, bank_guid: &str) -> Option<Value> {
         match (self.method.as_str(), self.path.as_str()) {
             ("GET" | "DELETE", _) => None,
@@ -118,7 +119,8 @@ impl Guarded {
 /// The id of nothing.
 const UNKNOWN: &str = "0123456789abcdef0123456789abcdef";
 
-/// The ids of a tenant: of its organization, bank and owner, and of two keys, each by its client id and its guid.
+/// The ids of a tenant: of its organization, bank and owner, and of two keys, each by its client id
+/// and its guid.
 fn ids(guids: [&String; 3], keys: [&Credentials; 2]) -> Vec<String> {
     let guid_of = |key: &Credentials| {
         key.client_id
@@ -359,7 +361,8 @@ fn wrong_headers(token: &str, key: &Credentials) -> Vec<Option<String>> {
     ]
 }
 
-/// HEAD has no route and no authorizer of its own: the function itself decides as the authorizer would.
+/// HEAD has no route and no authorizer of its own: the function itself decides as the authorizer
+/// would.
 #[tokio::test]
 async fn head_is_guarded_as_get_is() {
     let platform = Platform::start().await;

@@ -1,5 +1,5 @@
-//! A trusted proxy in front of the gateway (docs/requirements.md, Source IP): its header counts when it proves itself, and no
-//! other header ever does, at every door that resolves an address.
+//! A trusted proxy in front of the gateway (docs/requirements.md, Source IP): its header counts
+//! when it proves itself, and no other header ever does, at every door that resolves an address.
 
 mod rotation;
 mod shapes;
@@ -97,7 +97,8 @@ impl Behind {
         self.platform.anonymous().from(EDGE)
     }
 
-    /// A bank's key that may be used from [`ALLOWED`] alone, with a token of it that was asked for there.
+    /// A bank's key that may be used from [`ALLOWED`] alone, with a token of it that was asked for
+    /// there.
     async fn listed_key(&self) -> (Credentials, String) {
         let key = self
             .platform
@@ -143,8 +144,9 @@ async fn secrets_manager(at: SocketAddr, operation: &str, request: &Value) -> Va
     answer.json().await.unwrap()
 }
 
-/// What the caller of a listed key is told at each door, with these headers: the sample API and the management API behind their
-/// authorizers, the token endpoint, and a token's introspection by a bearer credential, which the function evaluates itself.
+/// What the caller of a listed key is told at each door, with these headers: the sample API and the
+/// management API behind their authorizers, the token endpoint, and a token's introspection by a
+/// bearer credential, which the function evaluates itself.
 async fn doors(
     from: &Caller,
     key: &Credentials,
@@ -194,7 +196,8 @@ fn not_allowed() -> [(u16, String); 4] {
     told([(403, "ip_not_allowed"); 4])
 }
 
-/// The address is not known: the token endpoint has one answer for both (CYB-6), and introspection the dialect of OAuth.
+/// The address is not known: the token endpoint has one answer for both (CYB-6), and introspection
+/// the dialect of OAuth.
 fn unknown() -> [(u16, String); 4] {
     told([
         (403, "ip_unknown"),

@@ -1,5 +1,6 @@
-//! `GET /.well-known/jwks.json` and `/.well-known/oauth-authorization-server`: what the world needs to verify tokens
-//! (RFC 7517, RFC 9068, RFC 8414). Tokens are verified here by `jsonwebtoken` alone, as a customer's API would.
+//! `GET /.well-known/jwks.json` and `/.well-known/oauth-authorization-server`: what the world needs
+//! to verify tokens (RFC 7517, RFC 9068, RFC 8414). Tokens are verified here by `jsonwebtoken`
+//! alone, as a customer's API would.
 
 use std::collections::BTreeSet;
 
@@ -54,7 +55,8 @@ fn decode(
     jsonwebtoken::decode::<Value>(token, key, &validation).map(|decoded| decoded.claims)
 }
 
-/// RFC 7517, RFC 7638: one public key for each kind, named by its thumbprint, without anything private.
+/// RFC 7517, RFC 7638: one public key for each kind, named by its thumbprint, without anything
+/// private.
 #[tokio::test]
 async fn jwks_has_one_public_key_of_each_kind() {
     let platform = Platform::start().await;
@@ -206,7 +208,8 @@ async fn an_organization_keys_token_has_no_bank_and_no_empty_list() {
     );
 }
 
-/// docs/requirements.md, Kinds: an audience and a signing key for each kind; neither's key verifies the other's tokens.
+/// docs/requirements.md, Kinds: an audience and a signing key for each kind; neither's key verifies
+/// the other's tokens.
 #[tokio::test]
 async fn sandbox_and_live_tokens_differ_in_key_and_audience() {
     let parameters = [(
@@ -330,8 +333,8 @@ async fn metadata_says_what_the_server_does() {
     }
 }
 
-/// The issuer is configured (docs/requirements.md, Names on the wire): what is published and what tokens say follow it, and
-/// tokens still pass.
+/// The issuer is configured (docs/requirements.md, Names on the wire): what is published and what
+/// tokens say follow it, and tokens still pass.
 #[tokio::test]
 async fn the_issuer_is_the_configured_one() {
     let issuer = "https://auth.example.com";

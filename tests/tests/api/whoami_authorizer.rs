@@ -94,7 +94,8 @@ async fn cyb_4_200_with_the_callers_context() {
     );
 }
 
-/// CYB-9: an expired token is the static 401, which says `Signature has expired`; a fresh token needs no rotation.
+/// CYB-9: an expired token is the static 401, which says `Signature has expired`; a fresh token
+/// needs no rotation.
 #[tokio::test]
 async fn cyb_9_401_to_an_expired_token() {
     let platform = Platform::start().await;
@@ -195,7 +196,8 @@ async fn a_431_to_headers_that_are_too_long() {
     assert_eq!(answer.status, 431, "{answer:?}");
 }
 
-/// docs/requirements.md, Kinds: a sandbox token never passes a live API, nor the reverse; the management API takes both.
+/// docs/requirements.md, Kinds: a sandbox token never passes a live API, nor the reverse; the
+/// management API takes both.
 #[tokio::test]
 async fn a_401_to_tokens_of_the_other_kind() {
     for (accepted, name) in [(0, "sandbox"), (1, "live")] {

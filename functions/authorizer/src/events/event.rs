@@ -17,8 +17,8 @@ pub(crate) struct Event {
 pub(crate) enum Form {
     /// An IAM policy over this resource.
     Policy {
-        /// The whole stage: `arn:…:<api>/<stage>/*`. A policy that named the one path called would deny the next path
-        /// were its result ever cached, and one wider would reach other APIs.
+        /// The whole stage: `arn:…:<api>/<stage>/*`. A policy that named the one path called would
+        /// deny the next path were its result ever cached, and one wider would reach other APIs.
         resource: String,
     },
     /// `{isAuthorized, context}` (HTTP APIs).
@@ -35,7 +35,8 @@ impl fmt::Display for UnknownEvent {
     }
 }
 
-/// Everything of the stage that a method or route ARN lies in: `arn:<partition>:execute-api:<region>:<account>:<api>/<stage>/*`.
+/// Everything of the stage that a method or route ARN lies in:
+/// `arn:<partition>:execute-api:<region>:<account>:<api>/<stage>/*`.
 pub(super) fn stage_of(arn: &str) -> Result<String, UnknownEvent> {
     let parts: Vec<&str> = arn.splitn(3, '/').collect();
     match parts.as_slice() {

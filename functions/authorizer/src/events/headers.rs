@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use guard::{Bearer, NoBearer};
 use serde::Deserialize;
 
-/// The headers as REST and WebSocket APIs send them: `headers` has the last value of each name, `multiValueHeaders` has all.
-/// HTTP APIs send `headers` alone, with repeated ones joined by commas.
+/// The headers as REST and WebSocket APIs send them: `headers` has the last value of each name,
+/// `multiValueHeaders` has all. HTTP APIs send `headers` alone, with repeated ones joined by
+/// commas.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Headers {
@@ -15,7 +16,8 @@ pub(super) struct Headers {
 }
 
 impl Headers {
-    /// The credential. Names compare without case, so that two spellings of one header are two headers.
+    /// The credential. Names compare without case, so that two spellings of one header are two
+    /// headers.
     pub(super) fn credential(&self) -> Result<Bearer, NoBearer> {
         let is_ours = |name: &str| name.eq_ignore_ascii_case("authorization");
         let single: Vec<&str> = self

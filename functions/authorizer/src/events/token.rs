@@ -1,4 +1,5 @@
-//! REST APIs, authorizers of type TOKEN. They carry neither address, nor time, nor the matched resource, so prefer REQUEST.
+//! REST APIs, authorizers of type TOKEN. They carry neither address, nor time, nor the matched
+//! resource, so prefer REQUEST.
 
 use guard::{Bearer, Request, Route};
 use serde::Deserialize;

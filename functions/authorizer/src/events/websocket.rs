@@ -1,4 +1,5 @@
-//! WebSocket APIs. They are authorised at `$connect` alone: what happens to a token later does not close a connection.
+//! WebSocket APIs. They are authorised at `$connect` alone: what happens to a token later does not
+//! close a connection.
 
 use guard::{Request, Route};
 use serde::Deserialize;

@@ -252,7 +252,8 @@ fn a_websocket_connect_event() {
     );
 }
 
-/// CBM-1: what the API learns of a person, in every shape; TOKEN events have no address, and the key has a list.
+/// CBM-1: what the API learns of a person, in every shape; TOKEN events have no address, and the
+/// key has a list.
 #[test]
 fn a_personal_key_in_every_shape() {
     let bearer = format!("Bearer {}", secret());

@@ -25,7 +25,8 @@ use crate::{
 /// How many keys can be named one by one.
 const MOST_KEYS: usize = 100;
 
-/// Which keys, and why. Exactly one of `keys`, `bank_guid`, `user_guid`, `whole_organization` and a creation window alone.
+/// Which keys, and why. Exactly one of `keys`, `bank_guid`, `user_guid`, `whole_organization` and a
+/// creation window alone.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = RevokeIncident)]
@@ -55,7 +56,8 @@ pub(super) struct Body {
     #[serde(default, deserialize_with = "extract::not_null")]
     #[schema(nullable = false)]
     whole_organization: Option<bool>,
-    /// Of those, only keys of this kind; absent, of the caller's own, or of both for a user's keys and for platform staff.
+    /// Of those, only keys of this kind; absent, of the caller's own, or of both for a user's keys
+    /// and for platform staff.
     #[serde(default, deserialize_with = "extract::not_null")]
     #[schema(value_type = schema::Kind, required = false)]
     environment: Option<String>,
@@ -63,7 +65,8 @@ pub(super) struct Body {
     #[serde(default, deserialize_with = "extract::not_null")]
     #[schema(nullable = false, format = DateTime)]
     created_from: Option<String>,
-    /// Of those, only keys made before this time; absent or in the future, every key that there is by now.
+    /// Of those, only keys made before this time; absent or in the future, every key that there is
+    /// by now.
     #[serde(default, deserialize_with = "extract::not_null")]
     #[schema(nullable = false, format = DateTime)]
     created_until: Option<String>,
@@ -206,7 +209,8 @@ pub(super) enum Found {
 }
 
 impl Order {
-    /// What is named, where the caller may know of it. What is not the organization's is refused with the words for nothing at all.
+    /// What is named, where the caller may know of it. What is not the organization's is refused
+    /// with the words for nothing at all.
     pub(super) async fn find(
         self,
         api: &Api,
@@ -257,7 +261,8 @@ impl Order {
 }
 
 impl Found {
-    /// The cohort, its window ended for an incident that is chosen at `now` beside what the gate has.
+    /// The cohort, its window ended for an incident that is chosen at `now` beside what the gate
+    /// has.
     pub(super) fn cohort(&self, gate: &OrganizationGate, now: Timestamp) -> Option<Cohort> {
         match self {
             Self::Keys(_) => None,

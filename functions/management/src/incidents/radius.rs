@@ -60,8 +60,9 @@ struct Members {
     /// Made at this time or later.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     created_from: Option<Timestamp>,
-    /// Made before this time. It lies half a minute ahead, where no other end was asked for, so that no clock that is ahead lets a
-    /// key escape; keys that are made from now on count as made after it.
+    /// Made before this time. It lies half a minute ahead, where no other end was asked for, so
+    /// that no clock that is ahead lets a key escape; keys that are made from now on count as made
+    /// after it.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     created_until: Option<Timestamp>,
 }

@@ -1,7 +1,9 @@
-//! Revokes many keys in one audited call (LEAK-8), after a dry run that shows what it hits. A cohort is one write and one entry of
-//! the feed, however many keys it has; keys that are named are revoked one by one, in order. All of it is final.
+//! Revokes many keys in one audited call (LEAK-8), after a dry run that shows what it hits. A
+//! cohort is one write and one entry of the feed, however many keys it has; keys that are named are
+//! revoked one by one, in order. All of it is final.
 //!
-//! Which keys count as made before the call, whatever the clocks of their makers say, is argued in `domain::gate`, `window.rs`.
+//! Which keys count as made before the call, whatever the clocks of their makers say, is argued in
+//! `domain::gate`, `window.rs`.
 
 use axum::{
     Json,
@@ -28,10 +30,12 @@ use super::{
 };
 use crate::api::{Api, Caller};
 
-/// Times that an incident is chosen anew: because another one came between, or because it took too long.
+/// Times that an incident is chosen anew: because another one came between, or because it took too
+/// long.
 const MAX_ATTEMPTS: u32 = 8;
 
-/// What revokes keys of any owner: whoever is narrowed below that revokes none of them many at once, nor is told of them.
+/// What revokes keys of any owner: whoever is narrowed below that revokes none of them many at
+/// once, nor is told of them.
 const SCOPES: [&str; 2] = [
     "bank_applications:execute",
     "organization_applications:execute",
@@ -39,9 +43,9 @@ const SCOPES: [&str; 2] = [
 
 /// Revokes many keys.
 ///
-/// For good: within five seconds of the answer they and every token that they obtained are refused everywhere. With `dry_run` it
-/// does nothing and tells what it would do. People of the organization need both `bank_applications:execute` and
-/// `organization_applications:execute`.
+/// For good: within five seconds of the answer they and every token that they obtained are refused
+/// everywhere. With `dry_run` it does nothing and tells what it would do. People of the
+/// organization need both `bank_applications:execute` and `organization_applications:execute`.
 #[utoipa::path(post, path = "/api/incidents/revoke", request_body = Body,
     responses((status = 200, body = Radius), CommonErrors, NotFound, BadBody, Conflict))]
 pub(crate) async fn revoke(
@@ -99,7 +103,8 @@ async fn gate(api: &Api, organization: Guid) -> Result<OrganizationGate, Error> 
         .gate)
 }
 
-/// Revokes a cohort whose window ends late enough for what was made before, whatever else happened in between.
+/// Revokes a cohort whose window ends late enough for what was made before, whatever else happened
+/// in between.
 async fn revoke_cohort(
     api: &Api,
     store: &Store,
@@ -119,7 +124,8 @@ async fn revoke_cohort(
             .await
         {
             Ok(()) if OrganizationGate::window_holds(chosen, api.now()) => return Ok(cohort),
-            // It stands, and took too long. The caller may be among the revoked by now, and had the right to it.
+            // It stands, and took too long. The caller may be among the revoked by now, and had the
+            // right to it.
             Ok(()) => store = &api.store,
             Err(StoreError::Changed) => {}
             Err(error) => return Err(error.into()),

@@ -1,5 +1,6 @@
-//! Who may know of a key, and who may act on it: one rule for every operation, over the table of roles and scopes
-//! (`operations.csv`). Not being able to see a key comes before not being allowed: the first is the 404 of nothing at all.
+//! Who may know of a key, and who may act on it: one rule for every operation, over the table of
+//! roles and scopes (`operations.csv`). Not being able to see a key comes before not being allowed:
+//! the first is the 404 of nothing at all.
 
 use domain::{
     error::{Error, Kind},
@@ -13,7 +14,8 @@ use domain::{
 
 use crate::api::{Api, Caller, CallerAuthority};
 
-/// What never changes about a key, and decides who sees it and what may be done with it; also of one that is yet to be made.
+/// What never changes about a key, and decides who sees it and what may be done with it; also of
+/// one that is yet to be made.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target {
     pub(crate) organization: Guid,
@@ -31,8 +33,9 @@ impl From<&Key> for Target {
     }
 }
 
-/// Whether the caller may know of a key: of its organization and kind, a bank's token only of its bank's. People see the personal
-/// keys of their organization in either kind, so that they can stop what is theirs.
+/// Whether the caller may know of a key: of its organization and kind, a bank's token only of its
+/// bank's. People see the personal keys of their organization in either kind, so that they can stop
+/// what is theirs.
 pub(crate) fn may_see(caller: &Caller, target: Target) -> bool {
     let Target {
         organization,
@@ -63,7 +66,8 @@ pub(crate) fn require_reading(
     )
 }
 
-/// Refuses what the caller may not do to a key that it sees, by what the authorizer knew of the caller: for what only stops.
+/// Refuses what the caller may not do to a key that it sees, by what the authorizer knew of the
+/// caller: for what only stops.
 pub(crate) async fn require(
     api: &Api,
     caller: &Caller,
@@ -74,8 +78,8 @@ pub(crate) async fn require(
     require_say(api, caller, caller.role, target).await
 }
 
-/// Refuses what the caller may not do to a key that it sees, by what the caller is and holds at this moment: for changes that
-/// give somebody something.
+/// Refuses what the caller may not do to a key that it sees, by what the caller is and holds at
+/// this moment: for changes that give somebody something.
 pub(crate) async fn require_now(
     api: &Api,
     caller: &Caller,
@@ -106,8 +110,9 @@ pub(crate) async fn require_now(
     }
 }
 
-/// Refuses to act on somebody else's personal key: every machine, and people who have no say over that user's role, as disabling
-/// the user takes. What a user who is disabled or gone left behind falls to whoever the table lets.
+/// Refuses to act on somebody else's personal key: every machine, and people who have no say over
+/// that user's role, as disabling the user takes. What a user who is disabled or gone left behind
+/// falls to whoever the table lets.
 async fn require_say(
     api: &Api,
     caller: &Caller,
@@ -134,13 +139,15 @@ async fn require_say(
     }
 }
 
-/// Whether the caller asks for what every credential may do to its own key, whatever its scopes and role (LEAK-11). How far the
-/// operation reaches was asked before: a customer's token names its parent's key and does nothing to it.
+/// Whether the caller asks for what every credential may do to its own key, whatever its scopes and
+/// role (LEAK-11). How far the operation reaches was asked before: a customer's token names its
+/// parent's key and does nothing to it.
 pub(crate) fn is_itself(caller: &Caller, operation: Operation, key: &Key) -> bool {
     operation.rule().itself && caller.client_id == key.client_id
 }
 
-/// Whether this bank is one that the caller makes keys of: of its organization and kind; a bank's token of its own bank.
+/// Whether this bank is one that the caller makes keys of: of its organization and kind; a bank's
+/// token of its own bank.
 pub(crate) async fn reaches_bank(api: &Api, caller: &Caller, guid: Guid) -> Result<bool, Error> {
     if let Some(own) = caller.owner.bank() {
         return Ok(own == guid);
@@ -195,8 +202,8 @@ fn permit(
     }
 }
 
-/// The scopes of an operation that open it for keys of this owner (CYB-11): a bank's keys have a family of scopes of their own;
-/// those of organizations and people share the other.
+/// The scopes of an operation that open it for keys of this owner (CYB-11): a bank's keys have a
+/// family of scopes of their own; those of organizations and people share the other.
 fn opening(operation: Operation, owner: Owner) -> Vec<&'static str> {
     let others: &[&str] = match owner {
         Owner::Bank(_) => &["organization_applications:"],

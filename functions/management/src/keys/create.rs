@@ -61,7 +61,8 @@ pub(crate) struct Body {
     #[serde(default)]
     #[schema(value_type = Option<schema::Kind>)]
     environment: Option<String>,
-    /// Every default of the owner's keys that the caller holds, where they are left out; not for personal keys.
+    /// Every default of the owner's keys that the caller holds, where they are left out; not for
+    /// personal keys.
     #[serde(default)]
     #[schema(value_type = Option<Vec<schema::Scope>>, min_items = 1)]
     scopes: Option<Vec<String>>,
@@ -72,7 +73,8 @@ pub(crate) struct Body {
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<String>,
-    /// Where payments made with it arrive; for keys of banks, with a webhook URL. Of a live key for life.
+    /// Where payments made with it arrive; for keys of banks, with a webhook URL. Of a live key for
+    /// life.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 128)]
     destination: Option<String>,
@@ -99,8 +101,8 @@ pub(crate) struct Created<'a> {
 
 /// Makes a key.
 ///
-/// Of the organization, of one of its banks, or of one of its people: a personal key, which has its user's role and scopes as
-/// they are whenever it is used. The secret is in this answer alone.
+/// Of the organization, of one of its banks, or of one of its people: a personal key, which has its
+/// user's role and scopes as they are whenever it is used. The secret is in this answer alone.
 #[utoipa::path(post, path = "/api/keys", params(IdempotencyKey), request_body = Body,
     responses((status = 201, body = Created,
         headers(("Idempotency-Replayed" = String, description = "`true`: made before; without its secret"))),
@@ -190,8 +192,8 @@ async fn replay(api: &Api, caller: &Caller, made: &str) -> Result<axum::response
     Ok(replayed(Response::new(api, caller, &key, &gates)))
 }
 
-/// The key that an earlier request of the same `Idempotency-Key` made. The same words ask for another key when a person says
-/// them by a credential of the other kind.
+/// The key that an earlier request of the same `Idempotency-Key` made. The same words ask for
+/// another key when a person says them by a credential of the other kind.
 pub(crate) async fn made_before(api: &Api, caller: &Caller, made: &str) -> Result<Key, Error> {
     let client_id: ClientId = made.parse().map_err(|_| Error::internal())?;
     let key = api
@@ -301,8 +303,8 @@ impl Wanted {
     }
 }
 
-/// Refuses an owner that the caller makes no keys for; gives the user, of a personal key. What is not the caller's organization's is
-/// refused with the words for what does not exist.
+/// Refuses an owner that the caller makes no keys for; gives the user, of a personal key. What is
+/// not the caller's organization's is refused with the words for what does not exist.
 async fn require_owner(
     api: &Api,
     caller: &Caller,

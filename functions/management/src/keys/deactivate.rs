@@ -1,4 +1,5 @@
-//! Stops a key for now: it gets no token, and its live tokens are refused within five seconds, until it is restored.
+//! Stops a key for now: it gets no token, and its live tokens are refused within five seconds,
+//! until it is restored.
 
 use axum::{
     Json,

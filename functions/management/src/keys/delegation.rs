@@ -1,5 +1,6 @@
-//! What it takes to give a key something: another secret, a longer life, more places to be used from, a life again. Who gives
-//! must hold what the key holds, or it would be a way around what may be delegated to a new one.
+//! What it takes to give a key something: another secret, a longer life, more places to be used
+//! from, a life again. Who gives must hold what the key holds, or it would be a way around what may
+//! be delegated to a new one.
 
 use domain::{
     error::Error,
@@ -23,8 +24,8 @@ pub(crate) fn require_held(
     require_user(api, caller, authority, gates, key)
 }
 
-/// Refuses an edit that gives something, of whoever does not hold what the key holds; its end and its list are bounded for
-/// themselves.
+/// Refuses an edit that gives something, of whoever does not hold what the key holds; its end and
+/// its list are bounded for themselves.
 pub(crate) fn require_held_for(
     api: &Api,
     caller: &Caller,

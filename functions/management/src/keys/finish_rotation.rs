@@ -1,5 +1,6 @@
-//! Ends a key's previous secret (CBM-3, ARZ-5): it and the tokens that it obtained are refused within five seconds. Or in a while
-//! (LEAK-11): whoever has it in memory still has that long to fetch the new one.
+//! Ends a key's previous secret (CBM-3, ARZ-5): it and the tokens that it obtained are refused
+//! within five seconds. Or in a while (LEAK-11): whoever has it in memory still has that long to
+//! fetch the new one.
 
 use std::time::Duration;
 
@@ -29,7 +30,8 @@ use crate::api::{Api, Caller};
 #[serde(deny_unknown_fields)]
 #[schema(as = FinishRotation)]
 pub(crate) struct Body {
-    /// Seconds that the previous secret works on, and no longer than it would; where it is left out, none.
+    /// Seconds that the previous secret works on, and no longer than it would; where it is left
+    /// out, none.
     #[serde(default, deserialize_with = "extract::not_null")]
     #[schema(value_type = u64, nullable = false, required = false, minimum = 0, maximum = 7_776_000, default = 0)]
     grace_period: Option<Value>,
@@ -41,8 +43,9 @@ pub(crate) struct Body {
 
 /// Ends a key's previous secret.
 ///
-/// It and the tokens that it obtained are refused within five seconds, or after a grace period. Repeating it changes nothing.
-/// Every credential but the previous secret finishes the rotation of its own key.
+/// It and the tokens that it obtained are refused within five seconds, or after a grace period.
+/// Repeating it changes nothing. Every credential but the previous secret finishes the rotation of
+/// its own key.
 #[utoipa::path(post, path = "/api/keys/{client_id}/finish_rotation", params(KeyPath), request_body = Option<Body>,
     responses((status = 200, body = Response), CommonErrors, NotFound, BadBody, Conflict))]
 pub(crate) async fn finish_rotation(
@@ -73,8 +76,9 @@ pub(crate) async fn finish_rotation(
     Ok(Json(Response::new(&api, &caller, &key, &gates)))
 }
 
-/// Whoever manages keys finishes their rotations, and every credential that of its own key, as it rotates it: by a token with all
-/// the key's scopes, so that none that was narrowed for somebody else does it.
+/// Whoever manages keys finishes their rotations, and every credential that of its own key, as it
+/// rotates it: by a token with all the key's scopes, so that none that was narrowed for somebody
+/// else does it.
 async fn authorise(api: &Api, caller: &Caller, key: &Key) -> Result<(), Error> {
     let operation = Operation::FinishRotation;
     caller.require(operation)?;

@@ -37,7 +37,8 @@ impl GateCache {
         })
     }
 
-    /// The gates of one of the keys. The organization's may hold hundreds of cohorts: it is not copied for each key.
+    /// The gates of one of the keys. The organization's may hold hundreds of cohorts: it is not
+    /// copied for each key.
     pub(crate) fn of(&mut self, key: &Key) -> &Gates {
         self.gates.user = key
             .owner

@@ -1,4 +1,5 @@
-//! Reads the members of a body that can be wrong by themselves, and says of all of them at once what is wrong.
+//! Reads the members of a body that can be wrong by themselves, and says of all of them at once
+//! what is wrong.
 
 use domain::{
     allowlist::Allowlist,

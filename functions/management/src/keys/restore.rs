@@ -38,7 +38,8 @@ pub(crate) async fn restore(
     if key.client_id == caller.client_id {
         return Err(Error::new(Kind::Forbidden, "A key does not restore itself").into());
     }
-    // A token of a stopped key passes the authorizer for some seconds yet: it must bring neither itself nor a sibling back.
+    // A token of a stopped key passes the authorizer for some seconds yet: it must bring neither
+    // itself nor a sibling back.
     let authority = api.caller_authority(&caller).await?;
     require_now(
         &api,
@@ -61,7 +62,8 @@ pub(crate) async fn restore(
     Ok(Json(Response::new(&api, &caller, &key, &gates)))
 }
 
-/// A disabled user's keys stay stopped, whatever their own states: a key restored now would only look as if it worked.
+/// A disabled user's keys stay stopped, whatever their own states: a key restored now would only
+/// look as if it worked.
 fn require_user_works(gates: &Gates) -> Result<(), Error> {
     if gates.user.as_ref().is_some_and(User::is_disabled) {
         Err(Error::new(

@@ -1,5 +1,5 @@
-//! Revokes a key (CBM-4): immediate and final. When this answers, every authorizer instance refuses the key and every token
-//! issued from it within five seconds.
+//! Revokes a key (CBM-4): immediate and final. When this answers, every authorizer instance refuses
+//! the key and every token issued from it within five seconds.
 
 use axum::{
     Json,
@@ -21,7 +21,8 @@ use crate::api::{Api, Caller};
 #[serde(deny_unknown_fields)]
 #[schema(as = RevokeKey)]
 pub(crate) struct Body {
-    /// Why, for the audit trail. Platform staff must say which request of the customer they carry out.
+    /// Why, for the audit trail. Platform staff must say which request of the customer they carry
+    /// out.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 512)]
     reason: Option<String>,
@@ -33,7 +34,8 @@ pub(crate) struct Body {
 
 /// Revokes a key.
 ///
-/// For good: within five seconds of the answer the key and every token that it obtained are refused everywhere.
+/// For good: within five seconds of the answer the key and every token that it obtained are refused
+/// everywhere.
 #[utoipa::path(post, path = "/api/keys/{client_id}/revoke", params(KeyPath), request_body = Option<Body>,
     responses((status = 200, body = Response), CommonErrors, NotFound, BadBody))]
 pub(crate) async fn revoke(

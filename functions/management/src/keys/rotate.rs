@@ -1,5 +1,5 @@
-//! Gives a key another secret (CBM-3, ARZ-5, X-3, X-8): the old one works on for a while, 24 hours unless something else is asked
-//! for. The `client_id` never changes.
+//! Gives a key another secret (CBM-3, ARZ-5, X-3, X-8): the old one works on for a while, 24 hours
+//! unless something else is asked for. The `client_id` never changes.
 
 use std::time::Duration;
 
@@ -42,12 +42,13 @@ const DAY: Duration = Duration::from_hours(24);
     reason = "left out, null and a value are three things"
 )]
 pub(crate) struct Body {
-    /// Seconds that the old secret works on; null: until the rotation is finished. Where it is left out, 24 hours.
+    /// Seconds that the old secret works on; null: until the rotation is finished. Where it is left
+    /// out, 24 hours.
     #[serde(default, deserialize_with = "extract::nullable")]
     #[schema(value_type = Option<u64>, minimum = 0, maximum = 7_776_000, default = 86_400)]
     grace_period: Option<Option<Value>>,
-    /// From when on those are counted: from now, or from the new secret's first use. While that is waited for, the old secret
-    /// may replace the new one.
+    /// From when on those are counted: from now, or from the new secret's first use. While that is
+    /// waited for, the old secret may replace the new one.
     #[serde(default, deserialize_with = "starts")]
     #[schema(nullable = false)]
     grace_starts: Option<Starts>,
@@ -89,9 +90,10 @@ pub(crate) struct Rotated<'a> {
 
 /// Gives a key another secret.
 ///
-/// The old one works on for 24 hours, or for as long as is asked for. While an older secret still works, finish that rotation
-/// first, or replace the newest one. An older secret does not rotate its own key, but replaces a newest one that nobody has used
-/// where its grace waits for that. Every credential rotates its own key, by a token with all the key's scopes.
+/// The old one works on for 24 hours, or for as long as is asked for. While an older secret still
+/// works, finish that rotation first, or replace the newest one. An older secret does not rotate
+/// its own key, but replaces a newest one that nobody has used where its grace waits for that.
+/// Every credential rotates its own key, by a token with all the key's scopes.
 #[utoipa::path(post, path = "/api/keys/{client_id}/rotate", params(KeyPath), request_body = Option<Body>,
     responses((status = 200, body = Rotated), CommonErrors, NotFound, BadBody, Conflict))]
 pub(crate) async fn rotate(

@@ -1,5 +1,5 @@
-//! Changes a key (ARZ-4): what is left out stays, `null` clears. A changed list applies to tokens issued from then on (CYB-6), to a
-//! personal key at once; an earlier end cuts tokens too.
+//! Changes a key (ARZ-4): what is left out stays, `null` clears. A changed list applies to tokens
+//! issued from then on (CYB-6), to a personal key at once; an earlier end cuts tokens too.
 
 use axum::{
     Json,

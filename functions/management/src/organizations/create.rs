@@ -1,7 +1,8 @@
 //! Creates an organization and, where their address is given, its first owner (CYB-1).
 //!
-//! These are two transactions, the first of which stands under the `Idempotency-Key`: a retry finds the organization and makes
-//! the owner if that was not reached. The owner is known by the address, and once made is not made again, whatever became of it.
+//! These are two transactions, the first of which stands under the `Idempotency-Key`: a retry finds
+//! the organization and makes the owner if that was not reached. The owner is known by the address,
+//! and once made is not made again, whatever became of it.
 
 use axum::{
     Json,
@@ -62,8 +63,9 @@ pub(crate) struct Created {
 
 /// Creates an organization.
 ///
-/// Staff never see a secret: its first credential is made by the operator (`latchkey key --organization`, or `--user` for its
-/// owner, whom `owner_email` makes), and makes the first bank and keys.
+/// Staff never see a secret: its first credential is made by the operator
+/// (`latchkey key --organization`, or `--user` for its owner, whom `owner_email` makes), and makes
+/// the first bank and keys.
 #[utoipa::path(post, path = "/api/organizations", params(IdempotencyKey), request_body = Body,
     responses((status = 201, body = Created, headers(("Idempotency-Replayed" = String, description = "`true`: made before"))),
         CommonErrors, BadBody, Conflict))]
@@ -122,7 +124,8 @@ pub(crate) async fn create(
     })
 }
 
-/// Reads the members that can be wrong by themselves, and says of all of them at once what is wrong.
+/// Reads the members that can be wrong by themselves, and says of all of them at once what is
+/// wrong.
 fn read(body: &Body) -> Result<(Name, Option<Email>), Error> {
     let mut reader = Reader::default();
     let name = reader.text("name", Some(&body.name), Name::parse);

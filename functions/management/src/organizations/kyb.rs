@@ -1,4 +1,5 @@
-//! Decides an organization's KYB, or withdraws the decision: one write wakes its live keys or puts them to sleep (ARZ-3).
+//! Decides an organization's KYB, or withdraws the decision: one write wakes its live keys or puts
+//! them to sleep (ARZ-3).
 
 use axum::{
     Json,

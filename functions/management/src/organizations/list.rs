@@ -1,4 +1,5 @@
-//! Lists the organizations that the caller may know of, in order of creation: its own, or for staff every customer's.
+//! Lists the organizations that the caller may know of, in order of creation: its own, or for staff
+//! every customer's.
 
 use axum::{Json, extract::State, http::Uri};
 use domain::operation::Operation;

@@ -1,5 +1,5 @@
-//! Changes an organization's plan, at once or after notice (CBM-2). Whether its personal keys work follows from the plan at
-//! each moment, so this is one write however many there are.
+//! Changes an organization's plan, at once or after notice (CBM-2). Whether its personal keys work
+//! follows from the plan at each moment, so this is one write however many there are.
 
 use std::time::Duration;
 
@@ -34,7 +34,8 @@ struct Body {
     #[serde(deserialize_with = "extract::word")]
     #[schema(value_type = schema::Plan)]
     plan: Plan,
-    /// From when on, at most 90 days ahead; at once when left out or null. For platform staff alone.
+    /// From when on, at most 90 days ahead; at once when left out or null. For platform staff
+    /// alone.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     effective_at: Option<String>,
@@ -42,7 +43,8 @@ struct Body {
 
 /// Changes an organization's plan.
 ///
-/// Owners upgrade, at once, with `organizations:write`; choosing the present plan again cancels an announced change.
+/// Owners upgrade, at once, with `organizations:write`; choosing the present plan again cancels an
+/// announced change.
 #[utoipa::path(put, path = "/api/organizations/{guid}/plan", params(GuidPath), request_body = Body,
     responses((status = 200, body = Response), CommonErrors, NotFound, BadBody, Conflict))]
 pub(crate) async fn plan(
@@ -92,8 +94,8 @@ impl Order {
         })
     }
 
-    /// The gate with the plan that was asked for. An announced change that has come about is the plan by now; any other is
-    /// replaced: the last word holds.
+    /// The gate with the plan that was asked for. An announced change that has come about is the
+    /// plan by now; any other is replaced: the last word holds.
     fn decide(&self, gate: &OrganizationGate, now: Timestamp) -> Result<OrganizationGate, Error> {
         let present = gate.plan_at(now);
         if !self.staff && (self.plan < present || self.effective_at.is_some()) {

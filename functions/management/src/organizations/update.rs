@@ -36,7 +36,8 @@ struct Body {
     #[serde(default, deserialize_with = "extract::not_null")]
     #[schema(nullable = false, min_length = 1, max_length = 128)]
     name: Option<String>,
-    /// How many days keys live at most, of those that are made or changed from now on; null for ever. Owners alone change it.
+    /// How many days keys live at most, of those that are made or changed from now on; null for
+    /// ever. Owners alone change it.
     #[serde(default, deserialize_with = "extract::nullable")]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 3650)]
     max_key_age_days: Option<Option<Value>>,
@@ -85,7 +86,8 @@ pub(crate) async fn update(
     Ok(Json(Response::new(&changed.await?, &found.gate, api.now())))
 }
 
-/// Reads the members that can be wrong by themselves, and says of all of them at once what is wrong.
+/// Reads the members that can be wrong by themselves, and says of all of them at once what is
+/// wrong.
 fn read(body: &Body) -> Result<Change, Error> {
     let mut reader = Reader::default();
     let name = reader.text("name", body.name.as_deref(), Name::parse);

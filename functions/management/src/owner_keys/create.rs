@@ -38,7 +38,8 @@ use crate::{
 pub(crate) struct Body {
     #[schema(min_length = 1, max_length = 128)]
     name: String,
-    /// Whose the key will be: required of everybody but a bank's token on the route of banks' keys, and refused on the other.
+    /// Whose the key will be: required of everybody but a bank's token on the route of banks' keys,
+    /// and refused on the other.
     #[serde(default)]
     #[schema(value_type = Option<schema::Guid>)]
     bank_guid: Option<Value>,

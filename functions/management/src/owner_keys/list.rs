@@ -75,7 +75,8 @@ pub(crate) async fn list<F: Family>(
     )))
 }
 
-/// The bank whose keys alone are asked for. A bank's token has its own bank, whatever it names (CYB-4).
+/// The bank whose keys alone are asked for. A bank's token has its own bank, whatever it names
+/// (CYB-4).
 fn bank_filter(caller: &Caller, named: Option<&str>) -> Result<Option<Guid>, Error> {
     match named.filter(|_| caller.owner.bank().is_none()) {
         None => Ok(None),

@@ -1,5 +1,5 @@
-//! Changes a key's name or allowlist (CYB-3): omitted leaves unchanged, `[]` clears. A changed list applies to tokens issued
-//! from then on; tokens in flight keep theirs (CYB-6).
+//! Changes a key's name or allowlist (CYB-3): omitted leaves unchanged, `[]` clears. A changed list
+//! applies to tokens issued from then on; tokens in flight keep theirs (CYB-6).
 
 use axum::{
     Json,

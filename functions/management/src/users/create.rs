@@ -1,4 +1,5 @@
-//! Makes a user: a person is invited, with a role and at most the scopes that whoever invites them holds.
+//! Makes a user: a person is invited, with a role and at most the scopes that whoever invites them
+//! holds.
 
 use axum::{
     Json,
@@ -113,7 +114,8 @@ async fn replay(api: &Api, made: &str) -> Result<Answer, Management> {
     Ok(replayed(Response::invited(api, &user)))
 }
 
-/// Reads the members that can be wrong by themselves, and says of all of them at once what is wrong.
+/// Reads the members that can be wrong by themselves, and says of all of them at once what is
+/// wrong.
 fn read(catalogue: &Catalogue, body: &Body) -> Result<(Email, Role, Option<ScopeSet>), Error> {
     let mut reader = Reader::default();
     let email = reader.text("email", Some(&body.email), Email::parse);

@@ -1,4 +1,5 @@
-//! Disables a user by DELETE (LEAK-9): their keys stop within five seconds, for good, however often it is sent.
+//! Disables a user by DELETE (LEAK-9): their keys stop within five seconds, for good, however often
+//! it is sent.
 
 use axum::{extract::State, http::StatusCode};
 use domain::{
@@ -30,7 +31,8 @@ pub(crate) async fn disable(
     let (origin, store) = (caller.origin(), api.store.on_behalf_of(&authority.behalf));
     let disabled = store.change_user(guid, Action::UserDisable, &origin, |user| {
         require_visible(&caller, &user)?;
-        // It delegates nothing, so that it takes the role alone: who may do it must not need all that a suspect holds.
+        // It delegates nothing, so that it takes the role alone: who may do it must not need all
+        // that a suspect holds.
         authority.delegator().require_role(user.role)?;
         if user.is_disabled() {
             return Ok(user);

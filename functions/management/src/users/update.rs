@@ -1,4 +1,5 @@
-//! Changes a user's role or scopes: felt by their personal keys on every instance within five seconds (CBM-1).
+//! Changes a user's role or scopes: felt by their personal keys on every instance within five
+//! seconds (CBM-1).
 
 use std::collections::BTreeSet;
 
@@ -51,8 +52,9 @@ struct Body {
 
 /// Changes a user's role or scopes.
 ///
-/// A user is raised only while nobody who may less than they will was shown a secret of their personal keys that works: whoever minted
-/// one would be raised with them. The user rotates such keys with a `grace_period` of 0, or they are revoked, first.
+/// A user is raised only while nobody who may less than they will was shown a secret of their
+/// personal keys that works: whoever minted one would be raised with them. The user rotates such
+/// keys with a `grace_period` of 0, or they are revoked, first.
 #[utoipa::path(patch, path = "/api/users/{guid}", params(GuidPath), request_body = Body,
     responses((status = 200, body = Response), CommonErrors, NotFound, BadBody, Conflict))]
 pub(crate) async fn update(
@@ -108,7 +110,8 @@ struct Change {
 }
 
 impl Change {
-    /// Reads the members that can be wrong by themselves, and says of all of them at once what is wrong.
+    /// Reads the members that can be wrong by themselves, and says of all of them at once what is
+    /// wrong.
     fn read(catalogue: &Catalogue, body: &Body) -> Result<Self, Error> {
         let mut reader = Reader::default();
         let role = reader.text("role", body.role.as_deref(), role);
@@ -133,9 +136,10 @@ impl Change {
     }
 }
 
-/// What stands in the way of raising a user: personal keys of which somebody who may less was shown a secret that works. A secret is handed
-/// to somebody else only together with a new version of the user ([`store::Store::create_key_for`]): so what was found is all there is
-/// while the user has the version that was read before.
+/// What stands in the way of raising a user: personal keys of which somebody who may less was shown
+/// a secret that works. A secret is handed to somebody else only together with a new version of the
+/// user ([`store::Store::create_key_for`]): so what was found is all there is while the user has
+/// the version that was read before.
 struct Raise {
     /// Nothing where the change does not raise.
     version: Option<u64>,
@@ -183,7 +187,8 @@ impl Raise {
     }
 }
 
-/// The user's keys, of either kind, of which somebody who may less than `user` will was shown a secret that works.
+/// The user's keys, of either kind, of which somebody who may less than `user` will was shown a
+/// secret that works.
 async fn known_to_lesser(api: &Api, user: &User) -> Result<Vec<ClientId>, Error> {
     let gate = api
         .store
@@ -228,7 +233,8 @@ mod tests {
 
     use super::*;
 
-    /// Whatever changed the user after it was looked at may have handed somebody a secret of theirs.
+    /// Whatever changed the user after it was looked at may have handed somebody a secret of
+    /// theirs.
     #[test]
     fn cbm_1_what_was_found_holds_for_the_version_that_was_read_before_alone() {
         let now = Timestamp::from_seconds(1_700_000_000);

@@ -1,6 +1,8 @@
-//! The control plane of API Gateway, to be read alone: what the template made, as the REST JSON calls of the SDK show it.
+//! The control plane of API Gateway, to be read alone: what the template made, as the REST JSON
+//! calls of the SDK show it.
 //!
-//! Differs from AWS: there is one API with one stage and one deployment, which is as old as this process; all items are on one page.
+//! Differs from AWS: there is one API with one stage and one deployment, which is as old as this
+//! process; all items are on one page.
 
 use axum::http::StatusCode;
 use domain::time::Timestamp;
@@ -61,7 +63,8 @@ impl ControlPlane {
             }
         };
         match *parts.as_slice() {
-            // Which role writes access logs is set for an account as a whole; here no role is needed.
+            // Which role writes access logs is set for an account as a whole; here no role is
+            // needed.
             ["account"] => Ok(
                 json!({"cloudwatchRoleArn": format!("arn:aws:iam::{ACCOUNT}:role/local-gateway-logs")}),
             ),

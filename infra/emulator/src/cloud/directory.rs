@@ -1,6 +1,7 @@
 //! The data directory: for its owner only, and for one process at a time.
 //!
-//! Two processes on one directory would each overwrite the other's keys, and both would feed the table streams.
+//! Two processes on one directory would each overwrite the other's keys, and both would feed the
+//! table streams.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -42,7 +43,8 @@ impl Directory {
         self.path.join(name)
     }
 
-    /// The path of the tables' file, which exists from here on with mode 0600: `SQLite` gives its companions the same.
+    /// The path of the tables' file, which exists from here on with mode 0600: `SQLite` gives its
+    /// companions the same.
     pub(super) fn database(&self) -> Result<String, CloudError> {
         let path = self.file("dynamodb.sqlite");
         private_file(&path)

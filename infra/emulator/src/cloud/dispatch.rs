@@ -1,4 +1,5 @@
-//! One door for all services but `DynamoDB`: which of them a request is for, and whether its caller is permitted to make it.
+//! One door for all services but `DynamoDB`: which of them a request is for, and whether its caller
+//! is permitted to make it.
 
 use std::sync::Arc;
 

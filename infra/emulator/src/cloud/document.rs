@@ -1,4 +1,5 @@
-//! A value kept in memory and, with a path, in one JSON file that is replaced whole, so that a crash leaves the old or the new.
+//! A value kept in memory and, with a path, in one JSON file that is replaced whole, so that a
+//! crash leaves the old or the new.
 
 use std::{
     fs::{self, File},

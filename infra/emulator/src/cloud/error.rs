@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// Why the services, or something in them, cannot be had: one sentence for the person at the terminal.
+/// Why the services, or something in them, cannot be had: one sentence for the person at the
+/// terminal.
 #[derive(Debug)]
 pub struct CloudError(String);
 

@@ -1,7 +1,8 @@
 //! KMS: keys that sign with P-256, keys that encrypt (so far by name only), and aliases for them.
 //!
-//! Differs from AWS: only `ECC_NIST_P256` signs, and nothing encrypts yet; key policies, grants and tags are accepted and ignored; a signature
-//! over the same message is the same each time (RFC 6979), where AWS draws a random one; keys are never disabled or deleted.
+//! Differs from AWS: only `ECC_NIST_P256` signs, and nothing encrypts yet; key policies, grants and
+//! tags are accepted and ignored; a signature over the same message is the same each time (RFC
+//! 6979), where AWS draws a random one; keys are never disabled or deleted.
 
 mod aliases;
 pub(super) mod key;

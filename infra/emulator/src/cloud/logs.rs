@@ -1,7 +1,8 @@
 //! `CloudWatch` Logs: the template's log groups, and of their lines the newest, in memory.
 //!
-//! Only the gateway's access log is written here; the functions' own lines are on standard output. Differs from AWS: a line is
-//! there at once, nothing is kept across a restart, and a filter is one term, quoted or not.
+//! Only the gateway's access log is written here; the functions' own lines are on standard output.
+//! Differs from AWS: a line is there at once, nothing is kept across a restart, and a filter is one
+//! term, quoted or not.
 
 pub(super) mod groups;
 

@@ -1,7 +1,9 @@
-//! Makes the template's tables, keys and secrets, once: what is there already is left as it is, across restarts.
+//! Makes the template's tables, keys and secrets, once: what is there already is left as it is,
+//! across restarts.
 //!
-//! A property that would change behaviour and is not known here is refused rather than ignored. Properties that have no effect
-//! locally are listed, by an underscore, in the property structs of `tables`, `keys` and `secrets`.
+//! A property that would change behaviour and is not known here is refused rather than ignored.
+//! Properties that have no effect locally are listed, by an underscore, in the property structs of
+//! `tables`, `keys` and `secrets`.
 
 mod generated;
 mod keys;
@@ -17,7 +19,8 @@ use serde_json::Value;
 pub(super) use self::tables::client;
 use super::{Cloud, error::CloudError};
 
-/// Makes what the template says and does not exist yet, and answers with everything. Doing it again changes nothing.
+/// Makes what the template says and does not exist yet, and answers with everything. Doing it again
+/// changes nothing.
 ///
 /// # Errors
 /// One sentence that names the resource: see [`ensure`], or the template does not resolve.
@@ -36,11 +39,14 @@ pub async fn provision(cloud: &Cloud, template: &Template) -> Result<Physical, C
 
 /// Makes one resource of resolved properties unless it exists, and says what it is called.
 ///
-/// `Ref` is a table's name, a key's id, an alias's name, a secret's ARN, a queue's URL. Attributes are `Arn` and, with a stream, `StreamArn`
-/// of a table, `Arn` and `KeyId` of a key, `Id` of a secret, `Arn`, `QueueName` and `QueueUrl` of a queue. An unnamed table, secret or queue is named by its logical id.
+/// `Ref` is a table's name, a key's id, an alias's name, a secret's ARN, a queue's URL. Attributes
+/// are `Arn` and, with a stream, `StreamArn` of a table, `Arn` and `KeyId` of a key, `Id` of a
+/// secret, `Arn`, `QueueName` and `QueueUrl` of a queue. An unnamed table, secret or queue is named
+/// by its logical id.
 ///
 /// # Errors
-/// One sentence that names the resource: a property is not supported, or what exists already contradicts the template.
+/// One sentence that names the resource: a property is not supported, or what exists already
+/// contradicts the template.
 pub async fn ensure(
     cloud: &Cloud,
     kind: ResourceKind,

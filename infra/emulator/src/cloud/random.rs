@@ -1,4 +1,5 @@
-//! The operating system's randomness. Keys and identifiers of the cloud start here, as they do in AWS.
+//! The operating system's randomness. Keys and identifiers of the cloud start here, as they do in
+//! AWS.
 
 use aws_lc_rs::rand;
 

@@ -1,8 +1,9 @@
 //! Secrets Manager: secrets, their versions and the labels on them.
 //!
-//! Differs from AWS: values are not encrypted (on disk the file's mode protects them); a version that lost its last label is
-//! gone at once, where AWS keeps about a hundred; tags, policies, replication and deletion are not offered. A rotation is started
-//! (`RotateSecret`) and nothing carried out: there is no schedule, and nobody here invokes the function.
+//! Differs from AWS: values are not encrypted (on disk the file's mode protects them); a version
+//! that lost its last label is gone at once, where AWS keeps about a hundred; tags, policies,
+//! replication and deletion are not offered. A rotation is started (`RotateSecret`) and nothing
+//! carried out: there is no schedule, and nobody here invokes the function.
 
 mod rotation;
 pub(super) mod secret;

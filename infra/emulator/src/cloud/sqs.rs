@@ -1,7 +1,8 @@
 //! SQS: standard queues, as dead letters need them.
 //!
-//! Differs from AWS: bodies are not encrypted, no digest of them is answered, nobody waits for a message (short polling), and
-//! message attributes are refused. FIFO queues, redrive and policies are not offered.
+//! Differs from AWS: bodies are not encrypted, no digest of them is answered, nobody waits for a
+//! message (short polling), and message attributes are refused. FIFO queues, redrive and policies
+//! are not offered.
 
 pub(super) mod queue;
 

@@ -43,7 +43,8 @@ pub(super) struct Services {
     /// By name.
     #[serde(default)]
     pub(super) queues: BTreeMap<String, Queue>,
-    /// Which key is which of the template's, by logical id. Tables and secrets are found by their names.
+    /// Which key is which of the template's, by logical id. Tables and secrets are found by their
+    /// names.
     pub(super) physical: BTreeMap<String, String>,
 }
 
@@ -75,7 +76,8 @@ impl Services {
         })
     }
 
-    /// The name of the secret that is meant by a name, an ARN or an ARN without its six random characters.
+    /// The name of the secret that is meant by a name, an ARN or an ARN without its six random
+    /// characters.
     pub(super) fn secret_name(&self, id: &str) -> Result<String, AwsError> {
         let meant = |(name, secret): &(&String, &Secret)| {
             name.as_str() == id

@@ -1,11 +1,14 @@
 //! Table streams feeding functions, as Lambda's event source mappings do.
 //!
-//! Batches are delivered in order and at least once: a failed batch is tried again, with growing pauses, until it succeeds or,
-//! where the mapping says so, is given up for its age or its number of tries, of which the mapping's queue is told. The position is kept in `streams.json`, by mapping, after each batch; a crash in between delivers that batch
-//! again. A table that was deleted and made anew under its name is read from the start of what is recorded.
+//! Batches are delivered in order and at least once: a failed batch is tried again, with growing
+//! pauses, until it succeeds or, where the mapping says so, is given up for its age or its number
+//! of tries, of which the mapping's queue is told. The position is kept in `streams.json`, by
+//! mapping, after each batch; a crash in between delivers that batch again. A table that was
+//! deleted and made anew under its name is read from the start of what is recorded.
 //!
-//! Differs from AWS: records do not leave a stream by themselves after a day, one shard per table, at most 1,000 records in a batch and no bound on its bytes, no
-//! batching window, and a batch is never split.
+//! Differs from AWS: records do not leave a stream by themselves after a day, one shard per table,
+//! at most 1,000 records in a batch and no bound on its bytes, no batching window, and a batch is
+//! never split.
 
 mod dead_letters;
 mod event;
@@ -31,7 +34,8 @@ use self::{
 };
 use super::{Cloud, arn::REGION, error::CloudError};
 
-/// A running mapping. Dropping it stops it where it stands; [`EventSource::drain_and_stop`] first lets it finish.
+/// A running mapping. Dropping it stops it where it stands; [`EventSource::drain_and_stop`] first
+/// lets it finish.
 #[derive(Debug)]
 pub struct EventSource {
     name: String,
@@ -42,7 +46,8 @@ pub struct EventSource {
 }
 
 impl EventSource {
-    /// Starts delivering. `invoke` is given a Lambda event and answers with the function's response, or with its error.
+    /// Starts delivering. `invoke` is given a Lambda event and answers with the function's
+    /// response, or with its error.
     ///
     /// # Errors
     /// The table of the mapping has no stream, or the position cannot be saved.
@@ -116,7 +121,8 @@ impl EventSource {
     /// Consumes what is left in the stream, then stops.
     ///
     /// # Errors
-    /// That took longer than `within`. It is stopped all the same, and goes on from there at the next start.
+    /// That took longer than `within`. It is stopped all the same, and goes on from there at the
+    /// next start.
     pub async fn drain_and_stop(mut self, within: Duration) -> Result<(), CloudError> {
         self.draining.send_replace(true);
         match timeout(within, &mut self.task).await {
@@ -148,7 +154,8 @@ pub(super) fn in_region(arn: &str) -> String {
     )
 }
 
-/// Where the mapping stood, or where it starts. The start is saved too, so that `LATEST` means the mapping's first start ever.
+/// Where the mapping stood, or where it starts. The start is saved too, so that `LATEST` means the
+/// mapping's first start ever.
 fn starting_position(
     cloud: &Cloud,
     mapping: &Mapping,

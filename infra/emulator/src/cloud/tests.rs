@@ -1,4 +1,5 @@
-//! The embedded services through the unmodified AWS SDK clients, verified where possible by somebody else's code.
+//! The embedded services through the unmodified AWS SDK clients, verified where possible by
+//! somebody else's code.
 
 mod api;
 mod kms;
@@ -73,7 +74,8 @@ fn tables(cloud: &Cloud) -> aws_sdk_dynamodb::Client {
     super::provision::client(cloud)
 }
 
-/// A template: a table with stream and TTL, a signing key with its alias, a key that encrypts, a pepper.
+/// A template: a table with stream and TTL, a signing key with its alias, a key that encrypts, a
+/// pepper.
 fn resources() -> Value {
     json!({
         "AuditTable": {"Type": "AWS::DynamoDB::Table", "Properties": {

@@ -19,7 +19,8 @@ impl Cloud {
             .map_err(|e| CloudError::new(format!("the TTL sweep failed: {e}")))
     }
 
-    /// Sweeps now and then every so often until the stop; AWS takes up to a few days. Calling it again replaces the timer.
+    /// Sweeps now and then every so often until the stop; AWS takes up to a few days. Calling it
+    /// again replaces the timer.
     ///
     /// # Panics
     /// If `every` is zero.

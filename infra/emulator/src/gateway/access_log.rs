@@ -1,4 +1,5 @@
-//! The stage's access log: one line a call, `AccessLogSetting.Format` with its `$context` variables put in.
+//! The stage's access log: one line a call, `AccessLogSetting.Format` with its `$context` variables
+//! put in.
 //!
 //! As on AWS, a variable that has no value becomes `-`, and nothing is escaped.
 
@@ -87,7 +88,8 @@ impl Seen {
             .authorizer
             .or_else(|| gateway_error.map(GatewayError::authorizer))
             .unwrap_or_default();
-        // Those of the authorizer's own call; what failed it is no secret, being a fixed phrase or an error's type.
+        // Those of the authorizer's own call; what failed it is no secret, being a fixed phrase or
+        // an error's type.
         if let Some(gateway_error) = gateway_error.filter(|gateway_error| {
             gateway_error.is_of_authorizer() && !gateway_error.reason.is_empty()
         }) {

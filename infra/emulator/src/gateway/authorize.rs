@@ -60,7 +60,8 @@ impl Authorizers {
         })
     }
 
-    /// Lets a call pass with the context for its function and the API key that it is counted under, or refuses it.
+    /// Lets a call pass with the context for its function and the API key that it is counted under,
+    /// or refuses it.
     pub(super) async fn admit(
         &self,
         description: &Description,
@@ -99,7 +100,8 @@ impl Authorizers {
             .with_authorizer(verdict.authorizer_context()))
     }
 
-    /// The values of the identity sources. One that is missing or empty is a 401 without asking the function.
+    /// The values of the identity sources. One that is missing or empty is a 401 without asking the
+    /// function.
     fn identity(
         &self,
         description: &Description,
@@ -180,7 +182,8 @@ impl Authorizers {
     }
 }
 
-/// An authorizer has only its own timeout; the integration's deadline does not apply to it (observed on AWS).
+/// An authorizer has only its own timeout; the integration's deadline does not apply to it
+/// (observed on AWS).
 async fn ask(
     description: &Description,
     invoker: &Arc<dyn Invoke>,

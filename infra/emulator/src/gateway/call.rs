@@ -1,4 +1,5 @@
-//! One request as the gateway received it, within API Gateway's limits, before anybody decided anything about it.
+//! One request as the gateway received it, within API Gateway's limits, before anybody decided
+//! anything about it.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +19,8 @@ use super::{
 const HEADER_LIMIT: usize = 10_240;
 /// API Gateway's payload limit, 10 MiB.
 const BODY_LIMIT: usize = 10_485_760;
-/// How much of a body that is too large is still read, so that the client reads the answer instead of a reset.
+/// How much of a body that is too large is still read, so that the client reads the answer instead
+/// of a reset.
 const DRAIN_LIMIT: usize = 4 * BODY_LIMIT;
 /// Names the caller's address, here and only here.
 const LOCAL_SOURCE_IP: &str = "x-local-source-ip";
@@ -68,8 +70,8 @@ impl Call {
         }
     }
 
-    /// Reads the request. What is refused here never reaches the gateway responses: on AWS the server in front of
-    /// API Gateway refuses it, in plain text.
+    /// Reads the request. What is refused here never reaches the gateway responses: on AWS the
+    /// server in front of API Gateway refuses it, in plain text.
     pub(super) async fn read(&mut self, parts: &Parts, body: Body, port: u16) -> Result<(), Plain> {
         parts.method.as_str().clone_into(&mut self.method);
         parts.uri.path().clone_into(&mut self.path);

@@ -1,4 +1,5 @@
-//! The events that authorizers and functions get, member by member as API Gateway sends them (payload version 1.0).
+//! The events that authorizers and functions get, member by member as API Gateway sends them
+//! (payload version 1.0).
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,8 @@
-//! The gateway's own answers: AWS's defaults, what the template makes of them, and the substitution of `$context`.
+//! The gateway's own answers: AWS's defaults, what the template makes of them, and the substitution
+//! of `$context`.
 //!
-//! Substitution puts values in as they are. It escapes nothing and runs nothing, as on AWS, so the values that a
-//! template mentions must be harmless by themselves (docs/requirements.md, Refusing).
+//! Substitution puts values in as they are. It escapes nothing and runs nothing, as on AWS, so the
+//! values that a template mentions must be harmless by themselves (docs/requirements.md, Refusing).
 
 use sam::template::{GatewayResponse, HeaderValue, ResponseType, RestApi};
 use serde_json::{Map, Value, json};
@@ -158,7 +159,8 @@ pub(super) fn lookup(context: &Value, path: &str) -> Option<String> {
     }
 }
 
-/// The template for the first media type that the client accepts; JSON for clients that want none of them.
+/// The template for the first media type that the client accepts; JSON for clients that want none
+/// of them.
 fn template<'a>(custom: &'a GatewayResponse, accept: Option<&str>) -> Option<(&'a str, &'a str)> {
     let accepted = accept
         .and_then(|accept| accept.split([',', ';']).next())
@@ -204,7 +206,8 @@ pub(super) fn substitute(template: &str, context: &Value, api: &RestApi, absent:
     result
 }
 
-/// How far a variable's path goes: names joined by single dots, so that a full stop after it stays text.
+/// How far a variable's path goes: names joined by single dots, so that a full stop after it stays
+/// text.
 fn path_length(text: &str) -> usize {
     let name =
         |text: &str| text.find(|next: char| !(next.is_ascii_alphanumeric() || "_-".contains(next)));

@@ -1,8 +1,9 @@
 //! What API Gateway does to headers on their way in and out.
 //!
-//! "Amazon API Gateway important notes" has a table of dropped and remapped headers that is known to differ from what
-//! happens; where they differ, this follows what was observed on AWS (`LocalStack`'s recorded tests for requests,
-//! Architect's sandbox for responses). `DEVIATIONS.md` names what is left open.
+//! "Amazon API Gateway important notes" has a table of dropped and remapped headers that is known
+//! to differ from what happens; where they differ, this follows what was observed on AWS
+//! (`LocalStack`'s recorded tests for requests, Architect's sandbox for responses). `DEVIATIONS.md`
+//! names what is left open.
 
 use std::collections::BTreeMap;
 

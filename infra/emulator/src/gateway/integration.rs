@@ -51,7 +51,8 @@ pub(super) fn reply(
         .get("isBase64Encoded")
         .and_then(Value::as_bool)
         .unwrap_or(false);
-    // Base64 is undone only for a client that asks for a binary media type; anybody else gets it as it is.
+    // Base64 is undone only for a client that asks for a binary media type; anybody else gets it as
+    // it is.
     let body = if encoded
         && event::is_binary(&description.api.binary_media_types, call.header("accept"))
     {
@@ -117,7 +118,8 @@ fn status(value: Option<&Value>) -> Option<u16> {
     (200..=599).contains(&status).then_some(status)
 }
 
-/// `multiValueHeaders` first; `headers` adds what is not among its values (documented, order observed).
+/// `multiValueHeaders` first; `headers` adds what is not among its values (documented, order
+/// observed).
 fn merged_headers(members: &Map<String, Value>) -> Option<Vec<Wire>> {
     let mut headers: Vec<Wire> = Vec::new();
     for (name, values) in object(members.get("multiValueHeaders"))? {

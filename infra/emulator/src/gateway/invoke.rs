@@ -1,4 +1,5 @@
-//! Calling functions within Lambda's limits: their own timeouts and the size of what goes in and comes out.
+//! Calling functions within Lambda's limits: their own timeouts and the size of what goes in and
+//! comes out.
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -14,7 +15,8 @@ const ANSWER_LIMIT: usize = 6_291_556;
 pub struct FunctionError {
     /// Its kind, as Lambda's `errorType`. It is logged, so it must not carry secrets.
     pub error_type: String,
-    /// Its text, as Lambda's `errorMessage`. It is never logged; `Unauthorized` of an authorizer has a meaning.
+    /// Its text, as Lambda's `errorMessage`. It is never logged; `Unauthorized` of an authorizer
+    /// has a meaning.
     pub message: String,
 }
 
@@ -35,8 +37,8 @@ pub(super) enum Failure {
     EventTooLarge,
 }
 
-/// Runs a function in a task of its own: as on Lambda it outlives a caller that goes away, and is stopped at its own
-/// timeout; a panic is its error and nobody else's.
+/// Runs a function in a task of its own: as on Lambda it outlives a caller that goes away, and is
+/// stopped at its own timeout; a panic is its error and nobody else's.
 pub(super) async fn call(
     invoker: &Arc<dyn Invoke>,
     function: &Function,

@@ -1,5 +1,5 @@
-//! An authorizer's answer, checked and decided as API Gateway does: a matching Deny wins, a matching Allow lets in,
-//! and no match is a Deny too.
+//! An authorizer's answer, checked and decided as API Gateway does: a matching Deny wins, a
+//! matching Allow lets in, and no match is a Deny too.
 
 use serde_json::{Map, Value};
 
@@ -37,7 +37,8 @@ pub(super) enum Decision {
 }
 
 impl Verdict {
-    /// Reads an authorizer's answer; the error says what is wrong with its form, never what is in it.
+    /// Reads an authorizer's answer; the error says what is wrong with its form, never what is in
+    /// it.
     pub(super) fn parse(answer: &Value) -> Result<Self, &'static str> {
         let principal = answer
             .get("principalId")

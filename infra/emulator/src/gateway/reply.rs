@@ -1,4 +1,5 @@
-//! A response on its way to HTTP, and the two ways there is to make one without a function or a template.
+//! A response on its way to HTTP, and the two ways there is to make one without a function or a
+//! template.
 
 use axum::{body::Body, response::Response};
 use http::{HeaderName, HeaderValue, StatusCode};

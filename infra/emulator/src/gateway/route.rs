@@ -1,5 +1,6 @@
-//! Which method of which resource serves a request, as API Gateway chooses: a literal segment beats `{param}` beats
-//! `{proxy+}`, and only then the method counts, so a resource that lacks the method does not give way to a broader one.
+//! Which method of which resource serves a request, as API Gateway chooses: a literal segment beats
+//! `{param}` beats `{proxy+}`, and only then the method counts, so a resource that lacks the method
+//! does not give way to a broader one.
 
 use std::collections::BTreeMap;
 
@@ -150,7 +151,8 @@ fn clash(left: &[Segment], right: &[Segment]) -> bool {
     )
 }
 
-/// The parameters' values as sent: API Gateway hands them to Lambda still percent-encoded (observed on AWS).
+/// The parameters' values as sent: API Gateway hands them to Lambda still percent-encoded (observed
+/// on AWS).
 fn parameters(segments: &[Segment], asked: &[&str]) -> Option<BTreeMap<String, String>> {
     let mut parameters = BTreeMap::new();
     for (index, segment) in segments.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! Usage plans as API Gateway enforces them: after the authorizer, whose answer names an API key; by a token bucket and a
-//! quota for each key, so that all callers with one key share both.
+//! Usage plans as API Gateway enforces them: after the authorizer, whose answer names an API key;
+//! by a token bucket and a quota for each key, so that all callers with one key share both.
 //!
 //! Differs from AWS: there both are a best effort over many machines, here they are exact.
 
@@ -38,7 +38,8 @@ struct Count {
 impl Usage {
     pub(super) fn new(plans: &[UsagePlan]) -> Self {
         let meter = |plan: &UsagePlan| Meter {
-            // API Gateway's ids of keys have ten characters; this one tells whoever reads a log which plan it was.
+            // API Gateway's ids of keys have ten characters; this one tells whoever reads a log
+            // which plan it was.
             id: plan.name.clone(),
             throttle: plan.throttle.map(|throttle| {
                 (

@@ -45,7 +45,8 @@ impl<'a> Inside<'a> {
         }
     }
 
-    /// Makes every check. `denied` is a call whose line the access log must have, `published` the names of the keys that verify tokens.
+    /// Makes every check. `denied` is a call whose line the access log must have, `published` the
+    /// names of the keys that verify tokens.
     pub(super) async fn examine(
         &self,
         denied: Result<Denied, Trouble>,

@@ -1,4 +1,5 @@
-//! Conditions: which operators and keys there are, and AWS's rules for keys that are absent or have several values.
+//! Conditions: which operators and keys there are, and AWS's rules for keys that are absent or have
+//! several values.
 //!
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html>
 
@@ -62,7 +63,8 @@ impl By {
     }
 }
 
-/// Keys with several values. Without a set operator AWS's comparison of these is not defined, so it is refused.
+/// Keys with several values. Without a set operator AWS's comparison of these is not defined, so it
+/// is refused.
 const MANY_VALUED: [&str; 3] = [
     "dynamodb:LeadingKeys",
     "dynamodb:Attributes",
@@ -183,7 +185,8 @@ impl Condition {
             |value: &String| self.values.iter().any(|wanted| by.matches(wanted, value)) != negated;
         match self.set {
             Set::ForAny => given.is_empty() && self.if_exists || given.iter().any(passes),
-            // An absent key has no value that could be equal: that fails a comparison, and fulfils a negated one.
+            // An absent key has no value that could be equal: that fails a comparison, and fulfils
+            // a negated one.
             Set::Single if given.is_empty() => self.if_exists || negated,
             Set::Single | Set::ForAll => given.iter().all(passes),
         }

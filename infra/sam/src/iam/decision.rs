@@ -16,7 +16,8 @@ pub enum Resource<'a> {
     Unguarded,
     /// It has one, which can let somebody in whom his role does not.
     Guarded(&'a Policy),
-    /// It is a KMS key: without its policy nobody gets in, and a role's counts only where the key's lets the account.
+    /// It is a KMS key: without its policy nobody gets in, and a role's counts only where the key's
+    /// lets the account.
     Key(&'a Policy),
 }
 
@@ -71,7 +72,8 @@ impl fmt::Display for AccessDenied {
     }
 }
 
-/// Decides, and says by which permissions of roles the request is allowed: those without which it might not be.
+/// Decides, and says by which permissions of roles the request is allowed: those without which it
+/// might not be.
 ///
 /// # Errors
 /// Why it is refused.
@@ -146,7 +148,8 @@ pub fn decide(
         .collect())
 }
 
-/// What follows from who asks. Calls here are by roles and the root, never by a service of AWS, and as good as over TLS.
+/// What follows from who asks. Calls here are by roles and the root, never by a service of AWS, and
+/// as good as over TLS.
 fn complete(context: Context, principal: &Principal) -> Context {
     let account = principal.arn.split(':').nth(4).unwrap_or_default();
     context

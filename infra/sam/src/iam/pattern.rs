@@ -5,7 +5,8 @@ pub(super) fn like(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) =
         (pattern.chars().collect(), text.chars().collect());
     let (mut at, mut from) = (0, 0);
-    // The last star, and how far the text was when it was met: where to go back to with the star standing for one more.
+    // The last star, and how far the text was when it was met: where to go back to with the star
+    // standing for one more.
     let mut star: Option<(usize, usize)> = None;
     while from < text.len() {
         match pattern.get(at) {
@@ -35,8 +36,9 @@ pub(super) fn like_ignoring_case(pattern: &str, text: &str) -> bool {
     like(&pattern.to_ascii_lowercase(), &text.to_ascii_lowercase())
 }
 
-/// Whether an ARN is one that the pattern stands for: each of the six parts between colons by itself, so that a star does not
-/// reach across a colon, but for the last part, which has all that is left.
+/// Whether an ARN is one that the pattern stands for: each of the six parts between colons by
+/// itself, so that a star does not reach across a colon, but for the last part, which has all that
+/// is left.
 pub(super) fn arn_like(pattern: &str, arn: &str) -> bool {
     if pattern == "*" {
         return true;

@@ -1,4 +1,5 @@
-//! A policy taken apart into the smallest things that it permits, so that each can be listed, seen in use, and taken away.
+//! A policy taken apart into the smallest things that it permits, so that each can be listed, seen
+//! in use, and taken away.
 
 use std::fmt;
 
@@ -10,7 +11,8 @@ use super::{
     request::Request,
 };
 
-/// Keys whose values are permissions of their own: a class of partition keys, a service through which a key is used.
+/// Keys whose values are permissions of their own: a class of partition keys, a service through
+/// which a key is used.
 const CLASSES: [&str; 2] = ["dynamodb:LeadingKeys", "kms:ViaService"];
 
 /// One action on one resource, for one class of partition keys or through one service.
@@ -133,7 +135,8 @@ impl Permission {
         }
     }
 
-    /// The statement's other actions; the action on other resources; and on this one, what is of other classes.
+    /// The statement's other actions; the action on other resources; and on this one, what is of
+    /// other classes.
     fn split(&self, statement: &Statement) -> Vec<Statement> {
         let mut others = statement.clone();
         others.actions.retain(|action| *action != self.action);
@@ -170,7 +173,8 @@ impl Permission {
 }
 
 impl Condition {
-    /// Whether its values are permissions of their own. A key is told apart where it is compared, not where it must exist.
+    /// Whether its values are permissions of their own. A key is told apart where it is compared,
+    /// not where it must exist.
     fn tells_classes(&self) -> bool {
         CLASSES
             .iter()
@@ -179,7 +183,8 @@ impl Condition {
     }
 }
 
-/// The conditions as `permissions.csv` has them: each operator, key and values, in order, with semicolons between.
+/// The conditions as `permissions.csv` has them: each operator, key and values, in order, with
+/// semicolons between.
 fn written(conditions: &[Condition], class: Option<&String>) -> String {
     let mut parts: Vec<String> = conditions
         .iter()

@@ -13,7 +13,8 @@ pub struct Request<'a> {
     pub context: Context,
 }
 
-/// What a request carries for conditions to look at: values by condition key. A key without values is absent.
+/// What a request carries for conditions to look at: values by condition key. A key without values
+/// is absent.
 ///
 /// Keys are compared without regard to case, values with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

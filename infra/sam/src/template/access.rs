@@ -1,7 +1,8 @@
-//! Who may do what: the functions' roles with their policies, and the policies of secrets. Policies of tables and keys stand in
-//! the properties of those.
+//! Who may do what: the functions' roles with their policies, and the policies of secrets. Policies
+//! of tables and keys stand in the properties of those.
 //!
-//! What a role could have beside policies of its own is refused: what is not evaluated must not seem to permit or protect.
+//! What a role could have beside policies of its own is refused: what is not evaluated must not
+//! seem to permit or protect.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +53,8 @@ impl Template {
     /// The permissions, once the resources are created.
     ///
     /// # Errors
-    /// A function without a role of its own, a role that has more than is evaluated here, or an unresolvable policy.
+    /// A function without a role of its own, a role that has more than is evaluated here, or an
+    /// unresolvable policy.
     pub fn access(&self, physical: &Physical) -> Result<Access, TemplateError> {
         let evaluator = Evaluator::new(self, physical);
         let mut access = Access::default();
@@ -155,8 +157,8 @@ impl Template {
     }
 }
 
-/// The document without the statements that are about EC2 alone: nothing here asks for any of that, and their conditions have
-/// keys that are given nowhere else. Nothing, if there are no others.
+/// The document without the statements that are about EC2 alone: nothing here asks for any of that,
+/// and their conditions have keys that are given nowhere else. Nothing, if there are no others.
 fn evaluated(document: &Value) -> Option<Value> {
     let statements = match &document["Statement"] {
         Value::Array(statements) => statements.clone(),

@@ -1,4 +1,5 @@
-//! `AWS::Serverless::Api`: the stage, its authorizers, its gateway responses, and the routes that functions declare.
+//! `AWS::Serverless::Api`: the stage, its authorizers, its gateway responses, and the routes that
+//! functions declare.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! What the template says, resolved: the input of the gateway and of whoever starts functions and cloud services.
+//! What the template says, resolved: the input of the gateway and of whoever starts functions and
+//! cloud services.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -130,7 +131,8 @@ pub struct Route {
     pub function: String,
     /// The authorizer's name; `None` lets everybody in.
     pub authorizer: Option<String>,
-    /// Whether the call must be counted by a usage plan, which the authorizer's answer names by an API key.
+    /// Whether the call must be counted by a usage plan, which the authorizer's answer names by an
+    /// API key.
     pub api_key_required: bool,
 }
 

@@ -1,5 +1,5 @@
-//! What people read of the template: its parameters, in groups and explained; the environments that `samconfig.toml` deploys;
-//! and the findings of checkov that it answers with a reason.
+//! What people read of the template: its parameters, in groups and explained; the environments that
+//! `samconfig.toml` deploys; and the findings of checkov that it answers with a reason.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! SAM's `Globals`: mappings are merged member by member, lists are concatenated, anything else is overridden.
+//! SAM's `Globals`: mappings are merged member by member, lists are concatenated, anything else is
+//! overridden.
 //! <https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-template-anatomy-globals.html>
 
 use serde_json::{Map, Value};

@@ -1,5 +1,6 @@
-//! Ids of resources that nobody creates on a laptop but that others mention, made as `CloudFormation` would make them.
-//! Only such types are here; the id of a table or a key is never guessed.
+//! Ids of resources that nobody creates on a laptop but that others mention, made as
+//! `CloudFormation` would make them. Only such types are here; the id of a table or a key is never
+//! guessed.
 
 use super::Settings;
 

@@ -1,4 +1,5 @@
-//! Parameters, resources as declared, and the order in which to create those that exist on a laptop.
+//! Parameters, resources as declared, and the order in which to create those that exist on a
+//! laptop.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -328,7 +329,8 @@ fn mentioned(value: &Value, names: &mut BTreeSet<String>) {
         }
         Value::Array(items) => {
             for item in items {
-                // `Fn::Sub` with a mapping has its pattern as a list item; in other lists this finds nothing.
+                // `Fn::Sub` with a mapping has its pattern as a list item; in other lists this
+                // finds nothing.
                 match item {
                     Value::String(pattern) => substituted(pattern, names),
                     other => mentioned(other, names),

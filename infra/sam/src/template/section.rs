@@ -1,5 +1,5 @@
-//! One mapping of the template, read member by member; what nobody took at the end is an error. That is the whole
-//! mechanism behind "never silently ignored".
+//! One mapping of the template, read member by member; what nobody took at the end is an error.
+//! That is the whole mechanism behind "never silently ignored".
 
 use serde_json::{Map, Value};
 

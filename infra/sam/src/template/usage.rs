@@ -65,7 +65,8 @@ pub(super) fn read(
     }
 }
 
-/// The values of the API keys by their ids; of a disabled one nothing, so that it is as unknown as on AWS.
+/// The values of the API keys by their ids; of a disabled one nothing, so that it is as unknown as
+/// on AWS.
 fn keys(
     template: &Template,
     evaluator: &Evaluator<'_>,

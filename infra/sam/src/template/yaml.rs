@@ -1,5 +1,6 @@
-//! YAML with `CloudFormation`'s short tags, turned into plain JSON values in the long form, so that everything after
-//! this file knows one spelling: `!GetAtt Table.Arn` becomes `{"Fn::GetAtt": ["Table", "Arn"]}`.
+//! YAML with `CloudFormation`'s short tags, turned into plain JSON values in the long form, so that
+//! everything after this file knows one spelling: `!GetAtt Table.Arn` becomes
+//! `{"Fn::GetAtt": ["Table", "Arn"]}`.
 
 use serde_json::{Map, Value};
 use serde_norway::Value as Yaml;

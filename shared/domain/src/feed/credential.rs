@@ -1,4 +1,5 @@
-//! What a reader asks about: the facts that a token or key names, and what the feed has against them.
+//! What a reader asks about: the facts that a token or key names, and what the feed has against
+//! them.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,14 +22,16 @@ pub struct Credential<'a> {
     pub organization: &'a str,
     /// The key's kind.
     pub kind: KeyMode,
-    /// When the key was made, to the millisecond: rounded, it would cross the edge of a creation window.
+    /// When the key was made, to the millisecond: rounded, it would cross the edge of a creation
+    /// window.
     pub key_created: Timestamp,
     /// The credentials it was derived from, nearest first (CYB-8); revoking any of them kills it.
     pub parents: &'a [Parent],
 }
 
 impl Credential<'_> {
-    /// Whether KYB gates its key: all but personal keys, which are presented themselves (docs/requirements.md, Key states).
+    /// Whether KYB gates its key: all but personal keys, which are presented themselves
+    /// (docs/requirements.md, Key states).
     pub(super) const fn is_gated_by_kyb(&self) -> bool {
         self.user.is_none() || self.token.is_some()
     }
@@ -45,7 +48,8 @@ pub struct Parent {
     pub jti: String,
 }
 
-/// Why the feed refuses a credential. For the log line; callers answer all of them with the same 401.
+/// Why the feed refuses a credential. For the log line; callers answer all of them with the
+/// same 401.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Invalidation {
     /// For good, by an entry about this fact.

@@ -16,22 +16,26 @@ pub enum Effect {
     },
     /// Lets them work again.
     Resume {
-        /// As for a suspend. Versions, not times, say which came last: clocks differ, and an entry written again
-        /// because it became visible late must not overtake the change that followed it.
+        /// As for a suspend. Versions, not times, say which came last: clocks differ, and an entry
+        /// written again because it became visible late must not overtake the change that followed
+        /// it.
         version: u64,
     },
-    /// Gives a key or secret another end, earlier or later than the tokens in flight know of: from then on they are refused.
+    /// Gives a key or secret another end, earlier or later than the tokens in flight know of: from
+    /// then on they are refused.
     Expire {
         /// The end; [`Timestamp::LAST`] when there is none any more.
         at: Timestamp,
         /// The version that the change gave to its item.
         version: u64,
     },
-    /// Refuses nothing: whoever remembers what the subject may do reads it anew. A narrower role, scope or bearer allowlist.
+    /// Refuses nothing: whoever remembers what the subject may do reads it anew. A narrower role,
+    /// scope or bearer allowlist.
     Refresh,
 }
 
-/// The fact an entry is about. Facts never change, so an entry means the same to every token, whenever it was signed.
+/// The fact an entry is about. Facts never change, so an entry means the same to every token,
+/// whenever it was signed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
     /// A key, by its `client_id` (never by the other spelling, its guid).
@@ -53,7 +57,8 @@ pub enum Subject {
     },
 }
 
-/// Some of an organization's keys, told by what never changes about a key. The default is all of them.
+/// Some of an organization's keys, told by what never changes about a key. The default is all of
+/// them.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -73,7 +78,8 @@ pub struct Cohort {
 }
 
 impl Cohort {
-    /// What KYB suspends and resumes: whoever reads the feed tells a suspension by KYB from others by this cohort.
+    /// What KYB suspends and resumes: whoever reads the feed tells a suspension by KYB from others
+    /// by this cohort.
     pub const OF_KYB: Self = Self {
         environment: Some(KeyMode::Live),
         created_from: None,
@@ -93,11 +99,13 @@ impl Cohort {
 
 /// One entry of the feed. Its position is `(time, id)`.
 ///
-/// Its stored form is flat: `time`, `id`, `effect` (`revoke`, `suspend`, `resume`, `expire`, `refresh`), `version` with the
-/// middle three, `at` with `expire`, `subject` (`key`, `secret`, `token`, `user`, `owner`, `organization`), `name` (the
-/// identifier), and for organizations `environment`, `created_from`, `created_until`, `owner` where set. An effect or subject unknown to the reader is an error, not
-/// skipped: a reader that does not understand the feed must not decide by it. Other members are ignored, so a later
-/// one may narrow a subject (older readers then refuse too much, never too little).
+/// Its stored form is flat: `time`, `id`, `effect` (`revoke`, `suspend`, `resume`, `expire`,
+/// `refresh`), `version` with the middle three, `at` with `expire`, `subject` (`key`, `secret`,
+/// `token`, `user`, `owner`, `organization`), `name` (the identifier), and for organizations
+/// `environment`, `created_from`, `created_until`, `owner` where set. An effect or subject unknown
+/// to the reader is an error, not skipped: a reader that does not understand the feed must not
+/// decide by it. Other members are ignored, so a later one may narrow a subject (older readers then
+/// refuse too much, never too little).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Entry {

@@ -11,8 +11,9 @@ use crate::{ids::Guid, time::Timestamp};
 
 /// What one reader knows. It starts cold ([`Feed::default`]), and is stale until its first read.
 ///
-/// It depends on the set of absorbed entries alone, not on their order or number. Ordered maps, since they make the whole a
-/// value that the model can hash, and a lookup among some thousands of entries is far below the cost of one signature.
+/// It depends on the set of absorbed entries alone, not on their order or number. Ordered maps,
+/// since they make the whole a value that the model can hash, and a lookup among some thousands of
+/// entries is far below the cost of one signature.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Feed {
     rules: Rules,
@@ -37,7 +38,8 @@ pub enum Freshness {
     Stale,
 }
 
-/// The reader's clock is not proven within [`Rules::clock_bound`] of the table's: the read counts as failed.
+/// The reader's clock is not proven within [`Rules::clock_bound`] of the table's: the read counts
+/// as failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockOutOfBound;
 
@@ -72,9 +74,11 @@ impl Feed {
         }
     }
 
-    /// The time from which to read, inclusive: the overlap before the newest entry it has, or the edge of the window.
+    /// The time from which to read, inclusive: the overlap before the newest entry it has, or the
+    /// edge of the window.
     ///
-    /// An entry stamped in the future would push it past entries to come, so `now` limits it; starting earlier costs little.
+    /// An entry stamped in the future would push it past entries to come, so `now` limits it;
+    /// starting earlier costs little.
     #[must_use]
     pub fn query_start(&self, now: Timestamp) -> Timestamp {
         match self.newest {
@@ -83,12 +87,13 @@ impl Feed {
         }
     }
 
-    /// Takes in the answer of one whole, strongly consistent read from [`Feed::query_start`]. A read that failed on any page
-    /// is no read: read newest first, its part would hide the hole behind it.
+    /// Takes in the answer of one whole, strongly consistent read from [`Feed::query_start`]. A
+    /// read that failed on any page is no read: read newest first, its part would hide the hole
+    /// behind it.
     ///
     /// # Errors
-    /// When the clock is out of bound. Nothing is taken in: a cold read by such a clock may have begun too late, and what
-    /// it holds would make the next read begin later still.
+    /// When the clock is out of bound. Nothing is taken in: a cold read by such a clock may have
+    /// begun too late, and what it holds would make the next read begin later still.
     pub fn absorb(
         &mut self,
         entries: impl IntoIterator<Item = Entry>,
@@ -106,13 +111,14 @@ impl Feed {
         if self.newest != newest_before {
             self.prune(read.sent);
         }
-        // Not the latest of all reads: if the clock was set back, an earlier read would outshine every later one.
+        // Not the latest of all reads: if the clock was set back, an earlier read would outshine
+        // every later one.
         self.counts_from = Some(self.rules.counts_from(read));
         Ok(())
     }
 
-    /// How far to rely on it, `now` by the wall clock and, where the event tells, at the request's own time: a frozen
-    /// instance may wake with its clock behind.
+    /// How far to rely on it, `now` by the wall clock and, where the event tells, at the request's
+    /// own time: a frozen instance may wake with its clock behind.
     #[must_use]
     pub fn freshness(&self, now: Timestamp, request: Option<Timestamp>) -> Freshness {
         let Some(counts_from) = self.counts_from else {
@@ -128,9 +134,11 @@ impl Feed {
         }
     }
 
-    /// What it has against the credential, to be asked only of a feed that is not stale, right after that was found.
+    /// What it has against the credential, to be asked only of a feed that is not stale, right
+    /// after that was found.
     ///
-    /// A suspension by KYB says nothing about a personal key. Everything else about the same cohort does.
+    /// A suspension by KYB says nothing about a personal key. Everything else about the same cohort
+    /// does.
     #[must_use]
     pub fn verdict(&self, credential: &Credential<'_>, now: Timestamp) -> Option<Invalidation> {
         let found = self.records(credential);
@@ -157,9 +165,9 @@ impl Feed {
         revoked.or_else(suspended).or_else(expired)
     }
 
-    /// What it knows about the credential's facts: while this stays the same, nothing that touches them has been seen. Whoever
-    /// remembers a bearer key keeps the footprint of the feed that preceded its read of the key
-    /// (docs/requirements.md, The hot path).
+    /// What it knows about the credential's facts: while this stays the same, nothing that touches
+    /// them has been seen. Whoever remembers a bearer key keeps the footprint of the feed that
+    /// preceded its read of the key (docs/requirements.md, The hot path).
     #[must_use]
     pub fn footprint(&self, credential: &Credential<'_>) -> Footprint {
         Footprint(
@@ -241,7 +249,8 @@ impl Feed {
         }
     }
 
-    /// Drops what has ceased to matter. The clock is proven by now, and what it may be ahead is part of the window's margin.
+    /// Drops what has ceased to matter. The clock is proven by now, and what it may be ahead is
+    /// part of the window's margin.
     fn prune(&mut self, now: Timestamp) {
         let cutoff = now.earlier_by(self.rules.window());
         let matters = |record: &Record| record.latest >= Some(cutoff);
@@ -278,9 +287,11 @@ pub struct Footprint(Vec<Record>);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Record {
     revoked: bool,
-    /// The last suspend or resume: its version, and whether it was a suspend (which wins between equals).
+    /// The last suspend or resume: its version, and whether it was a suspend (which wins between
+    /// equals).
     last: Option<(u64, bool)>,
-    /// The last end that was set: its version, and when it is (of two the earlier wins between equals).
+    /// The last end that was set: its version, and when it is (of two the earlier wins between
+    /// equals).
     end: Option<(u64, Reverse<Timestamp>)>,
     /// The entries that ask for another look.
     refreshes: BTreeSet<String>,

@@ -1,4 +1,5 @@
-//! The cohorts of keys that an organization's gate holds for revoked. The gate is read with every key: it stays small.
+//! The cohorts of keys that an organization's gate holds for revoked. The gate is read with every
+//! key: it stays small.
 
 use std::fmt;
 
@@ -18,12 +19,14 @@ impl fmt::Display for TooMany {
 impl std::error::Error for TooMany {}
 
 impl OrganizationGate {
-    /// How many cohorts it holds at most beside those of the whole organization. Of these there are three at most, one of each kind
-    /// and one of both: of two of the same kind, the later one covers the other.
+    /// How many cohorts it holds at most beside those of the whole organization. Of these there are
+    /// three at most, one of each kind and one of both: of two of the same kind, the later one
+    /// covers the other.
     pub const MAX_REVOCATIONS: usize = 200;
 
-    /// The gate with these keys revoked too; nothing when it covers them already. What a cohort of the whole organization covers
-    /// goes, and however full the gate is, there is room for it: that is an emergency.
+    /// The gate with these keys revoked too; nothing when it covers them already. What a cohort of
+    /// the whole organization covers goes, and however full the gate is, there is room for it: that
+    /// is an emergency.
     ///
     /// # Errors
     /// [`TooMany`], when merging what overlaps makes no room.
@@ -76,8 +79,8 @@ fn covers(wider: &Cohort, narrower: &Cohort) -> bool {
         })
 }
 
-/// The same keys in fewer cohorts: windows of the same kind and owner that overlap or adjoin become one, and what another one
-/// covers goes.
+/// The same keys in fewer cohorts: windows of the same kind and owner that overlap or adjoin become
+/// one, and what another one covers goes.
 fn merged(mut cohorts: Vec<Cohort>) -> Vec<Cohort> {
     cohorts.sort_by_key(|cohort| (cohort.environment, cohort.owner, cohort.created_from));
     let mut merged: Vec<Cohort> = Vec::new();

@@ -1,29 +1,37 @@
-//! Which keys count as made before an incident, and how a key that is made after one escapes it (LEAK-8).
+//! Which keys count as made before an incident, and how a key that is made after one escapes it
+//! (LEAK-8).
 //!
-//! A cohort is told by when its keys say that they were made, each by the clock of the instance that made it, and an incident
-//! revokes *what there is*: no key that stood when the call was answered may escape because its maker's clock was ahead, and no
-//! key that is made after it may die of it.
+//! A cohort is told by when its keys say that they were made, each by the clock of the instance
+//! that made it, and an incident revokes *what there is*: no key that stood when the call was
+//! answered may escape because its maker's clock was ahead, and no key that is made after it may
+//! die of it.
 //!
 //! # No key escapes that was made before
-//! Let `S` be [`Rules::clock_bound`] and `P` be [`Rules::visible_within`], and let the incident choose its window when its own
-//! clock says `now`. It counts only if it was answered within `P` of that by the same clock; else it is chosen and written again.
-//! - A key's creation was stamped before its transaction, by a clock at most `S` ahead of the table's: `created <= committed + S`.
-//! - The incident was committed by the table's clock before `now + S + P`: its own clock was less than `S` behind when it chose,
-//!   and stood at most `P` later when it was answered.
-//! - So of every key that was committed before the incident, `created < now + P + 2 S`: **thirty seconds** ahead, the sum that the
-//!   feed's readers overlap by, for the same reasons ([`Rules`]). The window ends there, exclusive.
-//! - A key that is committed after the incident, of a creation that began before it, is either within the window, or counts as
-//!   made after it: one serial order or the other explains it. What was revoked makes none: each transaction of a caller holds only
-//!   while nothing about it changed.
+//! Let `S` be [`Rules::clock_bound`] and `P` be [`Rules::visible_within`], and let the incident
+//! choose its window when its own clock says `now`. It counts only if it was answered within `P` of
+//! that by the same clock; else it is chosen and written again.
+//! - A key's creation was stamped before its transaction, by a clock at most `S` ahead of the
+//!   table's: `created <= committed + S`.
+//! - The incident was committed by the table's clock before `now + S + P`: its own clock was less
+//!   than `S` behind when it chose, and stood at most `P` later when it was answered.
+//! - So of every key that was committed before the incident, `created < now + P + 2 S`: **thirty
+//!   seconds** ahead, the sum that the feed's readers overlap by, for the same reasons ([`Rules`]).
+//!   The window ends there, exclusive.
+//! - A key that is committed after the incident, of a creation that began before it, is either
+//!   within the window, or counts as made after it: one serial order or the other explains it. What
+//!   was revoked makes none: each transaction of a caller holds only while nothing about it
+//!   changed.
 //!
 //! # No key dies of it that is made after
-//! Such a key may say a time within the window, by a clock that is right as well as by one that is behind. But whoever makes it
-//! reads the gate, strongly consistent, and finds the cohort: [`OrganizationGate::creation`] is then the window's end, up to half a
-//! minute from now. So an end by the clock alone could fall behind keys that an earlier incident had moved past its own:
-//! [`OrganizationGate::window_end`] lies behind the ends of all earlier ones too, and an incident is written only beside those
-//! that it was chosen beside.
+//! Such a key may say a time within the window, by a clock that is right as well as by one that is
+//! behind. But whoever makes it reads the gate, strongly consistent, and finds the cohort:
+//! [`OrganizationGate::creation`] is then the window's end, up to half a minute from now. So an end
+//! by the clock alone could fall behind keys that an earlier incident had moved past its own:
+//! [`OrganizationGate::window_end`] lies behind the ends of all earlier ones too, and an incident
+//! is written only beside those that it was chosen beside.
 //!
-//! An end that is asked for and lies in the past is taken as it is: people name times that they were shown.
+//! An end that is asked for and lies in the past is taken as it is: people name times that they
+//! were shown.
 
 use std::time::Duration;
 
@@ -36,8 +44,8 @@ const WINDOW_MARGIN: Duration = Rules::STANDARD
     .saturating_add(Rules::STANDARD.clock_bound.saturating_mul(2));
 
 impl OrganizationGate {
-    /// The end, exclusive, of the window of an incident that is chosen at `now`: the one that was asked for, if that is past, or
-    /// one that no key reaches that was made before.
+    /// The end, exclusive, of the window of an incident that is chosen at `now`: the one that was
+    /// asked for, if that is past, or one that no key reaches that was made before.
     #[must_use]
     pub fn window_end(&self, requested: Option<Timestamp>, now: Timestamp) -> Timestamp {
         let moved_to = self
@@ -51,15 +59,15 @@ impl OrganizationGate {
             .unwrap_or_else(|| moved_past.max(Some(now + WINDOW_MARGIN)).unwrap_or(now))
     }
 
-    /// Whether an incident that was chosen at `chosen` and answered at `answered`, by the same clock, had its window end late
-    /// enough; else it is to be chosen and written again.
+    /// Whether an incident that was chosen at `chosen` and answered at `answered`, by the same
+    /// clock, had its window end late enough; else it is to be chosen and written again.
     #[must_use]
     pub fn window_holds(chosen: Timestamp, answered: Timestamp) -> bool {
         chosen <= answered && answered <= chosen + Rules::STANDARD.visible_within
     }
 
-    /// When a key of this owner and kind counts as made that is made at `now`: then, or past the window of every incident so far
-    /// that would cover it.
+    /// When a key of this owner and kind counts as made that is made at `now`: then, or past the
+    /// window of every incident so far that would cover it.
     #[must_use]
     pub fn creation(&self, owner: Owner, kind: KeyMode, now: Timestamp) -> Timestamp {
         let mut creation = now;
@@ -157,7 +165,8 @@ mod tests {
     }
 
     proptest! {
-        /// Two incidents and a key around each, every clock anywhere within its bound. Times are the table's, in milliseconds.
+        /// Two incidents and a key around each, every clock anywhere within its bound. Times are
+        /// the table's, in milliseconds.
         #[test]
         fn leak_8_nothing_made_before_escapes_and_nothing_made_after_dies(
             skews in proptest::array::uniform4(-9_999_i64..=10_000),

@@ -18,7 +18,8 @@ pub struct Edit {
     pub name: Option<Name>,
     /// Another note.
     pub description: Option<Option<Note>>,
-    /// Another list: of a personal key at once, of others in the tokens issued from then on (CYB-6).
+    /// Another list: of a personal key at once, of others in the tokens issued from then on
+    /// (CYB-6).
     pub ip_allowlist: Option<Allowlist>,
     /// Another end; an earlier one cuts tokens too (ARZ-4).
     pub expires_at: Option<Option<Timestamp>>,
@@ -29,7 +30,8 @@ pub struct Edit {
 }
 
 impl Edit {
-    /// Whether `key` could be used for longer by it, or from elsewhere: that gives something, as another secret does.
+    /// Whether `key` could be used for longer by it, or from elsewhere: that gives something, as
+    /// another secret does.
     #[must_use]
     pub fn extends(&self, key: &Key) -> bool {
         let longer = |end: Option<Timestamp>| {
@@ -48,8 +50,9 @@ impl Key {
     /// The key with these members changed.
     ///
     /// # Errors
-    /// [`Kind::Conflict`] for a revoked key, another end of an expired one, and another destination of a live one;
-    /// [`Kind::InvalidParameter`] for an end that is not in the future, and for members that do not go together.
+    /// [`Kind::Conflict`] for a revoked key, another end of an expired one, and another destination
+    /// of a live one; [`Kind::InvalidParameter`] for an end that is not in the future, and for
+    /// members that do not go together.
     pub fn edit(self, edit: Edit, now: Timestamp) -> Result<Self, Error> {
         if matches!(self.state, State::Revoked { .. }) {
             return Err(self.illegal("be changed", now));
@@ -93,7 +96,8 @@ impl Key {
     }
 }
 
-/// ARZ-1: payments and their webhooks are a bank's; who sends payments somewhere wants to hear of them.
+/// ARZ-1: payments and their webhooks are a bank's; who sends payments somewhere wants to hear of
+/// them.
 pub(super) fn require_consistent(
     owner: Owner,
     destination: Option<&Name>,

@@ -1,7 +1,8 @@
 //! A key's secrets: one, or two while it is rotated (CBM-3, ARZ-5, X-3).
 //!
-//! The key's own item says which secrets work and until when, so that every decision about them is guarded by the one version
-//! of that item; the hashes stand beside it and say nothing but whether a presented secret is the one.
+//! The key's own item says which secrets work and until when, so that every decision about them is
+//! guarded by the one version of that item; the hashes stand beside it and say nothing but whether
+//! a presented secret is the one.
 
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,8 @@ pub enum Grace {
     FromFirstUse(Duration),
     /// Until the rotation is finished (ARZ-5).
     Open,
-    /// Until the rotation is finished; and while nobody has used the new secret, the previous one gets another in its place.
+    /// Until the rotation is finished; and while nobody has used the new secret, the previous one
+    /// gets another in its place.
     OpenUntilUsed,
 }
 
@@ -191,9 +193,10 @@ impl Secrets {
 }
 
 impl Key {
-    /// Refuses a rotation that a previous secret of this key asks for: it is on its way out, and whoever holds it would stay with
-    /// the new one and lock out the holder of the current one. While nobody has used the current one it may be lost:
-    /// then the previous one replaces it.
+    /// Refuses a rotation that a previous secret of this key asks for: it is on its way out, and
+    /// whoever holds it would stay with the new one and lock out the holder of the current one.
+    /// While nobody has used the current one it may be lost: then the previous one
+    /// replaces it.
     ///
     /// # Errors
     /// [`Kind::Forbidden`].
@@ -210,8 +213,8 @@ impl Key {
         }
     }
 
-    /// Refuses to finish a rotation for the secret that it would end: whoever finishes it has the new one, or they would lock
-    /// themselves out.
+    /// Refuses to finish a rotation for the secret that it would end: whoever finishes it has the
+    /// new one, or they would lock themselves out.
     ///
     /// # Errors
     /// [`Kind::Forbidden`].
@@ -227,7 +230,8 @@ impl Key {
         Ok(())
     }
 
-    /// The key, its newest secret shown to `person`: that is remembered of a personal key which is not theirs.
+    /// The key, its newest secret shown to `person`: that is remembered of a personal key which is
+    /// not theirs.
     #[must_use]
     pub fn shown_to(mut self, person: Option<Guid>) -> Self {
         let others = |person: &Guid| self.owner.user().is_some_and(|own| own != *person);
@@ -238,7 +242,8 @@ impl Key {
     /// The key with another secret.
     ///
     /// # Errors
-    /// [`Kind::Conflict`] when it is revoked or expired, or when a previous secret still works and would become a third.
+    /// [`Kind::Conflict`] when it is revoked or expired, or when a previous secret still works and
+    /// would become a third.
     pub fn rotate(
         self,
         new: SecretId,
@@ -294,8 +299,8 @@ impl Key {
         Ok(self.with_secrets(secrets, ending, now))
     }
 
-    /// The key with its current secret alone, now or in a while; nothing when that is so already. What ends the previous one
-    /// earlier stays: this is no way to let it live.
+    /// The key with its current secret alone, now or in a while; nothing when that is so already.
+    /// What ends the previous one earlier stays: this is no way to let it live.
     ///
     /// # Errors
     /// [`Kind::Conflict`] when it is revoked.
@@ -343,8 +348,8 @@ impl Key {
         )))
     }
 
-    /// The key after the first use of its current secret `used`: the previous one's grace runs, or it waits for the
-    /// end of the rotation. Nothing when none waits for it.
+    /// The key after the first use of its current secret `used`: the previous one's grace runs
+    /// or it waits for the end of the rotation. Nothing when none waits for it.
     #[must_use]
     pub fn start_grace(self, used: SecretId, now: Timestamp) -> Option<Rotated> {
         let previous = self

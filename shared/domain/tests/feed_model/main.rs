@@ -1,15 +1,17 @@
 //! The promise of the revocation feed, model-checked: *no allow later than the bound* (CBM-4, X-1).
 //!
-//! Writers and readers here run the real `domain::feed`; the model supplies what surrounds them: clocks that differ and
-//! step, transactions that become visible late, answers that come late, writers that die, instances that freeze, wake
-//! with their clock behind, or are replaced, and reads that fail or hang. Stateright tries every order of these.
+//! Writers and readers here run the real `domain::feed`; the model supplies what surrounds them:
+//! clocks that differ and step, transactions that become visible late, answers that come late,
+//! writers that die, instances that freeze, wake with their clock behind, or are replaced, and
+//! reads that fail or hang. Stateright tries every order of these.
 //!
-//! Time advances in ticks, and everything else takes none. A request needs no action of its own: in *every* state the
-//! properties ask what an instance would answer to one that arrives now, whether its reads fail or succeed. Readers never
-//! meet, so one of them stands for all.
+//! Time advances in ticks, and everything else takes none. A request needs no action of its own: in
+//! *every* state the properties ask what an instance would answer to one that arrives now, whether
+//! its reads fail or succeed. Readers never meet, so one of them stands for all.
 //!
-//! The rules must hold; then one at a time is left out, and there must be a counterexample, so that a model too tame to
-//! find anything fails. Run with `--nocapture` it prints the counts of states and the shortest counterexamples.
+//! The rules must hold; then one at a time is left out, and there must be a counterexample, so that
+//! a model too tame to find anything fails. Run with `--nocapture` it prints the counts of states
+//! and the shortest counterexamples.
 
 mod world;
 
@@ -21,7 +23,8 @@ use stateright::{Checker, HasDiscoveries, Model};
 use self::world::{Faults, Habit, NO_LATE_ALLOW, World};
 
 impl World {
-    /// Two writers whose clocks differ as far as they may and step, late commits and answers, a writer that dies.
+    /// Two writers whose clocks differ as far as they may and step, late commits and answers, a
+    /// writer that dies.
     fn of_writers() -> Self {
         Self {
             rules: Rules::STANDARD,
@@ -44,7 +47,8 @@ impl World {
         }
     }
 
-    /// One right writer, and a reader whose clock steps, whose reads hang, that freezes and may wake with its clock behind.
+    /// One right writer, and a reader whose clock steps, whose reads hang, that freezes and may
+    /// wake with its clock behind.
     fn of_readers() -> Self {
         Self {
             tick: 1,
@@ -64,8 +68,8 @@ impl World {
         }
     }
 
-    /// TOKEN authorizers hear no time with the request. Their promise rests on a wall clock that is right when they wake; a
-    /// clock set back by an hour is noticed.
+    /// TOKEN authorizers hear no time with the request. Their promise rests on a wall clock that is
+    /// right when they wake; a clock set back by an hour is noticed.
     fn of_events_without_a_time() -> Self {
         Self {
             reader_clocks: &[0, -3_600],

@@ -1,4 +1,5 @@
-//! What the model is made of: the world around writers and readers, its state, and everything that can happen next.
+//! What the model is made of: the world around writers and readers, its state, and everything that
+//! can happen next.
 
 mod state;
 mod transitions;
@@ -41,7 +42,8 @@ pub struct World {
     pub writer_clocks: [i64; 2],
     /// What a step may put a reader's clock off by.
     pub reader_clocks: &'static [i64],
-    /// How long after the revoke a token may be issued from a read made before it; `None`: tokens outlive the model.
+    /// How long after the revoke a token may be issued from a read made before it; `None`: tokens
+    /// outlive the model.
     pub issued_after: Option<i64>,
     /// Whether the other writer writes too, which moves readers on.
     pub other_writes: bool,
@@ -53,7 +55,8 @@ pub struct World {
     pub left_out: Option<Habit>,
 }
 
-/// How many faults of each kind there may be. Late commits and answers, and failed and hanging reads, are not counted.
+/// How many faults of each kind there may be. Late commits and answers, and failed and hanging
+/// reads, are not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Faults {
     pub writer_steps: u8,

@@ -1,4 +1,5 @@
-//! `DynamoDB` and Secrets Manager as a test wants them, played at the SDK's connector, and a guard that asks them.
+//! `DynamoDB` and Secrets Manager as a test wants them, played at the SDK's connector, and a guard
+//! that asks them.
 
 use std::{
     fmt,
@@ -278,7 +279,8 @@ impl Held {
     }
 }
 
-/// What an operation is called here: those of the feed, of keys and of their secrets by what they read.
+/// What an operation is called here: those of the feed, of keys and of their secrets by what they
+/// read.
 fn name(operation: &str, body: &Value) -> String {
     let is_of_key = |key: &Value| {
         key["PK"]["S"]

@@ -98,8 +98,9 @@ async fn the_first_key_reads_the_peppers_where_that_failed_at_start_up() {
     );
 }
 
-/// A hash names a pepper that Secrets Manager lacks: guesses at its secret cost one reading in five seconds, however many come. The
-/// pepper is met as soon as it is there and that time is over; an instance that has not looked for one meets it at once.
+/// A hash names a pepper that Secrets Manager lacks: guesses at its secret cost one reading in five
+/// seconds, however many come. The pepper is met as soon as it is there and that time is over; an
+/// instance that has not looked for one meets it at once.
 #[tokio::test]
 async fn a_pepper_that_is_not_there_is_looked_for_every_five_seconds() {
     const NEWER: &str =
@@ -211,7 +212,8 @@ async fn cbm_4_a_revoked_key_is_refused_by_the_feed_even_where_the_reading_misse
     ));
 }
 
-/// An organization is suspended by its gate and by the feed: the feed alone suffices, and so does the gate.
+/// An organization is suspended by its gate and by the feed: the feed alone suffices, and so does
+/// the gate.
 #[tokio::test]
 async fn a_suspended_organization_stops_its_people_and_withdrawn_kyb_does_not() {
     let mut settings = World::new().settings;
@@ -253,7 +255,8 @@ async fn a_suspended_organization_stops_its_people_and_withdrawn_kyb_does_not() 
     assert!(passes().await, "resumed");
 }
 
-/// The user's role is narrowed between the reading of the key and the decision: the reading is not even used once.
+/// The user's role is narrowed between the reading of the key and the decision: the reading is not
+/// even used once.
 #[tokio::test]
 async fn a_key_that_changes_while_it_is_read_is_read_again() {
     let scene = Scene::warm().await;

@@ -1,4 +1,5 @@
-//! What an introspection learns (RFC 7662): everything of a credential that is beyond doubt, and nothing of any other.
+//! What an introspection learns (RFC 7662): everything of a credential that is beyond doubt, and
+//! nothing of any other.
 
 use std::time::Duration;
 

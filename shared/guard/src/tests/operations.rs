@@ -1,5 +1,6 @@
-//! The management API's table at the gateway: role × route, and machines by scope. The expected answers are spelled out here from
-//! docs/requirements.md, Roles, and CYB-11, not computed from the table.
+//! The management API's table at the gateway: role × route, and machines by scope. The expected
+//! answers are spelled out here from docs/requirements.md, Roles, and CYB-11, not computed from the
+//! table.
 
 use domain::{
     operation::{self, Operation, Scopes},
@@ -35,7 +36,8 @@ fn denied(world: &World, credential: &str, route: &str) -> Option<DenyReason> {
     }
 }
 
-/// Which of v(iewer), d(eveloper), a(dmin), o(wner), s(upport), S(ecurity) and O(perations) a route lets through.
+/// Which of v(iewer), d(eveloper), a(dmin), o(wner), s(upport), S(ecurity) and O(perations) a route
+/// lets through.
 const OPEN_TO: [(&str, &str); 36] = [
     ("GET /api/organizations", "vdaosSO"),
     ("POST /api/organizations", "O"),

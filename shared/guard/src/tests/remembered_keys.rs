@@ -1,4 +1,5 @@
-//! For how long what was read of a personal key is good: a minute, and only while the feed is silent about it.
+//! For how long what was read of a personal key is good: a minute, and only while the feed is
+//! silent about it.
 
 use domain::{
     feed::{Cohort, Effect, Entry, Exchange, Feed, Subject},
@@ -151,7 +152,8 @@ fn what_the_feed_knew_before_the_reading_drops_nothing_and_more_of_it_does() {
     }
 }
 
-/// Two narrowings of one user within a minute: the second entry differs from the first by its id alone.
+/// Two narrowings of one user within a minute: the second entry differs from the first by its id
+/// alone.
 #[test]
 fn a_second_refresh_of_the_same_subject_drops_it_again() {
     let entry = |id: &str| Entry {
@@ -177,8 +179,9 @@ fn a_second_refresh_of_the_same_subject_drops_it_again() {
     assert!(!known.is_good(&feed, NOW));
 }
 
-/// The reading saw the key before the change; the entry of that change is stamped before the reading and seen after it, as happens
-/// when a transaction becomes visible late. That the reading is younger than the entry's time must not save it.
+/// The reading saw the key before the change; the entry of that change is stamped before the
+/// reading and seen after it, as happens when a transaction becomes visible late. That the reading
+/// is younger than the entry's time must not save it.
 #[test]
 fn a_key_that_was_read_before_a_change_is_dropped_by_its_entry_however_that_is_stamped() {
     for stamped in [-30_000, -9_000, -1, 0, 1] {

@@ -1,5 +1,5 @@
-//! A guard whose table does not answer lets nobody through, and says so without long thought. (A guard over a table that
-//! does answer is tested over HTTP, with the whole stack.)
+//! A guard whose table does not answer lets nobody through, and says so without long thought. (A
+//! guard over a table that does answer is tested over HTTP, with the whole stack.)
 
 use std::{sync::Arc, time::Duration};
 

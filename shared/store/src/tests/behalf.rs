@@ -249,7 +249,8 @@ async fn a_caller_that_is_stopped_at_the_last_moment_changes_nothing() {
             json!({"S": at(Duration::ZERO).to_string()}),
             StoreError::CallerStopped,
         ),
-        // The secret that obtained its token was ended: another one is current, and none is previous.
+        // The secret that obtained its token was ended: another one is current, and none is
+        // previous.
         (
             ("K#", "KEY"),
             "secrets",
@@ -314,7 +315,8 @@ async fn a_caller_that_is_stopped_at_the_last_moment_changes_nothing() {
     }
 }
 
-/// The transaction does not check the caller's own key beside the change of it; deciding anew is no way around that either.
+/// The transaction does not check the caller's own key beside the change of it; deciding anew is no
+/// way around that either.
 #[tokio::test]
 async fn a_late_change_of_ones_own_key_does_not_undo_its_narrowing() {
     for (member, value) in [
@@ -395,7 +397,8 @@ async fn a_harmless_change_at_the_last_moment_costs_the_caller_nothing() {
     }
 }
 
-/// A transaction names an item once: what it changes is guarded by the version that it was decided on.
+/// A transaction names an item once: what it changes is guarded by the version that it was decided
+/// on.
 #[tokio::test]
 async fn a_caller_may_change_what_its_authority_rests_on() {
     let (scene, _) = stage();

@@ -445,7 +445,8 @@ fn failing(code: &'static str) -> (Scene, Table) {
     })
 }
 
-/// It guards against abuse alone. But whoever asks for it so often that the table throttles has spent it.
+/// It guards against abuse alone. But whoever asks for it so often that the table throttles has
+/// spent it.
 #[tokio::test]
 async fn a_counter_out_of_reach_holds_up_nobody_and_one_out_of_breath_does() {
     let (scene, table) = failing("AccessDeniedException");

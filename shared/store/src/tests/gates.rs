@@ -156,7 +156,8 @@ async fn cbm_2_a_plan_asks_readers_for_another_look_and_a_repetition_for_nothing
     assert_eq!(table.feed().len(), 2);
 }
 
-/// Somebody else decides about the gate again and again: a suspension comes through, on top of what they decided.
+/// Somebody else decides about the gate again and again: a suspension comes through, on top of what
+/// they decided.
 #[tokio::test]
 async fn an_emergency_does_not_lose_against_other_decisions() {
     let others = AtomicI64::new(0);
@@ -234,7 +235,8 @@ async fn leak_8_a_cohort_is_one_entry_and_one_write_and_revokes_for_good() {
     );
 }
 
-/// An incident's window is chosen past those that the gate has: one that was decided meanwhile may have moved keys past it.
+/// An incident's window is chosen past those that the gate has: one that was decided meanwhile may
+/// have moved keys past it.
 #[tokio::test]
 async fn leak_8_an_incident_that_was_chosen_beside_others_is_chosen_anew() {
     let (scene, table) = stage();

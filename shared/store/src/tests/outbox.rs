@@ -1,5 +1,6 @@
-//! What a writer that died between its commit and its answer leaves behind: entries in the outbox, which the next one publishes
-//! again. They are left here by answers that come too late for readers to be sure.
+//! What a writer that died between its commit and its answer leaves behind: entries in the outbox,
+//! which the next one publishes again. They are left here by answers that come too late for readers
+//! to be sure.
 
 use std::{
     sync::{
@@ -44,8 +45,8 @@ fn late_scene() -> (Scene, Table, Arc<AtomicBool>) {
 
 type Step<'a> = std::pin::Pin<Box<dyn Future<Output = Result<(), Error>> + 'a>>;
 
-/// Takes a step that fails for being late, sees the outbox, and repeats it in time: the entries are published again, and the
-/// outbox is clear.
+/// Takes a step that fails for being late, sees the outbox, and repeats it in time: the entries are
+/// published again, and the outbox is clear.
 async fn told_again(place: (&str, &str), effect: &str, step: impl Fn(&Scene) -> Step<'_>) {
     let (scene, table, late) = late_scene();
     scene.with_key(&key()).await;
@@ -236,7 +237,8 @@ async fn a_repeated_plan_or_cohort_tells_again() {
     .await;
 }
 
-/// A rotation cannot be repeated: it waits until readers are sure, or says that it is not; whatever comes next tells them first.
+/// A rotation cannot be repeated: it waits until readers are sure, or says that it is not; whatever
+/// comes next tells them first.
 #[tokio::test]
 async fn a_rotation_that_readers_may_have_missed_is_told_with_the_next_change() {
     let (scene, table, late) = late_scene();

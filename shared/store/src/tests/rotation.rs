@@ -236,7 +236,8 @@ async fn a_rotation_that_meets_a_revoke_leaves_nothing() {
     assert!(table.feed().is_empty());
 }
 
-/// LEAK-11: a rotation that is finished in a while has its end in the key, the feed and the secret's TTL.
+/// LEAK-11: a rotation that is finished in a while has its end in the key, the feed and the
+/// secret's TTL.
 #[tokio::test]
 async fn leak_11_a_rotation_finished_in_a_while() {
     let (scene, table) = stage();

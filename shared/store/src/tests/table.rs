@@ -17,7 +17,8 @@ pub(super) fn stage() -> (Scene, Table) {
     stage_with(|_, _, _| None)
 }
 
-/// A scene over empty tables, which a test may meddle with before a request reaches them, or answer in their place.
+/// A scene over empty tables, which a test may meddle with before a request reaches them, or answer
+/// in their place.
 pub(super) fn stage_with(
     before: impl Fn(&Table, &Sent, &AtomicI64) -> Option<Answer> + Send + Sync + 'static,
 ) -> (Scene, Table) {

@@ -71,7 +71,8 @@ async fn every_read_is_strongly_consistent() {
     }
 }
 
-/// The entry became visible eleven seconds after its own time: readers may have passed it, so it is written again.
+/// The entry became visible eleven seconds after its own time: readers may have passed it, so it is
+/// written again.
 #[tokio::test]
 async fn a_revoke_whose_answer_is_late_writes_its_entry_again() {
     let scene = scene(0, |sent, now| {
@@ -103,7 +104,8 @@ async fn a_revoke_whose_entry_is_always_late_does_not_answer() {
     ));
 }
 
-/// A revoke that meets another transaction is tried again, with its entry at the time of the new attempt.
+/// A revoke that meets another transaction is tried again, with its entry at the time of the new
+/// attempt.
 #[tokio::test]
 async fn a_conflicting_or_throttled_revoke_is_tried_again_with_a_fresh_time() {
     for code in [
@@ -135,7 +137,8 @@ async fn a_conflicting_or_throttled_revoke_is_tried_again_with_a_fresh_time() {
     }
 }
 
-/// A key cannot hold off its own revocation by changes that check it: a revoke is tried longer than any other change.
+/// A key cannot hold off its own revocation by changes that check it: a revoke is tried longer than
+/// any other change.
 #[tokio::test]
 async fn a_revoke_outlasts_the_changes_that_it_meets() {
     let attempts = AtomicI64::new(0);

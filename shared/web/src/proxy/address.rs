@@ -2,10 +2,12 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Reads `address:port`, such as `198.51.100.10:46532`. The port is what follows the last colon: `CloudFront` always writes one, and
-/// writes an IPv6 address before it without brackets (`2001:db8::7:46532`), which are understood as well. The port is dropped.
+/// Reads `address:port`, such as `198.51.100.10:46532`. The port is what follows the last colon:
+/// `CloudFront` always writes one, and writes an IPv6 address before it without brackets
+/// (`2001:db8::7:46532`), which are understood as well. The port is dropped.
 ///
-/// Nothing else is an address: neither one without a port, nor a list, nor anything with white space.
+/// Nothing else is an address: neither one without a port, nor a list, nor anything with white
+/// space.
 pub(super) fn parse(value: &str) -> Option<IpAddr> {
     let (address, port) = value.rsplit_once(':')?;
     if !is_port(port) {
@@ -19,8 +21,9 @@ pub(super) fn parse(value: &str) -> Option<IpAddr> {
         None => address.parse().ok()?,
     };
     let canonical = read.to_canonical();
-    // Were the port missing, the last group would be taken for it. To an IPv6 address that does no harm, since no list has any;
-    // but what is left could look like a mapped IPv4 address that the caller does not have.
+    // Were the port missing, the last group would be taken for it. To an IPv6 address that does no
+    // harm, since no list has any; but what is left could look like a mapped IPv4 address that the
+    // caller does not have.
     let without_port = bracketed.is_none() && value.parse::<Ipv6Addr>().is_ok();
     (canonical == read || !without_port).then_some(canonical)
 }

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value};
 
-/// REST and WebSocket APIs send both: `headers` has the last value of each name, `multiValueHeaders` all. HTTP APIs send `headers`
-/// alone, with repeated ones joined by commas.
+/// REST and WebSocket APIs send both: `headers` has the last value of each name,
+/// `multiValueHeaders` all. HTTP APIs send `headers` alone, with repeated ones joined by commas.
 const MAPS: [&str; 2] = ["headers", "multiValueHeaders"];
 
 /// Where the address stands: in REST and WebSocket APIs and payload 1.0, and in payload 2.0.
@@ -18,11 +18,13 @@ pub(super) enum Sent<'a> {
     Absent,
     /// Once, and the event says so wherever it says it.
     Once(&'a str),
-    /// More than once, in whatever spelling, or not alike in both maps: nobody can say which one counts.
+    /// More than once, in whatever spelling, or not alike in both maps: nobody can say which one
+    /// counts.
     Ambiguous,
 }
 
-/// The header of this name. Names compare without case, so that two spellings of one header are two headers.
+/// The header of this name. Names compare without case, so that two spellings of one header are two
+/// headers.
 pub(super) fn sent<'a>(event: &'a Value, name: &str) -> Sent<'a> {
     let mut told = MAPS
         .iter()

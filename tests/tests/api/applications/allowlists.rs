@@ -163,8 +163,8 @@ async fn cyb_5_201_for_public_addresses_and_ranges() {
     }
 }
 
-/// A token that carries an allowlist makes and edits keys only within it (docs/requirements.md, Roles); the list is that of the
-/// token, not that of the key now (CYB-6).
+/// A token that carries an allowlist makes and edits keys only within it
+/// (docs/requirements.md, Roles); the list is that of the token, not that of the key now (CYB-6).
 #[tokio::test]
 async fn cyb_11_403_for_a_list_wider_than_the_tokens_own() {
     let platform = Platform::start().await;

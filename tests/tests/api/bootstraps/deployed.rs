@@ -1,4 +1,5 @@
-//! The platform with each function as a process of its own, with that function's environment and role.
+//! The platform with each function as a process of its own, with that function's environment and
+//! role.
 
 use std::{
     collections::BTreeMap,

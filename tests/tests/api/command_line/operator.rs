@@ -14,7 +14,8 @@ use tokio::{
 use super::{Shell, command, path};
 use crate::{five_second_bound::BOUND, organization_snapshot::text};
 
-/// A shell of the operator of this platform: AWS credentials, and what the stack's output says of it, which must suffice.
+/// A shell of the operator of this platform: AWS credentials, and what the stack's output says of
+/// it, which must suffice.
 pub(crate) fn operator(platform: &Platform) -> Shell {
     let services = platform.stack.services();
     assert!(services.operator().len() >= 9, "{:?}", services.operator());
@@ -270,7 +271,8 @@ async fn services(directory: &str) -> (Child, Shell) {
     panic!("the services ended");
 }
 
-/// One process is the cloud, another the operator's shell; what was made is there when the platform starts on that data.
+/// One process is the cloud, another the operator's shell; what was made is there when the platform
+/// starts on that data.
 #[tokio::test]
 async fn another_process_operates_on_what_the_services_print() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! A customer's token lives no longer than what it was derived from (CYB-8; docs/requirements.md, Tokens).
+//! A customer's token lives no longer than what it was derived from (CYB-8;
+//! docs/requirements.md, Tokens).
 
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ async fn bank(platform: &Platform, key: &Credentials) -> Caller {
     platform.bearer(&platform.token(key).await)
 }
 
-/// Three generations of a key's tokens: one that is to die with its customer's, and a bystander of another key with its own.
+/// Three generations of a key's tokens: one that is to die with its customer's, and a bystander of
+/// another key with its own.
 async fn families(platform: &Platform) -> (Credentials, [Caller; 2], [Caller; 2]) {
     let (key, other) = (
         platform.bank_key(json!({})).await,
@@ -53,7 +55,8 @@ async fn cyb_8_revoking_the_key_kills_the_customers_token() {
     live(&[&bystander, &bystanders_customer]).await;
 }
 
-/// CBM-3: the tokens of the old secret go with it, and those derived from them; the new secret's stay.
+/// CBM-3: the tokens of the old secret go with it, and those derived from them; the new secret's
+/// stay.
 #[tokio::test]
 async fn cyb_8_finishing_a_rotation_kills_the_customers_token() {
     let platform = Platform::start().await;
@@ -101,8 +104,8 @@ async fn cyb_8_revoking_the_token_kills_the_customers_token() {
     live(&[&sibling, &siblings_customer, &bystanders[0], &bystanders[1]]).await;
 }
 
-/// A request that read the bank's key before its token was revoked, and is signed after it, yields a token that is refused: it
-/// names its parent, and the feed the parent.
+/// A request that read the bank's key before its token was revoked, and is signed after it, yields
+/// a token that is refused: it names its parent, and the feed the parent.
 #[tokio::test]
 async fn cyb_8_a_token_that_is_signed_after_the_revocation_of_its_parent_is_dead() {
     let (platform, kms) = Platform::behind_proxy("AWS_ENDPOINT_URL_KMS", Options::default()).await;
@@ -127,8 +130,8 @@ async fn cyb_8_a_token_that_is_signed_after_the_revocation_of_its_parent_is_dead
     die(&[&customer]).await;
 }
 
-/// docs/requirements.md, Tokens: the parent token's end, the key's and the secret's, whichever is first. The lifetime of its own
-/// is never the least: the parent's began earlier.
+/// docs/requirements.md, Tokens: the parent token's end, the key's and the secret's, whichever is
+/// first. The lifetime of its own is never the least: the parent's began earlier.
 #[tokio::test]
 async fn cyb_8_the_customers_token_ends_with_its_parent_key_or_secret() {
     let platform = Platform::start().await;

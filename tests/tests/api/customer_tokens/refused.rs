@@ -67,7 +67,8 @@ async fn cyb_8_403_to_whoever_is_no_bank_with_both_scopes() {
     }
 }
 
-/// CYB-8: scopes that the bank's key does not hold are not for its customers either; the refusal names the scope.
+/// CYB-8: scopes that the bank's key does not hold are not for its customers either; the refusal
+/// names the scope.
 #[tokio::test]
 async fn cyb_8_403_to_a_scope_that_the_bank_key_lacks() {
     let platform = Platform::start().await;
@@ -108,7 +109,8 @@ async fn cyb_8_403_to_a_scope_that_the_bank_key_lacks() {
     .await;
 }
 
-/// docs/requirements.md, Errors: what is not acceptable is named, all of it at once, and changes nothing.
+/// docs/requirements.md, Errors: what is not acceptable is named, all of it at once, and changes
+/// nothing.
 #[tokio::test]
 async fn cyb_8_422_names_every_bad_member() {
     let platform = Platform::start().await;
@@ -293,8 +295,8 @@ async fn cyb_8_401_without_a_token_that_works() {
     }
 }
 
-/// The bank's key is read when the token is made: whatever the authorizer remembers, a stopped one obtains nothing from the very
-/// moment on that it was stopped.
+/// The bank's key is read when the token is made: whatever the authorizer remembers, a stopped one
+/// obtains nothing from the very moment on that it was stopped.
 #[tokio::test]
 async fn cyb_8_401_at_once_when_the_bank_key_is_stopped() {
     let platform = Platform::start().await;
@@ -316,7 +318,8 @@ async fn cyb_8_401_at_once_when_the_bank_key_is_stopped() {
     }
 }
 
-/// CYB-8: a customer's token is for the guarded APIs; the management API does not know it, whatever scopes it has.
+/// CYB-8: a customer's token is for the guarded APIs; the management API does not know it, whatever
+/// scopes it has.
 #[tokio::test]
 async fn cyb_8_403_to_customers_at_the_management_api() {
     let platform = Platform::start().await;

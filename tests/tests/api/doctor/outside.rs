@@ -249,7 +249,8 @@ async fn keys_issuers_and_credentials_that_are_wrong_are_named() {
 #[tokio::test]
 async fn a_clock_that_is_off_is_named() {
     let patient = Patient::admit().await;
-    // Both clocks stand, so that what lies between them is exact. The server's is cut to the second, in favour of ours.
+    // Both clocks stand, so that what lies between them is exact. The server's is cut to the
+    // second, in favour of ours.
     let seconds = runtime::ambient::system_clock()().seconds();
     let date = DateTime::from_secs(seconds)
         .fmt(DateTimeFormat::HttpDate)

@@ -128,8 +128,8 @@ async fn leak_8_whatever_end_is_asked_for_no_key_of_today_escapes_and_none_of_af
     );
 }
 
-/// However an incident and the creations of keys race, what was there when it was answered is dead, and what an answer shows that
-/// was begun after is alive.
+/// However an incident and the creations of keys race, what was there when it was answered is dead,
+/// and what an answer shows that was begun after is alive.
 #[tokio::test]
 async fn leak_8_one_serial_order_explains_an_incident_among_creations() {
     let platform = Arc::new(Platform::start().await);

@@ -151,7 +151,8 @@ async fn rfc_7662_400_to_two_authentications() {
         .assert_oauth_error(400, "invalid_request");
 }
 
-/// CBM-1: a personal key is sent as it is; as a client's secret it is refused, once it is right, here and at the token endpoints.
+/// CBM-1: a personal key is sent as it is; as a client's secret it is refused, once it is right,
+/// here and at the token endpoints.
 #[tokio::test]
 async fn cbm_1_400_to_a_personal_key_as_a_client() {
     let platform = Platform::start().await;

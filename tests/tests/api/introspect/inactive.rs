@@ -1,4 +1,5 @@
-//! Why a token does not work, told to those who may know of it and to nobody else (RFC 7662 §2.2, §4).
+//! Why a token does not work, told to those who may know of it and to nobody else (RFC 7662 §2.2,
+//! §4).
 
 use std::time::Duration;
 
@@ -72,7 +73,8 @@ async fn rfc_7662_200_inactive_with_the_reason() {
     }
 }
 
-/// RFC 7662 §2.2, §4: of what is somebody else's, and of what is nothing, only that it is not active; to the byte.
+/// RFC 7662 §2.2, §4: of what is somebody else's, and of what is nothing, only that it is not
+/// active; to the byte.
 #[tokio::test]
 async fn rfc_7662_200_inactive_and_no_more_of_what_is_not_the_clients() {
     let platform = Platform::start().await;
@@ -151,7 +153,8 @@ async fn rfc_7662_200_inactive_and_no_more_of_what_is_not_the_clients() {
     }
 }
 
-/// CBM-1: the secret of a machine's key is exchanged for tokens; as a bearer credential it is nothing, even to its own client.
+/// CBM-1: the secret of a machine's key is exchanged for tokens; as a bearer credential it is
+/// nothing, even to its own client.
 #[tokio::test]
 async fn cbm_1_200_inactive_for_the_secret_of_a_machine() {
     let platform = Platform::start().await;

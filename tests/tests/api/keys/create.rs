@@ -83,7 +83,8 @@ async fn arz_1_201_for_a_bank_key_with_every_member() {
     );
 }
 
-/// A secret is in the answer that made it and in no other; one that was lost is followed by another.
+/// A secret is in the answer that made it and in no other; one that was lost is followed by
+/// another.
 #[tokio::test]
 async fn cyb_2_a_secret_is_shown_once() {
     let platform = Platform::start().await;
@@ -161,7 +162,8 @@ async fn cyb_11_201_with_the_defaults_of_the_owner_when_nothing_more_is_said() {
     }
 }
 
-/// What is somebody else's, or of the other kind, is refused with the words for what does not exist.
+/// What is somebody else's, or of the other kind, is refused with the words for what does not
+/// exist.
 #[tokio::test]
 async fn cyb_4_422_for_an_owner_that_is_not_the_callers() {
     let platform = Platform::start().await;

@@ -1,4 +1,5 @@
-//! A longer life, more places to be used from, a life again: who gives a key any of them must hold what the key holds.
+//! A longer life, more places to be used from, a life again: who gives a key any of them must hold
+//! what the key holds.
 
 use domain::{key_mode::KeyMode, role::Role, scope::ScopeSet};
 use serde_json::{Value, json};
@@ -156,7 +157,8 @@ async fn cyb_11_403_for_giving_a_key_that_holds_more_than_the_caller() {
     }
 }
 
-/// An organization gives the keys of its banks what those have of themselves; a token its own key by all of that key's scopes.
+/// An organization gives the keys of its banks what those have of themselves; a token its own key
+/// by all of that key's scopes.
 #[tokio::test]
 async fn an_organizations_token_widens_default_keys_and_its_own() {
     let platform = Platform::start().await;
@@ -230,7 +232,8 @@ async fn a_short_lived_caller_restores_only_what_ends_before_it() {
     stops_and_restores(&owner, &shorter).await;
 }
 
-/// A personal key holds what its user does: of whom the caller must hold all, unless it is the caller.
+/// A personal key holds what its user does: of whom the caller must hold all, unless it is the
+/// caller.
 #[tokio::test]
 async fn cbm_1_403_for_giving_somebody_more_than_one_holds() {
     let platform = Platform::start().await;

@@ -84,7 +84,8 @@ async fn x_8_a_retried_create_answers_with_the_same_key_without_its_secret() {
     }
 }
 
-/// It is the thing as it is now that is answered with; and what a lost answer held is got by `replace`.
+/// It is the thing as it is now that is answered with; and what a lost answer held is got by
+/// `replace`.
 #[tokio::test]
 async fn x_8_the_key_as_it_is_now_and_replace_for_its_secret() {
     let platform = Platform::start().await;
@@ -136,7 +137,8 @@ async fn x_8_per_principal_and_for_24_hours() {
         ));
     }
     assert_eq!(made.len(), 3, "nobody meets the request of somebody else");
-    // A person is one principal, whichever of their keys they use; a machine's key is, whichever token it uses.
+    // A person is one principal, whichever of their keys they use; a machine's key is, whichever
+    // token it uses.
     let second = super::make(
         &owner,
         &super::body("user", &platform.seed.users.owner.guid, &json!({})),

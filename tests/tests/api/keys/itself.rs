@@ -1,4 +1,5 @@
-//! LEAK-11: "The secret may rotate and finish its own key, nothing else." Whatever its scopes and its user's role are.
+//! LEAK-11: "The secret may rotate and finish its own key, nothing else." Whatever its scopes and
+//! its user's role are.
 
 use std::time::Duration;
 
@@ -29,7 +30,8 @@ async fn finish(caller: &Caller, key: &Value, body: &Value) -> Value {
     answer.body
 }
 
-/// Whatever else there is to do to a key, and both of these to any other, is closed as it always was.
+/// Whatever else there is to do to a key, and both of these to any other, is closed as it always
+/// was.
 async fn does_nothing_else(caller: &Caller, own: &Value, other: &Value, code: &str) {
     for key in [own, other] {
         caller
@@ -112,7 +114,8 @@ async fn leak_11_a_key_without_any_management_scope_rotates_and_finishes_itself_
     .await;
 }
 
-/// Nobody who was given a part of a key's authority takes the key: neither by a narrowed token nor by a customer's.
+/// Nobody who was given a part of a key's authority takes the key: neither by a narrowed token nor
+/// by a customer's.
 #[tokio::test]
 async fn leak_11_403_for_a_token_with_less_than_the_key() {
     let platform = Platform::start().await;
@@ -198,7 +201,8 @@ async fn leak_11_a_personal_key_of_any_role_rotates_and_finishes_itself() {
     }
 }
 
-/// What a rotation function asks for: the old secret works until the new one is known to have arrived, and a while longer.
+/// What a rotation function asks for: the old secret works until the new one is known to have
+/// arrived, and a while longer.
 #[tokio::test]
 async fn leak_11_a_rotation_that_is_open_until_it_is_finished_in_a_while() {
     let platform = Platform::start().await;

@@ -110,8 +110,8 @@ async fn every_filter_narrows_and_totals_are_exact() {
     );
 }
 
-/// A key of the seed's bank, an expired one of the organization, one of another bank, one of the owner's own, and of the seed's bank
-/// a deactivated one and a revoked one.
+/// A key of the seed's bank, an expired one of the organization, one of another bank, one of the
+/// owner's own, and of the seed's bank a deactivated one and a revoked one.
 async fn make_one_of_each(platform: &Platform, caller: &Caller) -> Vec<Value> {
     let other = caller
         .post(
@@ -267,8 +267,8 @@ async fn cyb_4_a_bank_token_lists_its_banks_keys_whatever_it_names() {
     );
 }
 
-/// A credential lists the keys of its kind; people also see which personal ones of the other kind there are. Live keys are
-/// inactive until KYB is approved (ARZ-3).
+/// A credential lists the keys of its kind; people also see which personal ones of the other kind
+/// there are. Live keys are inactive until KYB is approved (ARZ-3).
 #[tokio::test]
 async fn arz_3_live_keys_are_on_the_lists_of_live_callers_and_inactive_until_kyb() {
     let platform = Platform::start().await;

@@ -185,7 +185,8 @@ async fn leak_9_409_for_restoring_a_key_of_a_disabled_user() {
     );
 }
 
-/// People see the personal keys of both kinds, so that they can stop what is theirs; a sandbox credential gives nothing of a live one.
+/// People see the personal keys of both kinds, so that they can stop what is theirs; a sandbox
+/// credential gives nothing of a live one.
 #[tokio::test]
 async fn a_credential_of_one_kind_only_stops_personal_keys_of_the_other() {
     let platform = Platform::start().await;

@@ -1,4 +1,5 @@
-//! Keys that an incident revoked with others (LEAK-8): final, though their own states do not say so.
+//! Keys that an incident revoked with others (LEAK-8): final, though their own states do not say
+//! so.
 
 use std::time::Duration;
 

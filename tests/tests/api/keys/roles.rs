@@ -16,7 +16,8 @@ use crate::{
     organization_snapshot::{organization_snapshot, text},
 };
 
-/// Every operation on one key, in an order in which each succeeds on the same key, with its row in the table.
+/// Every operation on one key, in an order in which each succeeds on the same key, with its row in
+/// the table.
 const OPERATIONS: [(&str, &str, Operation); 8] = [
     ("GET", "", Operation::ReadKey),
     ("PATCH", "", Operation::UpdateKey),
@@ -38,7 +39,8 @@ async fn send(caller: &Caller, method: &str, key: &Value, operation: &str) -> An
     .await
 }
 
-/// What each role does to a sandbox key of a bank, of the organization, and to its own and somebody else's personal key.
+/// What each role does to a sandbox key of a bank, of the organization, and to its own and somebody
+/// else's personal key.
 #[tokio::test]
 async fn every_role_does_to_sandbox_keys_what_the_table_says() {
     let platform = Platform::start().await;

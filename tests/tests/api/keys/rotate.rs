@@ -1,4 +1,5 @@
-//! Rotation: another secret on the same key, the old one ending as it was asked to (CBM-3, ARZ-5, X-3, X-8).
+//! Rotation: another secret on the same key, the old one ending as it was asked to (CBM-3, ARZ-5,
+//!
 
 use std::time::Duration;
 

@@ -33,7 +33,8 @@ async fn cyb_11_403_for_a_key_that_holds_more_than_the_caller() {
     let organization_key = json!({"client_id": platform.seed.organization.key.client_id});
     let bank_key = json!({"client_id": platform.seed.bank.key.client_id});
 
-    // Of its own key a token gets another secret only with all of that key's scopes: else a narrowed token would widen itself.
+    // Of its own key a token gets another secret only with all of that key's scopes: else a
+    // narrowed token would widen itself.
     let narrow = narrowed(
         &platform,
         "bank_applications:write banks:read organization_applications:write",
@@ -58,7 +59,8 @@ async fn cyb_11_403_for_a_key_that_holds_more_than_the_caller() {
         refused(&platform.developer(), granted, "insufficient_scope").await;
         rotate(&owner, granted, &json!({})).await;
     }
-    // A developer rotates sandbox keys that hold what developers hold, and none of an administrator's scopes.
+    // A developer rotates sandbox keys that hold what developers hold, and none of an
+    // administrator's scopes.
     let administrators = make(
         &owner,
         &of_organization(&platform, &json!({"scopes": ["banks:execute"]})),
@@ -78,7 +80,8 @@ async fn cyb_11_403_for_a_key_that_holds_more_than_the_caller() {
     assert_eq!(changed, 8, "four keys made, four rotated");
 }
 
-/// A bank's own key, with all its scopes, gets another secret of itself; a sibling only within what it holds.
+/// A bank's own key, with all its scopes, gets another secret of itself; a sibling only within what
+/// it holds.
 #[tokio::test]
 async fn a_key_rotates_itself_with_all_its_scopes() {
     let platform = Platform::start().await;
@@ -184,7 +187,8 @@ async fn cannot_stay(previous: &Caller, key: &Value) {
     }
 }
 
-/// Whoever got hold of a secret that is on its way out does not stay, nor locks out who holds the current one.
+/// Whoever got hold of a secret that is on its way out does not stay, nor locks out who holds the
+/// current one.
 #[tokio::test]
 async fn cbm_3_403_for_a_previous_secrets_tokens_on_their_own_key() {
     let platform = Platform::start().await;
@@ -220,7 +224,8 @@ async fn cbm_3_403_for_a_previous_secrets_tokens_on_their_own_key() {
         200
     );
 
-    // Nobody has used the new secret: it may be lost, and the previous one gets another in its place.
+    // Nobody has used the new secret: it may be lost, and the previous one gets another in its
+    // place.
     let waiting = json!({"grace_period": 3600, "grace_starts": "first_use"});
     rotate(&current, &key, &waiting).await;
     current

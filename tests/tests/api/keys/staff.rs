@@ -1,4 +1,5 @@
-//! What the platform's own people see of customers' keys, and that they revoke at a recorded request alone.
+//! What the platform's own people see of customers' keys, and that they revoke at a recorded
+//! request alone.
 
 use domain::ids::Guid;
 use serde_json::{Value, json};

@@ -14,7 +14,8 @@ use crate::{
     organization_snapshot::{appearance, column, organization_snapshot, text},
 };
 
-/// Every operation that names a key, by method and what follows the key's path, with a body that it takes.
+/// Every operation that names a key, by method and what follows the key's path, with a body that it
+/// takes.
 const OPERATIONS: [(&str, &str, &str); 8] = [
     ("GET", "", ""),
     ("PATCH", "", r#"{"name": "mine now"}"#),

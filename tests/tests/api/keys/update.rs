@@ -191,7 +191,8 @@ async fn unprocessable_or_conflict_and_nothing_changed() {
     );
 }
 
-/// Nobody gives a key a longer life than their own; bringing its end forward, or leaving it, takes no life at all.
+/// Nobody gives a key a longer life than their own; bringing its end forward, or leaving it, takes
+/// no life at all.
 #[tokio::test]
 async fn a_short_lived_caller_lends_no_life_but_may_shorten_one() {
     let platform = Platform::start().await;

@@ -1,4 +1,5 @@
-//! The audit trail: one chained event for every change, none for a refusal, and one chain for each organization.
+//! The audit trail: one chained event for every change, none for a refusal, and one chain for each
+//! organization.
 
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use crate::{
     organization_snapshot::text,
 };
 
-/// One event for each change with who, from where, by which request, and what; none for what was refused or changed nothing.
+/// One event for each change with who, from where, by which request, and what; none for what was
+/// refused or changed nothing.
 #[tokio::test]
 async fn leak_6_one_chained_event_for_every_change_and_none_for_a_refusal() {
     let platform = Platform::start().await;
@@ -94,7 +96,8 @@ impl Change {
         }
     }
 
-    /// Asserts that an event of the seed's organization has who, from where, by which request, and what.
+    /// Asserts that an event of the seed's organization has who, from where, by which request, and
+    /// what.
     fn assert_told(&self, platform: &Platform, text: &str) {
         let event: Value = serde_json::from_str(text).unwrap();
         let mut event_changes = event["changes"].clone();
@@ -129,7 +132,8 @@ impl Change {
     }
 }
 
-/// Renames the organization, makes a bank and renames it; each rename once more, which changes nothing.
+/// Renames the organization, makes a bank and renames it; each rename once more, which changes
+/// nothing.
 async fn change_organization_and_banks(platform: &Platform, caller: &Caller) -> Vec<Change> {
     let organization = seed_organization(platform);
     let path = format!("/api/organizations/{organization}");
@@ -163,8 +167,8 @@ async fn change_organization_and_banks(platform: &Platform, caller: &Caller) -> 
     vec![organization_update, bank_create, bank_update]
 }
 
-/// Makes a key, edits it and revokes it, with edits and revocations between that are refused or change nothing; and the key's
-/// secret.
+/// Makes a key, edits it and revokes it, with edits and revocations between that are refused or
+/// change nothing; and the key's secret.
 async fn change_key(
     platform: &Platform,
     caller: &Caller,

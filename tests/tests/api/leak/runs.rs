@@ -1,4 +1,5 @@
-//! A run of good requests and a run of bad ones, and the secrets and tokens that the platform hands out to them.
+//! A run of good requests and a run of bad ones, and the secrets and tokens that the platform hands
+//! out to them.
 
 use domain::gate::Kyb;
 use local::seed::Seed;
@@ -193,7 +194,8 @@ async fn rotate(caller: &Caller, handed_out: &mut HandedOut, key: &Credentials) 
     assert_eq!(finished.status, 200, "{finished:?}");
 }
 
-/// Secrets that are sent as they are: to a guarded API, to the management API and to be asked about.
+/// Secrets that are sent as they are: to a guarded API, to the management API and to be asked
+/// about.
 async fn use_personal_keys(platform: &Platform, handed_out: &mut HandedOut) {
     let Seed { users, staff, .. } = &platform.seed;
     let body = json!({"owner": {"type": "user", "guid": users.owner.guid}, "name": "mine"});

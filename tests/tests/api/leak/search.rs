@@ -1,4 +1,5 @@
-//! What was logged and what was written, and the search through it for secrets and tokens in every spelling.
+//! What was logged and what was written, and the search through it for secrets and tokens in every
+//! spelling.
 
 use std::{
     collections::HashMap,
@@ -15,7 +16,8 @@ use base64::{
 use runtime::log::Redacting;
 use tracing_subscriber::{EnvFilter, fmt::writer::MakeWriterExt};
 
-/// What everything in this process logged, ours at its most talkative: as it was said, and as it leaves the process.
+/// What everything in this process logged, ours at its most talkative: as it was said, and as it
+/// leaves the process.
 pub(crate) struct Logs {
     pub(super) said: Lines,
     pub(crate) written: Lines,
@@ -41,7 +43,8 @@ impl Write for Lines {
     }
 }
 
-/// Functions run on threads of their own, so the subscriber must be the process's: other tests' lines are here too.
+/// Functions run on threads of their own, so the subscriber must be the process's: other tests'
+/// lines are here too.
 pub(crate) fn logs() -> &'static Logs {
     static LOGS: OnceLock<Logs> = OnceLock::new();
     LOGS.get_or_init(|| {
@@ -109,7 +112,8 @@ impl Needles {
     fn base64(&mut self, what: &str, text: &[u8]) {
         for before in 0..3 {
             let whole = STANDARD_NO_PAD.encode([&vec![0; before][..], text].concat());
-            // The first characters carry bits of what stands before, the last of what stands behind.
+            // The first characters carry bits of what stands before, the last of what stands
+            // behind.
             self.add(
                 what,
                 "in base64",

@@ -15,7 +15,8 @@ use tests::{
 use super::{PATH, assert_token, parameters};
 use crate::credentials::{self, claims};
 
-/// CYB-10: a subset, in any order and with repetitions; what the key lacks or nobody knows is `invalid_scope`.
+/// CYB-10: a subset, in any order and with repetitions; what the key lacks or nobody knows is
+/// `invalid_scope`.
 #[tokio::test]
 async fn cyb_10_scopes_are_a_subset_of_the_keys() {
     let platform = Platform::start().await;

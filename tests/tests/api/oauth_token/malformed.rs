@@ -7,7 +7,8 @@ use tests::{Answer, Platform};
 
 use super::{FORM, PATH, assert_token, parameters, send, with_basic};
 
-/// CYB-10, RFC 6749 §3.2: a repeated parameter is refused, in a form and in JSON, even the same value twice.
+/// CYB-10, RFC 6749 §3.2: a repeated parameter is refused, in a form and in JSON, even the same
+/// value twice.
 #[tokio::test]
 async fn cyb_10_400_to_repeated_parameters() {
     let platform = Platform::start().await;
@@ -159,8 +160,8 @@ async fn cyb_10_400_to_missing_parameters_and_other_grants() {
     }
 }
 
-/// docs/requirements.md, Errors: bad input is never a 5xx and says what to do. A lenient reader would give a token for each of
-/// these.
+/// docs/requirements.md, Errors: bad input is never a 5xx and says what to do. A lenient reader
+/// would give a token for each of these.
 #[tokio::test]
 async fn cyb_10_4xx_to_malformed_bodies() {
     let platform = Platform::start().await;

@@ -46,7 +46,8 @@ fn seconds(time: &Value) -> i64 {
         .seconds()
 }
 
-/// CBM-3: both secrets work until the old one's end, each names itself in its tokens, and those of the old one end with it.
+/// CBM-3: both secrets work until the old one's end, each names itself in its tokens, and those of
+/// the old one end with it.
 #[tokio::test]
 async fn cbm_3_200_to_both_secrets_until_the_old_one_ends() {
     let platform = Platform::start().await;
@@ -123,7 +124,8 @@ async fn arz_5_the_old_secret_lasts_as_long_as_was_said() {
     );
 }
 
-/// the first token for the new secret starts the grace; nothing before it does, a refused call least of all.
+/// the first token for the new secret starts the grace; nothing before it does, a refused call
+/// least of all.
 #[tokio::test]
 async fn x_3_the_first_use_of_the_new_secret_starts_the_grace() {
     let platform = Platform::start().await;
@@ -202,7 +204,8 @@ async fn x_3_the_first_use_of_the_new_secret_starts_the_grace() {
         .assert_error(401, "authentication_failed");
 }
 
-/// a grace that cannot be started refuses nobody; the old secret works on until a later use starts it.
+/// a grace that cannot be started refuses nobody; the old secret works on until a later use
+/// starts it.
 #[tokio::test]
 async fn x_3_200_though_the_grace_cannot_be_started() {
     let parameters = BTreeMap::from([("DeletionProtection".to_owned(), "false".to_owned())]);

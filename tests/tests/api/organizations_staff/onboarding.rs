@@ -171,7 +171,8 @@ async fn x_8_a_repeated_onboarding_completes_what_was_begun() {
         .assert_error(422, "idempotency_key_reused");
     let other = post_once(&operations, PATH, "two", &body).await;
     assert_ne!(other.body["guid"], made.body["guid"]);
-    // What was reached of a request that died between its two steps: the organization without its owner.
+    // What was reached of a request that died between its two steps: the organization without its
+    // owner.
     let bare = post_once(&operations, PATH, "three", &json!({"name": "Bare"})).await;
     assert_eq!(bare.body.get("owner"), None);
     let half = half_made(&platform, &body).await;
@@ -191,7 +192,8 @@ async fn x_8_a_repeated_onboarding_completes_what_was_begun() {
     );
 }
 
-/// An organization that stands under the `Idempotency-Key` `half` of this body, and has no owner yet.
+/// An organization that stands under the `Idempotency-Key` `half` of this body, and has no owner
+/// yet.
 async fn half_made(platform: &Platform, body: &Value) -> Guid {
     let services = platform.stack.services();
     let now = (services.ambient().clock)();

@@ -1,4 +1,5 @@
-//! LEAK-12: with the operator's role named, the tables and the pepper are shut to everybody else in the account.
+//! LEAK-12: with the operator's role named, the tables and the pepper are shut to everybody else in
+//! the account.
 
 use aws_sdk_dynamodb::{
     Client, Config,
@@ -109,7 +110,8 @@ async fn whoever_names_the_roots_access_key_is_the_root() {
         refused.as_service_error().unwrap().code(),
         Some("UnrecognizedClientException")
     );
-    // What no single function may, every function at once does: the tokens function signs, the keys function makes keys.
+    // What no single function may, every function at once does: the tokens function signs, the keys
+    // function makes keys.
     let mut environment = environment;
     environment.insert("AWS_ACCESS_KEY_ID".to_owned(), EVERY_FUNCTION.to_owned());
     let every = local::aws::config(&environment, None);

@@ -1,7 +1,8 @@
 //! Each permission is taken away in turn, and something fails that worked before.
 //!
-//! First every story is told with all permissions, to learn which each one needs: a permission that none needs is in excess.
-//! Then, for each permission, the quickest story that needs it is told by fresh functions without it.
+//! First every story is told with all permissions, to learn which each one needs: a permission that
+//! none needs is in excess. Then, for each permission, the quickest story that needs it is told by
+//! fresh functions without it.
 
 #![expect(
     clippy::disallowed_methods,
@@ -21,7 +22,8 @@ use super::{
     scenarios::{ALL, CONDITIONAL, Outcome, play},
 };
 
-/// A platform whose functions are fresh: what an instance remembers would hide what it may no longer read.
+/// A platform whose functions are fresh: what an instance remembers would hide what it may no
+/// longer read.
 async fn told_by_fresh_functions(platform: &mut Platform, story: &str) -> Outcome {
     platform.stack = platform
         .stack
@@ -60,7 +62,8 @@ async fn needs(platform: &mut Platform, stories: &[&'static str]) -> Needs {
     needs
 }
 
-/// Takes away each permission of these in turn, and says how many were taken and of which nothing failed.
+/// Takes away each permission of these in turn, and says how many were taken and of which nothing
+/// failed.
 async fn in_excess(
     options: Options,
     stories: &[&'static str],
@@ -138,7 +141,8 @@ async fn leak_5_the_other_slot_s_keys_are_needed_too() {
 const PROXY_SECRET: &str = "TrustedProxySecretArn";
 const CANARY_SECRET: &str = "CanarySecretArn";
 
-/// The options of a stack behind a proxy and with a canary, over the directory, where their secrets are from now on.
+/// The options of a stack behind a proxy and with a canary, over the directory, where their secrets
+/// are from now on.
 async fn with_a_proxy_and_a_canary(directory: &std::path::Path) -> Options {
     let storage = || Storage::Directory(directory.to_owned());
     let platform = Platform::with(Options {

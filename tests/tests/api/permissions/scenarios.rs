@@ -1,5 +1,6 @@
-//! What the platform does for people, as small stories: each is over in well under a second, says at its end whether it came
-//! out as it should, and needs some permissions. A permission that none of them needs is one too many.
+//! What the platform does for people, as small stories: each is over in well under a second, says
+//! at its end whether it came out as it should, and needs some permissions. A permission that none
+//! of them needs is one too many.
 
 mod feed;
 mod grace;

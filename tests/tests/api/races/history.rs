@@ -154,8 +154,8 @@ impl Key {
     }
 }
 
-/// Whether some order of the calls, one after the other and none before one that was answered before it was asked, explains
-/// what came of each (Wing and Gong's search).
+/// Whether some order of the calls, one after the other and none before one that was answered
+/// before it was asked, explains what came of each (Wing and Gong's search).
 pub fn explains(first: &Secret, history: &[Call]) -> bool {
     let key = Key {
         current: first.clone(),

@@ -14,8 +14,9 @@ impl Scene<'_> {
     }
 }
 
-/// Two runs of one step minted, and the secret that was stored is the one that lost. The value of a version cannot be changed, so
-/// this rotation comes to nothing; and it does not stand in the way of the next.
+/// Two runs of one step minted, and the secret that was stored is the one that lost. The value of a
+/// version cannot be changed, so this rotation comes to nothing; and it does not stand in the way
+/// of the next.
 #[tokio::test]
 async fn leak_11_a_stored_secret_that_never_will_work_is_given_up() {
     let platform = Platform::start().await;
@@ -45,7 +46,8 @@ async fn leak_11_a_stored_secret_that_never_will_work_is_given_up() {
     }
 }
 
-/// Who finishes the function's rotation by hand ends the secret that is `AWSCURRENT`; the one that was stored is not lost.
+/// Who finishes the function's rotation by hand ends the secret that is `AWSCURRENT`; the one that
+/// was stored is not lost.
 #[tokio::test]
 async fn leak_11_a_rotation_that_an_administrator_finished_goes_on() {
     let platform = Platform::start().await;
@@ -78,7 +80,8 @@ async fn leak_11_a_rotation_that_an_administrator_finished_goes_on() {
     }
 }
 
-/// Of a rotation that somebody else made, the function has no secret. It says so, and harms nothing.
+/// Of a rotation that somebody else made, the function has no secret. It says so, and harms
+/// nothing.
 #[tokio::test]
 async fn leak_11_a_key_that_somebody_else_rotated_is_left_alone() {
     let platform = Platform::start().await;
@@ -131,7 +134,8 @@ async fn leak_11_a_key_that_somebody_else_rotated_is_left_alone() {
     scene.is_rotated_to(&version(2)).await;
 }
 
-/// An administrator rotated the key after the new secret was tested: it is on its way out, and does not stay `AWSCURRENT`.
+/// An administrator rotated the key after the new secret was tested: it is on its way out, and does
+/// not stay `AWSCURRENT`.
 #[tokio::test]
 async fn leak_11_a_secret_that_is_no_longer_the_newest_does_not_stay_current() {
     let platform = Platform::start().await;
@@ -170,7 +174,8 @@ async fn leak_11_a_secret_that_is_no_longer_the_newest_does_not_stay_current() {
     scene.rotate(&version(2)).await;
 }
 
-/// A late `finishSecret` of a rotation that is over does not end what is `AWSCURRENT` while the next one is under way.
+/// A late `finishSecret` of a rotation that is over does not end what is `AWSCURRENT` while the
+/// next one is under way.
 #[tokio::test]
 async fn leak_11_a_late_finish_ends_nothing_that_is_current() {
     let platform = Platform::start().await;

@@ -12,7 +12,8 @@ use super::{PACE, Scene, version};
 async fn leak_11_two_runs_of_each_step_at_once() {
     let platform = Platform::start().await;
     for round in 0..5 {
-        // Longer than a run has for minting, as on Lambda: the first one is done, or given up, before the second goes on without it.
+        // Longer than a run has for minting, as on Lambda: the first one is done, or given up,
+        // before the second goes on without it.
         let scene = Scene::at(
             &platform,
             Pace {

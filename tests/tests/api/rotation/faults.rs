@@ -1,5 +1,6 @@
-//! A fault at every call of every step: the request lost or the answer, for good, as where Lambda kills the function, or once; and
-//! then Secrets Manager's retry, or a person who gives the rotation up and starts another.
+//! A fault at every call of every step: the request lost or the answer, for good, as where Lambda
+//! kills the function, or once; and then Secrets Manager's retry, or a person who gives the
+//! rotation up and starts another.
 
 use tests::{
     Platform,

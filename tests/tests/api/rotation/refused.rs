@@ -9,7 +9,8 @@ use tests::{
 
 use super::{Scene, version};
 
-/// Asserts that nothing comes of an event, for a reason with these words, which trying again does not help.
+/// Asserts that nothing comes of an event, for a reason with these words, which trying again does
+/// not help.
 async fn refused(scene: &Scene<'_>, event: Value, words: &str) {
     let before = (scene.key().await, scene.rotator.stages().await.len());
     match scene.function.handle(event.clone()).await {

@@ -11,8 +11,8 @@ use super::{
     exp, guarded, introspected, issue, keys, kid, now, platform, published,
 };
 
-/// An emergency: the new key signs at once and the old one is withdrawn at once. Its tokens die in the authorizers' five minutes, new
-/// ones work here from the first.
+/// An emergency: the new key signs at once and the old one is withdrawn at once. Its tokens die in
+/// the authorizers' five minutes, new ones work here from the first.
 #[tokio::test]
 async fn an_emergency_ends_every_token_of_the_old_key() {
     let platform = platform("ab").await;

@@ -1,4 +1,5 @@
-//! Everybody who issues and verifies tokens during a roll: instances of the platform, and third parties.
+//! Everybody who issues and verifies tokens during a roll: instances of the platform, and third
+//! parties.
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
@@ -12,7 +13,8 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{ISSUER, JWKS, exp, guarded, introspected, issue, kid, now};
 
-/// Other instances of every function behind a gateway of their own: memories of their own over the same tables.
+/// Other instances of every function behind a gateway of their own: memories of their own over the
+/// same tables.
 pub(crate) struct Instances {
     base_url: String,
     gateway: JoinHandle<std::io::Result<()>>,
@@ -49,7 +51,8 @@ impl Drop for Instances {
     }
 }
 
-/// A verifier that keeps the document for its whole `max-age` and never asks again before, not even for a key that it does not know.
+/// A verifier that keeps the document for its whole `max-age` and never asks again before, not even
+/// for a key that it does not know.
 pub(super) struct ThirdParty {
     pub(super) at: Caller,
     kept: Option<(Timestamp, Duration, JwkSet)>,
@@ -102,7 +105,8 @@ pub(super) struct Everybody<'a> {
 }
 
 impl Everybody<'_> {
-    /// Lets time pass in small steps, at each of which every instance issues a token, and tokens of all ages are verified by all.
+    /// Lets time pass in small steps, at each of which every instance issues a token, and tokens of
+    /// all ages are verified by all.
     pub(super) async fn live(&mut self, time: Duration) {
         const STEP: Duration = Duration::from_secs(50);
         let end = now(self.platform) + time;

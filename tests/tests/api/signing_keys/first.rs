@@ -1,4 +1,5 @@
-//! The first key of a deployment names itself: whichever instance is first, and after a crash in between.
+//! The first key of a deployment names itself: whichever instance is first, and after a crash in
+//! between.
 
 use domain::{
     key_mode::KeyMode,
@@ -47,7 +48,8 @@ async fn instances_that_start_at_once_sign_by_one_key() {
     );
 }
 
-/// An instance that ended between publishing the first key and naming it leaves nothing that the next one minds.
+/// An instance that ended between publishing the first key and naming it leaves nothing that the
+/// next one minds.
 #[tokio::test]
 async fn a_first_key_that_was_published_and_not_named_signs() {
     let platform = platform("a").await;
@@ -63,7 +65,8 @@ async fn a_first_key_that_was_published_and_not_named_signs() {
     );
 }
 
-/// Where another key is published and none is named, somebody may hold a list without ours: it waits as any other.
+/// Where another key is published and none is named, somebody may hold a list without ours: it
+/// waits as any other.
 #[tokio::test]
 async fn a_first_key_beside_another_one_waits() {
     let platform = platform("a").await;

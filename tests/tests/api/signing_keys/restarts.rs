@@ -1,5 +1,5 @@
-//! A roll over template updates (`a`, `ab`, `b`) and restarts: after each step everything stops and starts again, as after a crash
-//! or a deployment, and tokens issued before are good after.
+//! A roll over template updates (`a`, `ab`, `b`) and restarts: after each step everything stops and
+//! starts again, as after a crash or a deployment, and tokens issued before are good after.
 
 use std::path::Path;
 
@@ -125,7 +125,8 @@ async fn a_roll_survives_a_stop_after_each_step() {
     platform.stop().await;
 }
 
-/// The update that drops the key which signs, before another one does: nothing is signed by a key that nobody expects.
+/// The update that drops the key which signs, before another one does: nothing is signed by a key
+/// that nobody expects.
 #[tokio::test]
 async fn an_update_too_early_stops_issuing_until_it_is_taken_back() {
     let directory = tempfile::tempdir().unwrap();

@@ -88,7 +88,8 @@ const MISTAKES: &[(&str, &str, &[&str])] = &[
     ("\nResources:", "\nResources: [", &["line"]),
 ];
 
-/// A mistake stops the start with one sentence that names its place: a template is never half obeyed.
+/// A mistake stops the start with one sentence that names its place: a template is never half
+/// obeyed.
 #[tokio::test]
 async fn a_mistake_stops_the_start_and_is_named() {
     for (from, to, names) in MISTAKES {

@@ -1,4 +1,5 @@
-//! The proof changes while calls go on: `latchkey proxy-secret`, and a Secrets Manager that does not answer.
+//! The proof changes while calls go on: `latchkey proxy-secret`, and a Secrets Manager that does
+//! not answer.
 
 use std::{collections::BTreeMap, process::Stdio, time::Duration};
 
@@ -39,7 +40,8 @@ async fn proxy_secret(behind: &Behind, command: &str) -> Result<Value, String> {
     }
 }
 
-/// Current becomes previous, the proxy is given the new one, previous is dropped: no right request is refused at any point.
+/// Current becomes previous, the proxy is given the new one, previous is dropped: no right request
+/// is refused at any point.
 #[tokio::test]
 async fn a_rotation_refuses_no_right_request_and_ends_the_old_proof() {
     let behind = Behind::start().await;
@@ -115,8 +117,8 @@ async fn guesses_change_nothing_for_right_proofs() {
     }
 }
 
-/// A secret that cannot be read: who has a list is told to try again, who has none is let in, who comes directly is evaluated as
-/// ever; once it can be read, all is well.
+/// A secret that cannot be read: who has a list is told to try again, who has none is let in, who
+/// comes directly is evaluated as ever; once it can be read, all is well.
 #[tokio::test]
 async fn a_503_for_who_has_a_list_while_the_proof_cannot_be_read() {
     let missing = Behind::with(TEMPLATE, None).await;

@@ -49,7 +49,8 @@ impl Shapes {
         }
     }
 
-    /// An event of this shape from an edge, with these headers beside the token's. Shapes with multi-value headers have them too.
+    /// An event of this shape from an edge, with these headers beside the token's. Shapes with
+    /// multi-value headers have them too.
     fn event(&self, shape: &str, headers: &[(&str, &str)]) -> Value {
         let file = format!(
             "{}/../infra/events/{shape}.json",

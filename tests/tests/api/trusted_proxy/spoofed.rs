@@ -49,7 +49,8 @@ async fn cyb_7_no_header_is_read_unless_a_proxy_is_configured() {
     assert_eq!(doors(&allowed, &key, &token, &elsewhere).await, admitted());
 }
 
-/// The proxy's word counts where it proves itself, and is its alone: neither the edge nor a list of forwarders is asked.
+/// The proxy's word counts where it proves itself, and is its alone: neither the edge nor a list of
+/// forwarders is asked.
 #[tokio::test]
 async fn the_proxys_header_is_the_address_where_the_proxy_proves_itself() {
     let behind = Behind::start().await;
@@ -250,7 +251,8 @@ async fn a_key_without_a_list_works_whatever_the_address() {
     }
 }
 
-/// The audit trail has the resolved address, nothing where it is unknown, and never the port or the proof.
+/// The audit trail has the resolved address, nothing where it is unknown, and never the port or the
+/// proof.
 #[tokio::test]
 async fn the_audit_trail_has_the_judged_address() {
     let behind = Behind::start().await;

@@ -218,7 +218,8 @@ async fn cyb_11_a_machine_confers_only_what_it_holds() {
         )
         .await;
     assert_eq!(made.status, 201, "{made:?}");
-    // What its banks have by themselves it may delegate to them, and so on people too (docs/requirements.md, Roles).
+    // What its banks have by themselves it may delegate to them, and so on people too
+    // (docs/requirements.md, Roles).
     assert_eq!(
         machine
             .post(PATH, &body("b@example.com", "viewer", &["accounts:read"]))

@@ -1,5 +1,5 @@
-//! Nobody comes by a role through a key that they minted for somebody of a lower one, who is raised later
-//! (docs/requirements.md, Roles).
+//! Nobody comes by a role through a key that they minted for somebody of a lower one, who is raised
+//! later (docs/requirements.md, Roles).
 
 use std::time::Duration;
 

@@ -114,8 +114,8 @@ async fn a_401_to_tampered_tokens() {
     assert_eq!(platform.bearer(&token).get(PATH).await.status, 200);
 }
 
-/// docs/requirements.md, Tokens: the algorithm comes from the JWK, never from the header. No algorithm at all, and HMAC with
-/// every spelling of the public key as its secret, are refused.
+/// docs/requirements.md, Tokens: the algorithm comes from the JWK, never from the header. No
+/// algorithm at all, and HMAC with every spelling of the public key as its secret, are refused.
 #[tokio::test]
 async fn a_401_to_algorithms_of_the_callers_choice() {
     let platform = Platform::start().await;
@@ -180,7 +180,8 @@ async fn a_401_to_algorithms_of_the_callers_choice() {
     }
 }
 
-/// Another deployment's token is refused, even one of the same issuer and under the name of a trusted key.
+/// Another deployment's token is refused, even one of the same issuer and under the name of a
+/// trusted key.
 #[tokio::test]
 async fn a_401_to_another_keys_signature() {
     let options = || {

@@ -1,4 +1,5 @@
-//! Requests to KMS, Secrets Manager and whatever else stands behind their door, as the actions that IAM decides on.
+//! Requests to KMS, Secrets Manager and whatever else stands behind their door, as the actions that
+//! IAM decides on.
 
 use sam::iam::Context;
 use serde_json::Value;
@@ -32,7 +33,8 @@ pub(in super::super) fn permit(
         )
     };
     let caller = caller.ok_or_else(incomplete)?;
-    // What cannot be read is refused by the operation itself, and nobody but the root gets that far.
+    // What cannot be read is refused by the operation itself, and nobody but the root gets that
+    // far.
     let body: Value = serde_json::from_slice(request.body).unwrap_or_default();
     let rules = api.authority.rules();
     let calls = match service {

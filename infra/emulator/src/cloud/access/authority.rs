@@ -94,7 +94,8 @@ impl Stranger {
 }
 
 impl Authority {
-    /// Puts these policies in force, and gives every function in them an access key unless it has one.
+    /// Puts these policies in force, and gives every function in them an access key unless it has
+    /// one.
     ///
     /// # Errors
     /// The operating system gave no random bytes.
@@ -183,8 +184,8 @@ impl Authority {
         Ok(())
     }
 
-    /// Who signed this request; nobody if no access key is named. The secret of the root and of every function at once is no
-    /// secret, so their signatures are not looked at.
+    /// Who signed this request; nobody if no access key is named. The secret of the root and of
+    /// every function at once is no secret, so their signatures are not looked at.
     pub(super) fn caller(&self, request: Signed<'_>) -> Result<Option<Caller>, Stranger> {
         let Some(authorization) = Authorization::of(request.headers) else {
             return Ok(None);

@@ -2,7 +2,8 @@
 
 use sam::iam::Context;
 
-/// One action on one resource. A request is one of them or several: a transaction is one for each kind of its items.
+/// One action on one resource. A request is one of them or several: a transaction is one for each
+/// kind of its items.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Call {
     /// Such as `dynamodb:GetItem`.

@@ -1,7 +1,8 @@
 //! `DynamoDB` requests as the actions that IAM decides on.
 //!
-//! The items of a transaction are decided on by action and table together, all their keys at once. AWS does not say whether it
-//! takes them together or one by one; what passes together under `ForAllValues` also passes one by one.
+//! The items of a transaction are decided on by action and table together, all their keys at once.
+//! AWS does not say whether it takes them together or one by one; what passes together under
+//! `ForAllValues` also passes one by one.
 //!
 //! <https://docs.aws.amazon.com/service-authorization/latest/reference/list_dynamodb.html>,
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html>
@@ -37,7 +38,8 @@ const BY_ATTRIBUTE: [&str; 5] = [
     "ScanFilter",
 ];
 
-/// Items in a transaction: the member, the action, and whether it holds a whole item rather than a key.
+/// Items in a transaction: the member, the action, and whether it holds a whole item rather than a
+/// key.
 const PARTS: [(&str, &str); 5] = [
     ("ConditionCheck", "dynamodb:ConditionCheckItem"),
     ("Delete", "dynamodb:DeleteItem"),
@@ -174,7 +176,8 @@ impl Gathered<'_> {
         }
     }
 
-    /// `PartiQL`: no function of ours may use it, so it is enough to know which of the four actions it is.
+    /// `PartiQL`: no function of ours may use it, so it is enough to know which of the four actions
+    /// it is.
     fn statement(&mut self, body: &Value) {
         let statement = body["Statement"].as_str().unwrap_or_default();
         let verb = statement

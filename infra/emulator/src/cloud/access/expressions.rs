@@ -1,4 +1,5 @@
-//! The names of attributes in `DynamoDB`'s expressions, for conditions on `dynamodb:Attributes` and `dynamodb:LeadingKeys`.
+//! The names of attributes in `DynamoDB`'s expressions, for conditions on `dynamodb:Attributes` and
+//! `dynamodb:LeadingKeys`.
 //!
 //! Only names are looked for; whether an expression is one is for the tables to say.
 

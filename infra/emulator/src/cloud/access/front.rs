@@ -1,4 +1,5 @@
-//! The door before the tables: decides about a request, and hands it on, as it came, to the server behind.
+//! The door before the tables: decides about a request, and hands it on, as it came, to the server
+//! behind.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -100,8 +101,8 @@ impl Front {
         });
         let caller = caller.map_err(stranger)?;
         let Some(caller) = caller else {
-            // Whoever names no access key is refused behind, where AWS's words for it are. Other ways of naming one that are
-            // known there must not lead past this door.
+            // Whoever names no access key is refused behind, where AWS's words for it are. Other
+            // ways of naming one that are known there must not lead past this door.
             let elsewhere = headers.contains_key(header::AUTHORIZATION) || uri.query().is_some();
             return if elsewhere {
                 Err(stranger(Stranger::Unrecognized))
@@ -131,7 +132,8 @@ impl Front {
     }
 }
 
-/// Of `DynamoDB_20120810.GetItem` or `DynamoDBStreams_20120810.GetRecords`, what stands behind the point.
+/// Of `DynamoDB_20120810.GetItem` or `DynamoDBStreams_20120810.GetRecords`, what stands behind the
+/// point.
 fn operation(headers: &HeaderMap) -> Option<&str> {
     let (_, operation) = headers
         .get("x-amz-target")?

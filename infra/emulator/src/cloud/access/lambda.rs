@@ -1,4 +1,5 @@
-//! Checks of what AWS does in a function's name: writing its logs, reading its streams, and sending its dead letters.
+//! Checks of what AWS does in a function's name: writing its logs, reading its streams, and sending
+//! its dead letters.
 
 use sam::iam::AccessDenied;
 

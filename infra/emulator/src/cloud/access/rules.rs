@@ -170,7 +170,8 @@ impl Rules {
         self.principals.keys()
     }
 
-    /// All that any function's role is permitted, by its own policy or by a resource's that names it.
+    /// All that any function's role is permitted, by its own policy or by a resource's that names
+    /// it.
     #[must_use]
     pub fn granted(&self) -> Vec<Granted> {
         let mut all = Vec::new();
@@ -298,7 +299,8 @@ impl Rules {
         let resource = match self.guards.get(&call.resource) {
             Some(policy) if is_key(&call.resource) => Resource::Key(policy),
             Some(policy) => Resource::Guarded(policy),
-            // The policy that KMS gives a key without one delegates everything to the account, which comes to the same.
+            // The policy that KMS gives a key without one delegates everything to the account,
+            // which comes to the same.
             None => Resource::Unguarded,
         };
         let used = decide(principal, &request, resource)?;

@@ -1,7 +1,8 @@
-//! Signature version 4: whoever signs has the access key's secret, so that naming somebody's key does not borrow his identity.
+//! Signature version 4: whoever signs has the access key's secret, so that naming somebody's key
+//! does not borrow his identity.
 //!
-//! Differs from AWS: a signature never becomes too old, and only requests without a query are understood, which is all that the
-//! clients of these services send.
+//! Differs from AWS: a signature never becomes too old, and only requests without a query are
+//! understood, which is all that the clients of these services send.
 //!
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 

@@ -30,7 +30,8 @@ pub(crate) struct Key {
 pub(super) enum Material {
     /// `ECC_NIST_P256` for `SIGN_VERIFY`.
     P256(PrivateKey),
-    /// `SYMMETRIC_DEFAULT` for `ENCRYPT_DECRYPT`: AES-256. It can be made and named; no operation uses it yet.
+    /// `SYMMETRIC_DEFAULT` for `ENCRYPT_DECRYPT`: AES-256. It can be made and named; no operation
+    /// uses it yet.
     Symmetric(Blob),
 }
 
@@ -75,7 +76,8 @@ pub(super) struct PrivateKey(pub(super) SigningKey);
 impl PrivateKey {
     pub(super) fn generate() -> Result<Self, AwsError> {
         loop {
-            // Fails, once in 2^32, for a number that is zero or not below the group's order: FIPS 186-5 A.2.2 draws anew.
+            // Fails, once in 2^32, for a number that is zero or not below the group's order: FIPS
+            // 186-5 A.2.2 draws anew.
             if let Ok(key) = SigningKey::from_slice(&random::bytes::<32>()?) {
                 return Ok(Self(key));
             }

@@ -56,7 +56,8 @@ pub(super) fn sign(api: &Api, request: &SignOrVerify) -> Result<Value, AwsError>
     }))
 }
 
-/// `Verify`. A signature that does not verify is an error, as in AWS, never `SignatureValid: false`.
+/// `Verify`. A signature that does not verify is an error, as in AWS, never
+/// `SignatureValid: false`.
 pub(super) fn verify(api: &Api, request: &SignOrVerify) -> Result<Value, AwsError> {
     let Blob(signature) = required("signature", request.signature.as_ref())?;
     let (id, key, digest) = prepare(api, request)?;

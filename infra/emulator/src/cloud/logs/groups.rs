@@ -10,7 +10,8 @@ use sam::template::Resource;
 
 /// How many lines of a group are kept.
 pub(super) const MAX_LINES: usize = 5_000;
-/// How long a line is kept at most, in bytes: API Gateway's own bound on a format is 3 KB, before substitution.
+/// How long a line is kept at most, in bytes: API Gateway's own bound on a format is 3 KB, before
+/// substitution.
 const LONGEST: usize = 16 * 1024;
 /// What follows a group's name in its ARN.
 pub(super) const ARN_END: &str = ":*";
@@ -58,7 +59,8 @@ impl Logs {
         }
     }
 
-    /// Writes a line into the group that an ARN or a name stands for. A group that does not exist gets none, as on AWS.
+    /// Writes a line into the group that an ARN or a name stands for. A group that does not exist
+    /// gets none, as on AWS.
     pub(in super::super) fn put(&self, group: &str, at: i64, message: &str) {
         let mut groups = self.lock();
         let Some(group) = groups.get_mut(named(group)) else {
@@ -79,7 +81,8 @@ impl Logs {
         });
     }
 
-    /// Only plain values change under the lock, so that a panic elsewhere cannot have left them half changed.
+    /// Only plain values change under the lock, so that a panic elsewhere cannot have left them
+    /// half changed.
     pub(super) fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Group>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -119,7 +119,8 @@ pub(super) fn provision_alias(
     })
 }
 
-/// Keeps the key and whose it is in one change, so that a crash cannot leave a key that nobody finds again.
+/// Keeps the key and whose it is in one change, so that a crash cannot leave a key that nobody
+/// finds again.
 fn keep(api: &Api, logical_id: &str, id: String, key: Key) -> Result<String, AwsError> {
     api.services.change(|services| {
         services.keys.insert(id.clone(), key);

@@ -17,7 +17,8 @@ use serde_json::Value;
 
 use super::super::{Cloud, arn::REGION, error::CloudError, streams};
 
-/// No indexes: the tables have none (`ARCHITECTURE.md`), and one would be refused as an unknown property.
+/// No indexes: the tables have none (`ARCHITECTURE.md`), and one would be refused as an unknown
+/// property.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(super) struct TableProperties {
@@ -181,7 +182,8 @@ async fn create(
         .ok_or_else(|| CloudError::new("CreateTable answered without a table"))
 }
 
-/// A table from an earlier start keeps its items, so its keys must still be the template's; its stream may come or go.
+/// A table from an earlier start keeps its items, so its keys must still be the template's; its
+/// stream may come or go.
 async fn reconcile(
     client: &Client,
     name: &str,

@@ -50,7 +50,8 @@ struct UpdateSecretVersionStage {
     move_to_version_id: Option<String>,
 }
 
-/// `RotateSecret`: configures a rotation and starts one, with an empty version that waits for its value.
+/// `RotateSecret`: configures a rotation and starts one, with an empty version that waits for its
+/// value.
 fn rotate(api: &Api, request: RotateSecret) -> Result<Value, AwsError> {
     let id = required("secretId", request.secret_id.as_ref())?;
     let (token, now) = (token(request.client_request_token)?, (api.clock)());
@@ -113,7 +114,8 @@ fn cancel(api: &Api, request: &CancelRotateSecret) -> Result<Value, AwsError> {
     })
 }
 
-/// `UpdateSecretVersionStage`: moves a label from the version that is named to another one, or takes it away.
+/// `UpdateSecretVersionStage`: moves a label from the version that is named to another one, or
+/// takes it away.
 fn update_stage(api: &Api, request: &UpdateSecretVersionStage) -> Result<Value, AwsError> {
     let id = required("secretId", request.secret_id.as_ref())?;
     let stage = required("versionStage", request.version_stage.as_ref())?;

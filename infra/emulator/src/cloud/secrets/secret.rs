@@ -19,7 +19,8 @@ const PREVIOUS: &str = "AWSPREVIOUS";
 pub(in super::super) struct Secret {
     pub(in super::super) arn: String,
     pub(super) description: Option<String>,
-    /// What its key was called when it was made over the API. The template's secrets have theirs in the template.
+    /// What its key was called when it was made over the API. The template's secrets have theirs in
+    /// the template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in super::super) kms_key_id: Option<String>,
     pub(super) created: Timestamp,
@@ -74,7 +75,8 @@ impl Rotation {
 }
 
 impl Secret {
-    /// Adds a version, or gives one its value that a rotation was started for, and moves the labels to it.
+    /// Adds a version, or gives one its value that a rotation was started for, and moves the labels
+    /// to it.
     pub(super) fn label(
         &mut self,
         id: &str,
@@ -118,7 +120,8 @@ impl Secret {
             .map(|(id, _)| id)
     }
 
-    /// Moves a label, or takes it away. When `AWSCURRENT` moves, its former version becomes `AWSPREVIOUS`.
+    /// Moves a label, or takes it away. When `AWSCURRENT` moves, its former version becomes
+    /// `AWSPREVIOUS`.
     pub(super) fn move_stage(&mut self, stage: &str, to: Option<&str>) {
         let former = self.labelled(stage).cloned();
         if former.as_deref() == to {

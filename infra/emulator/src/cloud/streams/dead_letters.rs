@@ -1,4 +1,5 @@
-//! What a mapping gives up, and the letter that Lambda writes about it: where in the stream it stood, not what it said.
+//! What a mapping gives up, and the letter that Lambda writes about it: where in the stream it
+//! stood, not what it said.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html>
 
@@ -73,7 +74,8 @@ impl DeadLetters {
             .map(|_| tries)
     }
 
-    /// Writes the letter about records that the function was to get, if there is anywhere to write to.
+    /// Writes the letter about records that the function was to get, if there is anywhere to write
+    /// to.
     pub(super) fn write(
         &self,
         mapping: &Mapping,

@@ -1,7 +1,8 @@
 //! The event filter patterns of an event source mapping, as far as table streams need them.
 //!
-//! A pattern has the shape of a record; at each leaf stands a list of rules of which one must hold. Supported rules: a string,
-//! `null`, a boolean or a number to equal, `{"prefix": …}`, `{"suffix": …}`, `{"anything-but": […]}` and `{"exists": …}`.
+//! A pattern has the shape of a record; at each leaf stands a list of rules of which one must hold.
+//! Supported rules: a string, `null`, a boolean or a number to equal, `{"prefix": …}`,
+//! `{"suffix": …}`, `{"anything-but": […]}` and `{"exists": …}`.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html>
 
 use serde_json::{Map, Value};

@@ -18,13 +18,16 @@ pub struct Mapping {
     pub batch_size: usize,
     /// Whether the function's `batchItemFailures` are heeded (`ReportBatchItemFailures`).
     pub reports_item_failures: bool,
-    /// How old a record may be, in seconds, before it is given up; without a bound it is tried as long as it is in the stream.
+    /// How old a record may be, in seconds, before it is given up; without a bound it is tried as
+    /// long as it is in the stream.
     pub maximum_age: Option<i64>,
-    /// How often a batch is tried again before it is given up; without a bound it is tried as long as it is in the stream.
+    /// How often a batch is tried again before it is given up; without a bound it is tried as long
+    /// as it is in the stream.
     pub maximum_attempts: Option<u64>,
     /// The ARN of the queue that is told of what was given up.
     pub dead_letters: Option<String>,
-    /// The function in whose name the stream is read, by logical id; without one nobody's permission is needed.
+    /// The function in whose name the stream is read, by logical id; without one nobody's
+    /// permission is needed.
     pub function: Option<String>,
     filters: Vec<Filter>,
 }
@@ -39,7 +42,8 @@ pub enum StartingPosition {
     Latest,
 }
 
-/// The event's properties; with an underscore those that only concern failure handling and timing, see the module's differences.
+/// The event's properties; with an underscore those that only concern failure handling and timing,
+/// see the module's differences.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Properties {
@@ -95,7 +99,8 @@ enum ResponseType {
 }
 
 impl Mapping {
-    /// Reads the `Properties` of an event of type `DynamoDB` (SAM), its intrinsic functions resolved.
+    /// Reads the `Properties` of an event of type `DynamoDB` (SAM), its intrinsic functions
+    /// resolved.
     ///
     /// # Errors
     /// A property is missing, wrong, or not supported here.

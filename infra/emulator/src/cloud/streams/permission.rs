@@ -1,4 +1,5 @@
-//! The permissions that a mapping's function needs, since Lambda reads the stream in the function's name.
+//! The permissions that a mapping's function needs, since Lambda reads the stream in the function's
+//! name.
 
 use std::sync::Arc;
 
@@ -28,7 +29,8 @@ impl Reading {
         }
     }
 
-    /// Lambda refuses a mapping whose function's role may not do all of these, and stops polling once it may not.
+    /// Lambda refuses a mapping whose function's role may not do all of these, and stops polling
+    /// once it may not.
     pub(super) fn check(&self, actions: &[&str]) -> Result<(), CloudError> {
         let Some(function) = &self.function else {
             return Ok(());

@@ -163,14 +163,16 @@ where
         Ok(Round::Advanced)
     }
 
-    /// Invokes in a task of its own, so that a panic there is a failed batch and not the end of the mapping.
+    /// Invokes in a task of its own, so that a panic there is a failed batch and not the end of the
+    /// mapping.
     async fn call(&self, event: Value) -> Result<Value, String> {
         let call = tokio::spawn((self.invoke)(event));
         call.await
             .unwrap_or_else(|e| Err(format!("the function did not return: {e}")))
     }
 
-    /// The place in the page of the first record that a `ReportBatchItemFailures` function wants again.
+    /// The place in the page of the first record that a `ReportBatchItemFailures` function wants
+    /// again.
     fn first_refused(&self, answer: &Value, page: &[Record]) -> Result<Option<usize>, CloudError> {
         let Some(failures) = answer["batchItemFailures"]
             .as_array()

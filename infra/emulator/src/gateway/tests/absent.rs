@@ -1,5 +1,5 @@
-//! What API Gateway and Lambda have and the local stack has not: it is refused when the template is read, or stands there without
-//! effect.
+//! What API Gateway and Lambda have and the local stack has not: it is refused when the template is
+//! read, or stands there without effect.
 
 use tokio::sync::Barrier;
 

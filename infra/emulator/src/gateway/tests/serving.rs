@@ -26,8 +26,8 @@ async fn each_request_logs_one_line_without_headers_bodies_queries_or_values() {
         .json()
         .with_writer(move || writer.clone())
         .finish();
-    // For the whole binary: what one thread alone subscribes to may be found switched off by what another has cached. The lines
-    // of other tests are told apart by their request ids.
+    // For the whole binary: what one thread alone subscribes to may be found switched off by what
+    // another has cached. The lines of other tests are told apart by their request ids.
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let denial = policy("Deny", &json!({"message": "hidden-context"}));
     let stack = Stack::start(TEMPLATE, &[("Authorizer", answer(&denial))]).await;

@@ -62,7 +62,8 @@ impl<'a> Api<'a> {
     }
 }
 
-/// A result that is kept, or asked for only where an identity source is there, undoes the bound of five seconds (CBM-4).
+/// A result that is kept, or asked for only where an identity source is there, undoes the bound of
+/// five seconds (CBM-4).
 pub(super) async fn authorizers(api: Result<&Api<'_>, &Trouble>, expected: &Expected) -> Outcome {
     let api = api.map_err(Trouble::clone)?;
     let asked = api

@@ -78,7 +78,8 @@ pub(super) async fn signing(env: &Env, aws: &Aws) -> Outcome {
     several.outcome(format!("{count} signing keys are enabled"))
 }
 
-/// That each kind has a published key, that it is signed by one, that no key is of both kinds, and that verifiers are shown all of them.
+/// That each kind has a published key, that it is signed by one, that no key is of both kinds, and
+/// that verifiers are shown all of them.
 pub(super) async fn published(env: &Env, ambient: &Ambient, shown: Option<&[String]>) -> Outcome {
     let tables = Tables::of(|name| named(env, name))?;
     let entropy = ambient.entropy.clone();

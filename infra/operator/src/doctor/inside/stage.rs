@@ -44,10 +44,12 @@ const NEEDED: [&str; 7] = [
     "authorizer.message_code",
 ];
 
-/// What has a closed vocabulary or is a number: whole names, and beginnings of names that end with a dot.
+/// What has a closed vocabulary or is a number: whole names, and beginnings of names that end with
+/// a dot.
 ///
-/// Not among them: the path (`path`), the query, headers and bodies; the user agent; API keys; `error.message` and `messageString`, in
-/// which API Gateway quotes an Authorization header; and whatever else a caller may write into.
+/// Not among them: the path (`path`), the query, headers and bodies; the user agent; API keys;
+/// `error.message` and `messageString`, in which API Gateway quotes an Authorization header; and
+/// whatever else a caller may write into.
 const HARMLESS: [&str; 54] = [
     "accountId",
     "apiId",
@@ -155,7 +157,8 @@ pub(super) async fn deployment(
     }
 }
 
-/// That there is an access log which tells why a call was denied and cannot hold a credential (LEAK-1).
+/// That there is an access log which tells why a call was denied and cannot hold a credential
+/// (LEAK-1).
 pub(super) fn access_log(stage: Result<&GetStageOutput, &Trouble>, env: &Env) -> Outcome {
     let stage = stage.map_err(Trouble::clone)?;
     let Some(log) = stage.access_log_settings() else {

@@ -16,7 +16,8 @@ pub(super) struct Calls {
 
 #[derive(Clone, Default)]
 pub(super) struct Noticed {
-    /// Of the first answer: when it was asked for, when it was there, by the own clock, and its `Date`.
+    /// Of the first answer: when it was asked for, when it was there, by the own clock, and its
+    /// `Date`.
     pub(super) date: Option<(Timestamp, Timestamp, Option<String>)>,
     /// Calls whose answers nobody may keep, and how many of them said so.
     pub(super) kept: Vec<String>,

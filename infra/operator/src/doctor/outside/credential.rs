@@ -107,7 +107,8 @@ pub(super) async fn whoami(calls: &Calls, token: Option<&Token>) -> Outcome {
     }
 }
 
-/// That a call which the token may not make is denied with a reason. Also what the access log must know of it.
+/// That a call which the token may not make is denied with a reason. Also what the access log must
+/// know of it.
 pub(super) async fn refused(
     calls: &Calls,
     token: Option<&Token>,

@@ -17,8 +17,8 @@ pub(super) const JWKS: Check = Check(
 /// Sandbox tokens and live ones are never signed by the same key.
 const KINDS: usize = 2;
 
-/// That every published key is a P-256 key under its own thumbprint (RFC 7638), and that there are enough for both kinds. Also their
-/// names.
+/// That every published key is a P-256 key under its own thumbprint (RFC 7638), and that there are
+/// enough for both kinds. Also their names.
 pub(super) async fn published(calls: &Calls) -> (Outcome, Option<Vec<String>>) {
     match read(calls).await {
         Ok(names) if names.len() < KINDS => {

@@ -106,7 +106,8 @@ fn require_unauthorized(answer: &Answer, expected: &Expected) -> Result<(), Stri
     }
 }
 
-/// 200 for what anybody may read; a refusal in RFC 6749's words for what asks for a credential in its body.
+/// 200 for what anybody may read; a refusal in RFC 6749's words for what asks for a credential in
+/// its body.
 pub(super) async fn public(calls: &Calls, expected: &Expected) -> Outcome {
     let (mut several, mut count) = (Several::default(), 0);
     for operation in expected
@@ -254,7 +255,8 @@ pub(super) fn denied(
     };
     let body: Option<Value> = serde_json::from_slice(answer.body()).ok();
     let code = body.as_ref().and_then(|body| body["message_code"].as_str());
-    // The 401's is the gateway response's own; what an authorizer that throws knew is in its own log.
+    // The 401's is the gateway response's own; what an authorizer that throws knew is in its own
+    // log.
     let message_code = code.filter(|_| answer.status() == 403).map(str::to_owned);
     Ok(Denied {
         request_id: request_id.to_owned(),

@@ -1,4 +1,5 @@
-//! Properties of all feeds: order and repetition do not matter, a revoke is final, and only old entries are pruned.
+//! Properties of all feeds: order and repetition do not matter, a revoke is final, and only old
+//! entries are pruned.
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 

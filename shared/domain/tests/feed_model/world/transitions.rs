@@ -36,7 +36,8 @@ impl World {
         }
     }
 
-    /// Whether the instance, knowing `feed` and reading no more, decides on a request that arrives now.
+    /// Whether the instance, knowing `feed` and reading no more, decides on a request that arrives
+    /// now.
     pub(super) fn decides(&self, state: &State, feed: &Feed) -> bool {
         let request = (self.left_out != Some(Habit::RequestTime)).then(|| by_clock(state.now, 0));
         let freshness = feed.freshness(by_clock(state.now, state.reader.clock_off), request);
@@ -62,8 +63,9 @@ impl World {
         knows && self.issued_after.is_none() && state.faults_left.replacements == 0
     }
 
-    /// Whether a read would change more than the feed's age. Where reads take no time, those that do not need no state of
-    /// their own: the properties ask about [`World::feed_after_a_read`] everywhere.
+    /// Whether a read would change more than the feed's age. Where reads take no time, those that
+    /// do not need no state of their own: the properties ask about [`World::feed_after_a_read`]
+    /// everywhere.
     pub(super) fn tells_news(&self, state: &State) -> bool {
         let mut unchanged = state.reader.feed.clone();
         self.finish(

@@ -111,7 +111,8 @@ async fn leak_11_a_first_use_that_starts_no_grace_is_noted_and_says_nothing_to_t
     assert_eq!(secrets(&table), [("01".into(), None), ("02".into(), None)]);
 }
 
-/// Somebody waits for the answer: many instances that see the first use at once resolve it without trying for long.
+/// Somebody waits for the answer: many instances that see the first use at once resolve it without
+/// trying for long.
 #[tokio::test]
 async fn x_3_a_contended_start_of_a_grace_gives_up_soon() {
     let tries = AtomicI64::new(0);

@@ -52,7 +52,8 @@ async fn named(scene: &Scene) -> Vec<SecretId> {
     secrets.into_iter().map(|secret| secret.id).collect()
 }
 
-/// Whoever rotates a key often pushes no working secret out of sight, and makes no attempt on the key dear.
+/// Whoever rotates a key often pushes no working secret out of sight, and makes no attempt on the
+/// key dear.
 #[tokio::test]
 async fn only_the_secrets_that_a_key_names_are_read_however_many_linger() {
     let (scene, table) = stage();
@@ -105,7 +106,8 @@ async fn an_unknown_client_is_looked_for_as_a_known_one() {
     );
 }
 
-/// The key says which secrets work, as it was read: a rotation between the two reads neither adds one nor changes a hash.
+/// The key says which secrets work, as it was read: a rotation between the two reads neither adds
+/// one nor changes a hash.
 #[tokio::test]
 async fn a_rotation_between_both_reads_lets_nobody_in_whom_the_key_did_not_name() {
     let rotation = Arc::new(Mutex::new(None::<Vec<Value>>));
@@ -149,7 +151,8 @@ async fn a_rotation_between_both_reads_lets_nobody_in_whom_the_key_did_not_name(
     );
 }
 
-/// Half of a rotation is visible: the key names a secret whose item is not seen yet. It has not been answered, so nobody has it.
+/// Half of a rotation is visible: the key names a secret whose item is not seen yet. It has not
+/// been answered, so nobody has it.
 #[tokio::test]
 async fn a_secret_that_is_not_visible_yet_is_missed_and_no_error() {
     let (scene, table) = stage();

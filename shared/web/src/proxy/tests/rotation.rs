@@ -7,8 +7,8 @@ use serde_json::json;
 use super::world::{VIEWER, World, event, proof};
 use crate::proxy::SourceIpTrust;
 
-/// A new proof is put beside the old one, the proxy sends it some minutes later, the old one is dropped: no right request is refused
-/// on the way, and what was dropped ends within a minute.
+/// A new proof is put beside the old one, the proxy sends it some minutes later, the old one is
+/// dropped: no right request is refused on the way, and what was dropped ends within a minute.
 #[tokio::test]
 async fn a_rotation_refuses_no_right_proof() {
     let world = World::warm().await;
@@ -58,7 +58,8 @@ async fn guesses_cost_one_look_every_few_seconds_and_right_proofs_wait_for_none(
     );
 }
 
-/// Who has no list needs no address, and who has one is told to try again (503): neither is refused for good by an outage.
+/// Who has no list needs no address, and who has one is told to try again (503): neither is refused
+/// for good by an outage.
 #[tokio::test]
 async fn while_the_secret_cannot_be_read_the_address_is_undetermined_and_known_proofs_hold_for_an_hour()
  {

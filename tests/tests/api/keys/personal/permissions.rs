@@ -147,8 +147,8 @@ async fn cbm_1_who_rotates_edits_and_stops_whose_personal_keys() {
     five_second_bound::die(&[&boss.caller]).await;
 }
 
-/// Machines read personal keys; an administrator is no more rid of an owner by the keys than by the user. What the disabled left
-/// behind may be stopped.
+/// Machines read personal keys; an administrator is no more rid of an owner by the keys than by the
+/// user. What the disabled left behind may be stopped.
 #[tokio::test]
 async fn cbm_1_403_for_stopping_whoever_one_has_no_say_over() {
     let platform = Platform::start().await;

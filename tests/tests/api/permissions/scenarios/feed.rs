@@ -1,4 +1,5 @@
-//! Stories of what a change writes besides its item: feed entries, their counters and marks, and audit events.
+//! Stories of what a change writes besides its item: feed entries, their counters and marks, and
+//! audit events.
 
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ async fn counted(platform: &Platform) -> Result<i64, String> {
     Ok(numbers.sum())
 }
 
-/// A count that cannot be kept refuses nobody, and neither does a mark that stays: both are looked for where they are.
+/// A count that cannot be kept refuses nobody, and neither does a mark that stays: both are looked
+/// for where they are.
 pub(super) async fn ticked_off(platform: &Platform) -> Outcome {
     let (owner, organization, bank) = (
         platform.owner(),

@@ -1,4 +1,5 @@
-//! Stories of a deployment: routes without an authorizer, the clock, a proxy in front and the canary.
+//! Stories of a deployment: routes without an authorizer, the clock, a proxy in front and the
+//! canary.
 
 use reqwest::Method;
 use runtime::Env;
@@ -21,8 +22,8 @@ pub(super) async fn without_authorizer(platform: &Platform) -> Outcome {
     Ok(())
 }
 
-/// Whoever changes something first asks the table for the time, if no answer of the last seconds told it: an instance that was
-/// frozen in between.
+/// Whoever changes something first asks the table for the time, if no answer of the last seconds
+/// told it: an instance that was frozen in between.
 pub(super) async fn clock(platform: &Platform) -> Outcome {
     let services = platform.stack.services();
     for (function, of) in &services.description().functions {
@@ -48,7 +49,8 @@ pub(super) async fn clock(platform: &Platform) -> Outcome {
     Ok(())
 }
 
-/// Keys that may be used from one address alone, and whose holder is there by the word of a proxy that is not.
+/// Keys that may be used from one address alone, and whose holder is there by the word of a proxy
+/// that is not.
 pub(super) async fn proxied(platform: &Platform) -> Outcome {
     let services = platform.stack.services();
     let variables = services.variables("tokens");
@@ -107,7 +109,8 @@ pub(super) async fn proxied(platform: &Platform) -> Outcome {
     expect(platform.owner().post(&path, &json!({})).await, 200).map(drop)
 }
 
-/// By the role and the variables of the template's function, at the address that this start of the functions has.
+/// By the role and the variables of the template's function, at the address that this start of the
+/// functions has.
 pub(super) async fn canary(platform: &Platform) -> Outcome {
     const FUNCTION: &str = "CanaryFunction";
     let services = platform.stack.services();

@@ -1,4 +1,5 @@
-//! Stories of tokens: issuance, introspection, revocation, customer tokens, and the first signing keys of a deployment.
+//! Stories of tokens: issuance, introspection, revocation, customer tokens, and the first signing
+//! keys of a deployment.
 
 use std::collections::HashMap;
 

@@ -55,7 +55,12 @@ impl From<Unavailable> for AuthorizerError {
 
 /// Logs an event that no adapter reads; nothing of it, since it may hold a token anywhere.
 pub(crate) fn unknown_event(unknown: UnknownEvent) -> AuthorizerError {
-    tracing::error!(outcome = "unavailable", reason = "unknown_event", detail = %unknown, "refused");
+    tracing::error!(
+        outcome = "unavailable",
+        reason = "unknown_event",
+        detail = %unknown,
+        "refused"
+    );
     AuthorizerError::Unavailable("unknown_event")
 }
 

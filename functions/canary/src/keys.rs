@@ -120,7 +120,13 @@ mod tests {
     #[test]
     fn what_is_left_is_the_own_key_and_those_of_rounds_that_are_over() {
         let now = Timestamp::parse("2030-01-01T01:00:00Z").unwrap();
-        let key = |id: &str, name: &str, created: &str| json!({"client_id": id, "name": name, "created_at": created});
+        let key = |id: &str, name: &str, created: &str| {
+            json!({
+                "client_id": id,
+                "name": name,
+                "created_at": created,
+            })
+        };
         let list = json!({"objects": [
             key("own", "canary-1", "2030-01-01T00:59:59Z"),
             key("another round's", "canary-2", "2030-01-01T00:55:00Z"),

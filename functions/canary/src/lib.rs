@@ -92,7 +92,12 @@ pub async fn handle(canary: &Canary, _event: Value) -> Result<Value, StartError>
             Ok(round.json())
         }
         Some(failure) => {
-            tracing::error!(step = failure.step.name(), cause = failure.cause, round = %round.json(), "the canary's round failed");
+            tracing::error!(
+                step = failure.step.name(),
+                cause = failure.cause,
+                round = %round.json(),
+                "the canary's round failed"
+            );
             Err(failure.to_string().into())
         }
     }

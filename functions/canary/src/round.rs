@@ -96,9 +96,10 @@ pub(crate) async fn make(target: &Target, key: Key, clock: &Clock, entropy: &Ent
     if let Err(failure) = walk.all(&mut round).await {
         let mut failure = failure;
         if failure.step > Step::Sweep && failure.step < Step::Watch && !walk.clean_up().await {
-            failure
-                .cause
-                .push_str("; what was made could not be revoked: the next round does, and it ends by itself within the hour");
+            failure.cause.push_str(
+                "; what was made could not be revoked: the next round does, and it ends by itself \
+                 within the hour",
+            );
         }
         round.failure = Some(failure);
     }
@@ -306,11 +307,19 @@ impl Round {
             .collect();
         json!({
             "seconds_to_last_admission": self.seconds_to_last_admission(),
-            "calls_after_revoke": {"all": calls, "admitted": admitted, "refused": refused, "unclear": unclear},
+            "calls_after_revoke": {
+                "all": calls,
+                "admitted": admitted,
+                "refused": refused,
+                "unclear": unclear,
+            },
             "milliseconds": steps,
             "keys_swept": self.swept,
             "keys_of_organization": self.keys,
-            "failure": self.failure.as_ref().map(|Failure { step, cause }| json!({"step": step.name(), "cause": cause})),
+            "failure": self.failure.as_ref().map(|Failure { step, cause }| json!({
+                "step": step.name(),
+                "cause": cause,
+            })),
         })
     }
 }

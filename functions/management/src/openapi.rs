@@ -38,7 +38,10 @@ use crate::{banks, docs, incidents, keys, organizations, owner_keys, users};
         keys::deactivate::deactivate,
         keys::restore::restore,
     ),
-    nest((path = "/api/bank_applications", api = OwnerKeys), (path = "/api/organization_applications", api = OwnerKeys))
+    nest(
+        (path = "/api/bank_applications", api = OwnerKeys),
+        (path = "/api/organization_applications", api = OwnerKeys)
+    )
 )]
 struct Described;
 

@@ -115,7 +115,13 @@ mod tests {
             ("set_secret", Step::Set),
             ("testSecret", Step::Test),
         ] {
-            let event = json!({"Step": name, "SecretId": "arn", "ClientRequestToken": "v", "RotationToken": "hidden", "More": 1});
+            let event = json!({
+                "Step": name,
+                "SecretId": "arn",
+                "ClientRequestToken": "v",
+                "RotationToken": "hidden",
+                "More": 1,
+            });
             let event = Event::read(event).unwrap();
             assert_eq!(
                 (event.step, &*event.secret_id, &*event.version),

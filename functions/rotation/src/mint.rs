@@ -125,8 +125,9 @@ impl Rotation {
             return Ok("adopted the one of an earlier rotation");
         }
         Err(Failure::Final(
-            "AWSCURRENT does not rotate its key: it is not the key's newest secret, or does not work. Somebody else has rotated the \
-             key, or it was stopped: store the newest secret as AWSCURRENT"
+            "AWSCURRENT does not rotate its key: it is not the key's newest secret, or does not \
+             work. Somebody else has rotated the key, or it was stopped: store the newest secret \
+             as AWSCURRENT"
                 .into(),
         ))
     }

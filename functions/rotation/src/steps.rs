@@ -73,7 +73,9 @@ pub(crate) async fn finish(
             .make_current(event, &event.version, &stages.current)
             .await?;
         return Err(Failure::Final(
-            "the new secret is no longer the key's newest: somebody else has rotated the key. AWSCURRENT is what it was".into(),
+            "the new secret is no longer the key's newest: somebody else has rotated the key. \
+             AWSCURRENT is what it was"
+                .into(),
         ));
     }
     Ok("the new secret is AWSCURRENT, and the old one ends after its grace")
@@ -117,7 +119,8 @@ async fn works(
 
 fn stopped() -> Failure {
     Failure::Final(
-        "the key does not work: it was revoked or deactivated, has expired, or is not in use yet, or AWSCURRENT is none of its secrets"
+        "the key does not work: it was revoked or deactivated, has expired, or is not in use yet, \
+         or AWSCURRENT is none of its secrets"
             .into(),
     )
 }

@@ -44,9 +44,18 @@ pub(crate) struct Response {
 }
 
 /// Issues a token for a key's secret alone.
-#[utoipa::path(post, path = "/v1/auth/token", operation_id = "exchange_secret", tag = "tokens", security(()),
-    request_body(content((SecretExchange = "application/json"), (SecretExchange = "application/x-www-form-urlencoded"))),
-    responses((status = 200, body = Response), OAuthErrors))]
+#[utoipa::path(
+    post,
+    path = "/v1/auth/token",
+    operation_id = "exchange_secret",
+    tag = "tokens",
+    security(()),
+    request_body(content(
+        (SecretExchange = "application/json"),
+        (SecretExchange = "application/x-www-form-urlencoded")
+    )),
+    responses((status = 200, body = Response), OAuthErrors)
+)]
 pub(crate) async fn create(
     State(tokens): Shared,
     request: Request,

@@ -88,7 +88,13 @@ impl Tokens {
                 return Err(Error::temporarily_unavailable());
             }
             _ => {
-                tracing::info!(reason = "ip_not_allowed", client_id, source_ip = ?facts.source_ip, request_id = facts.request_id, "refused");
+                tracing::info!(
+                    reason = "ip_not_allowed",
+                    client_id,
+                    source_ip = ?facts.source_ip,
+                    request_id = facts.request_id,
+                    "refused"
+                );
                 return Err(Error::ip_not_allowed());
             }
         }
@@ -115,7 +121,11 @@ impl Tokens {
     /// use of the new one starts it.
     async fn start_grace(&self, key: &Key, sid: SecretId) {
         if let Err(error) = self.store.start_grace(key.client_id, sid).await {
-            tracing::warn!(cause = %error, client_id = %key.client_id, "the grace of a previous secret has not begun");
+            tracing::warn!(
+                cause = %error,
+                client_id = %key.client_id,
+                "the grace of a previous secret has not begun"
+            );
         }
     }
 }
@@ -127,6 +137,12 @@ const BEARER_ONLY: &str =
 
 /// The one answer to every failed authentication; only the log tells why.
 pub(crate) fn refused(reason: &str, client_id: Option<&str>, facts: &Facts) -> Error {
-    tracing::info!(reason, client_id, source_ip = ?facts.source_ip, request_id = facts.request_id, "refused");
+    tracing::info!(
+        reason,
+        client_id,
+        source_ip = ?facts.source_ip,
+        request_id = facts.request_id,
+        "refused"
+    );
     Error::invalid_client()
 }

@@ -73,7 +73,12 @@ const REQUIRED_SCOPES: [&str; 2] = ["customers:read", "customers:write"];
 /// The bank's token that is sent needs both `customers:read` and `customers:write`. The customer's
 /// token lives no longer than it does, and ends when its key, its secret or it itself is revoked.
 /// Nothing is kept of a token, so each call issues another one, whatever `Idempotency-Key` it has.
-#[utoipa::path(post, path = "/api/customer_tokens", request_body = Body, responses((status = 201, body = Response), CommonErrors, BadBody))]
+#[utoipa::path(
+    post,
+    path = "/api/customer_tokens",
+    request_body = Body,
+    responses((status = 201, body = Response), CommonErrors, BadBody)
+)]
 pub(crate) async fn create(
     State(tokens): Shared,
     request: Request,

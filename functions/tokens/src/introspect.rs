@@ -143,10 +143,18 @@ fn never() -> ObjectBuilder {
 /// To clients, who authenticate as at `/oauth/token`, and to holders of an access token or personal
 /// key. They are told of credentials of their own organization and environment, a bank of its own;
 /// of all others that they are not active, whatever they are.
-#[utoipa::path(post, path = "/oauth/introspect", operation_id = "introspect", tag = "tokens",
+#[utoipa::path(
+    post,
+    path = "/oauth/introspect",
+    operation_id = "introspect",
+    tag = "tokens",
     security(("client" = []), ("token" = []), ("personal_key" = []), ()),
-    request_body(content((IntrospectionRequest = "application/x-www-form-urlencoded"), (IntrospectionRequest = "application/json"))),
-    responses((status = 200, body = Response), OAuthErrors))]
+    request_body(content(
+        (IntrospectionRequest = "application/x-www-form-urlencoded"),
+        (IntrospectionRequest = "application/json")
+    )),
+    responses((status = 200, body = Response), OAuthErrors)
+)]
 pub(crate) async fn introspect(
     State(tokens): Shared,
     request: Request,

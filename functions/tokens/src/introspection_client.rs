@@ -77,7 +77,8 @@ impl Tokens {
         }
         if parameters.client_secret.is_some() {
             return Err(malformed(
-                "Authenticate by a bearer credential or by client_secret, not by both (RFC 6749 §2.3)",
+                "Authenticate by a bearer credential or by client_secret, not by both (RFC 6749 \
+                 §2.3)",
             ));
         }
         let caller = self.bearer(parts).await?;

@@ -30,8 +30,14 @@ pub(crate) struct Response {
 pub(crate) struct Kept(Mutex<Option<(Timestamp, Response)>>);
 
 /// Gets the published signing keys of both kinds.
-#[utoipa::path(get, path = "/.well-known/jwks.json", operation_id = "read_jwks", tag = "tokens", security(()),
-    responses((status = 200, body = Response), Unavailable))]
+#[utoipa::path(
+    get,
+    path = "/.well-known/jwks.json",
+    operation_id = "read_jwks",
+    tag = "tokens",
+    security(()),
+    responses((status = 200, body = Response), Unavailable)
+)]
 pub(crate) async fn read(State(tokens): Shared) -> Result<impl IntoResponse, Management> {
     let (document, complete) = document(&tokens).await?;
     let caching = if complete {

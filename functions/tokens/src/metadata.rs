@@ -36,8 +36,14 @@ pub(crate) struct Response {
 const CLIENT_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
 
 /// Gets the authorization server's metadata.
-#[utoipa::path(get, path = "/.well-known/oauth-authorization-server", operation_id = "read_metadata", tag = "tokens",
-    security(()), responses((status = 200, body = Response), Unavailable))]
+#[utoipa::path(
+    get,
+    path = "/.well-known/oauth-authorization-server",
+    operation_id = "read_metadata",
+    tag = "tokens",
+    security(()),
+    responses((status = 200, body = Response), Unavailable)
+)]
 pub(crate) async fn read(State(tokens): Shared) -> impl IntoResponse {
     let issuer = &tokens.settings.issuer;
     let [basic, post] = CLIENT_METHODS;

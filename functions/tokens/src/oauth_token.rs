@@ -50,9 +50,18 @@ pub(crate) struct Response {
 ///
 /// A key's management scopes that the request names and the key lacks are left out; any other that
 /// it lacks is refused.
-#[utoipa::path(post, path = "/oauth/token", operation_id = "create_token", tag = "tokens", security(("client" = []), ()),
-    request_body(content((TokenRequest = "application/x-www-form-urlencoded"), (TokenRequest = "application/json"))),
-    responses((status = 200, body = Response), OAuthErrors))]
+#[utoipa::path(
+    post,
+    path = "/oauth/token",
+    operation_id = "create_token",
+    tag = "tokens",
+    security(("client" = []), ()),
+    request_body(content(
+        (TokenRequest = "application/x-www-form-urlencoded"),
+        (TokenRequest = "application/json")
+    )),
+    responses((status = 200, body = Response), OAuthErrors)
+)]
 pub(crate) async fn create(
     State(tokens): Shared,
     request: Request,

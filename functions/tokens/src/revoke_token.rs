@@ -42,9 +42,18 @@ pub(crate) struct RevocationRequest {
 /// A key revokes its own tokens, and an organization's key those of every key of the organization
 /// and its environment. Customers' tokens that were derived from it end with it. A token that is
 /// not valid any more, or never was, needs no revocation.
-#[utoipa::path(post, path = "/oauth/revoke", operation_id = "revoke_token", tag = "tokens", security(("client" = []), ()),
-    request_body(content((RevocationRequest = "application/x-www-form-urlencoded"), (RevocationRequest = "application/json"))),
-    responses((status = 200), OAuthErrors))]
+#[utoipa::path(
+    post,
+    path = "/oauth/revoke",
+    operation_id = "revoke_token",
+    tag = "tokens",
+    security(("client" = []), ()),
+    request_body(content(
+        (RevocationRequest = "application/x-www-form-urlencoded"),
+        (RevocationRequest = "application/json")
+    )),
+    responses((status = 200), OAuthErrors)
+)]
 pub(crate) async fn revoke(
     State(tokens): Shared,
     request: Request,
@@ -87,8 +96,10 @@ pub(crate) async fn revoke(
 /// could read in the token, which it has, and before anything is said of whether the token still
 /// works.
 fn require_revocable(client: &Key, claims: &Claims) -> Result<(), Error> {
-    let of_its_organization = matches!(client.owner, Owner::Organization(guid) if guid == claims.org)
-        && client.kind == claims.env;
+    let of_its_organization = matches!(
+        client.owner,
+        Owner::Organization(guid) if guid == claims.org
+    ) && client.kind == claims.env;
     if claims.client_id == client.client_id || of_its_organization {
         Ok(())
     } else {

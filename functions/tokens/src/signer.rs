@@ -158,7 +158,10 @@ impl Signer {
                         // The failure is in the log.
                         Ok(Err(_)) => {}
                         Err(_) => {
-                            tracing::warn!(kind = %self.kind, "the signer was not read again in time")
+                            tracing::warn!(
+                                kind = %self.kind,
+                                "the signer was not read again in time"
+                            )
                         }
                     }
                     return Ok(known.kid.clone());
@@ -198,7 +201,11 @@ impl Signer {
             .iter()
             .any(|key| key.kid == jwk.kid())
         {
-            tracing::error!(kind = %self.kind, kid = jwk.kid(), "the first key is published for the other kind of tokens");
+            tracing::error!(
+                kind = %self.kind,
+                kid = jwk.kid(),
+                "the first key is published for the other kind of tokens"
+            );
             return Err(Error::temporarily_unavailable());
         }
         let public = serde_json::to_value(jwk).map_err(broken)?;
@@ -220,7 +227,11 @@ impl Signer {
         if published.retired_at.is_some()
             || others && now < signing::may_sign_at(published.published_at)
         {
-            tracing::error!(kind = %self.kind, kid = published.kid, "no key is named that signs, and the first one may not");
+            tracing::error!(
+                kind = %self.kind,
+                kid = published.kid,
+                "no key is named that signs, and the first one may not"
+            );
             return Err(Error::temporarily_unavailable());
         }
         store
@@ -250,7 +261,11 @@ impl Signer {
             }
         }
         Err(failure.unwrap_or_else(|| {
-            tracing::error!(kind = %self.kind, kid, "the key that signs is not among this function's settings");
+            tracing::error!(
+                kind = %self.kind,
+                kid,
+                "the key that signs is not among this function's settings"
+            );
             Error::temporarily_unavailable()
         }))
     }

@@ -4,8 +4,9 @@ use clap::Subcommand;
 use runtime::StartError;
 
 /// Follows the name of what is missing.
-pub(super) const HOW_TO_GET_IT: &str = "needs the feature `local`, which this build leaves out: build latchkey with its \
-    default features (`cargo install --path infra/cli`)";
+pub(super) const HOW_TO_GET_IT: &str = "needs the feature `local`, which this build leaves out: \
+                                        build latchkey with its default features (`cargo install \
+                                        --path infra/cli`)";
 
 /// The commands of the platform on a laptop.
 #[derive(Subcommand)]

@@ -80,7 +80,8 @@ impl Doctor {
         let nowhere = |error| {
             let file = file.display();
             format!(
-                "no stack is named: neither by {MARK} (the stack's output OperatorEnvironment) nor by {file} of a local one: {error}"
+                "no stack is named: neither by {MARK} (the stack's output OperatorEnvironment) nor \
+                 by {file} of a local one: {error}"
             )
         };
         let mut variables = environment::parse(&std::fs::read_to_string(&file).map_err(nowhere)?);

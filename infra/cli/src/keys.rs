@@ -242,7 +242,8 @@ impl Create {
         })?;
         if answer.header("idempotency-replayed").is_some() {
             eprintln!(
-                "latchkey: this key was made before, and its secret was shown then; `rotate --replace` gives it another"
+                "latchkey: this key was made before, and its secret was shown then; `rotate \
+                 --replace` gives it another"
             );
         }
         Ok(answer.json()?)

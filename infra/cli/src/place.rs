@@ -23,7 +23,12 @@ pub(super) struct Place {
     deployed: bool,
     /// A template parameter that the platform on this data directory is started with
     #[cfg(feature = "local")]
-    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = crate::arguments::assignment, conflicts_with = "deployed")]
+    #[arg(
+        long = "parameter",
+        value_name = "NAME=VALUE",
+        value_parser = crate::arguments::assignment,
+        conflicts_with = "deployed"
+    )]
     parameters: Vec<(String, String)>,
 }
 

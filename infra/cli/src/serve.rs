@@ -134,7 +134,8 @@ fn tour(seed: &Seed, directory: &Path) -> String {
         .map_or("", |(block, _)| block)
         .replace(".latchkey/seed.json", &format!("'{}'", seed_file.display()));
     format!(
-        "Latchkey answers at {}. Demo credentials are in {}. Ctrl-C stops it.\n\nA tour to paste into another shell; it needs curl:\n\n{commands}",
+        "Latchkey answers at {}. Demo credentials are in {}. Ctrl-C stops it.\n\nA tour to paste \
+         into another shell; it needs curl:\n\n{commands}",
         seed.base_url,
         seed_file.display(),
     )

@@ -83,7 +83,8 @@ impl Command {
             ),
             Self::Sign { step } => {
                 let early = step.early(&format!(
-                    "whoever keeps the JWKS document refuses the new key's tokens for up to {} s; this stack's own authorizers do not",
+                    "whoever keeps the JWKS document refuses the new key's tokens for up to {} s; \
+                     this stack's own authorizers do not",
                     (signing::JWKS_TTL + signing::JWKS_MAX_AGE).as_secs()
                 ))?;
                 let Step {
@@ -98,7 +99,8 @@ impl Command {
             }
             Self::Retire { step } => {
                 let early = step.early(&format!(
-                    "every token that the key signed dies within {} s, and clients must get new ones",
+                    "every token that the key signed dies within {} s, and clients must get new \
+                     ones",
                     signing::TRUST_TTL.as_secs()
                 ))?;
                 let Step {

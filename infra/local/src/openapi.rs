@@ -56,8 +56,9 @@ fn described() -> OpenApi {
     document
 }
 
-const DESCRIPTION: &str = "Issues API keys, exchanges them for short-lived signed tokens, and guards every call at the API gateway. \
-    Members that a request has and that are not described here are refused; answers may gain members.";
+const DESCRIPTION: &str = "Issues API keys, exchanges them for short-lived signed tokens, and \
+                           guards every call at the API gateway. Members that a request has and \
+                           that are not described here are refused; answers may gain members.";
 
 /// In the order in which the documentation page shows them.
 const TAGS: [(&str, &str); 11] = [
@@ -180,7 +181,12 @@ fn security_schemes() -> Value {
         "token": {
             "type": "oauth2",
             "description": "An access token, got with a key's client_id and secret",
-            "flows": {"clientCredentials": {"tokenUrl": format!("{}/oauth/token", management::ISSUER), "scopes": scopes}},
+            "flows": {
+                "clientCredentials": {
+                    "tokenUrl": format!("{}/oauth/token", management::ISSUER),
+                    "scopes": scopes,
+                },
+            },
         },
         "personal_key": {
             "type": "http",

@@ -146,7 +146,8 @@ pub fn explain(directory: &Path, error: StartError) -> StartError {
 fn another_version(directory: &Path, problem: &dyn fmt::Display) -> StartError {
     let directory = directory.display();
     format!(
-        "{directory} holds data of another version of Latchkey ({problem}): delete it to start anew, or name another --data-dir"
+        "{directory} holds data of another version of Latchkey ({problem}): delete it to start \
+         anew, or name another --data-dir"
     )
     .into()
 }

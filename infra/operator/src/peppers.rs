@@ -158,10 +158,14 @@ impl PepperRoll {
         let after = self.current().await?;
         if after.version_id != written || !after.peppers.is_with_another(&before.peppers) {
             return Err(match moved {
-                Ok(_) => "the secret does not read back as it was written: look at `peppers list` before anything else".into(),
-                Err(error) => {
-                    format!("no pepper was added: the secret has another value meanwhile, or {}", causes(&error)).into()
-                }
+                Ok(_) => "the secret does not read back as it was written: look at `peppers list` \
+                          before anything else"
+                    .into(),
+                Err(error) => format!(
+                    "no pepper was added: the secret has another value meanwhile, or {}",
+                    causes(&error)
+                )
+                .into(),
             });
         }
         Ok(Added {
@@ -184,7 +188,8 @@ impl PepperRoll {
         while self.now() < propagated_at {
             if !wait {
                 return Err(format!(
-                    "every function must be able to read the new pepper first: run it again from {propagated_at} on, or say --wait"
+                    "every function must be able to read the new pepper first: run it again from \
+                     {propagated_at} on, or say --wait"
                 )
                 .into());
             }

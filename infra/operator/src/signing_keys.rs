@@ -353,7 +353,9 @@ impl SigningKeys {
 fn changed(error: StoreError) -> StartError {
     match error {
         StoreError::Changed | StoreError::Exists => {
-            "somebody else changed these keys in the same moment: look at `signing-keys list`, and decide again".into()
+            "somebody else changed these keys in the same moment: look at `signing-keys list`, and \
+             decide again"
+                .into()
         }
         error => error.into(),
     }

@@ -131,13 +131,19 @@ fn clean(text: &str) -> String {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Address => {
-                f.write_str("the deployment's URL must be https (http on loopback), without user, password or query")
-            }
+            Self::Address => f.write_str(
+                "the deployment's URL must be https (http on loopback), without user, password or \
+                 query",
+            ),
             Self::Header { what } => write!(f, "{what} has characters that no header can have"),
-            Self::NoAnswer { deployment, cause } => write!(f, "no answer from {deployment}: {cause}"),
+            Self::NoAnswer { deployment, cause } => {
+                write!(f, "no answer from {deployment}: {cause}")
+            }
             Self::Response(response) => response.fmt(f),
-            Self::Foreign { status } => write!(f, "{status}: this is no answer of Latchkey; is this where a deployment answers?"),
+            Self::Foreign { status } => write!(
+                f,
+                "{status}: this is no answer of Latchkey; is this where a deployment answers?"
+            ),
         }
     }
 }
@@ -168,7 +174,11 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_the_api_says() {
-        let body = json!({"message_code": "invalid_parameter", "message": "Wrong", "errors": [{"field": "name", "reason": "is long"}]});
+        let body = json!({
+            "message_code": "invalid_parameter",
+            "message": "Wrong",
+            "errors": [{"field": "name", "reason": "is long"}],
+        });
         assert_eq!(
             ErrorResponse::read(422, &body, None).to_string(),
             "422 invalid_parameter: Wrong\n  name is long"

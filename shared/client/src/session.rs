@@ -61,7 +61,11 @@ impl Deployment {
         secret: &str,
         scope: Option<&str>,
     ) -> Result<Value, Error> {
-        let mut body = json!({"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret});
+        let mut body = json!({
+            "grant_type": "client_credentials",
+            "client_id": client_id,
+            "client_secret": secret,
+        });
         if let Some(scope) = scope {
             body["scope"] = scope.into();
         }

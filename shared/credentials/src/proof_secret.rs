@@ -59,7 +59,11 @@ impl ProofSecret {
     pub async fn rotate(&self, entropy: &Entropy) -> Result<Held, StartError> {
         let (proofs, _) = self.read().await?;
         if proofs.previous.is_some() {
-            return Err("the last rotation is not finished: when the proxy sends the current proof everywhere, say finish".into());
+            return Err(
+                "the last rotation is not finished: when the proxy sends the current proof \
+                 everywhere, say finish"
+                    .into(),
+            );
         }
         let mut drawn = Zeroizing::new(String::with_capacity(64));
         for byte in entropy.secret().iter() {

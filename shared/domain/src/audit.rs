@@ -237,16 +237,19 @@ impl From<&Link> for Head {
 /// # Errors
 /// One sentence that names the first link that does not hold.
 pub fn verify<'a>(links: impl IntoIterator<Item = (&'a Link, &'a str)>) -> Result<Head, String> {
-    links.into_iter().try_fold(Head::empty(), |head, (link, body)| {
-        if head.link(link.event, body) == *link {
-            Ok(Head::from(link))
-        } else {
-            Err(format!(
-                "link {} does not follow from link {}: an event was altered, removed or put in between",
-                link.sequence, head.sequence
-            ))
-        }
-    })
+    links
+        .into_iter()
+        .try_fold(Head::empty(), |head, (link, body)| {
+            if head.link(link.event, body) == *link {
+                Ok(Head::from(link))
+            } else {
+                Err(format!(
+                    "link {} does not follow from link {}: an event was altered, removed or put in \
+                     between",
+                    link.sequence, head.sequence
+                ))
+            }
+        })
 }
 
 /// SHA-256 of these bytes one after the other.

@@ -136,7 +136,8 @@ impl Delegator<'_> {
         {
             if own {
                 let message = format!(
-                    "A token rotates or widens its own key only with all its scopes, and it lacks {scope}"
+                    "A token rotates or widens its own key only with all its scopes, and it lacks \
+                     {scope}"
                 );
                 return Err(insufficient(message));
             }
@@ -155,7 +156,8 @@ impl Delegator<'_> {
         self.require_scopes_of(catalogue, target)?;
         self.require_allowlist(&target.ip_allowlist)?;
         if target.client_id != self.key.client_id && self.outlives(target.expires_at) {
-            let message = "This key would outlive the caller's own, which neither gets a secret of it nor restores it";
+            let message = "This key would outlive the caller's own, which neither gets a secret of \
+                           it nor restores it";
             return Err(Error::new(Kind::Forbidden, message));
         }
         Ok(())
@@ -203,7 +205,8 @@ impl Delegator<'_> {
         match either.iter().find(|scope| !holds(scope)) {
             None => Ok(()),
             Some(scope) => Err(insufficient(format!(
-                "A caller confers only scopes that it holds, and this one does not hold {scope}; name fewer in allowed_scopes"
+                "A caller confers only scopes that it holds, and this one does not hold {scope}; \
+                 name fewer in allowed_scopes"
             ))),
         }
     }
@@ -288,7 +291,8 @@ impl Delegator<'_> {
         if requested.is_within(self.ip_allowlist) {
             Ok(())
         } else {
-            let message = "The caller has an IP allowlist: it makes, edits, rotates and restores keys only with a list within its own";
+            let message = "The caller has an IP allowlist: it makes, edits, rotates and restores \
+                           keys only with a list within its own";
             Err(Error::new(Kind::Forbidden, message))
         }
     }
@@ -305,7 +309,8 @@ fn within_policy(
     match requested.zip(latest) {
         Some((end, latest)) if end > latest => {
             let reason = format!(
-                "must be {latest} or earlier by the organization's policy for the age of keys, not {end}"
+                "must be {latest} or earlier by the organization's policy for the age of keys, not \
+                 {end}"
             );
             Err(Error::field("expires_at", reason))
         }

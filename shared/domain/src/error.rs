@@ -110,11 +110,14 @@ pub struct Error {
 }
 
 /// The one text of every 401 of the management API and the gateway.
-const UNAUTHENTICATED: &str = "Access token is missing, invalid or revoked, or Signature has expired: request a new token; expiry needs no rotation";
+const UNAUTHENTICATED: &str = "Access token is missing, invalid or revoked, or Signature has \
+                               expired: request a new token; expiry needs no rotation";
 
 /// What a `starter` organization is told of personal keys (CBM-2). The gateway substitutes it into
 /// JSON without escaping.
-pub const PLAN_UPGRADE_REQUIRED: &str = "Personal keys need the plan pro or enterprise: ask platform staff, who upgrade by PUT /api/organizations/{guid}/plan";
+pub const PLAN_UPGRADE_REQUIRED: &str = "Personal keys need the plan pro or enterprise: ask \
+                                         platform staff, who upgrade by PUT \
+                                         /api/organizations/{guid}/plan";
 
 impl Error {
     /// A failure of this kind.
@@ -177,7 +180,8 @@ impl Error {
     pub fn invalid_client() -> Self {
         Self::new(
             Kind::InvalidClient,
-            "Client authentication failed: the client or its secret is unknown, inactive, expired or revoked",
+            "Client authentication failed: the client or its secret is unknown, inactive, expired \
+             or revoked",
         )
     }
 
@@ -190,8 +194,9 @@ impl Error {
     /// The refusal of a change that would fill the revocation feed faster than an organization may.
     #[must_use]
     pub fn rate_limited(retry_after: u32) -> Self {
-        const MESSAGE: &str = "The organization changes its keys, users or tokens too often: send the same request again after the \
-                               time in Retry-After. Revoking and deactivating keys, finishing rotations at once, disabling users and \
+        const MESSAGE: &str = "The organization changes its keys, users or tokens too often: send \
+                               the same request again after the time in Retry-After. Revoking and \
+                               deactivating keys, finishing rotations at once, disabling users and \
                                incidents are never held up";
         Self {
             retry_after: Some(retry_after),

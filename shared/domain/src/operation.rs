@@ -152,7 +152,8 @@ operations! {
     CreateOrganization = "create_organization", "Makes an organization (CYB-1).";
     ReadOrganization = "read_organization", "Gets an organization.";
     UpdateOrganization = "update_organization", "Renames an organization.";
-    UpdatePolicies = "update_policies", "Changes an organization's policies, as a part of updating it.";
+    UpdatePolicies = "update_policies", "Changes an organization's policies, as a part of updating \
+                                         it.";
     DecideKyb = "decide_kyb", "Decides, or withdraws, an organization's KYB (ARZ-3).";
     ChangePlan = "change_plan", "Changes an organization's plan (CBM-2).";
     ListBanks = "list_banks", "Lists banks.";

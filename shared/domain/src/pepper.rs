@@ -16,7 +16,8 @@ impl Peppers {
     /// # Errors
     /// One sentence that never shows the value.
     pub fn parse(value: &str) -> Result<Self, &'static str> {
-        const EXPECTED: &str = "the pepper secret is not a JSON object of versions 1, 2, … to texts of at least 32 bytes";
+        const EXPECTED: &str = "the pepper secret is not a JSON object of versions 1, 2, … to \
+                                texts of at least 32 bytes";
         let read: BTreeMap<u32, String> = serde_json::from_str(value).map_err(|_| EXPECTED)?;
         let peppers: BTreeMap<_, _> = read
             .into_iter()

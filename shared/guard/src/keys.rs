@@ -175,7 +175,11 @@ fn trusted(row: PublishedKey) -> Option<Jwk> {
             "a published key lies under another key's name: it is not trusted"
         ),
         Err(error) => {
-            tracing::error!(kid = row.kid, %error, "a published key cannot be read: it is not trusted")
+            tracing::error!(
+                kid = row.kid,
+                %error,
+                "a published key cannot be read: it is not trusted"
+            )
         }
     }
     None
@@ -212,7 +216,8 @@ mod tests {
     fn an_unknown_kid_causes_a_read_every_three_seconds_at_most() {
         let jwk = serde_json::from_value(
             serde_json::json!({"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256",
-            "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+            "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+            "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
             "kid": "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s"}),
         );
         let verifier = Arc::new(Verifier::new([(KeyMode::Sandbox, jwk.unwrap())]).unwrap());

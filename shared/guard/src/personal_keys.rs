@@ -156,7 +156,10 @@ impl PersonalKeys {
                 return Ok((Ok(known), feed));
             }
         }
-        tracing::warn!(client_id = %presented.client_id(), "a personal key changed as often as it was read");
+        tracing::warn!(
+            client_id = %presented.client_id(),
+            "a personal key changed as often as it was read"
+        );
         Err(Unavailable::PersonalKey)
     }
 
@@ -169,7 +172,11 @@ impl PersonalKeys {
             return;
         }
         if !self.has_audit {
-            tracing::warn!(%client_id, "a new secret is used and LATCHKEY_AUDIT_TABLE is not set: the old one's grace does not start");
+            tracing::warn!(
+                %client_id,
+                "a new secret is used and LATCHKEY_AUDIT_TABLE is not set: the old one's grace \
+                 does not start"
+            );
             return;
         }
         // On its own, since it must not be given up half-way with the call: its entry is then
@@ -182,7 +189,11 @@ impl PersonalKeys {
             Ok(Err(error)) => error.to_string(),
             Err(late) => late.to_string(),
         };
-        tracing::warn!(%client_id, cause, "the first use of a new secret was not noted yet; the next reading tries again");
+        tracing::warn!(
+            %client_id,
+            cause,
+            "the first use of a new secret was not noted yet; the next reading tries again"
+        );
     }
 
     async fn usable(

@@ -91,8 +91,12 @@ impl Routes {
         if text == OPERATIONS {
             return Self::operations();
         }
-        let Unique(rules) = serde_json::from_str(text)
-            .map_err(|error| format!("is neither the word operations nor a JSON object of route to list of scopes: {error}"))?;
+        let Unique(rules) = serde_json::from_str(text).map_err(|error| {
+            format!(
+                "is neither the word operations nor a JSON object of route to list of scopes: \
+                 {error}"
+            )
+        })?;
         let mut routes = Self::default();
         for (route, scopes) in rules {
             let scope = |name: &String| {

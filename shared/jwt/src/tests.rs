@@ -53,10 +53,14 @@ fn the_wire_has_the_contracts_header_and_claims() {
         .unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&json).unwrap(), header());
     let expected = json!({
-        "iss": "https://issuer.example", "aud": "https://sandbox.example", "sub": claims().client_id, "jti": claims().jti,
-        "client_id": claims().client_id, "sid": claims().sid, "org": claims().org, "owner": format!("bank:{}", "05".repeat(16)),
-        "bank": "05".repeat(16), "env": "sandbox", "key_created": 1_700_000_000_123_i64, "scope": "accounts:write banks:read",
-        "ip_allowlist": ["8.8.8.0/24"], "iat": 1_900_000_000, "nbf": 1_900_000_000, "exp": 1_900_001_800,
+        "iss": "https://issuer.example", "aud": "https://sandbox.example",
+        "sub": claims().client_id, "jti": claims().jti,
+        "client_id": claims().client_id, "sid": claims().sid, "org": claims().org,
+        "owner": format!("bank:{}", "05".repeat(16)),
+        "bank": "05".repeat(16), "env": "sandbox", "key_created": 1_700_000_000_123_i64,
+        "scope": "accounts:write banks:read",
+        "ip_allowlist": ["8.8.8.0/24"], "iat": 1_900_000_000, "nbf": 1_900_000_000,
+        "exp": 1_900_001_800,
     });
     assert_eq!(serde_json::to_value(claims()).unwrap(), expected);
     let organization = Claims {

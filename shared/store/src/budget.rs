@@ -62,7 +62,10 @@ fn cost(action: Action, feed_changes: &[FeedChange]) -> u64 {
         | Action::OrganizationKyb | Action::OrganizationSuspension | Action::OrganizationPlan => 0,
         // At once: as often as there was a rotation. In a while: any number of times, each time a
         // little earlier.
-        Action::KeyFinishRotation => count(feed_changes.iter().filter(|(_, effect)| matches!(effect, Effect::Expire { .. })).count()),
+        Action::KeyFinishRotation => count(feed_changes.iter().filter(|(_, effect)| matches!(
+            effect,
+            Effect::Expire { .. }
+        )).count()),
         // Both its own entry and that of its end: of the secret before it, or of the key that works
         // again.
         Action::KeyRotate | Action::KeyRestore => 2,
@@ -98,7 +101,10 @@ impl Store {
         {
             let now = self.now();
             if self.exceeds(payer, entries - before, now).await {
-                tracing::warn!(organization = %payer, "an organization has spent its budget of feed entries");
+                tracing::warn!(
+                    organization = %payer,
+                    "an organization has spent its budget of feed entries"
+                );
                 return Err(StoreError::BudgetSpent {
                     retry_after: until_next_minute(now),
                 });
@@ -130,7 +136,11 @@ impl Store {
                 sum.is_some_and(|sum| sum > ENTRIES_A_MINUTE)
             }
             Err(error) => {
-                tracing::error!(cause = causes(error), %organization, "entries of the feed are not counted");
+                tracing::error!(
+                    cause = causes(error),
+                    %organization,
+                    "entries of the feed are not counted"
+                );
                 is_throttled(error)
             }
         }

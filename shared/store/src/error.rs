@@ -103,7 +103,8 @@ impl From<StoreError> for Error {
             ),
             StoreError::CohortsFull => Self::new(
                 Kind::LimitReached,
-                "The organization has 200 revocations of many keys, none of which can be merged: revoke a wider range at once",
+                "The organization has 200 revocations of many keys, none of which can be merged: \
+                 revoke a wider range at once",
             ),
             StoreError::CallerStopped => Self::unauthenticated(),
             StoreError::CallerChanged => Self::temporarily_unavailable(),

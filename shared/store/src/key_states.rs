@@ -63,29 +63,59 @@ impl Store {
                 origin,
             )
             .await?;
-        let revoked = self.commit_and_publish(MAX_REDUCING_ATTEMPTS, &feed_changes, counted, |now, entries| {
-            let update = Update::builder()
-                .update_expression("SET #state = :revoked, updated_at = :now, unannounced = :entries ADD version :one")
-                .condition_expression("attribute_exists(PK) AND #state.#name <> :final")
-                .expression_attribute_names("#state", "state")
-                .expression_attribute_names("#name", "name")
-                .expression_attribute_values(":revoked", record::value(&State::Revoked { at: now })?)
-                .expression_attribute_values(":final", AttributeValue::S("revoked".into()))
-                .expression_attribute_values(":now", record::value(&now)?)
-                .expression_attribute_values(":entries", record::value(&entries)?)
-                .expression_attribute_values(":one", AttributeValue::N("1".into()));
-            let row = Update::builder()
-                .update_expression("SET revoked = :true")
-                .condition_expression("attribute_exists(PK)")
-                .expression_attribute_values(":true", AttributeValue::Bool(true));
-            let row_at = item_keys::list_row(key.organization, Class::Key, key.created_at, key.client_id);
-            let changes = BTreeMap::from([("state".into(), serde_json::json!({"name": "revoked", "at": now}))]);
-            Transaction::default()
-                .update(&self.tables.core, at.clone(), update, StoreError::Revoked)?
-                .update(&self.tables.core, row_at, row, StoreError::NotFound)?
-                .entries(self, entries)?
-                .audit(self, now, key.organization, Action::KeyRevoke, &key.client_id, origin, changes)
-        });
+        let revoked = self.commit_and_publish(
+            MAX_REDUCING_ATTEMPTS,
+            &feed_changes,
+            counted,
+            |now, entries| {
+                let update = Update::builder()
+                    .update_expression(
+                        "SET #state = :revoked, updated_at = :now, unannounced = :entries ADD \
+                         version :one",
+                    )
+                    .condition_expression("attribute_exists(PK) AND #state.#name <> :final")
+                    .expression_attribute_names("#state", "state")
+                    .expression_attribute_names("#name", "name")
+                    .expression_attribute_values(
+                        ":revoked",
+                        record::value(&State::Revoked { at: now })?,
+                    )
+                    .expression_attribute_values(":final", AttributeValue::S("revoked".into()))
+                    .expression_attribute_values(":now", record::value(&now)?)
+                    .expression_attribute_values(":entries", record::value(&entries)?)
+                    .expression_attribute_values(":one", AttributeValue::N("1".into()));
+                let row = Update::builder()
+                    .update_expression("SET revoked = :true")
+                    .condition_expression("attribute_exists(PK)")
+                    .expression_attribute_values(":true", AttributeValue::Bool(true));
+                let row_at = item_keys::list_row(
+                    key.organization,
+                    Class::Key,
+                    key.created_at,
+                    key.client_id,
+                );
+                let changes = BTreeMap::from([(
+                    "state".into(),
+                    serde_json::json!({
+                        "name": "revoked",
+                        "at": now,
+                    }),
+                )]);
+                Transaction::default()
+                    .update(&self.tables.core, at.clone(), update, StoreError::Revoked)?
+                    .update(&self.tables.core, row_at, row, StoreError::NotFound)?
+                    .entries(self, entries)?
+                    .audit(
+                        self,
+                        now,
+                        key.organization,
+                        Action::KeyRevoke,
+                        &key.client_id,
+                        origin,
+                        changes,
+                    )
+            },
+        );
         match revoked.await {
             Err(StoreError::Revoked) => {
                 let record = self

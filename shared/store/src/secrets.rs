@@ -223,24 +223,36 @@ impl Store {
             .await?;
         self.commit_and_publish(1, &feed_changes, counted, |now: Timestamp, entries| {
             let start = Update::builder()
-                .update_expression("SET secrets = :secrets, updated_at = :at, version = :version, unannounced = :entries")
+                .update_expression(
+                    "SET secrets = :secrets, updated_at = :at, version = :version, unannounced = \
+                     :entries",
+                )
                 .condition_expression("version = :expected")
                 .expression_attribute_values(":secrets", record::value(&key.secrets)?)
                 .expression_attribute_values(":at", record::value(&key.updated_at)?)
                 .expression_attribute_values(":version", AttributeValue::N(key.version.to_string()))
                 .expression_attribute_values(":entries", record::value(&entries)?)
-                .expression_attribute_values(":expected", AttributeValue::N(before.version.to_string()));
-            let started =
-                Transaction::default().update(&self.tables.core, item_keys::key(key.client_id), start, StoreError::Changed)?;
-            self.sweep_ending(before, rotated, started)?.entries(self, entries)?.audit(
-                self,
-                now,
-                key.organization,
-                Action::KeyGrace,
-                &key.client_id,
-                &origin,
-                differences(before, key),
-            )
+                .expression_attribute_values(
+                    ":expected",
+                    AttributeValue::N(before.version.to_string()),
+                );
+            let started = Transaction::default().update(
+                &self.tables.core,
+                item_keys::key(key.client_id),
+                start,
+                StoreError::Changed,
+            )?;
+            self.sweep_ending(before, rotated, started)?
+                .entries(self, entries)?
+                .audit(
+                    self,
+                    now,
+                    key.organization,
+                    Action::KeyGrace,
+                    &key.client_id,
+                    &origin,
+                    differences(before, key),
+                )
         })
         .await
     }

@@ -273,6 +273,9 @@ fn cancelled<'a>(codes: impl IntoIterator<Item = &'a str>) -> Answer {
         .collect();
     (
         400,
-        json!({"__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "CancellationReasons": reasons}),
+        json!({
+            "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+            "CancellationReasons": reasons,
+        }),
     )
 }

@@ -260,9 +260,11 @@ mod tests {
                 "MalformedRequest: 400 bad_request malformed_request | 400 invalid_request",
                 "InvalidClient: 401 unauthorized authentication_failed | 401 invalid_client",
                 "InvalidScope: 422 unprocessable_entity invalid_scope | 400 invalid_scope",
-                "UnsupportedGrantType: 400 bad_request unsupported_grant_type | 400 unsupported_grant_type",
+                "UnsupportedGrantType: 400 bad_request unsupported_grant_type | 400 \
+                 unsupported_grant_type",
                 "UnauthorizedClient: 400 bad_request unauthorized_client | 400 unauthorized_client",
-                "UnsupportedTokenType: 400 bad_request unsupported_token_type | 400 unsupported_token_type",
+                "UnsupportedTokenType: 400 bad_request unsupported_token_type | 400 \
+                 unsupported_token_type",
                 "AuthenticationFailed: 401 unauthorized authentication_failed | 401 invalid_token",
                 "IpNotAllowed: 403 forbidden ip_not_allowed | 403 forbidden",
                 "IpUnknown: 403 forbidden ip_unknown | 403 forbidden",
@@ -274,11 +276,15 @@ mod tests {
                 "Conflict: 409 conflict conflict | 409 invalid_request",
                 "LimitReached: 409 conflict limit_reached | 409 invalid_request",
                 "PayloadTooLarge: 413 payload_too_large payload_too_large | 413 invalid_request",
-                "UnsupportedMediaType: 415 unsupported_media_type unsupported_media_type | 415 invalid_request",
-                "InvalidParameter: 422 unprocessable_entity invalid_parameter | 400 invalid_request",
-                "IdempotencyKeyReused: 422 unprocessable_entity idempotency_key_reused | 422 invalid_request",
+                "UnsupportedMediaType: 415 unsupported_media_type unsupported_media_type | 415 \
+                 invalid_request",
+                "InvalidParameter: 422 unprocessable_entity invalid_parameter | 400 \
+                 invalid_request",
+                "IdempotencyKeyReused: 422 unprocessable_entity idempotency_key_reused | 422 \
+                 invalid_request",
                 "RateLimited: 429 too_many_requests rate_limited | 429 temporarily_unavailable",
-                "TemporarilyUnavailable: 503 service_unavailable temporarily_unavailable | 503 temporarily_unavailable",
+                "TemporarilyUnavailable: 503 service_unavailable temporarily_unavailable | 503 \
+                 temporarily_unavailable",
                 "Internal: 500 internal_server_error internal_error | 500 server_error",
             ]
         );

@@ -49,7 +49,8 @@ pub fn fingerprint(method: &Method, path: &str, body: &[u8]) -> String {
 /// The refusal of a key that came with another request before.
 #[must_use]
 pub fn reused() -> Error {
-    let message = "This Idempotency-Key was sent with another request within 24 hours: send each create under a key of its own";
+    let message = "This Idempotency-Key was sent with another request within 24 hours: send each \
+                   create under a key of its own";
     Error::new(Kind::IdempotencyKeyReused, message)
 }
 

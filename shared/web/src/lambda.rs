@@ -258,15 +258,25 @@ mod tests {
         let mut event = json!({
             "requestContext": {"domainName": "["},
             "headers": {"Host": "[", "Authorization": "b", "accept": "*/*"},
-            "multiValueHeaders": {"host": ["["], "user-agent": ["caf\u{e9}\u{7f}"], "authorization": ["a", "b"],
-                "x": ["line\nfeed", "fine"], "accept": ["*/*"], "Accept": ["text/html"]},
+            "multiValueHeaders": {
+                "host": ["["],
+                "user-agent": ["caf\u{e9}\u{7f}"],
+                "authorization": ["a", "b"],
+                "x": ["line\nfeed", "fine"],
+                "accept": ["*/*"],
+                "Accept": ["text/html"],
+            },
         });
         sanitize_event(&mut event);
         let expected =
             json!({"authorization": ["a", "b"], "accept": ["*/*"], "Accept": ["text/html"]});
         assert_eq!(
             event,
-            json!({"requestContext": {"domainName": null}, "headers": {}, "multiValueHeaders": expected})
+            json!({
+                "requestContext": {"domainName": null},
+                "headers": {},
+                "multiValueHeaders": expected,
+            })
         );
 
         let mut event = json!({"headers": {"user-agent": "caf\u{e9}\u{7f}", "accept": "*/*"}});

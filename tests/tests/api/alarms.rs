@@ -208,7 +208,8 @@ async fn throttled_kms() {
 async fn access_lines(cloud: &Cloud) -> Vec<Value> {
     let request = reqwest::Client::new().post(format!("http://{}", cloud.api_address()));
     let request = request.header("x-amz-target", "Logs_20140328.FilterLogEvents");
-    let credential = "AWS4-HMAC-SHA256 Credential=local/20261123/eu-west-1/logs/aws4_request, SignedHeaders=host, Signature=0";
+    let credential = "AWS4-HMAC-SHA256 Credential=local/20261123/eu-west-1/logs/aws4_request, \
+                      SignedHeaders=host, Signature=0";
     let body = json!({"logGroupName": "/latchkey/latchkey/access"}).to_string();
     let answer = request
         .header("authorization", credential)

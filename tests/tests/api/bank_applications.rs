@@ -125,7 +125,8 @@ async fn cyb_4_a_bank_token_has_its_own_bank_whatever_it_names() {
         .body;
     let theirs = create(&all, json!({"name": "theirs", "bank_guid": other["guid"]})).await;
     let (_, _, foreign_bank, _) = platform.neighbour().await;
-    let scopes = "bank_applications:execute bank_applications:read bank_applications:write banks:read banks:write accounts:read";
+    let scopes = "bank_applications:execute bank_applications:read bank_applications:write \
+                  banks:read banks:write accounts:read";
     let credentials_of_bank = seed_bank_key(&platform, scopes).await;
     let bank = platform.bearer(&platform.token(&credentials_of_bank).await);
 

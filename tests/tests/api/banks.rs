@@ -32,7 +32,11 @@ async fn cyb_1_a_bank_from_201_to_a_new_name() {
     assert_eq!(made.header("content-type"), "application/json");
     assert_eq!(
         without(&made.body, &["guid", "created_at", "updated_at"]),
-        json!({"organization_guid": platform.seed.organization.guid, "name": "Second", "environment": "sandbox"})
+        json!({
+            "organization_guid": platform.seed.organization.guid,
+            "name": "Second",
+            "environment": "sandbox",
+        })
     );
     assert_eq!(made.body["created_at"], made.body["updated_at"]);
     let path = format!("/api/banks/{}", text(&made.body, "guid"));

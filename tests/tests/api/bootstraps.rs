@@ -33,7 +33,11 @@ const PATH: &str = "/v1/whoami";
 async fn every_function_answers_genuine_events() {
     let deployed = Deployed::start().await;
     let organization = deployed.bearer(&deployed.seed.organization.key).await;
-    let made = json!({"name": "bootstraps", "bank_guid": deployed.seed.bank.guid, "ip_allowlist": [ALLOWED]});
+    let made = json!({
+        "name": "bootstraps",
+        "bank_guid": deployed.seed.bank.guid,
+        "ip_allowlist": [ALLOWED],
+    });
     let answer = organization.post("/api/bank_applications", &made).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     let key = credentials(&answer.body);
@@ -128,7 +132,8 @@ async fn the_authorizer_answers_every_shape_of_event() {
     let weak = {
         let form = json!({
             "grant_type": "client_credentials", "scope": "accounts:read",
-            "client_id": deployed.seed.bank.key.client_id, "client_secret": deployed.seed.bank.key.client_secret,
+            "client_id": deployed.seed.bank.key.client_id,
+            "client_secret": deployed.seed.bank.key.client_secret,
         });
         deployed.anonymous().post("/oauth/token", &form).await.body["access_token"]
             .as_str()

@@ -55,7 +55,11 @@ async fn an_organization_that_loops_holds_up_itself_alone_and_no_emergency() {
         retry_after(refused.assert_error(429, "rate_limited"));
     }
     let bank = &platform.seed.bank.key;
-    let body = json!({"client_id": bank.client_id, "client_secret": bank.client_secret, "token": token.token()});
+    let body = json!({
+        "client_id": bank.client_id,
+        "client_secret": bank.client_secret,
+        "token": token.token(),
+    });
     let refused = platform.anonymous().post("/oauth/revoke", &body).await;
     retry_after(refused.assert_oauth_error(429, "temporarily_unavailable"));
     live(&[&token]).await;
@@ -83,7 +87,11 @@ async fn an_organization_that_loops_holds_up_itself_alone_and_no_emergency() {
     assert_eq!(organization.delete(&path).await.status, 204);
 
     platform.advance(wait);
-    let body = json!({"client_id": bank.client_id, "client_secret": bank.client_secret, "token": token.token()});
+    let body = json!({
+        "client_id": bank.client_id,
+        "client_secret": bank.client_secret,
+        "token": token.token(),
+    });
     assert_eq!(
         platform
             .anonymous()

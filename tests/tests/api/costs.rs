@@ -256,7 +256,8 @@ async fn a_call_leaves_an_access_log_line_of_this_length() {
     ok(&caller).await;
     let group = metered.platform.stack.services().operator()["LATCHKEY_ACCESS_LOGS"].clone();
     let request = json!({"logGroupName": group});
-    let authorization = "AWS4-HMAC-SHA256 Credential=local/20300101/eu-west-1/logs/aws4_request, SignedHeaders=host, Signature=0";
+    let authorization = "AWS4-HMAC-SHA256 Credential=local/20300101/eu-west-1/logs/aws4_request, \
+                         SignedHeaders=host, Signature=0";
     let answer: Value = reqwest::Client::new()
         .post(format!("http://{}", metered.api))
         .header("x-amz-target", "Logs_20140328.FilterLogEvents")

@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use tests::Platform;
 
 /// docs/requirements.md, Errors: the one static 401, from the gateway and from the functions.
-pub const UNAUTHENTICATED: &str = "Access token is missing, invalid or revoked, or Signature has expired: request a new token; expiry needs no rotation";
+pub const UNAUTHENTICATED: &str = "Access token is missing, invalid or revoked, or Signature has \
+                                   expired: request a new token; expiry needs no rotation";
 
 /// A secret of the right format that was never issued.
 pub fn never_issued(client_id: &str, kind: KeyMode) -> String {

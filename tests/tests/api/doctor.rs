@@ -155,7 +155,10 @@ impl Patient {
 fn as_on_aws(asked: &Asked, answered: &mut Answered) {
     if asked.is("DescribeContinuousBackups") {
         let recovery = json!({"PointInTimeRecoveryStatus": "ENABLED"});
-        let backups = json!({"ContinuousBackupsStatus": "ENABLED", "PointInTimeRecoveryDescription": recovery});
+        let backups = json!({
+            "ContinuousBackupsStatus": "ENABLED",
+            "PointInTimeRecoveryDescription": recovery,
+        });
         answered.say(200, &json!({"ContinuousBackupsDescription": backups}));
     }
 }

@@ -84,9 +84,22 @@ async fn leak_8_a_dry_run_shows_what_the_call_then_does() {
     let dry = dry_run(&platform, &owner, &keys).await;
     assert_eq!(
         dry,
-        json!({"dry_run": true, "keys_affected": 1, "active_keys_affected": 1, "banks_affected": 1, "users_affected": 0,
-            "includes_caller": false, "cohort": null, "sample": [{"client_id": leaked.client_id, "name": "test key",
-            "owner": {"type": "bank", "guid": platform.seed.bank.guid}, "environment": "sandbox", "state": "active"}]})
+        json!({
+            "dry_run": true,
+            "keys_affected": 1,
+            "active_keys_affected": 1,
+            "banks_affected": 1,
+            "users_affected": 0,
+            "includes_caller": false,
+            "cohort": null,
+            "sample": [{
+                "client_id": leaked.client_id,
+                "name": "test key",
+                "owner": {"type": "bank", "guid": platform.seed.bank.guid},
+                "environment": "sandbox",
+                "state": "active",
+            }],
+        })
     );
     let done = revoke(&owner, &keys).await;
     assert_eq!(done.status, 200, "{done:?}");
@@ -152,7 +165,11 @@ async fn leak_8_a_banks_keys_die_in_one_write_and_those_made_after_live() {
     assert_eq!(dry["sample"][2]["state"], "deactivated");
     assert_eq!(
         without(&dry["cohort"], &["created_until"]),
-        json!({"owner_guid": platform.seed.bank.guid, "environment": "sandbox", "created_from": null})
+        json!({
+            "owner_guid": platform.seed.bank.guid,
+            "environment": "sandbox",
+            "created_from": null,
+        })
     );
     let done = revoke(&owner, &bank).await;
     assert_eq!(

@@ -20,7 +20,11 @@ const PATH: &str = "/oauth/introspect";
 
 /// Asks with a client's secret.
 async fn introspect(caller: &Caller, client: &Credentials, token: &str) -> Answer {
-    let body = json!({"client_id": client.client_id, "client_secret": client.client_secret, "token": token});
+    let body = json!({
+        "client_id": client.client_id,
+        "client_secret": client.client_secret,
+        "token": token,
+    });
     caller.post(PATH, &body).await
 }
 

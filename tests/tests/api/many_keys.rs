@@ -262,7 +262,7 @@ async fn arz_3_cbm_2_a_gate_over_5000_keys_is_one_write_felt_within_five_seconds
         "seven writes for 5,000 keys"
     );
     eprintln!(
-        "felt after: KYB withdrawn {asleep:?}, given {awake:?}; upgraded {upgraded:?}, downgraded {downgraded:?}; \
-         suspended {suspended:?}, resumed {resumed:?}"
+        "felt after: KYB withdrawn {asleep:?}, given {awake:?}; upgraded {upgraded:?}, downgraded \
+         {downgraded:?}; suspended {suspended:?}, resumed {resumed:?}"
     );
 }

@@ -18,7 +18,11 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The parameters of a good request, as JSON, with these more or instead.
 fn parameters(key: &Credentials, more: &Value) -> Value {
-    let mut body = json!({"grant_type": "client_credentials", "client_id": key.client_id, "client_secret": key.client_secret});
+    let mut body = json!({
+        "grant_type": "client_credentials",
+        "client_id": key.client_id,
+        "client_secret": key.client_secret,
+    });
     body.as_object_mut()
         .unwrap()
         .extend(more.as_object().unwrap().clone());
@@ -166,7 +170,14 @@ async fn cyb_10_200_without_scope_has_every_scope_of_the_key() {
 async fn cyb_10_200_ignores_unknown_parameters() {
     let platform = Platform::start().await;
     let (anonymous, key) = (platform.anonymous(), &platform.seed.bank.key);
-    let unknown = json!({"audience": "x", "resource": ["a", 1], "n": 1e300, "none": null, "": {}, "Client_Secret": "another"});
+    let unknown = json!({
+        "audience": "x",
+        "resource": ["a", 1],
+        "n": 1e300,
+        "none": null,
+        "": {},
+        "Client_Secret": "another",
+    });
     assert_token(&anonymous.post(PATH, &parameters(key, &unknown)).await);
     let form = format!(
         "x=1&grant_type=client_credentials&client_id={}&client_secret={}&&=&y&GRANT_TYPE=password",

@@ -23,8 +23,15 @@ async fn cyb_1_200_for_ones_own_organization() {
     assert_eq!(own.header("content-type"), "application/json");
     assert_eq!(
         without(&own.body, &["created_at", "updated_at"]),
-        json!({"guid": platform.seed.organization.guid, "name": "Demo Organization", "plan": "pro", "plan_change": null,
-            "kyb": "pending", "suspended": false, "max_key_age_days": null})
+        json!({
+            "guid": platform.seed.organization.guid,
+            "name": "Demo Organization",
+            "plan": "pro",
+            "plan_change": null,
+            "kyb": "pending",
+            "suspended": false,
+            "max_key_age_days": null,
+        })
     );
     assert_eq!(own.body["created_at"], own.body["updated_at"]);
     let list = caller.get("/api/organizations").await;

@@ -122,7 +122,11 @@ impl Subject {
     }
 
     async fn token(&self, secret: &str) -> Did {
-        let body = json!({"grant_type": "client_credentials", "client_id": self.client_id, "client_secret": secret});
+        let body = json!({
+            "grant_type": "client_credentials",
+            "client_id": self.client_id,
+            "client_secret": secret,
+        });
         let answer = self.anonymous.post("/oauth/token", &body).await;
         let done = answer.status == 200;
         if !done {

@@ -78,7 +78,8 @@ fn every_requirement_that_is_built_has_a_test_that_cites_it() {
 #[test]
 fn every_section_that_is_cited_is_on_the_page() {
     let files = files();
-    let hint = "a citation is the path of the page, a comma, and one of its headings, all on the same line";
+    let hint = "a citation is the path of the page, a comma, and one of its headings, all on the \
+                same line";
     require_none(&unknown_sections(&page(&files), &files), hint);
 }
 
@@ -114,7 +115,8 @@ fn each_check_finds_its_mistake() {
         path: path.to_owned(),
         text: text.to_owned(),
     };
-    let text = "# A\n\n## Key states\n\n- **CYB-5** · built. One.\n- **X-3** · partly built. Two.\n- **APT-1** · not built. Three.\n";
+    let text = "# A\n\n## Key states\n\n- **CYB-5** · built. One.\n- **X-3** · partly built. Two.\n\
+                - **APT-1** · not built. Three.\n";
     let page = Page::read(text);
     assert_eq!(page.mistakes, Vec::<String>::new());
 
@@ -134,7 +136,8 @@ fn each_check_finds_its_mistake() {
         ]
     );
 
-    let text = "#[cfg(test)]\nmod tests;\n/// CYB-5\nfn a() {}\n#[cfg(test)]\nmod tests {\n    fn x_3_first_use() {} }";
+    let text = "#[cfg(test)]\nmod tests;\n/// CYB-5\nfn a() {}\n#[cfg(test)]\nmod tests \
+                {\n    fn x_3_first_use() {} }";
     let beside = file("shared/a/src/a.rs", text);
     assert_eq!(
         built_without_a_test(&page, &[beside]),

@@ -445,5 +445,9 @@ fn effect(outcome: &Outcome) -> String {
 }
 
 fn body(key: &Credentials) -> Value {
-    json!({"grant_type": "client_credentials", "client_id": key.client_id, "client_secret": key.client_secret})
+    json!({
+        "grant_type": "client_credentials",
+        "client_id": key.client_id,
+        "client_secret": key.client_secret,
+    })
 }

@@ -26,7 +26,11 @@ use crate::{
 const PATH: &str = "/oauth/revoke";
 
 async fn revoke(caller: &Caller, client: &Credentials, token: &str) -> Answer {
-    let body = json!({"client_id": client.client_id, "client_secret": client.client_secret, "token": token});
+    let body = json!({
+        "client_id": client.client_id,
+        "client_secret": client.client_secret,
+        "token": token,
+    });
     caller.post(PATH, &body).await
 }
 
@@ -284,7 +288,11 @@ async fn rfc_7009_200_to_a_live_organization() {
     let token = platform.token(&bank).await;
     assert_done(&revoke(&platform.anonymous(), &organization, &token).await);
     platform.advance(BOUND);
-    let body = json!({"client_id": organization.client_id, "client_secret": organization.client_secret, "token": token});
+    let body = json!({
+        "client_id": organization.client_id,
+        "client_secret": organization.client_secret,
+        "token": token,
+    });
     let told = platform.anonymous().post("/oauth/introspect", &body).await;
     assert_eq!(
         told.body,

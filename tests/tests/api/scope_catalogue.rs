@@ -59,8 +59,12 @@ async fn cyb_11_a_replaced_catalogue_is_what_keys_and_tokens_go_by() {
 
     let key = tests::platform::credentials(&made.body);
     let ask = async |scope: &str| {
-        let body = json!({"grant_type": "client_credentials", "client_id": key.client_id, "client_secret": key.client_secret,
-            "scope": scope});
+        let body = json!({
+            "grant_type": "client_credentials",
+            "client_id": key.client_id,
+            "client_secret": key.client_secret,
+            "scope": scope,
+        });
         platform.anonymous().post("/oauth/token", &body).await
     };
     let answer = ask("widgets:read").await;

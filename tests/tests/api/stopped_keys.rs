@@ -19,7 +19,9 @@ use tests::{Caller, Platform, wait};
 use crate::{five_second_bound, management_keys::seed_organization_key};
 
 /// The scopes of an administrator's key.
-const ADMINISTRATION: &str = "bank_applications:execute bank_applications:read bank_applications:write banks:execute banks:read banks:write accounts:read organization_applications:write";
+const ADMINISTRATION: &str = "bank_applications:execute bank_applications:read \
+                              bank_applications:write banks:execute banks:read banks:write \
+                              accounts:read organization_applications:write";
 
 /// The management function, called by a gateway whose authorizer has let this key's token in.
 struct Admitted {

@@ -45,9 +45,15 @@ async fn four_tables_have_one_shape() {
 
 /// Asserts that the template gives a table its shape.
 fn assert_declared(name: &str, properties: &Value) {
-    let key = json!([{"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}]);
+    let key = json!([
+        {"AttributeName": "PK", "KeyType": "HASH"},
+        {"AttributeName": "SK", "KeyType": "RANGE"},
+    ]);
     assert_eq!(properties["KeySchema"], key, "{name}");
-    let attributes = json!([{"AttributeName": "PK", "AttributeType": "S"}, {"AttributeName": "SK", "AttributeType": "S"}]);
+    let attributes = json!([
+        {"AttributeName": "PK", "AttributeType": "S"},
+        {"AttributeName": "SK", "AttributeType": "S"},
+    ]);
     assert_eq!(properties["AttributeDefinitions"], attributes, "{name}");
     assert_eq!(
         properties["TimeToLiveSpecification"],

@@ -81,9 +81,10 @@ impl Guarded {
             ("POST", "/api/incidents/revoke") => {
                 Some(json!({"bank_guid": bank_guid, "reason": "n", "dry_run": true}))
             }
-            ("POST", "/api/customer_tokens") => Some(
-                json!({"customer_guid": "0123456789abcdef0123456789abcdef", "scopes": ["customers:read"]}),
-            ),
+            ("POST", "/api/customer_tokens") => Some(json!({
+                "customer_guid": "0123456789abcdef0123456789abcdef",
+                "scopes": ["customers:read"],
+            })),
             _ => Some(json!({"name": "n"})),
         }
     }
@@ -266,9 +267,15 @@ async fn authentication_failed_when_the_token_is_missing_or_not_one() {
     let before = organization_snapshot(&platform, &all, seed_organization(&platform)).await;
     let token = all.token().to_owned();
     let headers = wrong_headers(&token, &platform.seed.bank.key);
-    let message = "Access token is missing, invalid or revoked, or Signature has expired: request a new token; expiry needs no rotation";
-    let expected = json!({"status": 401, "error": "unauthorized", "message_code": "authentication_failed",
-        "message": message, "error_message": message});
+    let message = "Access token is missing, invalid or revoked, or Signature has expired: request \
+                   a new token; expiry needs no rotation";
+    let expected = json!({
+        "status": 401,
+        "error": "unauthorized",
+        "message_code": "authentication_failed",
+        "message": message,
+        "error_message": message,
+    });
     for route in Guarded::all(&platform) {
         for id in [&platform.seed.bank.guid, &platform.seed.bank.key.client_id] {
             for header in &headers {

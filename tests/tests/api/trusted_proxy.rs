@@ -131,7 +131,9 @@ fn parameters(values: &[&str; 3]) -> BTreeMap<String, String> {
 
 /// A call of the account's root.
 async fn secrets_manager(at: SocketAddr, operation: &str, request: &Value) -> Value {
-    let authorization = "AWS4-HMAC-SHA256 Credential=local/20300101/eu-west-1/secretsmanager/aws4_request, SignedHeaders=host, Signature=0";
+    let authorization = "AWS4-HMAC-SHA256 \
+                         Credential=local/20300101/eu-west-1/secretsmanager/aws4_request, \
+                         SignedHeaders=host, Signature=0";
     let answer = reqwest::Client::new()
         .post(format!("http://{at}"))
         .header("x-amz-target", format!("secretsmanager.{operation}"))
@@ -164,7 +166,11 @@ async fn doors(
         (answer.status, code.unwrap_or_default().to_owned())
     };
     let bearer = from.clone().with_token(token);
-    let credentials = json!({"grant_type": "client_credentials", "client_id": key.client_id, "client_secret": key.client_secret});
+    let credentials = json!({
+        "grant_type": "client_credentials",
+        "client_id": key.client_id,
+        "client_secret": key.client_secret,
+    });
     [
         send(bearer.request(Method::GET, WHOAMI)).await,
         send(bearer.request(Method::GET, "/api/banks")).await,

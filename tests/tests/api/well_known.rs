@@ -108,7 +108,12 @@ async fn a_bank_keys_token_has_every_claim() {
     let platform = Platform::start().await;
     platform.stop_clock();
     let issuer = platform.stack.base_url();
-    let body = json!({"name": "claims", "bank_guid": platform.seed.bank.guid, "ip_allowlist": [ALLOWED, "1.1.1.0/24"], "scopes": ["accounts:read"]});
+    let body = json!({
+        "name": "claims",
+        "bank_guid": platform.seed.bank.guid,
+        "ip_allowlist": [ALLOWED, "1.1.1.0/24"],
+        "scopes": ["accounts:read"],
+    });
     let created = platform
         .organization()
         .await
@@ -282,7 +287,9 @@ async fn metadata_says_what_the_server_does() {
         "response_types_supported": [],
         "grant_types_supported": ["client_credentials"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "Bearer"],
+        "introspection_endpoint_auth_methods_supported": [
+            "client_secret_basic", "client_secret_post", "Bearer",
+        ],
         "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
     });
     assert_eq!(answer.body, expected);

@@ -58,8 +58,12 @@ async fn with_header(platform: &Platform, value: impl AsRef<[u8]>) -> Answer {
 #[tokio::test]
 async fn cyb_4_200_with_the_callers_context() {
     let platform = Platform::start().await;
-    let key =
-        platform.bank_key(json!({"ip_allowlist": [ALLOWED, "1.1.1.0/24"], "scopes": ["accounts:read", "customers:read"]})).await;
+    let key = platform
+        .bank_key(json!({
+            "ip_allowlist": [ALLOWED, "1.1.1.0/24"],
+            "scopes": ["accounts:read", "customers:read"],
+        }))
+        .await;
     let token = platform
         .request_token(&key, platform.anonymous().from(ALLOWED))
         .await

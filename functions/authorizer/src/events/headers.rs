@@ -65,12 +65,18 @@ mod tests {
             "aUTHORIZATION",
         ] {
             assert!(credential(json!({"headers": {name: "Bearer a"}})).is_ok());
-            assert!(credential(json!({"headers": {name: "Bearer a"}, "multiValueHeaders": {name: ["Bearer a"]}})).is_ok());
+            assert!(
+                credential(json!({
+                    "headers": {name: "Bearer a"},
+                    "multiValueHeaders": {name: ["Bearer a"]},
+                }))
+                .is_ok()
+            );
         }
         assert_eq!(
-            credential(
-                json!({"headers": {"X-Authorization": "Bearer a", "Proxy-Authorization": "Bearer a"}})
-            ),
+            credential(json!({
+                "headers": {"X-Authorization": "Bearer a", "Proxy-Authorization": "Bearer a"},
+            })),
             Err(NoBearer::Absent)
         );
         assert_eq!(
@@ -83,12 +89,26 @@ mod tests {
     #[test]
     fn a_repeated_header_is_refused_however_it_is_spelled() {
         for headers in [
-            json!({"headers": {"Authorization": "Bearer b"}, "multiValueHeaders": {"Authorization": ["Bearer a", "Bearer b"]}}),
-            json!({"headers": {"Authorization": "Bearer a"}, "multiValueHeaders": {"Authorization": ["Bearer a", "Bearer a"]}}),
+            json!({
+                "headers": {"Authorization": "Bearer b"},
+                "multiValueHeaders": {"Authorization": ["Bearer a", "Bearer b"]},
+            }),
+            json!({
+                "headers": {"Authorization": "Bearer a"},
+                "multiValueHeaders": {"Authorization": ["Bearer a", "Bearer a"]},
+            }),
             json!({"headers": {"Authorization": "Bearer a", "authorization": "Bearer a"}}),
-            json!({"headers": {"Authorization": "Bearer a", "authorization": "Bearer a"}, "multiValueHeaders": {"Authorization": ["Bearer a"]}}),
-            json!({"multiValueHeaders": {"Authorization": ["Bearer a"], "authorization": ["Bearer a"]}}),
-            json!({"headers": {"Authorization": "Bearer a"}, "multiValueHeaders": {"Authorization": ["Bearer b"]}}),
+            json!({
+                "headers": {"Authorization": "Bearer a", "authorization": "Bearer a"},
+                "multiValueHeaders": {"Authorization": ["Bearer a"]},
+            }),
+            json!({
+                "multiValueHeaders": {"Authorization": ["Bearer a"], "authorization": ["Bearer a"]},
+            }),
+            json!({
+                "headers": {"Authorization": "Bearer a"},
+                "multiValueHeaders": {"Authorization": ["Bearer b"]},
+            }),
         ] {
             assert_eq!(
                 credential(headers.clone()),

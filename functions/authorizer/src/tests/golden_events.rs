@@ -29,15 +29,20 @@ fn unrestricted_token() -> String {
 fn context() -> Value {
     json!({
         "organization": "04".repeat(16), "bank": "05".repeat(16), "client_id": claims().client_id,
-        "owner": format!("bank:{}", "05".repeat(16)), "scopes": "accounts:write banks:read", "environment": "sandbox",
-        "jti": "01".repeat(16), "sid": "03".repeat(16), "ip_allowlist": "8.8.8.0/24", "expires_at": "2030-03-17T18:16:40.000Z",
+        "owner": format!("bank:{}", "05".repeat(16)), "scopes": "accounts:write banks:read",
+        "environment": "sandbox",
+        "jti": "01".repeat(16), "sid": "03".repeat(16), "ip_allowlist": "8.8.8.0/24",
+        "expires_at": "2030-03-17T18:16:40.000Z",
     })
 }
 
 fn policy(effect: &str, resource: &str, context: &Value) -> Value {
     json!({
         "principalId": claims().client_id,
-        "policyDocument": {"Version": "2012-10-17", "Statement": [{"Action": "execute-api:Invoke", "Effect": effect, "Resource": resource}]},
+        "policyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [{"Action": "execute-api:Invoke", "Effect": effect, "Resource": resource}],
+        },
         "context": context,
     })
 }
@@ -58,13 +63,26 @@ fn http_api_event() -> Value {
     json!({
         "version": "2.0", "type": "REQUEST", "identitySource": null,
         "routeArn": "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/v1/GET/banks/05",
-        "routeKey": "GET /banks/{guid}", "rawPath": "/v1/banks/05", "rawQueryString": "", "cookies": ["a=b"],
-        "headers": {"accept": "*/*", "authorization": format!("Bearer {}", token()), "x-forwarded-for": "1.1.1.1"},
+        "routeKey": "GET /banks/{guid}", "rawPath": "/v1/banks/05", "rawQueryString": "",
+        "cookies": ["a=b"],
+        "headers": {
+            "accept": "*/*",
+            "authorization": format!("Bearer {}", token()),
+            "x-forwarded-for": "1.1.1.1",
+        },
         "queryStringParameters": {}, "pathParameters": {"guid": "05"}, "stageVariables": {},
         "requestContext": {
-            "accountId": "123456789012", "apiId": "abcdef1234", "domainName": "abcdef1234.execute-api.eu-west-1.amazonaws.com",
-            "domainPrefix": "abcdef1234", "requestId": "JKJaXmPLvHcESHA=", "routeKey": "GET /banks/{guid}", "stage": "v1",
-            "http": {"method": "GET", "path": "/v1/banks/05", "protocol": "HTTP/1.1", "sourceIp": ADDRESS, "userAgent": "curl/8"},
+            "accountId": "123456789012", "apiId": "abcdef1234",
+            "domainName": "abcdef1234.execute-api.eu-west-1.amazonaws.com",
+            "domainPrefix": "abcdef1234", "requestId": "JKJaXmPLvHcESHA=",
+            "routeKey": "GET /banks/{guid}", "stage": "v1",
+            "http": {
+                "method": "GET",
+                "path": "/v1/banks/05",
+                "protocol": "HTTP/1.1",
+                "sourceIp": ADDRESS,
+                "userAgent": "curl/8",
+            },
             "time": "17/Mar/2030:17:46:40 +0000", "timeEpoch": NOW.millis(),
         },
     })
@@ -73,14 +91,26 @@ fn http_api_event() -> Value {
 fn websocket_event() -> Value {
     let token = token();
     json!({
-        "type": "REQUEST", "methodArn": "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/v1/$connect",
-        "headers": {"Authorization": format!("Bearer {token}"), "Host": "x", "Sec-WebSocket-Key": "x"},
-        "multiValueHeaders": {"Authorization": [format!("Bearer {token}")], "Host": ["x"], "Sec-WebSocket-Key": ["x"]},
+        "type": "REQUEST",
+        "methodArn": "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/v1/$connect",
+        "headers": {
+            "Authorization": format!("Bearer {token}"),
+            "Host": "x",
+            "Sec-WebSocket-Key": "x",
+        },
+        "multiValueHeaders": {
+            "Authorization": [format!("Bearer {token}")],
+            "Host": ["x"],
+            "Sec-WebSocket-Key": ["x"],
+        },
         "queryStringParameters": {}, "multiValueQueryStringParameters": {}, "stageVariables": {},
         "requestContext": {
-            "routeKey": "$connect", "eventType": "CONNECT", "extendedRequestId": "x=", "requestTime": "17/Mar/2030:17:46:40 +0000",
-            "messageDirection": "IN", "stage": "v1", "connectedAt": NOW.millis(), "requestTimeEpoch": NOW.millis(),
-            "identity": {"sourceIp": ADDRESS}, "requestId": "x=", "domainName": "x", "connectionId": "x=", "apiId": "abcdef1234",
+            "routeKey": "$connect", "eventType": "CONNECT", "extendedRequestId": "x=",
+            "requestTime": "17/Mar/2030:17:46:40 +0000",
+            "messageDirection": "IN", "stage": "v1", "connectedAt": NOW.millis(),
+            "requestTimeEpoch": NOW.millis(),
+            "identity": {"sourceIp": ADDRESS}, "requestId": "x=", "domainName": "x",
+            "connectionId": "x=", "apiId": "abcdef1234",
         },
     })
 }
@@ -190,7 +220,10 @@ fn an_http_api_event_of_payload_2_0() {
         super::answer(&World::new(), &iam, event.clone()),
         Ok(policy("Allow", STAGE, &context()))
     );
-    let denial = json!({"isAuthorized": false, "context": {"message_code": "ip_not_allowed", "message": "IP address not in allowlist"}});
+    let denial = json!({
+        "isAuthorized": false,
+        "context": {"message_code": "ip_not_allowed", "message": "IP address not in allowlist"},
+    });
     assert_eq!(
         answer(&with(
             &event,
@@ -258,8 +291,10 @@ fn a_websocket_connect_event() {
 fn a_personal_key_in_every_shape() {
     let bearer = format!("Bearer {}", secret());
     let context = json!({
-        "organization": "04".repeat(16), "client_id": KEY, "owner": format!("user:{}", "06".repeat(16)), "role": "admin",
-        "scopes": Role::Admin.scopes(&Catalogue::default(), KeyMode::Sandbox).to_string(), "environment": "sandbox",
+        "organization": "04".repeat(16), "client_id": KEY,
+        "owner": format!("user:{}", "06".repeat(16)), "role": "admin",
+        "scopes": Role::Admin.scopes(&Catalogue::default(), KeyMode::Sandbox).to_string(),
+        "environment": "sandbox",
         "sid": "08".repeat(16), "ip_allowlist": "8.8.8.0/24",
     });
     let allowed = |context: &Value| {

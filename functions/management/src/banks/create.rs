@@ -36,9 +36,22 @@ struct Body {
 }
 
 /// Creates a bank.
-#[utoipa::path(post, path = "/api/banks", params(IdempotencyKey), request_body = Body,
-    responses((status = 201, body = Response, headers(("Idempotency-Replayed" = String, description = "`true`: made before"))),
-        CommonErrors, BadBody, Conflict))]
+#[utoipa::path(
+    post,
+    path = "/api/banks",
+    params(IdempotencyKey),
+    request_body = Body,
+    responses(
+        (
+            status = 201,
+            body = Response,
+            headers(("Idempotency-Replayed" = String, description = "`true`: made before"))
+        ),
+        CommonErrors,
+        BadBody,
+        Conflict
+    )
+)]
 pub(crate) async fn create(
     State(api): State<Api>,
     caller: Caller,

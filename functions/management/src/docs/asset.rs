@@ -27,10 +27,19 @@ const FILES: [(&str, &str, &str); 3] = [
 ];
 
 /// Gets a script or style sheet of this documentation.
-#[utoipa::path(get, path = "/api/docs/{file}", operation_id = "read_docs_file", tag = "documentation", security(()),
+#[utoipa::path(
+    get,
+    path = "/api/docs/{file}",
+    operation_id = "read_docs_file",
+    tag = "documentation",
+    security(()),
     params(("file" = String, Path, description = "Its name, such as `start.js`")),
-    responses((status = 200, content((String = "text/javascript"), (String = "text/css"))),
-        web::openapi::NotFound, web::openapi::Unavailable))]
+    responses(
+        (status = 200, content((String = "text/javascript"), (String = "text/css"))),
+        web::openapi::NotFound,
+        web::openapi::Unavailable
+    )
+)]
 pub(crate) async fn read(Id(name): Id) -> Result<Response, Management> {
     let file = FILES.iter().find(|(file, ..)| *file == name);
     let (_, media_type, text) = *file.ok_or_else(Error::not_found)?;

@@ -14,8 +14,14 @@ const DOCUMENT: &str = include_str!("../../../../infra/openapi.json");
 pub const ISSUER: &str = "https://issuer.example";
 
 /// Describes this API: the document itself.
-#[utoipa::path(get, path = "/api/openapi.json", operation_id = "read_openapi", tag = "documentation", security(()),
-    responses((status = 200, body = Object), web::openapi::Unavailable))]
+#[utoipa::path(
+    get,
+    path = "/api/openapi.json",
+    operation_id = "read_openapi",
+    tag = "documentation",
+    security(()),
+    responses((status = 200, body = Object), web::openapi::Unavailable)
+)]
 pub(crate) fn read(issuer: &str) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "application/json"),

@@ -8,8 +8,9 @@ use axum::{
 const PAGE: &str = include_str!("index.html");
 
 /// Everything is of this very host, but for the icons that the style sheet has in itself.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' \
+                      data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'none'";
 
 /// What the page and its files say to a browser about themselves.
 pub(super) const SAFETY: [(HeaderName, &str); 3] = [
@@ -21,8 +22,14 @@ pub(super) const SAFETY: [(HeaderName, &str); 3] = [
 /// Shows this documentation.
 ///
 /// Without the slash at the end it redirects there.
-#[utoipa::path(get, path = "/api/docs/", operation_id = "read_docs", tag = "documentation", security(()),
-    responses((status = 200, body = String, content_type = "text/html"), web::openapi::Unavailable))]
+#[utoipa::path(
+    get,
+    path = "/api/docs/",
+    operation_id = "read_docs",
+    tag = "documentation",
+    security(()),
+    responses((status = 200, body = String, content_type = "text/html"), web::openapi::Unavailable)
+)]
 pub(crate) async fn read() -> impl IntoResponse {
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),

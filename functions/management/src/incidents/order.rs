@@ -158,7 +158,8 @@ impl Body {
             [] if window => return,
             [] => (
                 "body",
-                "must say which keys: keys, bank_guid, user_guid, whole_organization, or a time of creation",
+                "must say which keys: keys, bank_guid, user_guid, whole_organization, or a time of \
+                 creation",
             ),
             ["keys"] if window || self.environment.is_some() => (
                 "keys",
@@ -383,7 +384,11 @@ mod tests {
             (json!({"keys": ["nonsense"]}), "keys[0]"),
             (json!({"keys": [guid, guid]}), "keys[1]"),
             (
-                json!({"bank_guid": guid, "created_from": "2020-01-01T00:00:00Z", "created_until": "2020-01-01T00:00:00Z"}),
+                json!({
+                    "bank_guid": guid,
+                    "created_from": "2020-01-01T00:00:00Z",
+                    "created_until": "2020-01-01T00:00:00Z",
+                }),
                 "created_from",
             ),
             (
@@ -404,7 +409,11 @@ mod tests {
             json!({"user_guid": guid, "created_from": early}),
             json!({"whole_organization": true, "environment": "sandbox"}),
             json!({"created_until": early}),
-            json!({"created_from": early, "created_until": "2099-01-01T00:00:00Z", "environment": "live"}),
+            json!({
+                "created_from": early,
+                "created_until": "2099-01-01T00:00:00Z",
+                "environment": "live",
+            }),
         ] {
             assert!(read(&members).is_ok(), "{members}");
         }

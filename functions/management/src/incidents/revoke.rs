@@ -68,7 +68,8 @@ pub(crate) async fn revoke(
         return Ok(Json(radius));
     }
     if radius.includes_caller && !body.include_caller {
-        let message = "The key that makes this call is among them: send include_caller, or make the call by another key";
+        let message = "The key that makes this call is among them: send include_caller, or make \
+                       the call by another key";
         return Err(Error::new(Kind::Conflict, message).into());
     }
     let origin = Origin {

@@ -128,13 +128,22 @@ async fn require_say(
     };
     let forbidden = |message: String| Err(Error::new(Kind::Forbidden, message));
     match role {
-        None => forbidden("Only people make, change and stop personal keys, by a personal key; a machine reads them".into()),
+        None => forbidden(
+            "Only people make, change and stop personal keys, by a personal key; a machine reads \
+             them"
+                .into(),
+        ),
         Some(role) if role.is_staff() => Ok(()),
         Some(role) => {
             let user = api.store.user(guid).await?;
-            let user = user.filter(|user| user.organization == target.organization && !user.is_disabled());
+            let user =
+                user.filter(|user| user.organization == target.organization && !user.is_disabled());
             let whose = user.map_or(Role::Viewer, |user| user.role);
-            if role.covers(whose) { Ok(()) } else { forbidden(format!("A {role} has no say over the keys of an {whose}")) }
+            if role.covers(whose) {
+                Ok(())
+            } else {
+                forbidden(format!("A {role} has no say over the keys of an {whose}"))
+            }
         }
     }
 }
@@ -196,7 +205,8 @@ fn permit(
     } else {
         let role = role.map_or("caller", Role::name);
         let message = format!(
-            "A {role} manages sandbox keys of the organization and its banks, and personal keys of its own"
+            "A {role} manages sandbox keys of the organization and its banks, and personal keys of \
+             its own"
         );
         Err(Error::new(Kind::Forbidden, message))
     }

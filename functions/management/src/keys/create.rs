@@ -103,10 +103,25 @@ pub(crate) struct Created<'a> {
 ///
 /// Of the organization, of one of its banks, or of one of its people: a personal key, which has its
 /// user's role and scopes as they are whenever it is used. The secret is in this answer alone.
-#[utoipa::path(post, path = "/api/keys", params(IdempotencyKey), request_body = Body,
-    responses((status = 201, body = Created,
-        headers(("Idempotency-Replayed" = String, description = "`true`: made before; without its secret"))),
-        CommonErrors, BadBody, Conflict))]
+#[utoipa::path(
+    post,
+    path = "/api/keys",
+    params(IdempotencyKey),
+    request_body = Body,
+    responses(
+        (
+            status = 201,
+            body = Created,
+            headers((
+                "Idempotency-Replayed" = String,
+                description = "`true`: made before; without its secret"
+            ))
+        ),
+        CommonErrors,
+        BadBody,
+        Conflict
+    )
+)]
 pub(crate) async fn create(
     State(api): State<Api>,
     caller: Caller,
@@ -244,7 +259,11 @@ impl Wanted {
             WebhookUrl::parse,
         );
         if body.scopes.is_some() && matches!(body.owner.owner_type, OwnerType::User) {
-            reader.refuse("scopes", "are not for personal keys, which have their user's; narrow the user's allowed_scopes");
+            reader.refuse(
+                "scopes",
+                "are not for personal keys, which have their user's; narrow the user's \
+                 allowed_scopes",
+            );
         }
         if body.bank_guid.is_some() && caller.owner.bank().is_none() {
             reader.refuse(

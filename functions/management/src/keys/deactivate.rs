@@ -20,8 +20,13 @@ use crate::api::{Api, Caller};
 /// Stops a key for now.
 ///
 /// It and its tokens are refused within five seconds, until it is restored.
-#[utoipa::path(post, path = "/api/keys/{client_id}/deactivate", params(KeyPath), request_body = Option<Nothing>,
-    responses((status = 200, body = Response), CommonErrors, NotFound, BadBody, Conflict))]
+#[utoipa::path(
+    post,
+    path = "/api/keys/{client_id}/deactivate",
+    params(KeyPath),
+    request_body = Option<Nothing>,
+    responses((status = 200, body = Response), CommonErrors, NotFound, BadBody, Conflict)
+)]
 pub(crate) async fn deactivate(
     State(api): State<Api>,
     caller: Caller,

@@ -12,7 +12,12 @@ use super::{access::require, find};
 use crate::api::{Api, Caller};
 
 /// Revokes a key by DELETE.
-#[utoipa::path(delete, path = "/api/keys/{client_id}", params(KeyPath), responses((status = 204), CommonErrors, NotFound))]
+#[utoipa::path(
+    delete,
+    path = "/api/keys/{client_id}",
+    params(KeyPath),
+    responses((status = 204), CommonErrors, NotFound)
+)]
 pub(crate) async fn delete(
     State(api): State<Api>,
     caller: Caller,

@@ -33,7 +33,14 @@ pub(crate) struct Body {
     /// Seconds that the previous secret works on, and no longer than it would; where it is left
     /// out, none.
     #[serde(default, deserialize_with = "extract::not_null")]
-    #[schema(value_type = u64, nullable = false, required = false, minimum = 0, maximum = 7_776_000, default = 0)]
+    #[schema(
+        value_type = u64,
+        nullable = false,
+        required = false,
+        minimum = 0,
+        maximum = 7_776_000,
+        default = 0
+    )]
     grace_period: Option<Value>,
     /// Accepted from a bank's token, and ignored (CYB-4).
     #[serde(default)]
@@ -46,8 +53,13 @@ pub(crate) struct Body {
 /// It and the tokens that it obtained are refused within five seconds, or after a grace period.
 /// Repeating it changes nothing. Every credential but the previous secret finishes the rotation of
 /// its own key.
-#[utoipa::path(post, path = "/api/keys/{client_id}/finish_rotation", params(KeyPath), request_body = Option<Body>,
-    responses((status = 200, body = Response), CommonErrors, NotFound, BadBody, Conflict))]
+#[utoipa::path(
+    post,
+    path = "/api/keys/{client_id}/finish_rotation",
+    params(KeyPath),
+    request_body = Option<Body>,
+    responses((status = 200, body = Response), CommonErrors, NotFound, BadBody, Conflict)
+)]
 pub(crate) async fn finish_rotation(
     State(api): State<Api>,
     caller: Caller,

@@ -25,8 +25,13 @@ use super::{
 use crate::api::{Api, Caller};
 
 /// Lets a stopped key work again.
-#[utoipa::path(post, path = "/api/keys/{client_id}/restore", params(KeyPath), request_body = Option<Nothing>,
-    responses((status = 200, body = Response), CommonErrors, NotFound, BadBody, Conflict))]
+#[utoipa::path(
+    post,
+    path = "/api/keys/{client_id}/restore",
+    params(KeyPath),
+    request_body = Option<Nothing>,
+    responses((status = 200, body = Response), CommonErrors, NotFound, BadBody, Conflict)
+)]
 pub(crate) async fn restore(
     State(api): State<Api>,
     caller: Caller,

@@ -36,8 +36,13 @@ pub(crate) struct Body {
 ///
 /// For good: within five seconds of the answer the key and every token that it obtained are refused
 /// everywhere.
-#[utoipa::path(post, path = "/api/keys/{client_id}/revoke", params(KeyPath), request_body = Option<Body>,
-    responses((status = 200, body = Response), CommonErrors, NotFound, BadBody))]
+#[utoipa::path(
+    post,
+    path = "/api/keys/{client_id}/revoke",
+    params(KeyPath),
+    request_body = Option<Body>,
+    responses((status = 200, body = Response), CommonErrors, NotFound, BadBody)
+)]
 pub(crate) async fn revoke(
     State(api): State<Api>,
     caller: Caller,

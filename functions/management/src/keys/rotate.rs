@@ -94,8 +94,13 @@ pub(crate) struct Rotated<'a> {
 /// works, finish that rotation first, or replace the newest one. An older secret does not rotate
 /// its own key, but replaces a newest one that nobody has used where its grace waits for that.
 /// Every credential rotates its own key, by a token with all the key's scopes.
-#[utoipa::path(post, path = "/api/keys/{client_id}/rotate", params(KeyPath), request_body = Option<Body>,
-    responses((status = 200, body = Rotated), CommonErrors, NotFound, BadBody, Conflict))]
+#[utoipa::path(
+    post,
+    path = "/api/keys/{client_id}/rotate",
+    params(KeyPath),
+    request_body = Option<Body>,
+    responses((status = 200, body = Rotated), CommonErrors, NotFound, BadBody, Conflict)
+)]
 pub(crate) async fn rotate(
     State(api): State<Api>,
     caller: Caller,

@@ -66,9 +66,22 @@ pub(crate) struct Created {
 /// Staff never see a secret: its first credential is made by the operator
 /// (`latchkey key --organization`, or `--user` for its owner, whom `owner_email` makes), and makes
 /// the first bank and keys.
-#[utoipa::path(post, path = "/api/organizations", params(IdempotencyKey), request_body = Body,
-    responses((status = 201, body = Created, headers(("Idempotency-Replayed" = String, description = "`true`: made before"))),
-        CommonErrors, BadBody, Conflict))]
+#[utoipa::path(
+    post,
+    path = "/api/organizations",
+    params(IdempotencyKey),
+    request_body = Body,
+    responses(
+        (
+            status = 201,
+            body = Created,
+            headers(("Idempotency-Replayed" = String, description = "`true`: made before"))
+        ),
+        CommonErrors,
+        BadBody,
+        Conflict
+    )
+)]
 pub(crate) async fn create(
     State(api): State<Api>,
     caller: Caller,

@@ -70,10 +70,25 @@ pub(crate) struct Created<'a> {
 /// Makes a key.
 ///
 /// The secret is in this answer alone.
-#[utoipa::path(post, path = "", params(IdempotencyKey), request_body = Body,
-    responses((status = 201, body = Created,
-        headers(("Idempotency-Replayed" = String, description = "`true`: made before; without its secret"))),
-        CommonErrors, BadBody, Conflict))]
+#[utoipa::path(
+    post,
+    path = "",
+    params(IdempotencyKey),
+    request_body = Body,
+    responses(
+        (
+            status = 201,
+            body = Created,
+            headers((
+                "Idempotency-Replayed" = String,
+                description = "`true`: made before; without its secret"
+            ))
+        ),
+        CommonErrors,
+        BadBody,
+        Conflict
+    )
+)]
 pub(crate) async fn create<F: Family>(
     State(api): State<Api>,
     caller: Caller,

@@ -14,7 +14,12 @@ use crate::{
 };
 
 /// Revokes a key.
-#[utoipa::path(delete, path = "/{client_id}", params(KeyPath), responses((status = 204), CommonErrors, NotFound))]
+#[utoipa::path(
+    delete,
+    path = "/{client_id}",
+    params(KeyPath),
+    responses((status = 204), CommonErrors, NotFound)
+)]
 pub(crate) async fn delete<F: Family>(
     State(api): State<Api>,
     caller: Caller,

@@ -14,7 +14,12 @@ use crate::{
 };
 
 /// Gets a key.
-#[utoipa::path(get, path = "/{client_id}", params(KeyPath), responses((status = 200, body = OwnerKey), CommonErrors, NotFound))]
+#[utoipa::path(
+    get,
+    path = "/{client_id}",
+    params(KeyPath),
+    responses((status = 200, body = OwnerKey), CommonErrors, NotFound)
+)]
 pub(crate) async fn read<F: Family>(
     State(api): State<Api>,
     caller: Caller,

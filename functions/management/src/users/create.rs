@@ -53,9 +53,22 @@ struct Body {
 }
 
 /// Creates a user.
-#[utoipa::path(post, path = "/api/users", params(IdempotencyKey), request_body = Body,
-    responses((status = 201, body = Response, headers(("Idempotency-Replayed" = String, description = "`true`: made before"))),
-        CommonErrors, BadBody, Conflict))]
+#[utoipa::path(
+    post,
+    path = "/api/users",
+    params(IdempotencyKey),
+    request_body = Body,
+    responses(
+        (
+            status = 201,
+            body = Response,
+            headers(("Idempotency-Replayed" = String, description = "`true`: made before"))
+        ),
+        CommonErrors,
+        BadBody,
+        Conflict
+    )
+)]
 pub(crate) async fn create(
     State(api): State<Api>,
     caller: Caller,

@@ -17,7 +17,12 @@ use super::{guid, require_no_bank_token, require_visible};
 use crate::api::{Api, Caller};
 
 /// Disables a user.
-#[utoipa::path(delete, path = "/api/users/{guid}", params(GuidPath), responses((status = 204), CommonErrors, NotFound, Conflict))]
+#[utoipa::path(
+    delete,
+    path = "/api/users/{guid}",
+    params(GuidPath),
+    responses((status = 204), CommonErrors, NotFound, Conflict)
+)]
 pub(crate) async fn disable(
     State(api): State<Api>,
     caller: Caller,

@@ -12,7 +12,12 @@ use super::{Response, guid, require_no_bank_token, require_visible};
 use crate::api::{Api, Caller};
 
 /// Gets a user.
-#[utoipa::path(get, path = "/api/users/{guid}", params(GuidPath), responses((status = 200, body = Response), CommonErrors, NotFound))]
+#[utoipa::path(
+    get,
+    path = "/api/users/{guid}",
+    params(GuidPath),
+    responses((status = 200, body = Response), CommonErrors, NotFound)
+)]
 pub(crate) async fn read(
     State(api): State<Api>,
     caller: Caller,

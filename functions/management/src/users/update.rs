@@ -179,8 +179,8 @@ impl Raise {
             .map(ToString::to_string)
             .collect();
         let message = format!(
-            "Somebody who may less was shown a secret of this user's that works, of {}: let the user rotate it with a grace_period of \
-             0, or revoke it, before the user may do more",
+            "Somebody who may less was shown a secret of this user's that works, of {}: let the \
+             user rotate it with a grace_period of 0, or revoke it, before the user may do more",
             named.join(", ")
         );
         Err(Error::new(Kind::Conflict, message))

@@ -45,7 +45,13 @@ impl HttpConnector for FakeAws {
             None => (400, json!({"__type": "AccessDeniedException"})),
             Some(kid) => (
                 200,
-                json!({"Item": {"kid": {"S": kid}, "since": {"S": "2026-11-23T00:00:00.000Z"}, "PK": {"S": "P#signer"}}}),
+                json!({
+                    "Item": {
+                        "kid": {"S": kid},
+                        "since": {"S": "2026-11-23T00:00:00.000Z"},
+                        "PK": {"S": "P#signer"},
+                    },
+                }),
             ),
         };
         HttpConnectorFuture::ready(Ok(HttpResponse::new(

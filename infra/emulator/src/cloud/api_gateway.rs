@@ -65,9 +65,9 @@ impl ControlPlane {
         match *parts.as_slice() {
             // Which role writes access logs is set for an account as a whole; here no role is
             // needed.
-            ["account"] => Ok(
-                json!({"cloudwatchRoleArn": format!("arn:aws:iam::{ACCOUNT}:role/local-gateway-logs")}),
-            ),
+            ["account"] => Ok(json!({
+                "cloudwatchRoleArn": format!("arn:aws:iam::{ACCOUNT}:role/local-gateway-logs"),
+            })),
             ["restapis", api, ref rest @ ..] => {
                 known("API", api, &self.id)?;
                 match *rest {
@@ -110,10 +110,19 @@ fn id(name: &str) -> String {
 }
 
 fn shown_authorizer(authorizer: &Authorizer, description: &Description) -> Value {
-    let uri = description.functions.get(&authorizer.function).map(|function| {
-        let Description { partition, region, .. } = description;
-        format!("arn:{partition}:apigateway:{region}:lambda:path/2015-03-31/functions/{}/invocations", function.arn)
-    });
+    let uri = description
+        .functions
+        .get(&authorizer.function)
+        .map(|function| {
+            let Description {
+                partition, region, ..
+            } = description;
+            format!(
+                "arn:{partition}:apigateway:{region}:lambda:path/2015-03-31/functions/{}/\
+                 invocations",
+                function.arn
+            )
+        });
     let mut shown = json!({
         "id": id(&authorizer.name),
         "name": authorizer.name,
@@ -156,7 +165,12 @@ fn shown_source(source: &IdentitySource) -> String {
 fn shown_response(kind: ResponseType, custom: Option<&GatewayResponse>) -> Value {
     let Some(custom) = custom else {
         let templates = json!({"application/json": "{\"message\":$context.error.messageString}"});
-        return json!({"responseType": kind.name(), "responseTemplates": templates, "responseParameters": {}, "defaultResponse": true});
+        return json!({
+            "responseType": kind.name(),
+            "responseTemplates": templates,
+            "responseParameters": {},
+            "defaultResponse": true,
+        });
     };
     let parameters = custom.headers.iter().map(|(name, value)| {
         let value = match value {

@@ -32,7 +32,8 @@ impl Directory {
             Ok(()) => Ok(Self { path, _lock: lock }),
             Err(TryLockError::Error(e)) => Err(refuse(e)),
             Err(TryLockError::WouldBlock) => Err(CloudError::new(format!(
-                "the data directory {} is in use by another Latchkey: stop that one, or choose another directory",
+                "the data directory {} is in use by another Latchkey: stop that one, or choose \
+                 another directory",
                 path.display()
             ))),
         }

@@ -108,7 +108,10 @@ impl Server {
     async fn stop_listening(&mut self) {
         drop(self.stop.take());
         if timeout(SHUTDOWN_TIMEOUT, &mut self.task).await.is_err() {
-            tracing::warn!(address = %self.address, "a request did not finish in time for the stop");
+            tracing::warn!(
+                address = %self.address,
+                "a request did not finish in time for the stop"
+            );
             self.task.abort();
         }
     }

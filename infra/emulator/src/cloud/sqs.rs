@@ -217,7 +217,8 @@ fn send_message(api: &Api, request: SendMessage) -> Result<Value, AwsError> {
 fn put(api: &Api, name: &str, body: String, delay: i64) -> Result<String, AwsError> {
     if body.len() > LONGEST_BODY {
         let message = format!(
-            "One or more parameters are invalid. Reason: Message must be shorter than {LONGEST_BODY} bytes."
+            "One or more parameters are invalid. Reason: Message must be shorter than \
+             {LONGEST_BODY} bytes."
         );
         return Err(AwsError::new("InvalidParameterValue", message));
     }

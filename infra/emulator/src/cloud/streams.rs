@@ -132,7 +132,8 @@ impl EventSource {
                 self.name
             ))),
             Err(_) => Err(CloudError::new(format!(
-                "the event source {} was stopped before it had consumed its stream; it goes on at the next start",
+                "the event source {} was stopped before it had consumed its stream; it goes on at \
+                 the next start",
                 self.name
             ))),
         }

@@ -82,12 +82,20 @@ fn resources() -> Value {
             "TableName": "audit",
             "BillingMode": "PAY_PER_REQUEST",
             "AttributeDefinitions": [
-                {"AttributeName": "PK", "AttributeType": "S"}, {"AttributeName": "SK", "AttributeType": "S"},
+                {"AttributeName": "PK", "AttributeType": "S"},
+                {"AttributeName": "SK", "AttributeType": "S"},
             ],
-            "KeySchema": [{"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}],
+            "KeySchema": [
+                {"AttributeName": "PK", "KeyType": "HASH"},
+                {"AttributeName": "SK", "KeyType": "RANGE"},
+            ],
             "StreamSpecification": {"StreamViewType": "NEW_AND_OLD_IMAGES"},
             "TimeToLiveSpecification": {"AttributeName": "expires", "Enabled": true},
-            "SSESpecification": {"SSEEnabled": true, "SSEType": "KMS", "KMSMasterKeyId": {"Fn::GetAtt": ["DataKey", "Arn"]}},
+            "SSESpecification": {
+                "SSEEnabled": true,
+                "SSEType": "KMS",
+                "KMSMasterKeyId": {"Fn::GetAtt": ["DataKey", "Arn"]},
+            },
         }},
         "SigningKey": {"Type": "AWS::KMS::Key", "Properties": {
             "KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY", "KeyPolicy": {"Statement": []},
@@ -99,7 +107,8 @@ fn resources() -> Value {
         "Pepper": {"Type": "AWS::SecretsManager::Secret", "Properties": {
             "KmsKeyId": {"Fn::GetAtt": ["DataKey", "Arn"]},
             "GenerateSecretString": {
-                "SecretStringTemplate": "{}", "GenerateStringKey": "1", "PasswordLength": 64, "ExcludePunctuation": true,
+                "SecretStringTemplate": "{}", "GenerateStringKey": "1", "PasswordLength": 64,
+                "ExcludePunctuation": true,
             },
         }},
     })

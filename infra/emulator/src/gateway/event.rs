@@ -174,7 +174,8 @@ fn or_null<T: serde::Serialize>(members: &BTreeMap<String, T>) -> Value {
 /// `09/Apr/2015:12:34:56 +0000`.
 fn request_time(milliseconds: i64) -> String {
     let format = format_description!(
-        "[day]/[month repr:short]/[year]:[hour]:[minute]:[second] [offset_hour sign:mandatory][offset_minute]"
+        "[day]/[month repr:short]/[year]:[hour]:[minute]:[second] [offset_hour \
+         sign:mandatory][offset_minute]"
     );
     let moment = OffsetDateTime::from_unix_timestamp(milliseconds.div_euclid(1000)).ok();
     moment

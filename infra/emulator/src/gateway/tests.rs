@@ -145,8 +145,16 @@ async fn until(is_so: impl Fn() -> bool) {
 
 /// An authorizer's answer with one statement about every method of the API.
 fn policy(effect: &str, context: &Value) -> Value {
-    let statement = json!({"Effect": effect, "Action": "execute-api:Invoke", "Resource": "arn:aws:execute-api:*:*:*/v1/*"});
-    json!({"principalId": "somebody", "policyDocument": {"Version": "2012-10-17", "Statement": [statement]}, "context": context})
+    let statement = json!({
+        "Effect": effect,
+        "Action": "execute-api:Invoke",
+        "Resource": "arn:aws:execute-api:*:*:*/v1/*",
+    });
+    json!({
+        "principalId": "somebody",
+        "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+        "context": context,
+    })
 }
 
 fn allow() -> Handler {

@@ -77,7 +77,10 @@ impl Report {
             }
             Verdict::Unknown(why) => json!({"check": check, "verdict": "unknown", "detail": why}),
         };
-        json!({"sound": self.is_sound(), "findings": self.findings.iter().map(shown).collect::<Vec<_>>()})
+        json!({
+            "sound": self.is_sound(),
+            "findings": self.findings.iter().map(shown).collect::<Vec<_>>(),
+        })
     }
 
     pub(super) fn add(&mut self, Check(check, remedy): Check, outcome: Outcome) {
@@ -182,7 +185,8 @@ mod tests {
             Err(Trouble::Wrong("it is off".into())),
         );
         assert!(!report.is_sound());
-        let lines = "a: ok: fine\nb: unknown: no permission\nc: wrong: it is off. Do this.\n3 checks: 1 wrong, 1 unknown\n";
+        let lines = "a: ok: fine\nb: unknown: no permission\nc: wrong: it is off. Do this.\n3 \
+                     checks: 1 wrong, 1 unknown\n";
         assert_eq!(report.to_string(), lines);
         assert_eq!(report.json()["findings"][2]["remedy"], "Do this.");
         assert_eq!(report.json()["sound"], false);

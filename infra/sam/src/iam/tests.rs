@@ -44,7 +44,12 @@ fn keys(values: &[&str]) -> Context {
 
 /// Whether a statement with this condition lets the request through.
 fn holds(condition: Value, context: Context) -> bool {
-    let allow = json!({"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": TABLE, "Condition": condition});
+    let allow = json!({
+        "Effect": "Allow",
+        "Action": "dynamodb:GetItem",
+        "Resource": TABLE,
+        "Condition": condition,
+    });
     decide(
         &principal(&[document(allow)]),
         &get(context),
@@ -63,8 +68,9 @@ fn nothing_is_allowed_that_no_policy_allows_and_the_refusal_says_so() {
     .unwrap_err();
     assert_eq!(
         denied.to_string(),
-        "User: arn:aws:sts::000000000000:assumed-role/reader/session is not authorized to perform: dynamodb:GetItem on resource: \
-         arn:aws:dynamodb:eu-west-1:000000000000:table/Core because no identity-based policy allows the dynamodb:GetItem action"
+        "User: arn:aws:sts::000000000000:assumed-role/reader/session is not authorized to perform: \
+         dynamodb:GetItem on resource: arn:aws:dynamodb:eu-west-1:000000000000:table/Core because \
+         no identity-based policy allows the dynamodb:GetItem action"
     );
 }
 
@@ -94,12 +100,19 @@ fn an_explicit_deny_wins_wherever_it_stands() {
         "{denied}"
     );
     let guard = |condition: Value| {
-        let deny = json!({"Effect": "Deny", "Principal": "*", "Action": "dynamodb:*", "Resource": "*", "Condition": condition});
+        let deny = json!({
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "dynamodb:*",
+            "Resource": "*",
+            "Condition": condition,
+        });
         Policy::of_resource(&document(deny)).unwrap()
     };
-    let others = guard(
-        json!({"ArnNotEquals": {"aws:PrincipalArn": [ROLE]}, "Bool": {"aws:PrincipalIsAWSService": "false"}}),
-    );
+    let others = guard(json!({
+        "ArnNotEquals": {"aws:PrincipalArn": [ROLE]},
+        "Bool": {"aws:PrincipalIsAWSService": "false"},
+    }));
     assert!(
         decide(
             &principal(std::slice::from_ref(&allow)),
@@ -123,7 +136,12 @@ fn an_explicit_deny_wins_wherever_it_stands() {
 #[test]
 fn a_resource_s_policy_lets_in_whom_it_names_but_delegates_to_an_account() {
     let naming = |principal: Value| {
-        let allow = json!({"Effect": "Allow", "Principal": principal, "Action": "dynamodb:GetItem", "Resource": "*"});
+        let allow = json!({
+            "Effect": "Allow",
+            "Principal": principal,
+            "Action": "dynamodb:GetItem",
+            "Resource": "*",
+        });
         Policy::of_resource(&document(allow)).unwrap()
     };
     let request = get(Context::default());
@@ -370,7 +388,11 @@ fn wildcards_stand_for_any_characters_but_do_not_leave_their_part_of_an_arn() {
         !pattern::arn_like("arn:aws:dynamodb:*", TABLE),
         "a star does not reach across a colon"
     );
-    let statement = json!({"Effect": "Allow", "Action": "DynamoDB:getitem", "Resource": "arn:*:dynamodb:*:*:table/Co?e"});
+    let statement = json!({
+        "Effect": "Allow",
+        "Action": "DynamoDB:getitem",
+        "Resource": "arn:*:dynamodb:*:*:table/Co?e",
+    });
     assert!(
         decide(
             &principal(&[document(statement)]),
@@ -384,7 +406,8 @@ fn wildcards_stand_for_any_characters_but_do_not_leave_their_part_of_an_arn() {
 #[test]
 fn a_permission_is_one_action_on_one_resource_for_one_class_and_can_be_taken_away_alone() {
     let statement = json!({
-        "Effect": "Allow", "Action": ["dynamodb:GetItem", "dynamodb:PutItem"], "Resource": [TABLE, format!("{TABLE}2")],
+        "Effect": "Allow", "Action": ["dynamodb:GetItem", "dynamodb:PutItem"],
+        "Resource": [TABLE, format!("{TABLE}2")],
         "Condition": {
             "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["K#*", "G#*"]},
             "Null": {"dynamodb:LeadingKeys": "false"},

@@ -113,7 +113,8 @@ impl<'a> Evaluator<'a> {
                 ..
             } = settings;
             let id = format!(
-                "arn:{partition}:cloudformation:{region}:{account_id}:stack/{stack_name}/{STACK_UUID}"
+                "arn:{partition}:cloudformation:{region}:{account_id}:stack/{stack_name}/\
+                 {STACK_UUID}"
             );
             return Ok(Some(Value::String(id)));
         }

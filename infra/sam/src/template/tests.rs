@@ -132,10 +132,13 @@ fn a_function_has_its_program_environment_limits_and_streams() {
         "arn:aws:lambda:eu-west-1:000000000000:function:latchkey-Work"
     );
     let expected = json!({
-        "SHARED": "global", "OWN": "own", "NUMBER": "7", "TABLE": "Table.ref", "STREAM": "Table.StreamArn",
-        "LONG": "Table.Arn", "SUB": "latchkey-Table.ref-Table.Arn-1800-${Kept}", "SUBS": "eu-west-1/sandbox",
+        "SHARED": "global", "OWN": "own", "NUMBER": "7", "TABLE": "Table.ref",
+        "STREAM": "Table.StreamArn",
+        "LONG": "Table.Arn", "SUB": "latchkey-Table.ref-Table.Arn-1800-${Kept}",
+        "SUBS": "eu-west-1/sandbox",
         "JOIN": "a-000000000000-aws", "SELECT": "b", "NAMES": "a|b",
-        "ROLE": "arn:aws:iam::000000000000:role/latchkey-WorkRole", "STAGE": "v1", "CONDITIONS": "ny",
+        "ROLE": "arn:aws:iam::000000000000:role/latchkey-WorkRole", "STAGE": "v1",
+        "CONDITIONS": "ny",
     });
     assert_eq!(json!(work.environment), expected);
     let properties =
@@ -242,7 +245,8 @@ fn resources_come_in_the_order_of_their_creation() {
         .to_string();
     assert_eq!(
         error,
-        "Table.Properties.SSESpecification.KMSMasterKeyId: GetAtt Key.Arn: AWS::KMS::Key has none here"
+        "Table.Properties.SSESpecification.KMSMasterKeyId: GetAtt Key.Arn: AWS::KMS::Key has none \
+         here"
     );
     let description = template.resolve(&created).unwrap();
     assert_eq!(description.tables[0].properties, table);

@@ -204,7 +204,8 @@ impl TryFrom<Stored> for Entry {
             (EffectName::Refresh, None, None) => Effect::Refresh,
             _ => {
                 return Err(
-                    "a suspend, resume or expire has a version, an expire has a time, nothing else has either",
+                    "a suspend, resume or expire has a version, an expire has a time, nothing else \
+                     has either",
                 );
             }
         };

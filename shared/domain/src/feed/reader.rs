@@ -45,7 +45,10 @@ pub struct ClockOutOfBound;
 
 impl fmt::Display for ClockOutOfBound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the clock is not within its bound of the table's, so this read of the revocation feed does not count")
+        f.write_str(
+            "the clock is not within its bound of the table's, so this read of the revocation feed \
+             does not count",
+        )
     }
 }
 

@@ -74,8 +74,8 @@ impl Key {
                 .as_ref()
                 .is_some_and(|destination| *destination != self.destination)
         {
-            let message = "The destination of a live key never changes: create a new key for the new destination, migrate, then \
-                           revoke this one";
+            let message = "The destination of a live key never changes: create a new key for the \
+                           new destination, migrate, then revoke this one";
             return Err(Error::new(Kind::Conflict, message));
         }
         let edited = Self {

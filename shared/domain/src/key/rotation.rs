@@ -208,7 +208,8 @@ impl Key {
         if own == current.id || (unused && rotation == Rotation::Replace) {
             Ok(())
         } else {
-            let message = "A previous secret does not rotate its own key: use the current one, or another credential";
+            let message = "A previous secret does not rotate its own key: use the current one, or \
+                           another credential";
             Err(Error::new(Kind::Forbidden, message))
         }
     }
@@ -224,7 +225,8 @@ impl Key {
             .previous
             .is_some_and(|previous| previous.id == own)
         {
-            let message = "A previous secret does not finish its own key's rotation: use the current one, or another credential";
+            let message = "A previous secret does not finish its own key's rotation: use the \
+                           current one, or another credential";
             return Err(Error::new(Kind::Forbidden, message));
         }
         Ok(())
@@ -269,7 +271,8 @@ impl Key {
         let (previous, ending) = match rotation {
             Rotation::Replace => (previous, Some((current.id, now))),
             Rotation::Keep(_) if previous.is_some() => {
-                let message = "The key is being rotated: a previous secret still works. Finish that rotation first, or send replace";
+                let message = "The key is being rotated: a previous secret still works. Finish \
+                               that rotation first, or send replace";
                 return Err(Error::new(Kind::Conflict, message));
             }
             Rotation::Keep(Grace::FromNow(Duration::ZERO)) => (None, Some((current.id, now))),

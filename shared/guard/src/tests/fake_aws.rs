@@ -340,7 +340,9 @@ fn attribute(value: &Value) -> Value {
         }
         Value::Array(list) => json!({"L": list.iter().map(attribute).collect::<Vec<_>>()}),
         Value::Object(map) => {
-            json!({"M": map.iter().map(|(name, value)| (name.clone(), attribute(value))).collect::<Map<_, _>>()})
+            json!({
+                "M": map.iter().map(|(name, value)| (name.clone(), attribute(value))).collect::<Map<_, _>>(),
+            })
         }
     }
 }

@@ -194,9 +194,10 @@ async fn cyb_6_a_narrower_list_is_felt_as_soon_as_the_feed_tells() {
     scene.person(|person| person.key.ip_allowlist = Allowlist::parse(&["9.9.9.9"]).unwrap());
     scene.publish(Effect::Refresh, Subject::Key(KEY.to_string()));
     scene.advance(1_001);
-    assert!(
-        matches!(scene.call().await, Decision::Deny { reason, .. } if reason == DenyReason::IpNotAllowed)
-    );
+    assert!(matches!(
+        scene.call().await,
+        Decision::Deny { reason, .. } if reason == DenyReason::IpNotAllowed
+    ));
 }
 
 #[tokio::test]
@@ -310,9 +311,10 @@ async fn what_does_not_work_is_not_remembered_so_that_what_is_mended_works_at_on
 
     let scene = Scene::warm().await;
     scene.person(|person| person.gates.organization.plan = Plan::Starter);
-    assert!(
-        matches!(scene.call().await, Decision::Deny { reason, .. } if reason == DenyReason::PlanUpgradeRequired)
-    );
+    assert!(matches!(
+        scene.call().await,
+        Decision::Deny { reason, .. } if reason == DenyReason::PlanUpgradeRequired
+    ));
     scene.person(|person| person.gates.organization.plan = Plan::Pro);
     assert!(scene.passes().await, "an upgrade restores it");
 }

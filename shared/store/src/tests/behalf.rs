@@ -39,7 +39,8 @@ async fn a_change_checks_the_key_its_gate_and_its_user_as_they_were_found() {
     let sent = scene.transactions();
     assert_eq!(
         sent[0].outline(),
-        "Put G GATE, Put L bank, Update L COUNT, Put A, ConditionCheck K KEY, ConditionCheck G GATE, ConditionCheck U USER"
+        "Put G GATE, Put L bank, Update L COUNT, Put A, ConditionCheck K KEY, ConditionCheck G \
+         GATE, ConditionCheck U USER"
     );
     let checks: Vec<_> = sent[0].items().into_iter().skip(4).collect();
     assert!(
@@ -231,7 +232,16 @@ fn set(place: (&str, &str), member: &str, value: Value) -> impl Fn(&Table) + use
 }
 
 fn another_secret() -> Value {
-    json!({"M": {"current": {"M": {"id": {"S": "ee".repeat(16)}, "created_at": {"S": at(Duration::ZERO).to_string()}}}}})
+    json!({
+        "M": {
+            "current": {
+                "M": {
+                    "id": {"S": "ee".repeat(16)},
+                    "created_at": {"S": at(Duration::ZERO).to_string()},
+                },
+            },
+        },
+    })
 }
 
 #[tokio::test]
@@ -468,7 +478,8 @@ async fn a_caller_may_change_what_its_authority_rests_on() {
             "Put G GATE, Put F, Put A, ConditionCheck K KEY, ConditionCheck U USER",
             "Put U USER, Put F, Put A, ConditionCheck K KEY, ConditionCheck G GATE",
             "Put K KEY, Put A, ConditionCheck G GATE, ConditionCheck U USER",
-            "Update K KEY, Update L key, Put F, Put A, ConditionCheck G GATE, ConditionCheck U USER",
+            "Update K KEY, Update L key, Put F, Put A, ConditionCheck G GATE, ConditionCheck U \
+             USER",
         ]
     );
 }

@@ -216,7 +216,12 @@ async fn a_rotation_that_meets_a_revoke_leaves_nothing() {
                 "UpdateExpression": "SET #state = :revoked ADD version :one",
                 "ExpressionAttributeNames": {"#state": "state"},
                 "ExpressionAttributeValues": {
-                    ":revoked": {"M": {"name": {"S": "revoked"}, "at": {"S": at(Duration::ZERO).to_string()}}},
+                    ":revoked": {
+                        "M": {
+                            "name": {"S": "revoked"},
+                            "at": {"S": at(Duration::ZERO).to_string()},
+                        },
+                    },
                     ":one": {"N": "1"},
                 },
             }));

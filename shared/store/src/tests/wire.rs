@@ -170,7 +170,10 @@ async fn a_feed_read_that_fails_on_its_second_page_is_no_read() {
         if sent.body.get("ExclusiveStartKey").is_some() {
             return (
                 400,
-                json!({"__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"}),
+                json!({
+                    "__type": "com.amazonaws.dynamodb.v20120810#\
+                               ProvisionedThroughputExceededException",
+                }),
             );
         }
         (

@@ -137,7 +137,10 @@ mod tests {
                 Sent::Ambiguous,
             ),
             (
-                json!({"headers": {"X-Y": "a", "x-y": "b"}, "multiValueHeaders": {"X-Y": ["a"], "x-y": ["b"]}}),
+                json!({
+                    "headers": {"X-Y": "a", "x-y": "b"},
+                    "multiValueHeaders": {"X-Y": ["a"], "x-y": ["b"]},
+                }),
                 Sent::Ambiguous,
             ),
             (
@@ -176,7 +179,9 @@ mod tests {
 
     #[test]
     fn the_address_is_replaced_wherever_it_stands_and_nowhere_else() {
-        let mut rest = json!({"requestContext": {"identity": {"sourceIp": "1.1.1.1", "user": null}, "requestId": "r"}});
+        let mut rest = json!({
+            "requestContext": {"identity": {"sourceIp": "1.1.1.1", "user": null}, "requestId": "r"},
+        });
         assert_eq!(
             (source_ip(&rest), request_id(&rest)),
             (Some("1.1.1.1"), Some("r"))
@@ -199,7 +204,10 @@ mod tests {
 
     #[test]
     fn the_headers_are_taken_out_in_every_spelling() {
-        let mut event = json!({"headers": {"X-Y": "a", "z": "b"}, "multiValueHeaders": {"x-y": ["a"], "X-Y": ["a"], "z": ["b"]}});
+        let mut event = json!({
+            "headers": {"X-Y": "a", "z": "b"},
+            "multiValueHeaders": {"x-y": ["a"], "X-Y": ["a"], "z": ["b"]},
+        });
         remove(&mut event, &["x-y"]);
         assert_eq!(
             event,

@@ -78,10 +78,13 @@ async fn all_three_settings_or_none() {
 #[tokio::test]
 async fn a_right_proof_makes_the_header_the_address_in_every_shape() {
     let world = World::warm().await;
-    let (proof, headers) = (
-        proof('a'),
-        |name: &str| json!({name: proof('a'), "cloudfront-viewer-address": VIEWER, "accept": "*/*"}),
-    );
+    let (proof, headers) = (proof('a'), |name: &str| {
+        json!({
+            name: proof('a'),
+            "cloudfront-viewer-address": VIEWER,
+            "accept": "*/*",
+        })
+    });
     let (source_ip_trust, resolved) = world
         .evaluate(event(&[
             ("X-Proof", &proof),
@@ -100,7 +103,11 @@ async fn a_right_proof_makes_the_header_the_address_in_every_shape() {
     );
     assert_eq!(resolved["multiValueHeaders"], json!({"Accept": ["*/*"]}));
     for name in ["x-proof", "X-PROOF", "X-Proof"] {
-        let http_api = json!({"version": "2.0", "headers": headers(name), "requestContext": {"http": {"sourceIp": PEER}}});
+        let http_api = json!({
+            "version": "2.0",
+            "headers": headers(name),
+            "requestContext": {"http": {"sourceIp": PEER}},
+        });
         let (source_ip_trust, resolved) = world.evaluate(http_api).await;
         assert_eq!(
             (

@@ -109,7 +109,11 @@ impl Deployed {
     }
 
     pub(super) async fn token(&self, key: &operator::tenants::Credentials) -> String {
-        let form = json!({"grant_type": "client_credentials", "client_id": key.client_id, "client_secret": key.client_secret});
+        let form = json!({
+            "grant_type": "client_credentials",
+            "client_id": key.client_id,
+            "client_secret": key.client_secret,
+        });
         let answer = self
             .anonymous()
             .from(ALLOWED)
@@ -133,7 +137,8 @@ impl Deployed {
 fn with_canary() -> Options {
     let mut template = TEMPLATE.replace(
         "\nResources:\n",
-        "\nResources:\n  CanarySecret: {Type: AWS::SecretsManager::Secret, Properties: {SecretString: '{}'}}\n",
+        "\nResources:\n  CanarySecret: \
+         {Type: AWS::SecretsManager::Secret, Properties: {SecretString: '{}'}}\n",
     );
     for place in ["LATCHKEY_CANARY_SECRET", "Resource"] {
         let named = format!("{place}: !Ref CanarySecretArn");

@@ -97,7 +97,11 @@ async fn cyb_8_revoking_the_token_kills_the_customers_token() {
     let (key, [bank, customer], bystanders) = families(&platform).await;
     let sibling = self::bank(&platform, &key).await;
     let siblings_customer = issue(&platform, &sibling, &json!({})).await;
-    let body = json!({"client_id": key.client_id, "client_secret": key.client_secret, "token": bank.token()});
+    let body = json!({
+        "client_id": key.client_id,
+        "client_secret": key.client_secret,
+        "token": bank.token(),
+    });
     let revoked = platform.anonymous().post("/oauth/revoke", &body).await;
     assert_eq!(revoked.status, 200, "{revoked:?}");
     die(&[&customer, &bank]).await;
@@ -116,7 +120,11 @@ async fn cyb_8_a_token_that_is_signed_after_the_revocation_of_its_parent_is_dead
     let request =
         tokio::spawn(async move { slow.post(super::PATH, &super::body(&json!({}))).await });
     kms.holds().await;
-    let body = json!({"client_id": key.client_id, "client_secret": key.client_secret, "token": bank.token()});
+    let body = json!({
+        "client_id": key.client_id,
+        "client_secret": key.client_secret,
+        "token": bank.token(),
+    });
     assert_eq!(
         platform
             .anonymous()

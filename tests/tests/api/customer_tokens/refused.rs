@@ -46,7 +46,8 @@ async fn cyb_8_403_to_whoever_is_no_bank_with_both_scopes() {
         ("accounts:read", true),
     ] {
         let request = json!({
-            "grant_type": "client_credentials", "client_id": key.client_id, "client_secret": key.client_secret, "scope": held,
+            "grant_type": "client_credentials", "client_id": key.client_id,
+            "client_secret": key.client_secret, "scope": held,
         });
         let token = platform
             .anonymous()
@@ -92,7 +93,8 @@ async fn cyb_8_403_to_a_scope_that_the_bank_key_lacks() {
 
     // It is the key that bounds them, not the token: a bank asks for what it needs itself.
     let request = json!({
-        "grant_type": "client_credentials", "client_id": key.client_id, "client_secret": key.client_secret,
+        "grant_type": "client_credentials", "client_id": key.client_id,
+        "client_secret": key.client_secret,
         "scope": "customers:read customers:write",
     });
     let narrow = platform

@@ -38,7 +38,8 @@ const API: &[Case] = &[
     },
     Case {
         check: "api.authorizers",
-        words: "ManagementAuthorizer is not asked about calls without method.request.header.Authorization",
+        words: "ManagementAuthorizer is not asked about calls without \
+                method.request.header.Authorization",
         also: &[],
         at: SERVICES,
         change: |asked, answered| {

@@ -40,7 +40,8 @@ const TABLE_SETTINGS: &[Case] = &[
         at: TABLES,
         change: |asked, answered| {
             if asked.is("DescribeContinuousBackups") {
-                let off = "/ContinuousBackupsDescription/PointInTimeRecoveryDescription/PointInTimeRecoveryStatus";
+                let off = "/ContinuousBackupsDescription/PointInTimeRecoveryDescription/\
+                           PointInTimeRecoveryStatus";
                 answered.set(off, "DISABLED".into());
             }
         },

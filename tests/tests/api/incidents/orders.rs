@@ -164,7 +164,10 @@ fn unclear_orders(platform: &Platform) -> Vec<(Value, &'static str, &'static str
             "must be sandbox or live",
         ),
         (
-            json!({"organization_guid": platform.seed.organization.guid, "whole_organization": true}),
+            json!({
+                "organization_guid": platform.seed.organization.guid,
+                "whole_organization": true,
+            }),
             "organization_guid",
             "platform staff",
         ),

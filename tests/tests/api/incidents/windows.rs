@@ -194,7 +194,10 @@ async fn leak_8_incidents_that_meet_both_stand() {
     let (owner, security) = (platform.owner(), platform.security());
     let before = made(&platform).await;
     let bank = json!({"bank_guid": platform.seed.bank.guid});
-    let developer = json!({"user_guid": platform.seed.users.developer.guid, "organization_guid": platform.seed.organization.guid});
+    let developer = json!({
+        "user_guid": platform.seed.users.developer.guid,
+        "organization_guid": platform.seed.organization.guid,
+    });
     let (one, two) = tokio::join!(revoke(&owner, &bank), revoke(&security, &developer));
     assert_eq!((one.status, two.status), (200, 200), "{one:?} {two:?}");
     assert!(!works(&platform, &before).await);

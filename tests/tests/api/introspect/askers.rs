@@ -162,7 +162,12 @@ async fn cbm_1_400_to_a_personal_key_as_a_client() {
         .as_str()
         .unwrap_or_else(|| panic!("{asked:?}"))
         .to_owned();
-    let body = json!({"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret, "token": "a"});
+    let body = json!({
+        "grant_type": "client_credentials",
+        "client_id": client_id,
+        "client_secret": secret,
+        "token": "a",
+    });
     for path in [PATH, "/oauth/token", "/v1/auth/token", "/oauth/revoke"] {
         let refused = platform.anonymous().post(path, &body).await;
         refused.assert_oauth_error(400, "unauthorized_client");

@@ -40,7 +40,11 @@ async fn rfc_7662_200_inactive_with_the_reason() {
     act(&stopped.client_id, "deactivate").await;
     act(&rotated.client_id, "rotate").await;
     act(&rotated.client_id, "finish_rotation").await;
-    let body = json!({"client_id": single.client_id, "client_secret": single.client_secret, "token": tokens[3]});
+    let body = json!({
+        "client_id": single.client_id,
+        "client_secret": single.client_secret,
+        "token": tokens[3],
+    });
     assert_eq!(
         platform
             .anonymous()
@@ -118,7 +122,11 @@ async fn rfc_7662_200_inactive_and_no_more_of_what_is_not_the_clients() {
         "a".repeat(5000),
     ];
     let revoked = platform.token(&their_bank).await;
-    let body = json!({"client_id": their_bank.client_id, "client_secret": their_bank.client_secret, "token": revoked});
+    let body = json!({
+        "client_id": their_bank.client_id,
+        "client_secret": their_bank.client_secret,
+        "token": revoked,
+    });
     assert_eq!(
         platform
             .anonymous()

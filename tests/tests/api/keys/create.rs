@@ -61,7 +61,12 @@ async fn arz_1_201_for_a_bank_key_with_every_member() {
         })
     );
     let secrets = key["secrets"].as_array().unwrap();
-    let secret = json!({"created_at": key["created_at"], "expires_at": null, "ends": null, "grace_period": null});
+    let secret = json!({
+        "created_at": key["created_at"],
+        "expires_at": null,
+        "ends": null,
+        "grace_period": null,
+    });
     assert_eq!((secrets.len(), without(&secrets[0], &["id"])), (1, secret));
     for spelling in ["client_id", "guid"] {
         let read = caller.get(&format!("{PATH}/{}", text(key, spelling))).await;

@@ -259,7 +259,13 @@ async fn cbm_1_403_for_giving_somebody_more_than_one_holds() {
             .unwrap()
             .client_secret,
     );
-    let sibling = json!({"client_id": operator.personal_key(&user, KeyMode::Sandbox, "second").await.unwrap().client_id});
+    let sibling = json!({
+        "client_id": operator.personal_key(
+            &user,
+            KeyMode::Sandbox,
+            "second"
+        ).await.unwrap().client_id,
+    });
     for change in bounds() {
         change_by(&narrow_admin, &viewer.key(), &change).await;
         change_by(&narrow_admin, &sibling, &change).await;

@@ -40,7 +40,12 @@ async fn cbm_1_201_for_a_key_of_ones_own_with_the_users_scopes_as_they_are() {
             Role::Owner,
         ),
     ] {
-        let members = json!({"name": "laptop", "ip_allowlist": ["8.8.8.8"], "description": "mine", "environment": "sandbox"});
+        let members = json!({
+            "name": "laptop",
+            "ip_allowlist": ["8.8.8.8"],
+            "description": "mine",
+            "environment": "sandbox",
+        });
         let key = make(&caller, &of_user(me, &members)).await;
         let scopes: Vec<String> = role
             .scopes(&Catalogue::default(), KeyMode::Sandbox)
@@ -115,7 +120,11 @@ async fn cbm_1_an_edited_allowlist_and_end_apply_to_the_bearer_key() {
         .await
         .assert_error(403, "ip_not_allowed");
     five_second_bound::live(&[&person.caller.from("8.8.8.8")]).await;
-    edit(json!({"ip_allowlist": [], "expires_at": (platform.stack.services().ambient().clock)() + Duration::from_mins(1)})).await;
+    edit(json!({
+        "ip_allowlist": [],
+        "expires_at": (platform.stack.services().ambient().clock)() + Duration::from_mins(1),
+    }))
+    .await;
     platform.advance(Duration::from_mins(1));
     five_second_bound::die(&[&person.caller]).await;
 }

@@ -60,7 +60,13 @@ async fn cbm_3_200_with_another_secret_the_old_one_valid_for_24_hours() {
     let (first, listed) = (&key["secrets"][0], rotated["secrets"].as_array().unwrap());
     assert_eq!(
         rotated["previous_secret"],
-        json!({"id": first["id"], "created_at": first["created_at"], "expires_at": end, "ends": "at_expiry", "grace_period": null})
+        json!({
+            "id": first["id"],
+            "created_at": first["created_at"],
+            "expires_at": end,
+            "ends": "at_expiry",
+            "grace_period": null,
+        })
     );
     assert_eq!(
         (listed.len(), &listed[1]),

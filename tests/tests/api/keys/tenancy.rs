@@ -90,7 +90,13 @@ async fn a_key_of_one_organization_is_a_404_to_every_other() {
             .client_secret,
     );
     let machine = platform.bearer(&platform.token(&neighbour_key).await);
-    let managing = json!({"scopes": ["bank_applications:execute", "bank_applications:read", "bank_applications:write"]});
+    let managing = json!({
+        "scopes": [
+            "bank_applications:execute",
+            "bank_applications:read",
+            "bank_applications:write",
+        ],
+    });
     let bank = make(
         &owner,
         &body("bank", &neighbour_bank.to_string(), &managing),

@@ -101,7 +101,11 @@ async fn arz_4_409_for_another_destination_of_a_live_key() {
         answer.assert_error(409, "conflict");
         assert!(answer.text.contains("create a new key"), "{answer:?}");
     }
-    let same = json!({"destination": "a", "webhook_url": "https://hooks.example.com/b", "description": "moved"});
+    let same = json!({
+        "destination": "a",
+        "webhook_url": "https://hooks.example.com/b",
+        "description": "moved",
+    });
     let answer = patched(&caller, &key, &same).await;
     assert_eq!(
         (&answer["destination"], &answer["webhook_url"]),

@@ -153,8 +153,13 @@ async fn change_organization_and_banks(platform: &Platform, caller: &Caller) -> 
             &json!({"name": "Second", "environment": "sandbox"}),
         )
         .await;
-    let changes = json!({"guid": bank.body["guid"], "organization": organization, "name": "Second", "environment": "sandbox",
-        "created_at": bank.body["created_at"]});
+    let changes = json!({
+        "guid": bank.body["guid"],
+        "organization": organization,
+        "name": "Second",
+        "environment": "sandbox",
+        "created_at": bank.body["created_at"],
+    });
     let (guid, path) = (
         text(&bank.body, "guid"),
         format!("/api/banks/{}", text(&bank.body, "guid")),
@@ -189,9 +194,18 @@ async fn change_key(
         None => format!("organization:{organization}"),
     };
     let secret = caller.get(&format!("/api/keys/{key}")).await.body["secrets"][0].clone();
-    let changes = json!({"client_id": key, "owner": owner, "organization": organization, "kind": "sandbox", "name": "key",
-        "scopes": ["banks:read"], "ip_allowlist": ["8.8.8.8"], "state": {"name": "active"}, "created_at": made.body["created_at"],
-        "secrets": {"current": {"id": secret["id"], "created_at": secret["created_at"]}}});
+    let changes = json!({
+        "client_id": key,
+        "owner": owner,
+        "organization": organization,
+        "kind": "sandbox",
+        "name": "key",
+        "scopes": ["banks:read"],
+        "ip_allowlist": ["8.8.8.8"],
+        "state": {"name": "active"},
+        "created_at": made.body["created_at"],
+        "secrets": {"current": {"id": secret["id"], "created_at": secret["created_at"]}},
+    });
     let create = Change::new("key.create", &key, made, changes);
     platform.advance(Duration::from_millis(5));
     let answer = caller

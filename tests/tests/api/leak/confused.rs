@@ -125,7 +125,8 @@ fn in_credentials(platform: &Platform, anonymous: &Caller, text: &str) -> Vec<Re
             client_secret,
         } = &platform.seed.bank.key;
         let asked = format!(
-            "grant_type=client_credentials&client_id={client_id}&client_secret={client_secret}&scope={text}"
+            "grant_type=client_credentials&client_id={client_id}&client_secret={client_secret}&\
+             scope={text}"
         );
         requests.push(form(path, asked));
         requests.push(

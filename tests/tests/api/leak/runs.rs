@@ -166,7 +166,11 @@ async fn ask_about_and_revoke(platform: &Platform, handed_out: &mut HandedOut, b
     assert_eq!(issued.status, 201, "{issued:?}");
     let customer = issued.body["access_token"].as_str().unwrap().to_owned();
     handed_out.tokens.push(customer.clone());
-    let body = json!({"client_id": bank.client_id, "client_secret": bank.client_secret, "token": customer});
+    let body = json!({
+        "client_id": bank.client_id,
+        "client_secret": bank.client_secret,
+        "token": customer,
+    });
     for path in ["/oauth/introspect", "/oauth/revoke"] {
         assert_eq!(
             platform.anonymous().post(path, &body).await.status,

@@ -48,13 +48,21 @@ impl Write for Lines {
 pub(crate) fn logs() -> &'static Logs {
     static LOGS: OnceLock<Logs> = OnceLock::new();
     LOGS.get_or_init(|| {
-        let logs = Logs { said: Lines::default(), written: Lines::default() };
+        let logs = Logs {
+            said: Lines::default(),
+            written: Lines::default(),
+        };
         let (said, written) = (logs.said.clone(), logs.written.clone());
-        let filter = "info,audit=trace,authorizer=trace,domain=trace,jwt=trace,latchkey=trace,management=trace,\
-                      sample_api=trace,store=trace,tests=trace,tokens=trace,web=trace";
+        let filter = "info,audit=trace,authorizer=trace,domain=trace,jwt=trace,latchkey=trace,\
+                      management=trace,sample_api=trace,store=trace,tests=trace,tokens=trace,\
+                      web=trace";
         let writer = (move || said.clone()).and(Redacting(move || written.clone()));
-        let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(EnvFilter::new(filter));
-        let installed = tracing::subscriber::set_global_default(subscriber.with_writer(writer).finish());
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_env_filter(EnvFilter::new(filter));
+        let installed =
+            tracing::subscriber::set_global_default(subscriber.with_writer(writer).finish());
         installed.expect("no other test takes the process's logs");
         logs
     })

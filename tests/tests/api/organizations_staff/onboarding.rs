@@ -26,8 +26,14 @@ async fn cyb_1_operations_onboard_an_organization_with_its_first_owner() {
     assert_eq!(made.status, 201, "{made:?}");
     assert_eq!(
         without(&made.body, &["guid", "created_at", "updated_at", "owner"]),
-        json!({"name": "Newcomer", "plan": "starter", "plan_change": null, "kyb": "pending", "suspended": false,
-            "max_key_age_days": null})
+        json!({
+            "name": "Newcomer",
+            "plan": "starter",
+            "plan_change": null,
+            "kyb": "pending",
+            "suspended": false,
+            "max_key_age_days": null,
+        })
     );
     let owner = &made.body["owner"];
     assert_eq!(
@@ -74,7 +80,11 @@ async fn cyb_1_operations_onboard_an_organization_with_its_first_owner() {
         )
         .await;
     assert_eq!(bank.status, 201, "{bank:?}");
-    let key = json!({"name": "First", "bank_guid": bank.body["guid"], "ip_allowlist": [tests::platform::ALLOWED]});
+    let key = json!({
+        "name": "First",
+        "bank_guid": bank.body["guid"],
+        "ip_allowlist": [tests::platform::ALLOWED],
+    });
     let key = ada.post("/api/bank_applications", &key).await;
     assert_eq!(key.status, 201, "{key:?}");
     let token = platform

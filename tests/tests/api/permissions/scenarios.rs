@@ -106,7 +106,11 @@ fn text<'a>(body: &'a Value, member: &str) -> Result<&'a str, String> {
 }
 
 async fn bearer(platform: &Platform, client_id: &str, secret: &str) -> Result<Caller, String> {
-    let body = json!({"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret});
+    let body = json!({
+        "grant_type": "client_credentials",
+        "client_id": client_id,
+        "client_secret": secret,
+    });
     let answer = expect(platform.anonymous().post("/oauth/token", &body).await, 200)?;
     Ok(platform.bearer(text(&answer, "access_token")?))
 }

@@ -116,7 +116,11 @@ async fn leak_11_a_key_that_somebody_else_rotated_is_left_alone() {
     assert_eq!(scene.key().await, before);
 
     // What it asks for helps.
-    let value = json!({"client_id": scene.client_id, "client_secret": theirs.body["secret"], "region": "eu"});
+    let value = json!({
+        "client_id": scene.client_id,
+        "client_secret": theirs.body["secret"],
+        "region": "eu",
+    });
     let put = scene
         .rotator
         .client
@@ -155,7 +159,11 @@ async fn leak_11_a_secret_that_is_no_longer_the_newest_does_not_stay_current() {
     let theirs = admin
         .post(&scene.path("/rotate"), &json!({"grace_period": 3600}))
         .await;
-    let value = json!({"client_id": scene.client_id, "client_secret": theirs.body["secret"], "region": "eu"});
+    let value = json!({
+        "client_id": scene.client_id,
+        "client_secret": theirs.body["secret"],
+        "region": "eu",
+    });
     let put = scene
         .rotator
         .client

@@ -72,7 +72,8 @@ async fn a_first_key_beside_another_one_waits() {
     let platform = platform("a").await;
     let store = platform.stack.services().store().unwrap();
     let foreign = json!({"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256",
-        "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+        "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+        "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
         "kid": "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s"});
     let foreign = key(
         "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s",

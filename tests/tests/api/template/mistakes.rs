@@ -56,13 +56,17 @@ const MISTAKES: &[(&str, &str, &[&str])] = &[
         &["SampleAuthorizerFunction", "LATCHKEY_ROUTES", "no scope"],
     ),
     (
-        "LATCHKEY_SANDBOX_SIGNING_KEYS: !Join [\",\", [!If [HasSandboxSigningKeyA, !Ref SandboxSigningKey, ",
-        "LATCHKEY_SANDBOX_SIGNING_KEYS: !Join [\",\", [!If [HasSandboxSigningKeyA, !Ref LiveSigningKey, ",
+        "LATCHKEY_SANDBOX_SIGNING_KEYS: !Join [\",\", [!If [HasSandboxSigningKeyA, !Ref \
+         SandboxSigningKey, ",
+        "LATCHKEY_SANDBOX_SIGNING_KEYS: !Join [\",\", [!If [HasSandboxSigningKeyA, !Ref \
+         LiveSigningKey, ",
         &["TokensFunction", "LATCHKEY_LIVE_SIGNING_KEYS"],
     ),
     (
-        "LATCHKEY_SANDBOX_SIGNING_KEYS: !Join [\",\", [!If [HasSandboxSigningKeyA, !Ref SandboxSigningKey, ",
-        "LATCHKEY_SANDBOX_SIGNING_KEYS: !Join [\",\", [!If [HasSandboxSigningKeyA, !Ref NoSuchKey, ",
+        "LATCHKEY_SANDBOX_SIGNING_KEYS: !Join [\",\", [!If [HasSandboxSigningKeyA, !Ref \
+         SandboxSigningKey, ",
+        "LATCHKEY_SANDBOX_SIGNING_KEYS: !Join [\",\", [!If [HasSandboxSigningKeyA, !Ref \
+         NoSuchKey, ",
         &[
             "TokensFunction",
             "LATCHKEY_SANDBOX_SIGNING_KEYS",

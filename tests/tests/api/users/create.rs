@@ -21,12 +21,22 @@ async fn cyb_11_201_for_a_viewer_unless_it_says_otherwise() {
     assert_eq!(made.status, 201, "{made:?}");
     assert_eq!(
         without(&made.body, &["guid", "created_at", "updated_at"]),
-        json!({"username": "ada@example.com", "email": "ada@example.com", "role": "viewer", "state": "active",
-            "allowed_scopes": null, "invite_url": null})
+        json!({
+            "username": "ada@example.com",
+            "email": "ada@example.com",
+            "role": "viewer",
+            "state": "active",
+            "allowed_scopes": null,
+            "invite_url": null,
+        })
     );
     assert_eq!(made.body["created_at"], made.body["updated_at"]);
     assert_eq!(owner.get(&item(&made.body)).await.body, made.body);
-    let narrowed = json!({"email": "bob@example.com", "role": "developer", "allowed_scopes": ["banks:read", "accounts:read"]});
+    let narrowed = json!({
+        "email": "bob@example.com",
+        "role": "developer",
+        "allowed_scopes": ["banks:read", "accounts:read"],
+    });
     let narrowed = owner.post(PATH, &narrowed).await;
     assert_eq!(narrowed.status, 201, "{narrowed:?}");
     assert_eq!(

@@ -206,7 +206,13 @@ async fn cyb_11_a_machine_confers_only_what_it_holds() {
     let scopes = "users:execute users:write banks:read organization_applications:read";
     let key = seed_organization_key(&platform, KeyMode::Sandbox, scopes).await;
     let machine = platform.bearer(&platform.token(&key).await);
-    let body = |email: &str, role: &str, scopes: &[&str]| json!({"email": email, "role": role, "allowed_scopes": scopes});
+    let body = |email: &str, role: &str, scopes: &[&str]| {
+        json!({
+            "email": email,
+            "role": role,
+            "allowed_scopes": scopes,
+        })
+    };
     let made = machine
         .post(
             PATH,

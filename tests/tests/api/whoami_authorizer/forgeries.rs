@@ -77,7 +77,10 @@ async fn a_401_to_tampered_tokens() {
         json!({"scope": "banks:execute"}),
         json!({"exp": said["exp"].as_i64().unwrap() + 3600}),
         json!({"env": "live", "aud": "urn:latchkey:live"}),
-        json!({"client_id": platform.seed.organization.key.client_id, "sub": platform.seed.organization.key.client_id}),
+        json!({
+            "client_id": platform.seed.organization.key.client_id,
+            "sub": platform.seed.organization.key.client_id,
+        }),
         json!({"jti": "0".repeat(32)}),
     ] {
         forged.push((

@@ -86,8 +86,9 @@ impl Stranger {
             ),
             Self::Forged => (
                 "InvalidSignatureException",
-                "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key \
-                 and signing method. Consult the service documentation for details.",
+                "The request signature we calculated does not match the signature you provided. \
+                 Check your AWS Secret Access Key and signing method. Consult the service \
+                 documentation for details.",
             ),
         }
     }

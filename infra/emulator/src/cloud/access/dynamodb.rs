@@ -353,15 +353,23 @@ mod tests {
             get,
             [told("dynamodb:GetItem Core", &["K#1"], &["PK", "SK"])]
         );
-        let by_arn = json!({"TableName": "arn:aws:dynamodb:eu-west-1:000000000000:table/Core", "Key": key("K#1")});
+        let by_arn = json!({
+            "TableName": "arn:aws:dynamodb:eu-west-1:000000000000:table/Core",
+            "Key": key("K#1"),
+        });
         assert_eq!(core("GetItem", &by_arn), get);
-        let put = json!({"TableName": "Core", "Item": {"PK": {"S": "K#1"}, "v": {"N": "1"}}, "ConditionExpression": "w = :w"});
+        let put = json!({
+            "TableName": "Core",
+            "Item": {"PK": {"S": "K#1"}, "v": {"N": "1"}},
+            "ConditionExpression": "w = :w",
+        });
         assert_eq!(
             core("PutItem", &put),
             [told("dynamodb:PutItem Core", &["K#1"], &["PK", "v", "w"])]
         );
         let query = json!({
-            "TableName": "Core", "KeyConditionExpression": "#pk = :pk AND SK > :sk", "ExpressionAttributeNames": {"#pk": "PK"},
+            "TableName": "Core", "KeyConditionExpression": "#pk = :pk AND SK > :sk",
+            "ExpressionAttributeNames": {"#pk": "PK"},
             "ExpressionAttributeValues": {":pk": {"S": "L#1"}, ":sk": {"S": "a"}},
         });
         assert_eq!(
@@ -381,7 +389,14 @@ mod tests {
                 &["PK", "SK"]
             )]
         );
-        let batch = json!({"RequestItems": {"Core": [{"PutRequest": {"Item": key("K#1")}}, {"DeleteRequest": {"Key": key("K#2")}}]}});
+        let batch = json!({
+            "RequestItems": {
+                "Core": [
+                    {"PutRequest": {"Item": key("K#1")}},
+                    {"DeleteRequest": {"Key": key("K#2")}},
+                ],
+            },
+        });
         assert_eq!(
             core("BatchWriteItem", &batch),
             [told(
@@ -400,9 +415,16 @@ mod tests {
     #[test]
     fn a_transaction_is_its_items_by_action() {
         let item = |pk: &str| json!({"TableName": "Core", "Item": {"PK": {"S": pk}}});
-        let key = |pk: &str| json!({"TableName": "Core", "Key": {"PK": {"S": pk}}, "ConditionExpression": "version = :v"});
+        let key = |pk: &str| {
+            json!({
+                "TableName": "Core",
+                "Key": {"PK": {"S": pk}},
+                "ConditionExpression": "version = :v",
+            })
+        };
         let body = json!({"TransactItems": [
-            {"Put": item("K#1")}, {"Put": item("L#1")}, {"ConditionCheck": key("G#1")}, {"Delete": key("K#2")}, {"Update": key("U#1")},
+            {"Put": item("K#1")}, {"Put": item("L#1")}, {"ConditionCheck": key("G#1")},
+            {"Delete": key("K#2")}, {"Update": key("U#1")},
         ]});
         let expected = [
             told("dynamodb:PutItem Core", &["K#1", "L#1"], &["PK"]),

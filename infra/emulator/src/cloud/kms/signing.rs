@@ -103,10 +103,12 @@ fn prepare(api: &Api, request: &SignOrVerify) -> Result<(String, Key, Vec<u8>), 
 fn digest(message: &[u8], kind: MessageType) -> Result<Vec<u8>, AwsError> {
     match kind {
         _ if message.is_empty() => Err(AwsError::validation(
-            "Value at 'message' failed to satisfy constraint: Member must have length greater than or equal to 1",
+            "Value at 'message' failed to satisfy constraint: Member must have length greater than \
+             or equal to 1",
         )),
         _ if message.len() > LONGEST_MESSAGE => Err(AwsError::validation(
-            "Value at 'message' failed to satisfy constraint: Member must have length less than or equal to 4096",
+            "Value at 'message' failed to satisfy constraint: Member must have length less than or \
+             equal to 4096",
         )),
         MessageType::Digest if message.len() != 32 => Err(AwsError::new(
             "ValidationException",

@@ -196,7 +196,8 @@ async fn reconcile(
     existing.sort_by(|a, b| a.attribute_name().cmp(b.attribute_name()));
     if declared != existing || key_schema(wanted)? != table.key_schema() {
         return Err(CloudError::new(format!(
-            "the stored table {name} has other keys than the template: start with a new data directory"
+            "the stored table {name} has other keys than the template: start with a new data \
+             directory"
         )));
     }
     let (declared, existing) = (

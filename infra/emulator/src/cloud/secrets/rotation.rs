@@ -157,8 +157,9 @@ fn relabel(
         }
         (Some(at), None, Some(to)) if at != to => {
             return Err(parameter(format!(
-                "The parameter RemoveFromVersionId can't be empty. Staging label {stage} is currently attached to version {at}, \
-                 so you must explicitly reference that version in RemoveFromVersionId."
+                "The parameter RemoveFromVersionId can't be empty. Staging label {stage} is \
+                 currently attached to version {at}, so you must explicitly reference that version \
+                 in RemoveFromVersionId."
             )));
         }
         (at, Some(from), _) if at != Some(from) => {

@@ -89,7 +89,8 @@ impl Secret {
             return if *put == value {
                 Ok(())
             } else {
-                let message = "You can't use ClientRequestToken because that value is already in use for a version of secret";
+                let message = "You can't use ClientRequestToken because that value is already in \
+                               use for a version of secret";
                 Err(exists(format!("{message} {}.", self.arn)))
             };
         }

@@ -51,7 +51,8 @@ pub(in super::super) fn create(api: &Api, request: CreateSecret) -> Result<Value
         || name.len() > 512
         || name.contains(|c: char| !c.is_ascii_alphanumeric() && !"/_+=.@!-".contains(c))
     {
-        let message = "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!";
+        let message = "Invalid name. Must be a valid name containing alphanumeric characters, or \
+                       any of the following: -/_+=.@!";
         return Err(AwsError::new("ValidationException", message));
     }
     let content = content(request.secret_string, request.secret_binary)?;

@@ -118,7 +118,11 @@ impl DeadLetters {
             },
         });
         if tries > 0 {
-            letter["responseContext"] = json!({"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"});
+            letter["responseContext"] = json!({
+                "statusCode": 200,
+                "executedVersion": "$LATEST",
+                "functionError": "Unhandled",
+            });
         }
         sqs::send(&self.api, queue, letter.to_string()).map_err(CloudError::from)
     }

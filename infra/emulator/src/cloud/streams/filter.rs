@@ -146,7 +146,9 @@ mod tests {
                 true,
             ),
             (
-                json!({"dynamodb": {"Keys": {"PK": {"S": ["A#1"]}}, "NewImage": {"n": {"N": ["6"]}}}}),
+                json!({
+                    "dynamodb": {"Keys": {"PK": {"S": ["A#1"]}}, "NewImage": {"n": {"N": ["6"]}}},
+                }),
                 false,
             ),
             (

@@ -218,10 +218,20 @@ mod tests {
             json!({"BatchSize": 0}),
             json!({"MaximumRecordAgeInSeconds": 59}),
             json!({"MaximumRetryAttempts": -2}),
-            json!({"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sns:eu-west-1:000000000000:topic"}}}),
-            json!({"DestinationConfig": {"OnSuccess": {"Destination": "arn:aws:sqs:eu-west-1:000000000000:queue"}}}),
+            json!({
+                "DestinationConfig": {
+                    "OnFailure": {"Destination": "arn:aws:sns:eu-west-1:000000000000:topic"},
+                },
+            }),
+            json!({
+                "DestinationConfig": {
+                    "OnSuccess": {"Destination": "arn:aws:sqs:eu-west-1:000000000000:queue"},
+                },
+            }),
             json!({"StartingPosition": "AT_TIMESTAMP"}),
-            json!({"FilterCriteria": {"Filters": [{"Pattern": "{\"a\":[{\"numeric\":[\">\",1]}]}"}]}}),
+            json!({
+                "FilterCriteria": {"Filters": [{"Pattern": "{\"a\":[{\"numeric\":[\">\",1]}]}"}]},
+            }),
         ] {
             let error = mapping(refused).unwrap_err();
             assert!(error.starts_with("event source m: "), "{error}");

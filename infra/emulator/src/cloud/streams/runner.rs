@@ -68,7 +68,12 @@ where
                 // Woken early by the wish to drain; a sender that is gone has aborted this task.
                 Round::Idle => drop(timeout(POLL_INTERVAL, self.drain.changed()).await),
                 Round::Failed(error) => {
-                    tracing::warn!(mapping = self.mapping.name, %error, ?pause, "a batch failed and will be tried again");
+                    tracing::warn!(
+                        mapping = self.mapping.name,
+                        %error,
+                        ?pause,
+                        "a batch failed and will be tried again"
+                    );
                     sleep(pause).await;
                     pause = (pause * 2).min(PAUSES.1);
                 }

@@ -128,7 +128,11 @@ async fn items_expire_when_swept_and_not_before() {
         .await
         .unwrap();
     provisioned(&cloud).await;
-    let item = json!({"PK": {"S": "a"}, "SK": {"S": "b"}, "expires": {"N": (NOW / 1000 + 60).to_string()}});
+    let item = json!({
+        "PK": {"S": "a"},
+        "SK": {"S": "b"},
+        "expires": {"N": (NOW / 1000 + 60).to_string()},
+    });
     cloud
         .database
         .put_item(serde_json::from_value(json!({"TableName": "audit", "Item": item})).unwrap())

@@ -17,7 +17,8 @@ const TIMEOUT: Duration = Duration::from_mins(2);
 async fn call(cloud: &Cloud, operation: &str, body: Value) -> (u16, Value) {
     let request = reqwest::Client::new().post(format!("http://{}", cloud.api_address()));
     let request = request.header("x-amz-target", format!("AmazonSQS.{operation}"));
-    let credential = "AWS4-HMAC-SHA256 Credential=local/20261123/eu-west-1/sqs/aws4_request, SignedHeaders=host, Signature=0";
+    let credential = "AWS4-HMAC-SHA256 Credential=local/20261123/eu-west-1/sqs/aws4_request, \
+                      SignedHeaders=host, Signature=0";
     let answer = request
         .header("authorization", credential)
         .body(body.to_string())
@@ -162,7 +163,11 @@ async fn what_sqs_refuses_is_refused() {
         ),
         (
             "SendMessage",
-            json!({"QueueUrl": url, "MessageBody": "x", "MessageAttributes": {"a": {"DataType": "String", "StringValue": "b"}}}),
+            json!({
+                "QueueUrl": url,
+                "MessageBody": "x",
+                "MessageAttributes": {"a": {"DataType": "String", "StringValue": "b"}},
+            }),
             "UnsupportedOperation",
         ),
         (
@@ -280,7 +285,9 @@ async fn records_that_are_too_old_are_given_up_by_letter_and_never_tried() {
     let (url, arn) = queue(&cloud, json!({})).await;
     let extra = json!({
         "MaximumRecordAgeInSeconds": 60, "DestinationConfig": {"OnFailure": {"Destination": arn}},
-        "FilterCriteria": {"Filters": [{"Pattern": r#"{"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"A#"}]}}}}"#}]},
+        "FilterCriteria": {
+            "Filters": [{"Pattern": r#"{"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"A#"}]}}}}"#}],
+        },
     });
     let mapping = mapping(&cloud, extra).await;
     put(&cloud, "A#1", 0..1).await;
@@ -308,7 +315,11 @@ async fn records_that_are_too_old_are_given_up_by_letter_and_never_tried() {
 #[tokio::test]
 async fn a_mapping_whose_queue_is_not_there_does_not_start() {
     let cloud = start(Storage::Memory).await;
-    let nowhere = json!({"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sqs:eu-west-1:000000000000:Nowhere"}}});
+    let nowhere = json!({
+        "DestinationConfig": {
+            "OnFailure": {"Destination": "arn:aws:sqs:eu-west-1:000000000000:Nowhere"},
+        },
+    });
     let mapping: Mapping = mapping(&cloud, nowhere).await;
     let started = EventSource::start(&cloud, mapping, |_| async { Ok(Value::Null) });
     assert_eq!(

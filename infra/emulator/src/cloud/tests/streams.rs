@@ -60,7 +60,8 @@ impl Function {
 pub(super) async fn mapping(cloud: &Cloud, extra: Value) -> Mapping {
     let physical = provisioned(cloud).await;
     let mut properties = json!({
-        "Stream": physical["AuditTable"].attributes["StreamArn"], "StartingPosition": "TRIM_HORIZON", "BatchSize": 3,
+        "Stream": physical["AuditTable"].attributes["StreamArn"],
+        "StartingPosition": "TRIM_HORIZON", "BatchSize": 3,
     });
     properties
         .as_object_mut()
@@ -122,11 +123,14 @@ async fn records_arrive_in_order_in_batches_as_lambda_writes_them() {
     assert_eq!(
         record,
         json!({
-            "eventID": null, "eventName": "INSERT", "eventVersion": "1.1", "eventSource": "aws:dynamodb",
+            "eventID": null, "eventName": "INSERT", "eventVersion": "1.1",
+            "eventSource": "aws:dynamodb",
             "awsRegion": "eu-west-1", "eventSourceARN": mapping.stream_arn,
             "dynamodb": {
-                "ApproximateCreationDateTime": NOW / 1000, "SequenceNumber": null, "StreamViewType": "NEW_AND_OLD_IMAGES",
-                "Keys": {"PK": {"S": "A#1"}, "SK": {"S": "000"}}, "NewImage": {"PK": {"S": "A#1"}, "SK": {"S": "000"}},
+                "ApproximateCreationDateTime": NOW / 1000, "SequenceNumber": null,
+                "StreamViewType": "NEW_AND_OLD_IMAGES",
+                "Keys": {"PK": {"S": "A#1"}, "SK": {"S": "000"}},
+                "NewImage": {"PK": {"S": "A#1"}, "SK": {"S": "000"}},
                 "SizeBytes": record["dynamodb"]["SizeBytes"],
             },
         })
@@ -176,7 +180,9 @@ async fn reported_items_come_again_from_the_first_one() {
     let source = function.subscribe(&cloud, mapping, |count, event| {
         let number = |n: usize| event["Records"][n]["dynamodb"]["SequenceNumber"].clone();
         Ok(match count {
-            1 => json!({"batchItemFailures": [{"itemIdentifier": number(2)}, {"itemIdentifier": number(1)}]}),
+            1 => json!({
+                "batchItemFailures": [{"itemIdentifier": number(2)}, {"itemIdentifier": number(1)}],
+            }),
             2 => json!({"batchItemFailures": [{"itemIdentifier": "unknown"}]}),
             _ => json!({"batchItemFailures": []}),
         })

@@ -63,7 +63,8 @@ fn what_would_change_answers_is_refused_when_the_template_is_read() {
 /// Deviation: custom-domains.
 #[tokio::test]
 async fn a_custom_domain_is_passed_over() {
-    let domain = "Domain: {DomainName: api.example.com, CertificateArn: x}\n      EndpointConfiguration: {Type: EDGE}\n      Tags: {a: b}";
+    let domain = "Domain: {DomainName: api.example.com, CertificateArn: x}\n      \
+                  EndpointConfiguration: {Type: EDGE}\n      Tags: {a: b}";
     let template = TEMPLATE.replace("StageName: v1", &format!("StageName: v1\n      {domain}"));
     let stack = Stack::start(&template, &[]).await;
     assert_eq!(stack.get("/open").await.status(), 200);

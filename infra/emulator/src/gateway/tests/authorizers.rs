@@ -114,7 +114,13 @@ fn policies_decide_as_iam_does() {
         let answer = json!({"principalId": "x", "policyDocument": {"Statement": statements}});
         Verdict::parse(&answer).unwrap().decide(ARN)
     };
-    let statement = |effect: &str, action: &str, resource: &str| json!({"Effect": effect, "Action": action, "Resource": resource});
+    let statement = |effect: &str, action: &str, resource: &str| {
+        json!({
+            "Effect": effect,
+            "Action": action,
+            "Resource": resource,
+        })
+    };
     let allow_all = statement("Allow", "*", "*");
     assert_eq!(decide(json!([])), Decision::ImplicitDeny);
     assert_eq!(decide(allow_all.clone()), Decision::Allow);

@@ -41,32 +41,46 @@ async fn the_proxy_event_is_that_of_api_gateway() {
             "path": "/open",
             "httpMethod": "POST",
             "headers": {
-                "Host": host, "X-Amzn-Trace-Id": null, "X-Forwarded-For": "127.0.0.1", "X-Forwarded-Port": port,
-                "X-Forwarded-Proto": "http", "accept": "*/*", "content-type": "text/plain", "user-agent": "test/1",
+                "Host": host, "X-Amzn-Trace-Id": null, "X-Forwarded-For": "127.0.0.1",
+                "X-Forwarded-Port": port,
+                "X-Forwarded-Proto": "http", "accept": "*/*", "content-type": "text/plain",
+                "user-agent": "test/1",
                 "x-two": "two",
             },
             "multiValueHeaders": {
-                "Host": [host], "X-Amzn-Trace-Id": null, "X-Forwarded-For": ["127.0.0.1"], "X-Forwarded-Port": [port],
+                "Host": [host], "X-Amzn-Trace-Id": null, "X-Forwarded-For": ["127.0.0.1"],
+                "X-Forwarded-Port": [port],
                 "X-Forwarded-Proto": ["http"], "accept": ["*/*"], "content-type": ["text/plain"],
                 "user-agent": ["test/1"], "x-two": ["one", "two"],
             },
             "queryStringParameters": {"a": "x y", "b": "é+", "c": "1", "d": "2", "empty": ""},
-            "multiValueQueryStringParameters": {"a": ["x y"], "b": ["1", "é+"], "c": ["1"], "d": ["2"], "empty": [""]},
+            "multiValueQueryStringParameters": {
+                "a": ["x y"],
+                "b": ["1", "é+"],
+                "c": ["1"],
+                "d": ["2"],
+                "empty": [""],
+            },
             "pathParameters": null,
             "stageVariables": null,
             "body": "grüße",
             "isBase64Encoded": false,
             "requestContext": {
-                "accountId": "000000000000", "apiId": "localapi00", "domainName": "127.0.0.1", "domainPrefix": "127",
+                "accountId": "000000000000", "apiId": "localapi00", "domainName": "127.0.0.1",
+                "domainPrefix": "127",
                 "extendedRequestId": null, "httpMethod": "POST",
                 "identity": {
-                    "accessKey": null, "accountId": null, "caller": null, "cognitoAuthenticationProvider": null,
-                    "cognitoAuthenticationType": null, "cognitoIdentityId": null, "cognitoIdentityPoolId": null,
-                    "principalOrgId": null, "sourceIp": "127.0.0.1", "user": null, "userAgent": "test/1",
+                    "accessKey": null, "accountId": null, "caller": null,
+                    "cognitoAuthenticationProvider": null,
+                    "cognitoAuthenticationType": null, "cognitoIdentityId": null,
+                    "cognitoIdentityPoolId": null,
+                    "principalOrgId": null, "sourceIp": "127.0.0.1", "user": null,
+                    "userAgent": "test/1",
                     "userArn": null,
                 },
                 "path": "/v1/open", "protocol": "HTTP/1.1", "requestId": null,
-                "requestTime": "09/Apr/2015:12:34:56 +0000", "requestTimeEpoch": NOW, "resourceId": null,
+                "requestTime": "09/Apr/2015:12:34:56 +0000", "requestTimeEpoch": NOW,
+                "resourceId": null,
                 "resourcePath": "/open", "stage": "v1",
             },
         })
@@ -133,16 +147,18 @@ async fn the_events_are_what_the_runtime_expects() {
 #[tokio::test]
 async fn headers_of_the_connection_do_not_reach_functions() {
     let stack = Stack::start(TEMPLATE, &[]).await;
-    let request = "POST /open HTTP/1.1\r\nHost: local:1\r\nConnection: close\r\nContent-Length: 1\r\nContent-MD5: x\r\n\
-                   Max-Forwards: 1\r\nProxy-Authenticate: x\r\nServer: x\r\nTE: trailers\r\nTrailer: x\r\n\
-                   WWW-Authenticate: x\r\nVia: kept\r\nX-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: https\r\n\
-                   X-Forwarded-Port: 443\r\nX-Amzn-Trace-Id: Root=1-abc-def;Sampled=1\r\n\r\na";
+    let request = "POST /open HTTP/1.1\r\nHost: local:1\r\nConnection: close\r\nContent-Length: \
+                   1\r\nContent-MD5: x\r\nMax-Forwards: 1\r\nProxy-Authenticate: x\r\nServer: x\r\n\
+                   TE: trailers\r\nTrailer: x\r\nWWW-Authenticate: x\r\nVia: kept\r\n\
+                   X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: \
+                   443\r\nX-Amzn-Trace-Id: Root=1-abc-def;Sampled=1\r\n\r\na";
     assert!(stack.raw(request).await.starts_with("HTTP/1.1 200"));
     let event = stack.event("Open");
     let mut headers = event["headers"].clone();
     headers["X-Forwarded-Port"].take();
     let expected = json!({
-        "Host": "local:1", "X-Amzn-Trace-Id": "Root=1-abc-def", "X-Forwarded-For": "9.9.9.9, 127.0.0.1",
+        "Host": "local:1", "X-Amzn-Trace-Id": "Root=1-abc-def",
+        "X-Forwarded-For": "9.9.9.9, 127.0.0.1",
         "X-Forwarded-Port": null, "X-Forwarded-Proto": "http", "via": "kept",
     });
     assert_eq!(headers, expected);

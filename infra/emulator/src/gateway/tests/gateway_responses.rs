@@ -44,7 +44,8 @@ async fn a_denial_carries_the_authorizers_context() {
     assert_eq!(header(&response, "content-type"), Some("application/json"));
     let id = header(&response, "x-amzn-requestid").unwrap().to_owned();
     let expected = json!({
-        "error": "forbidden", "message_code": "ip_not_allowed", "message": "IP address not allowed.", "id": id,
+        "error": "forbidden", "message_code": "ip_not_allowed",
+        "message": "IP address not allowed.", "id": id,
         "who": "somebody", "nothing": "", "price": "$5",
     });
     assert_eq!(response.status(), 403);

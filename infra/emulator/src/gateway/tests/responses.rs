@@ -9,7 +9,11 @@ async fn open(answer_: Value) -> Response {
 
 #[tokio::test]
 async fn an_answer_becomes_the_response() {
-    let answer_ = json!({"statusCode": 201, "headers": {"Content-Type": "text/x", "X-One": "1", "X-Flag": true}, "body": "hé"});
+    let answer_ = json!({
+        "statusCode": 201,
+        "headers": {"Content-Type": "text/x", "X-One": "1", "X-Flag": true},
+        "body": "hé",
+    });
     let response = open(answer_).await;
     assert_eq!(header(&response, "content-type"), Some("text/x"));
     assert_eq!(
@@ -87,7 +91,11 @@ async fn headers_are_remapped_or_dropped() {
 async fn multi_value_headers_come_first_and_single_ones_are_added() {
     let answer_ = json!({
         "headers": {"X-Same": "a", "x-both": "single"},
-        "multiValueHeaders": {"X-Same": ["a"], "X-Both": ["first", "second"], "Set-Cookie": ["a=1", "b=2"]},
+        "multiValueHeaders": {
+            "X-Same": ["a"],
+            "X-Both": ["first", "second"],
+            "Set-Cookie": ["a=1", "b=2"],
+        },
     });
     let response = open(answer_).await;
     let all = |name: &str| -> Vec<&str> {

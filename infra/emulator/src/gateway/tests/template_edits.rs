@@ -67,7 +67,8 @@ async fn identity_sources_and_the_cache() {
 
 #[tokio::test]
 async fn a_gateway_response() {
-    let response = "GatewayResponses: {MISSING_AUTHENTICATION_TOKEN: {StatusCode: 404, ResponseTemplates: {application/json: '{}'}}}";
+    let response = "GatewayResponses: {MISSING_AUTHENTICATION_TOKEN: {StatusCode: \
+                    404, ResponseTemplates: {application/json: '{}'}}}";
     let edited = TEMPLATE.replace("StageName: v1", &format!("StageName: v1\n      {response}"));
     assert_eq!(
         status(&edited, allow(), "/nothing").await,

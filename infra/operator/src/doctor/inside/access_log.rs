@@ -17,7 +17,8 @@ use super::{
 
 pub(super) const LINE: Check = Check(
     "logs.denied_call",
-    "See api.access_log, api.account and api.deployment. A line that holds what a caller sent is a leak: change the format, then delete the lines.",
+    "See api.access_log, api.account and api.deployment. A line that holds what a caller sent is a \
+     leak: change the format, then delete the lines.",
 );
 
 /// Between two looks.

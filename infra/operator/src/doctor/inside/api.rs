@@ -14,8 +14,8 @@ use super::{
 
 pub(super) const AUTHORIZERS: Check = Check(
     "api.authorizers",
-    "Deploy the template again: a REQUEST authorizer without identity sources, whose results are not kept (ReauthorizeEvery: 0), or a \
-     revoked credential passes until they are forgotten.",
+    "Deploy the template again: a REQUEST authorizer without identity sources, whose results are \
+     not kept (ReauthorizeEvery: 0), or a revoked credential passes until they are forgotten.",
 );
 pub(super) const METHODS: Check = Check(
     "api.methods",

@@ -15,7 +15,8 @@ use super::{
 
 pub(super) const GROUPS: Check = Check(
     "logs.groups",
-    "Deploy the template again: each log group has a retention (LogRetentionDays) and the stack's data key there.",
+    "Deploy the template again: each log group has a retention (LogRetentionDays) and the stack's \
+     data key there.",
 );
 
 /// Every group of the stack, by the beginning that their names share with the access log's.

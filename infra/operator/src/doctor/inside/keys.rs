@@ -13,11 +13,13 @@ use super::{
 
 pub(super) const SIGNING: Check = Check(
     "keys.signing",
-    "Enable the key (`aws kms enable-key`), cancel its deletion, or roll to another (docs/signing-keys.md). Until then no tokens are issued.",
+    "Enable the key (`aws kms enable-key`), cancel its deletion, or roll to another \
+     (docs/signing-keys.md). Until then no tokens are issued.",
 );
 pub(super) const PUBLISHED: Check = Check(
     "keys.published",
-    "Publish a key of each kind (docs/signing-keys.md): tokens that are signed by one that is not published are refused.",
+    "Publish a key of each kind (docs/signing-keys.md): tokens that are signed by one that is not \
+     published are refused.",
 );
 pub(super) const DATA: Check = Check(
     "keys.data",
@@ -25,7 +27,8 @@ pub(super) const DATA: Check = Check(
 );
 pub(super) const PEPPERS: Check = Check(
     "keys.peppers",
-    "Put the secret's versions right (docs/peppers.md): without its pepper every secret hashed under it is refused.",
+    "Put the secret's versions right (docs/peppers.md): without its pepper every secret hashed \
+     under it is refused.",
 );
 
 /// The variables that name each kind's keys.

@@ -14,7 +14,8 @@ use super::{
 
 pub(super) const RESPONSES: Check = Check(
     "api.gateway_responses",
-    "Deploy the template again; of a gateway response that was changed by hand, delete the change first.",
+    "Deploy the template again; of a gateway response that was changed by hand, delete the change \
+     first.",
 );
 
 /// Status, body and headers of every type that the template customises.

@@ -12,8 +12,8 @@ use super::{
 
 pub(super) const DEPLOYMENT: Check = Check(
     "api.deployment",
-    "Point the stage at the latest deployment (`aws apigateway create-deployment`, or deploy the template again): changes that are not \
-     deployed do nothing.",
+    "Point the stage at the latest deployment (`aws apigateway create-deployment`, or deploy the \
+     template again): changes that are not deployed do nothing.",
 );
 pub(super) const ACCESS_LOG: Check = Check(
     "api.access_log",
@@ -21,16 +21,19 @@ pub(super) const ACCESS_LOG: Check = Check(
 );
 pub(super) const EXECUTION_LOG: Check = Check(
     "api.execution_log",
-    "Deploy the template again: execution logs, data traces and X-Ray carry headers and bodies, and so tokens and secrets.",
+    "Deploy the template again: execution logs, data traces and X-Ray carry headers and bodies, \
+     and so tokens and secrets.",
 );
 pub(super) const CACHE: Check = Check(
     "api.cache",
-    "Turn the stage's cache off: an answer that is kept is given to whoever asks next, revoked or not.",
+    "Turn the stage's cache off: an answer that is kept is given to whoever asks next, revoked or \
+     not.",
 );
 pub(super) const ACCOUNT: Check = Check(
     "api.account",
-    "Set a role by which API Gateway writes logs, once per account and Region (parameter AccessLogRole=create, or \
-     `aws apigateway update-account`): without one there are no access logs.",
+    "Set a role by which API Gateway writes logs, once per account and Region (parameter \
+     AccessLogRole=create, or `aws apigateway update-account`): without one there are no access \
+     logs.",
 );
 
 /// The variables without which nobody finds out why a call was denied, and when.

@@ -14,7 +14,8 @@ use super::{
 
 pub(super) const EXPIRY: Check = Check(
     "tables.expiry",
-    "Turn the TTL on for the attribute `expires` (deploy the template again), or old secrets' hashes and feed entries stay for good.",
+    "Turn the TTL on for the attribute `expires` (deploy the template again), or old secrets' \
+     hashes and feed entries stay for good.",
 );
 pub(super) const RECOVERY: Check = Check(
     "tables.recovery",

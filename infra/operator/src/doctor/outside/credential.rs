@@ -20,7 +20,8 @@ pub(super) const TOKEN: Check = Check(
 );
 pub(super) const WHOAMI: Check = Check(
     "credential.whoami",
-    "The sample API takes one kind of tokens alone: compare the parameter SampleEnvironment with the key's environment.",
+    "The sample API takes one kind of tokens alone: compare the parameter SampleEnvironment with \
+     the key's environment.",
 );
 pub(super) const DENIAL: Check = Check(
     "credential.denial",

@@ -11,7 +11,8 @@ use super::{
 
 pub(super) const JWKS: Check = Check(
     "outside.jwks",
-    "See the token function's log for \"a signing key cannot be published\", and `latchkey signing-keys list`.",
+    "See the token function's log for \"a signing key cannot be published\", and `latchkey \
+     signing-keys list`.",
 );
 
 /// Sandbox tokens and live ones are never signed by the same key.

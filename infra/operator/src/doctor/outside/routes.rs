@@ -17,7 +17,8 @@ use super::{
 
 pub(super) const GUARDED: Check = Check(
     "outside.guarded_routes",
-    "Deploy the template again: each of these routes has an authorizer there, and UNAUTHORIZED its body.",
+    "Deploy the template again: each of these routes has an authorizer there, and UNAUTHORIZED its \
+     body.",
 );
 pub(super) const PUBLIC: Check = Check(
     "outside.public_routes",
@@ -25,11 +26,13 @@ pub(super) const PUBLIC: Check = Check(
 );
 pub(super) const METHODS: Check = Check(
     "outside.other_methods",
-    "Deploy the template again: each path has an ANY without an authorizer, whose function answers 405 with Allow.",
+    "Deploy the template again: each path has an ANY without an authorizer, whose function answers \
+     405 with Allow.",
 );
 pub(super) const UNMATCHED: Check = Check(
     "outside.unmatched_path",
-    "Deploy the template again: MISSING_AUTHENTICATION_TOKEN has the status and body of a 404 there.",
+    "Deploy the template again: MISSING_AUTHENTICATION_TOKEN has the status and body of a 404 \
+     there.",
 );
 pub(super) const BROKEN_TOKEN: Check = Check(
     "outside.broken_token",

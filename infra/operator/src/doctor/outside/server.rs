@@ -9,7 +9,8 @@ use super::{
 
 pub(super) const REACHABLE: Check = Check(
     "outside.reachable",
-    "Map the issuer's domain to the API, or name where the API answers by --url (the stack's output ApiUrl).",
+    "Map the issuer's domain to the API, or name where the API answers by --url (the stack's \
+     output ApiUrl).",
 );
 pub(super) const TLS: Check = Check(
     "outside.tls",
@@ -17,7 +18,8 @@ pub(super) const TLS: Check = Check(
 );
 pub(super) const CLOCK: Check = Check(
     "outside.clock",
-    "Set this machine's clock (NTP): AWS's is right. Latchkey's functions refuse to work by a clock that is ten seconds off.",
+    "Set this machine's clock (NTP): AWS's is right. Latchkey's functions refuse to work by a \
+     clock that is ten seconds off.",
 );
 pub(super) const ISSUER: Check = Check(
     "outside.issuer",

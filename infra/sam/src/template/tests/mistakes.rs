@@ -71,7 +71,8 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "Guard.Identity.Querys: is not understood",
     ),
     (
-        "Headers: [Authorization], QueryStrings: [key], StageVariables: [v], Context: [identity.sourceIp]",
+        "Headers: [Authorization], QueryStrings: [key], StageVariables: [v], Context: \
+         [identity.sourceIp]",
         "ReauthorizeEvery: 1",
         "Guard.Identity: a cached REQUEST authorizer",
     ),
@@ -188,7 +189,8 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     (
         "Resources:",
-        "Rules: {Never: {Assertions: [{Assert: !Equals [a, b], AssertDescription: so}]}}\nResources:",
+        "Rules: {Never: {Assertions: [{Assert: !Equals [a, b], AssertDescription: so}]}}\n\
+         Resources:",
         "Rules.Never: so",
     ),
     (

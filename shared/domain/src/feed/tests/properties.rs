@@ -114,7 +114,10 @@ proptest! {
 
     #[test]
     fn the_verdict_is_that_of_the_plainest_reading(entries in entries()) {
-        let found = feed_of(entries.clone()).verdict(&CREDENTIAL, MIDNIGHT).map(|invalidation| matches!(invalidation, Invalidation::Revoked(_)));
+        let found = feed_of(entries.clone()).verdict(&CREDENTIAL, MIDNIGHT).map(|invalidation| matches!(
+            invalidation,
+            Invalidation::Revoked(_)
+        ));
         prop_assert_eq!(found, plain_verdict(&entries));
     }
 
@@ -125,7 +128,10 @@ proptest! {
         let mut feed = feed_of(before);
         feed.absorb([revoke], &exchange(MIDNIGHT)).unwrap();
         feed.absorb(after, &exchange(MIDNIGHT)).unwrap();
-        prop_assert!(!refused || matches!(feed.verdict(&CREDENTIAL, MIDNIGHT), Some(Invalidation::Revoked(_))));
+        prop_assert!(!refused || matches!(
+            feed.verdict(&CREDENTIAL, MIDNIGHT),
+            Some(Invalidation::Revoked(_))
+        ));
     }
 
     /// The reader's clock decides, when an entry newer than all before arrives.

@@ -30,7 +30,8 @@ fn is_flat_and_says_only_what_is_set() {
     assert_eq!(
         serde_json::to_value(entry(MIDNIGHT, Effect::Revoke, key("k"))).unwrap(),
         serde_json::json!({
-            "time": "2026-11-23T00:00:00.000Z", "id": "entry", "effect": "revoke", "subject": "key", "name": "k",
+            "time": "2026-11-23T00:00:00.000Z", "id": "entry", "effect": "revoke", "subject": "key",
+            "name": "k",
         })
     );
 }
@@ -38,7 +39,8 @@ fn is_flat_and_says_only_what_is_set() {
 #[test]
 fn what_is_not_understood_is_an_error() {
     let good = serde_json::json!({
-        "time": "2026-11-23T00:00:00.000Z", "id": "e", "effect": "revoke", "subject": "key", "name": "k", "PK": "F#0",
+        "time": "2026-11-23T00:00:00.000Z", "id": "e", "effect": "revoke", "subject": "key",
+        "name": "k", "PK": "F#0",
     });
     assert!(
         serde_json::from_value::<Entry>(good.clone()).is_ok(),

@@ -75,7 +75,8 @@ async fn x_3_the_first_use_starts_the_grace_once() {
     assert_eq!(
         written,
         [
-            "SET secrets = :secrets, updated_at = :at, version = :version, unannounced = :entries / version = :expected",
+            "SET secrets = :secrets, updated_at = :at, version = :version, unannounced = :entries \
+             / version = :expected",
             "SET #expires = :expires / attribute_exists(PK)"
         ]
     );

@@ -147,5 +147,9 @@ pub(super) fn event(headers: &[(&str, &str)]) -> Value {
         .iter()
         .map(|(name, value)| (*name, [*value]))
         .collect();
-    json!({"headers": single, "multiValueHeaders": multi, "requestContext": {"identity": {"sourceIp": PEER}, "requestId": "r"}})
+    json!({
+        "headers": single,
+        "multiValueHeaders": multi,
+        "requestContext": {"identity": {"sourceIp": PEER}, "requestId": "r"},
+    })
 }

@@ -36,7 +36,11 @@ pub(super) async fn ticked_off(platform: &Platform) -> Outcome {
         }
     };
     let before = counted(platform).await?;
-    let token = json!({"client_id": seed.bank.key.client_id, "client_secret": seed.bank.key.client_secret, "token": bank.token()});
+    let token = json!({
+        "client_id": seed.bank.key.client_id,
+        "client_secret": seed.bank.key.client_secret,
+        "token": bank.token(),
+    });
     expect(
         platform.anonymous().post("/oauth/revoke", &token).await,
         200,

@@ -52,7 +52,11 @@ pub(super) async fn grace_at_a_token(platform: &Platform) -> Outcome {
 
 pub(super) async fn grace_of_a_person(platform: &Platform, path: &str) -> Outcome {
     let owner = platform.owner();
-    let body = json!({"owner": {"type": "user", "guid": platform.seed.users.owner.guid}, "name": "x", "environment": "sandbox"});
+    let body = json!({
+        "owner": {"type": "user", "guid": platform.seed.users.owner.guid},
+        "name": "x",
+        "environment": "sandbox",
+    });
     let key = expect(owner.post("/api/keys", &body).await, 201)?;
     let client_id = text(&key, "client_id")?;
     expect(platform.bearer(text(&key, "secret")?).get(path).await, 200)?;

@@ -104,7 +104,11 @@ pub(super) async fn bank_key(platform: &Platform) -> Outcome {
 
 pub(super) async fn personal_key(platform: &Platform) -> Outcome {
     let (owner, developer) = (platform.owner(), &platform.seed.users.developer.guid);
-    let body = json!({"owner": {"type": "user", "guid": developer}, "name": "laptop", "environment": "sandbox"});
+    let body = json!({
+        "owner": {"type": "user", "guid": developer},
+        "name": "laptop",
+        "environment": "sandbox",
+    });
     let key = expect(owner.post("/api/keys", &body).await, 201)?;
     let path = format!("/api/keys/{}", text(&key, "client_id")?);
     expect(
@@ -131,7 +135,11 @@ pub(super) async fn personal_key(platform: &Platform) -> Outcome {
 
 pub(super) async fn incident(platform: &Platform) -> Outcome {
     let owner = platform.owner();
-    let body = json!({"owner": {"type": "user", "guid": platform.seed.users.viewer.guid}, "name": "x", "environment": "sandbox"});
+    let body = json!({
+        "owner": {"type": "user", "guid": platform.seed.users.viewer.guid},
+        "name": "x",
+        "environment": "sandbox",
+    });
     let key = expect(owner.post("/api/keys", &body).await, 201)?;
     for dry_run in [true, false] {
         let order =

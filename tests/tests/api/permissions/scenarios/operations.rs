@@ -78,7 +78,12 @@ pub(super) async fn proxied(platform: &Platform) -> Outcome {
         .map(drop)
     };
     let owner = json!({"type": "user", "guid": platform.seed.users.owner.guid});
-    let body = json!({"owner": owner, "name": "behind", "environment": "sandbox", "ip_allowlist": [ALLOWED]});
+    let body = json!({
+        "owner": owner,
+        "name": "behind",
+        "environment": "sandbox",
+        "ip_allowlist": [ALLOWED],
+    });
     let personal = expect(platform.owner().post("/api/keys", &body).await, 201)?;
     let body =
         json!({"name": "behind", "bank_guid": platform.seed.bank.guid, "ip_allowlist": [ALLOWED]});
@@ -91,7 +96,11 @@ pub(super) async fn proxied(platform: &Platform) -> Outcome {
     )?;
     let elsewhere = platform.anonymous().from(ELSEWHERE);
     let key = credentials(&of_bank);
-    let body = json!({"grant_type": "client_credentials", "client_id": key.client_id, "client_secret": key.client_secret});
+    let body = json!({
+        "grant_type": "client_credentials",
+        "client_id": key.client_id,
+        "client_secret": key.client_secret,
+    });
     send(elsewhere.request(Method::POST, "/oauth/token").json(&body)).await?;
     let person = elsewhere.with_token(text(&personal, "secret")?);
     for (method, path) in [

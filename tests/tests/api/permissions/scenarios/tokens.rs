@@ -81,7 +81,11 @@ async fn forget(platform: &Platform, partitions: &[&str]) -> Outcome {
 pub(super) async fn introspection(platform: &Platform) -> Outcome {
     let bank = bank(platform).await?;
     let key = &platform.seed.bank.key;
-    let body = json!({"client_id": key.client_id, "client_secret": key.client_secret, "token": bank.token()});
+    let body = json!({
+        "client_id": key.client_id,
+        "client_secret": key.client_secret,
+        "token": bank.token(),
+    });
     let told = expect(
         platform.anonymous().post("/oauth/introspect", &body).await,
         200,

@@ -161,7 +161,7 @@ impl Signer {
                             tracing::warn!(
                                 kind = %self.kind,
                                 "the signer was not read again in time"
-                            )
+                            );
                         }
                     }
                     return Ok(known.kid.clone());

@@ -152,8 +152,8 @@ operations! {
     CreateOrganization = "create_organization", "Makes an organization (CYB-1).";
     ReadOrganization = "read_organization", "Gets an organization.";
     UpdateOrganization = "update_organization", "Renames an organization.";
-    UpdatePolicies = "update_policies", "Changes an organization's policies, as a part of updating \
-                                         it.";
+    UpdatePolicies = "update_policies",
+        "Changes an organization's policies, as a part of updating it.";
     DecideKyb = "decide_kyb", "Decides, or withdraws, an organization's KYB (ARZ-3).";
     ChangePlan = "change_plan", "Changes an organization's plan (CBM-2).";
     ListBanks = "list_banks", "Lists banks.";
@@ -165,11 +165,16 @@ operations! {
     ReadBankApplication = "read_bank_application", "Gets a bank key (CYB-3).";
     UpdateBankApplication = "update_bank_application", "Changes a bank key (CYB-3).";
     DeleteBankApplication = "delete_bank_application", "Revokes a bank key (CYB-3).";
-    ListOrganizationApplications = "list_organization_applications", "Lists organization keys (CYB-3).";
-    CreateOrganizationApplication = "create_organization_application", "Makes an organization key (CYB-3).";
-    ReadOrganizationApplication = "read_organization_application", "Gets an organization key (CYB-3).";
-    UpdateOrganizationApplication = "update_organization_application", "Changes an organization key (CYB-3).";
-    DeleteOrganizationApplication = "delete_organization_application", "Revokes an organization key (CYB-3).";
+    ListOrganizationApplications = "list_organization_applications",
+        "Lists organization keys (CYB-3).";
+    CreateOrganizationApplication = "create_organization_application",
+        "Makes an organization key (CYB-3).";
+    ReadOrganizationApplication = "read_organization_application",
+        "Gets an organization key (CYB-3).";
+    UpdateOrganizationApplication = "update_organization_application",
+        "Changes an organization key (CYB-3).";
+    DeleteOrganizationApplication = "delete_organization_application",
+        "Revokes an organization key (CYB-3).";
     ListKeys = "list_keys", "Lists keys of any owner.";
     CreateKey = "create_key", "Makes a key (ARZ-1, CBM-1).";
     ReadKey = "read_key", "Gets a key.";

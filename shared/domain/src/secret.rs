@@ -325,7 +325,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_mistyped_secret_is_refused_before_any_read(seed: u8, at in 0_usize..79, with in "[0-9A-Za-z_]") {
+        fn a_mistyped_secret_is_refused_before_any_read(
+            seed: u8,
+            at in 0_usize..79,
+            with in "[0-9A-Za-z_]",
+        ) {
             let brand = Brand::parse("lk").unwrap();
             let text = minted(seed).expose();
             prop_assert!(PlainSecret::parse(&brand, &text).is_ok());

@@ -179,7 +179,7 @@ fn trusted(row: PublishedKey) -> Option<Jwk> {
                 kid = row.kid,
                 %error,
                 "a published key cannot be read: it is not trusted"
-            )
+            );
         }
     }
     None

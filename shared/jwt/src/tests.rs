@@ -441,7 +441,10 @@ proptest! {
     }
 
     #[test]
-    fn a_token_cut_short_or_with_more_after_it_is_refused(at: prop::sample::Index, more in "[A-Za-z0-9_.=-]{1,8}") {
+    fn a_token_cut_short_or_with_more_after_it_is_refused(
+        at: prop::sample::Index,
+        more in "[A-Za-z0-9_.=-]{1,8}",
+    ) {
         let token = SANDBOX.token(&claims());
         prop_assert!(VERIFIER.verify_signature(&token[..at.index(token.len())]).is_err());
         let longer = format!("{token}{more}");

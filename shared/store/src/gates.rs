@@ -31,6 +31,9 @@ pub(crate) struct GateRecord {
     pub(crate) version: u64,
 }
 
+/// A gate as it becomes, whose keys that concerns, and what the feed says about them.
+type GateChange = (OrganizationGate, Cohort, Effect);
+
 impl Versioned for GateRecord {
     fn version(&self) -> u64 {
         self.version
@@ -168,7 +171,7 @@ impl Store {
         guid: Guid,
         action: Action,
         origin: &Origin,
-        decide: impl Fn(OrganizationGate, u64) -> Result<Option<(OrganizationGate, Cohort, Effect)>, E>,
+        decide: impl Fn(OrganizationGate, u64) -> Result<Option<GateChange>, E>,
     ) -> Result<OrganizationGate, E> {
         let at = item_keys::gate(guid);
         let changed = self.update(&at, action, origin, |record: GateRecord| {

@@ -49,7 +49,7 @@ impl ItemKey {
     }
 }
 
-// core ---------------------------------------------------------------------------------------------------------------
+// core --------------------------------------------------------------------------------------------
 
 /// A key; beside it stand its secrets.
 pub(crate) fn key(client_id: ClientId) -> ItemKey {
@@ -182,7 +182,7 @@ impl Class {
     }
 }
 
-// feed ---------------------------------------------------------------------------------------------------------------
+// feed --------------------------------------------------------------------------------------------
 
 /// A revocation entry; entries sort by their writer's time.
 pub(crate) fn feed_entry(time: Timestamp, id: &str) -> ItemKey {
@@ -190,7 +190,7 @@ pub(crate) fn feed_entry(time: Timestamp, id: &str) -> ItemKey {
 }
 pub(crate) const FEED: &str = "F#0";
 
-// audit --------------------------------------------------------------------------------------------------------------
+// audit -------------------------------------------------------------------------------------------
 
 /// An audit event.
 pub(crate) fn audit_event(organization: Guid, at: Timestamp, id: Guid) -> ItemKey {

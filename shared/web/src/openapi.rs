@@ -79,7 +79,10 @@ pub mod schema {
                         match value { $(Of::$variant => {})* }
                     }
                     let words = [$(serde_json::json!(Of::$variant)),*];
-                    ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).enum_values(Some(words)).into()
+                    ObjectBuilder::new()
+                        .schema_type(SchemaType::new(Type::String))
+                        .enum_values(Some(words))
+                        .into()
                 }
             }
 
@@ -297,8 +300,13 @@ macro_rules! error_responses {
     ($($set:ident)*) => {$(
         impl IntoResponses for $set {
             fn responses() -> BTreeMap<String, RefOr<Response>> {
-                let of_set = ERROR_RESPONSES.iter().filter(|(sets, ..)| sets.split(' ').any(|set| set == stringify!($set)));
-                of_set.map(|(_, status, name, _)| ((*status).to_owned(), Ref::from_response_name(*name).into())).collect()
+                ERROR_RESPONSES
+                    .iter()
+                    .filter(|(sets, ..)| sets.split(' ').any(|set| set == stringify!($set)))
+                    .map(|(_, status, name, _)| {
+                        ((*status).to_owned(), Ref::from_response_name(*name).into())
+                    })
+                    .collect()
             }
         }
     )*};

@@ -10,7 +10,7 @@
 //! | the proof's header | address |
 //! |---|---|
 //! | absent | the gateway's: the call came directly, and its peer is its caller |
-//! | there once, and right | the one in the address header, which must be there once and well-formed; otherwise unknown |
+//! | there once, and right | the one in the address header, once and well-formed; else unknown |
 //! | wrong, or repeated | unknown |
 //! | there once, but the proofs cannot be read | unknown for now |
 //!

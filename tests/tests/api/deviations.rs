@@ -20,7 +20,7 @@ const COST: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/co
 fn every_test_that_the_pages_name_exists() {
     let (sources, shown) = (
         sources(),
-        Regex::new(r"(?m)^(?:- )?Shown by (.+)$").unwrap(),
+        Regex::new(r"(?m)^(?:- )?Shown by (.+(?:\n[^\n#-].*)*)$").unwrap(),
     );
     for page in [DEVIATIONS, COST] {
         let lines: Vec<&str> = shown

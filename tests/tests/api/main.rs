@@ -22,6 +22,7 @@ mod introspect;
 mod keys;
 mod keys_revoke;
 mod leak;
+mod line_width;
 mod management_keys;
 mod many_keys;
 mod oauth_token;

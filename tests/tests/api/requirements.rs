@@ -440,7 +440,11 @@ fn walk(directory: &Path, paths: &mut Vec<PathBuf>) {
         }
         let extension = path.extension().and_then(|extension| extension.to_str());
         let cites = extension.map_or_else(
-            || directory.ends_with(".ci") || directory.ends_with("conformance"),
+            || {
+                directory
+                    .file_name()
+                    .is_some_and(|name| name == ".ci" || name == "conformance")
+            },
             |extension| EXTENSIONS.contains(&extension),
         );
         if kind.is_file() && cites && !FOREIGN.contains(&name.as_str()) {

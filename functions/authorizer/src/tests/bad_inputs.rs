@@ -206,7 +206,11 @@ fn without_a_fault_it_passes_and_each_fault_alone_stops_it() {
 
 proptest! {
     #[test]
-    fn no_combination_of_faults_passes(faults in subsequence(faults(), 1..=faults().len()), tampered_at: usize, remembered: bool) {
+    fn no_combination_of_faults_passes(
+        faults in subsequence(faults(), 1..=faults().len()),
+        tampered_at: usize,
+        remembered: bool,
+    ) {
         let (mut world, event) = build(&faults, tampered_at);
         if remembered {
             // The same instance saw the good token before.

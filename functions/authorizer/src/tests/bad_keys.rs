@@ -223,7 +223,10 @@ fn without_a_fault_it_passes_and_each_fault_alone_stops_it() {
 
 proptest! {
     #[test]
-    fn no_combination_of_faults_passes(faults in subsequence(faults(), 1..=faults().len()), typo_at: usize) {
+    fn no_combination_of_faults_passes(
+        faults in subsequence(faults(), 1..=faults().len()),
+        typo_at: usize,
+    ) {
         let (world, event) = build(&faults, typo_at);
         prop_assert!(!allows(&world, event));
     }

@@ -230,11 +230,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn merging_revokes_the_same_keys(cohorts in proptest::collection::vec(any_cohort(), 0..12)) {
+        fn merging_revokes_the_same_keys(
+            cohorts in proptest::collection::vec(any_cohort(), 0..12),
+        ) {
             let merged = merged(cohorts.clone());
             prop_assert!(merged.len() <= cohorts.len());
             for (kind, created, owner) in every_key(&[KeyMode::Sandbox, KeyMode::Live]) {
-                let revoked = |cohorts: &[Cohort]| cohorts.iter().any(|cohort| cohort.contains(kind, created, &[owner]));
+                let revoked = |cohorts: &[Cohort]| {
+                    cohorts.iter().any(|cohort| cohort.contains(kind, created, &[owner]))
+                };
                 prop_assert_eq!(revoked(&merged), revoked(&cohorts));
             }
         }
@@ -242,10 +246,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_gate_revokes_what_its_incidents_did(cohorts in proptest::collection::vec(any_cohort(), 0..12)) {
-            let gate = cohorts.iter().fold(OrganizationGate::NEW, |gate, cohort| gate.revoke(*cohort).unwrap().unwrap_or(gate));
+        fn a_gate_revokes_what_its_incidents_did(
+            cohorts in proptest::collection::vec(any_cohort(), 0..12),
+        ) {
+            let gate = cohorts.iter().fold(OrganizationGate::NEW, |gate, cohort| {
+                gate.revoke(*cohort).unwrap().unwrap_or(gate)
+            });
             for (kind, created, owner) in every_key(&[KeyMode::Sandbox, KeyMode::Live]) {
-                let revoked = |cohorts: &[Cohort]| cohorts.iter().any(|cohort| cohort.contains(kind, created, &[owner]));
+                let revoked = |cohorts: &[Cohort]| {
+                    cohorts.iter().any(|cohort| cohort.contains(kind, created, &[owner]))
+                };
                 prop_assert_eq!(revoked(&gate.revocations), revoked(&cohorts));
             }
             prop_assert!(gate.revocations.iter().filter(|cohort| is_sweeping(cohort)).count() <= 3);

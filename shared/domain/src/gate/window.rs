@@ -180,7 +180,8 @@ mod tests {
             let (chosen, committed) = (60_000_i64, 60_000 + took);
             let early = open.creation(OWNER, KeyMode::Live, at(before.min(committed) + skews[0]));
             let owner = narrow.then_some(OWNER.guid());
-            let first = incident(&open, Cohort { owner, ..Cohort::default() }, at(chosen + skews[1]));
+            let cohort = Cohort { owner, ..Cohort::default() };
+            let first = incident(&open, cohort, at(chosen + skews[1]));
             prop_assert!(covers(&first, early));
             let made = committed + between;
             let middle = first.creation(OWNER, KeyMode::Live, at(made + skews[2]));

@@ -340,9 +340,11 @@ fn attribute(value: &Value) -> Value {
         }
         Value::Array(list) => json!({"L": list.iter().map(attribute).collect::<Vec<_>>()}),
         Value::Object(map) => {
-            json!({
-                "M": map.iter().map(|(name, value)| (name.clone(), attribute(value))).collect::<Map<_, _>>(),
-            })
+            let map: Map<_, _> = map
+                .iter()
+                .map(|(name, value)| (name.clone(), attribute(value)))
+                .collect();
+            json!({"M": map})
         }
     }
 }

@@ -159,7 +159,8 @@ async fn leak_5_an_authorizer_reads_no_profiles_and_no_lists_and_changes_no_key(
 async fn leak_5_the_tokens_function_signs_digests_alone_and_nobody_else_signs() {
     let platform = Platform::start().await;
     let services = platform.stack.services();
-    let key = services.description().functions["TokensFunction"].environment["LATCHKEY_SANDBOX_SIGNING_KEYS"].clone();
+    let function = &services.description().functions["TokensFunction"];
+    let key = function.environment["LATCHKEY_SANDBOX_SIGNING_KEYS"].clone();
     let sign = async |aws: &runtime::ambient::SdkConfig, kind: &str| {
         let sign = aws_sdk_kms::Client::new(aws)
             .sign()

@@ -66,7 +66,8 @@ pub(super) fn calls(rules: &Rules, operation: &str, body: &Value) -> Vec<Call> {
             elements(&body["Statements"]).for_each(|statement| request.statement(statement));
         }
         "ExecuteTransaction" => {
-            elements(&body["TransactStatements"]).for_each(|statement| request.statement(statement))
+            elements(&body["TransactStatements"])
+                .for_each(|statement| request.statement(statement));
         }
         _ => request.other(operation, body),
     }

@@ -101,7 +101,8 @@ fn plain_verdict(entries: &[Entry]) -> Option<bool> {
 proptest! {
     #[test]
     fn neither_order_nor_repetition_nor_division_into_reads_matters(
-        (entries, shuffled) in entries().prop_flat_map(|entries| (Just(entries.clone()), Just(entries).prop_shuffle())),
+        (entries, shuffled) in entries()
+            .prop_flat_map(|entries| (Just(entries.clone()), Just(entries).prop_shuffle())),
         cut in 0..12usize,
     ) {
         let whole = feed_of(entries);
@@ -114,10 +115,9 @@ proptest! {
 
     #[test]
     fn the_verdict_is_that_of_the_plainest_reading(entries in entries()) {
-        let found = feed_of(entries.clone()).verdict(&CREDENTIAL, MIDNIGHT).map(|invalidation| matches!(
-            invalidation,
-            Invalidation::Revoked(_)
-        ));
+        let found = feed_of(entries.clone())
+            .verdict(&CREDENTIAL, MIDNIGHT)
+            .map(|invalidation| matches!(invalidation, Invalidation::Revoked(_)));
         prop_assert_eq!(found, plain_verdict(&entries));
     }
 
@@ -128,10 +128,8 @@ proptest! {
         let mut feed = feed_of(before);
         feed.absorb([revoke], &exchange(MIDNIGHT)).unwrap();
         feed.absorb(after, &exchange(MIDNIGHT)).unwrap();
-        prop_assert!(!refused || matches!(
-            feed.verdict(&CREDENTIAL, MIDNIGHT),
-            Some(Invalidation::Revoked(_))
-        ));
+        let verdict = feed.verdict(&CREDENTIAL, MIDNIGHT);
+        prop_assert!(!refused || matches!(verdict, Some(Invalidation::Revoked(_))));
     }
 
     /// The reader's clock decides, when an entry newer than all before arrives.
@@ -144,9 +142,18 @@ proptest! {
         let window = i64::try_from(RULES.window().as_millis()).unwrap();
         let mut feed = feed_of([entry(shifted(MIDNIGHT, -age), Effect::Revoke, key("old"))]);
         let newest = entry(MIDNIGHT, Effect::Revoke, key("newest"));
-        let read = Exchange { sent: shifted(MIDNIGHT, ahead), answered: shifted(MIDNIGHT, ahead), date: MIDNIGHT };
+        let now = shifted(MIDNIGHT, ahead);
+        let read = Exchange { sent: now, answered: now, date: MIDNIGHT };
         feed.absorb(others.into_iter().chain([newest]), &read).unwrap();
-        let old = Credential { client_id: "old", secret: "", token: None, user: None, owner: None, organization: "", ..CREDENTIAL };
+        let old = Credential {
+            client_id: "old",
+            secret: "",
+            token: None,
+            user: None,
+            owner: None,
+            organization: "",
+            ..CREDENTIAL
+        };
         prop_assert_eq!(feed.verdict(&old, MIDNIGHT).is_some(), age + ahead <= window);
     }
 

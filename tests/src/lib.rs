@@ -1,6 +1,6 @@
 //! The harness of the black-box tests: the whole platform in process on a random port, typed
-//! callers, a clock that can be advanced, a proxy that breaks connections, waiting for events, and
-//! authorizers as processes of their own.
+//! callers, a clock that can be advanced, a proxy that holds, loses and changes what passes,
+//! waiting for events, and authorizers as processes of their own.
 
 #![expect(
     clippy::missing_panics_doc,
@@ -10,8 +10,6 @@
 )]
 
 pub mod caller;
-pub mod distortion;
-pub mod faults;
 pub mod lambda;
 pub mod platform;
 pub mod proxy;

@@ -1,6 +1,7 @@
 //! The platform under test.
 
 use std::{
+    net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -112,7 +113,9 @@ impl Platform {
             Proxy::start().await,
             endpoint == "AWS_ENDPOINT_URL_DYNAMODB",
         );
-        options.endpoints.insert(endpoint.to_owned(), proxy.url());
+        options
+            .endpoints
+            .insert(endpoint.to_owned(), proxy.url().to_owned());
         let forward = proxy.forward();
         options.listening = Some(Box::new(move |cloud| {
             forward(if of_tables {
@@ -122,6 +125,15 @@ impl Platform {
             });
         }));
         (Self::with(options).await, proxy)
+    }
+
+    /// Where the gateway listens, for a proxy in front of it.
+    pub fn gateway(&self) -> SocketAddr {
+        self.stack
+            .base_url()
+            .trim_start_matches("http://")
+            .parse()
+            .expect("an address")
     }
 
     /// Moves the clock of everything forward.

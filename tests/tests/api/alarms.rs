@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axum::{Router, http::StatusCode};
 use domain::{error::Error, key_mode::KeyMode};
 use emulator::cloud::Cloud;
 use local::services::{Options, TEMPLATE};
@@ -11,8 +10,7 @@ use regex::Regex;
 use sam::template::{Physical, PhysicalResource, Settings, Template};
 use serde_json::{Value, json};
 use store::StoreError;
-use tests::{Platform, proxy::Mode};
-use tokio::net::TcpListener;
+use tests::{Platform, proxy::Fault};
 
 use crate::{credentials::never_issued, five_second_bound::BOUND, leak::logs};
 
@@ -95,7 +93,7 @@ impl Pattern {
 /// Which of our crates write into a log group.
 fn writers(group: &str) -> &'static [&'static str] {
     match group.rsplit('/').next().unwrap_or_default() {
-        "management-authorizer" | "sample-authorizer" => &["authorizer"],
+        "management-authorizer" | "sample-authorizer" => &["authorizer", "guard"],
         "tokens" => &["tokens", "store", "web"],
         "management" | "keys" => &["management", "store", "web"],
         other => panic!("nobody is known to write to {other}"),
@@ -160,7 +158,7 @@ async fn mischief() -> Vec<Value> {
     ];
     assert_eq!(statuses, [200, 429]);
 
-    tables.set(Mode::Cut);
+    tables.set(Fault::LoseRequest);
     platform.advance(BOUND);
     platform
         .owner()
@@ -184,21 +182,11 @@ async fn mischief() -> Vec<Value> {
 
 /// A platform whose KMS refuses everything for being asked too often.
 async fn throttled_kms() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let refuse = || async {
-        (
-            StatusCode::BAD_REQUEST,
-            r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#,
-        )
-    };
-    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(refuse)).await });
-    let endpoints = [("AWS_ENDPOINT_URL_KMS".to_owned(), url)].into();
-    let platform = Platform::with(Options {
-        endpoints,
-        ..Options::default()
-    })
-    .await;
+    let (platform, kms) = Platform::behind_proxy("AWS_ENDPOINT_URL_KMS", Options::default()).await;
+    let refused = json!({"__type": "ThrottlingException", "message": "Rate exceeded"});
+    kms.set(Fault::rewrite(move |_, answered| {
+        answered.say(400, &refused);
+    }));
     let answer = platform
         .request_token(&platform.seed.bank.key, platform.anonymous())
         .await;

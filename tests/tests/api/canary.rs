@@ -17,10 +17,9 @@ use operator::tenants::Credentials;
 use runtime::Env;
 use serde_json::{Value, json};
 use tests::{
-    Platform,
-    distortion::{Answered, Distortion},
-    faults::{Fault, Faults, FaultyProxy, Loss},
-    platform, wait,
+    Platform, platform,
+    proxy::{Fault, Proxy, Response},
+    wait,
 };
 
 fn key(platform: &Platform) -> Key {
@@ -67,16 +66,16 @@ async fn states_of(platform: &Platform, key: &Credentials) -> Vec<String> {
 /// milliseconds ago the revoke was.
 async fn tenth_by_tenth(
     platform: &Platform,
-    change: impl Fn(i64, &mut Answered) + Send + Sync + 'static,
-) -> Distortion {
+    change: impl Fn(i64, &mut Response) + Send + Sync + 'static,
+) -> Proxy {
     platform.stop_clock();
-    let way = Distortion::of(platform.stack.base_url()).await;
+    let way = Proxy::to(platform.gateway()).await;
     let (clock, hands) = (
         platform.stack.services().ambient().clock.clone(),
         platform.hands(),
     );
     let revoked = AtomicI64::new(i64::MAX);
-    way.set(move |asked, answered| {
+    way.set(Fault::rewrite(move |asked, answered| {
         if asked.method == "DELETE" {
             revoked.store(clock().millis(), Ordering::SeqCst);
         }
@@ -87,7 +86,7 @@ async fn tenth_by_tenth(
             change(since, answered);
             hands.advance(Duration::from_millis(100));
         }
-    });
+    }));
     way
 }
 
@@ -213,12 +212,6 @@ async fn a_secret_that_is_none_fails_loudly_and_is_not_shown() {
 #[tokio::test]
 async fn whatever_call_is_lost_no_working_key_is_left() {
     let platform = Arc::new(Platform::start().await);
-    let address = platform
-        .stack
-        .base_url()
-        .trim_start_matches("http://")
-        .parse()
-        .unwrap();
     // The own token, the sweep, the creation, the token of the new key, the guarded call, the
     // revocation.
     let steps = [
@@ -231,18 +224,13 @@ async fn whatever_call_is_lost_no_working_key_is_left() {
     ];
     let mut rounds = Vec::new();
     for (nth, step) in steps.into_iter().enumerate() {
-        for loss in [Loss::Request, Loss::Answer] {
+        for fault in [Fault::LoseRequest, Fault::LoseAnswer] {
             let platform = platform.clone();
             rounds.push(tokio::spawn(async move {
-                let faults = Arc::new(Faults::default());
-                let proxy = FaultyProxy::to(address, faults.clone()).await;
-                faults.set(Some(Fault {
-                    nth,
-                    loss,
-                    for_good: false,
-                }));
-                let round = round_at(&platform, &proxy.url()).await;
-                assert!(faults.set(None) > nth, "{round:?}");
+                let proxy = Proxy::to(platform.gateway()).await;
+                proxy.set_nth(nth, fault, Fault::None);
+                let round = round_at(&platform, proxy.url()).await;
+                assert!(proxy.requests().len() > nth, "{round:?}");
                 match (&round.failure, step) {
                     // The guarded call is repeated until it is answered. Twelve rounds at once say
                     // nothing about seconds.
@@ -319,9 +307,9 @@ async fn an_authorizer_that_admits_for_too_long_is_reported_with_its_seconds() {
 #[tokio::test]
 async fn an_authorizer_that_cannot_decide_proves_nothing() {
     let platform = Platform::start().await;
-    let undecided = Distortion::of(platform.stack.base_url()).await;
+    let undecided = Proxy::to(platform.gateway()).await;
     let revoked = AtomicBool::new(false);
-    undecided.set(move |asked, answered| {
+    undecided.set(Fault::rewrite(move |asked, answered| {
         revoked.fetch_or(asked.method == "DELETE", Ordering::SeqCst);
         if asked.is("GET /v1/whoami") && revoked.load(Ordering::SeqCst) {
             answered.say(
@@ -329,7 +317,7 @@ async fn an_authorizer_that_cannot_decide_proves_nothing() {
                 &json!({"message_code": "temporarily_unavailable", "message": "Later"}),
             );
         }
-    });
+    }));
     let round = round_at(&platform, undecided.url()).await;
     let failure = round.failure.unwrap();
     assert_eq!(failure.step, Step::Watch);

@@ -5,20 +5,17 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, OnceLock},
     time::{Duration, Instant},
 };
 
-use axum::{
-    Router,
-    body::{Body, Bytes},
-    extract::State,
-    http::{HeaderMap, Request, Response},
-};
 use emulator::cloud::Cloud;
 use local::services::{Options, TEMPLATE};
 use serde_json::{Value, json};
-use tests::{Caller, Platform, caller::SHORTEST_TIMEOUT};
+use tests::{
+    Caller, Platform,
+    caller::SHORTEST_TIMEOUT,
+    proxy::{Fault, Proxy},
+};
 
 const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cost.md"));
 const WHOAMI: &str = "/v1/whoami";
@@ -26,91 +23,28 @@ const WHOAMI: &str = "/v1/whoami";
 /// How often each operation was asked for.
 type Counts = BTreeMap<String, usize>;
 
-/// A service with a counter in front of it.
-#[derive(Clone)]
-struct Meter {
-    /// Known once it listens, before anything calls it.
-    service: Arc<OnceLock<SocketAddr>>,
-    http: reqwest::Client,
-    counts: Arc<Mutex<Counts>>,
-}
-
-impl Meter {
-    /// Counts what goes to `service`, under the address that it answers with.
-    async fn before(service: Arc<OnceLock<SocketAddr>>, counts: Arc<Mutex<Counts>>) -> String {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let meter = Self {
-            service,
-            http: reqwest::Client::new(),
-            counts,
-        };
-        tokio::spawn(async move {
-            axum::serve(listener, Router::new().fallback(pass).with_state(meter)).await
-        });
-        format!("http://{address}")
-    }
-}
-
-async fn pass(State(meter): State<Meter>, request: Request<Body>) -> Response<Body> {
-    let (parts, body) = request.into_parts();
-    let body: Bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-    let target = parts
-        .headers
-        .get("x-amz-target")
-        .and_then(|target| target.to_str().ok())
-        .unwrap_or_default();
-    let operation = target
-        .rsplit_once('.')
-        .map_or(target, |(_, operation)| operation)
-        .to_owned();
-    // A batch is as many reads as it names keys.
-    let request: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let items = request["RequestItems"]
-        .as_object()
-        .into_iter()
-        .flat_map(|tables| tables.values());
-    let keys = items
-        .map(|table| table["Keys"].as_array().map_or(0, Vec::len))
-        .sum::<usize>()
-        .max(1);
-    *meter.counts.lock().unwrap().entry(operation).or_default() += keys;
-    // With the host that the caller signed.
-    let url = format!("http://{}{}", meter.service.get().unwrap(), parts.uri);
-    let sent = meter
-        .http
-        .request(parts.method, url)
-        .headers(parts.headers)
-        .body(body);
-    let answer = sent.send().await.unwrap();
-    let (status, headers): (_, HeaderMap) = (answer.status(), answer.headers().clone());
-    let mut response = Response::new(Body::from(answer.bytes().await.unwrap()));
-    (*response.status_mut(), *response.headers_mut()) = (status, headers);
-    response
-}
-
 struct Metered {
     platform: Platform,
-    counts: Arc<Mutex<Counts>>,
+    /// One of the tables and one of the other services.
+    proxies: [Proxy; 2],
     api: SocketAddr,
 }
 
 impl Metered {
     async fn start() -> Self {
-        let (counts, tables, others) = (Arc::default(), Arc::default(), Arc::default());
-        let endpoints = BTreeMap::from([
-            (
-                "AWS_ENDPOINT_URL_DYNAMODB".to_owned(),
-                Meter::before(Arc::clone(&tables), Arc::clone(&counts)).await,
-            ),
-            (
-                "AWS_ENDPOINT_URL".to_owned(),
-                Meter::before(Arc::clone(&others), Arc::clone(&counts)).await,
-            ),
-        ]);
+        let tables = Proxy::start().await;
+        let others = tables.beside().await;
+        let endpoints = [
+            ("AWS_ENDPOINT_URL_DYNAMODB", &tables),
+            ("AWS_ENDPOINT_URL", &others),
+        ];
+        let endpoints = endpoints
+            .map(|(name, proxy)| (name.to_owned(), proxy.url().to_owned()))
+            .into();
+        let (to_tables, to_others) = (tables.forward(), others.forward());
         let listening = move |cloud: &Cloud| {
-            tables.set(cloud.dynamodb_address()).unwrap();
-            others.set(cloud.api_address()).unwrap();
+            to_tables(cloud.dynamodb_address());
+            to_others(cloud.api_address());
         };
         let options = Options {
             endpoints,
@@ -122,9 +56,28 @@ impl Metered {
         let api = platform.stack.services().cloud().api_address();
         Self {
             platform,
-            counts,
+            proxies: [tables, others],
             api,
         }
+    }
+
+    /// How often each operation was asked for since the proxies were last set. A batch is as many
+    /// reads as it names keys.
+    fn counts(&self) -> Counts {
+        let mut counts = Counts::new();
+        for request in self.proxies[0].requests() {
+            let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+            let tables = body["RequestItems"]
+                .as_object()
+                .into_iter()
+                .flat_map(|tables| tables.values());
+            let keys = tables
+                .map(|table| table["Keys"].as_array().map_or(0, Vec::len))
+                .sum::<usize>()
+                .max(1);
+            *counts.entry(request.operation).or_default() += keys;
+        }
+        counts
     }
 
     /// What ten calls ask for, each `after` the one before. They are made again where the machine
@@ -132,7 +85,7 @@ impl Metered {
     async fn ten(&self, after: Duration, call: impl AsyncFn()) -> Counts {
         for _ in 0..20 {
             self.platform.drain().await;
-            self.counts.lock().unwrap().clear();
+            self.proxies[0].set(Fault::None);
             let mut longest = Duration::ZERO;
             for _ in 0..10 {
                 self.platform.advance(after);
@@ -150,7 +103,7 @@ impl Metered {
                 longest = longest.max(took);
             }
             if longest < SHORTEST_TIMEOUT {
-                return self.counts.lock().unwrap().clone();
+                return self.counts();
             }
         }
         panic!("no ten calls of less than {SHORTEST_TIMEOUT:?} each")

@@ -16,15 +16,15 @@ use runtime::{Ambient, Entropy, Env};
 use serde_json::{Value, json};
 use tests::{
     Platform,
-    distortion::{Answered, Asked, Distortion},
+    proxy::{Fault, Proxy, Request, Response},
 };
 
 /// A stack that a doctor looks at through glasses.
 struct Patient {
     platform: Platform,
-    gateway: Distortion,
-    services: Distortion,
-    tables: Distortion,
+    gateway: Proxy,
+    services: Proxy,
+    tables: Proxy,
 }
 
 /// Which glasses.
@@ -36,7 +36,7 @@ enum Seen {
 }
 
 /// How an answer is changed.
-type Change = fn(&Asked, &mut Answered);
+type Change = fn(&Request, &mut Response);
 
 /// A thing that is wrong: which check says so and in which words, and which others cannot but
 /// notice.
@@ -56,16 +56,16 @@ impl Patient {
     async fn of(platform: Platform) -> Self {
         let cloud = platform.stack.services().cloud();
         let patient = Self {
-            gateway: Distortion::of(platform.stack.base_url()).await,
-            services: Distortion::of(&format!("http://{}", cloud.api_address())).await,
-            tables: Distortion::of(&format!("http://{}", cloud.dynamodb_address())).await,
+            gateway: Proxy::to(platform.gateway()).await,
+            services: Proxy::to(cloud.api_address()).await,
+            tables: Proxy::to(cloud.dynamodb_address()).await,
             platform,
         };
         patient.recover();
         patient
     }
 
-    fn seen(&self, at: Seen) -> &Distortion {
+    fn seen(&self, at: Seen) -> &Proxy {
         match at {
             Seen::Gateway => &self.gateway,
             Seen::Services => &self.services,
@@ -76,7 +76,7 @@ impl Patient {
     /// As on AWS, with what the embedded services lack.
     fn recover(&self) {
         for at in [Seen::Gateway, Seen::Services, Seen::Tables] {
-            self.seen(at).set(as_on_aws);
+            self.seen(at).set(Fault::rewrite(as_on_aws));
         }
     }
 
@@ -137,10 +137,10 @@ impl Patient {
         {
             self.recover();
             let change = *change;
-            self.seen(*at).set(move |asked, answered| {
+            self.seen(*at).set(Fault::rewrite(move |asked, answered| {
                 as_on_aws(asked, answered);
                 change(asked, answered);
-            });
+            }));
             let report = self.examine().await;
             let what = wrong(&report, check)
                 .unwrap_or_else(|| panic!("{check} {words:?} is not named:\n{report}"));
@@ -152,7 +152,7 @@ impl Patient {
     }
 }
 
-fn as_on_aws(asked: &Asked, answered: &mut Answered) {
+fn as_on_aws(asked: &Request, answered: &mut Response) {
     if asked.is("DescribeContinuousBackups") {
         let recovery = json!({"PointInTimeRecoveryStatus": "ENABLED"});
         let backups = json!({
@@ -165,7 +165,7 @@ fn as_on_aws(asked: &Asked, answered: &mut Answered) {
 
 /// Changes the item of a list that has this member.
 fn change(
-    answered: &mut Answered,
+    answered: &mut Response,
     list: &str,
     (member, value): (&str, &str),
     change: impl Fn(&mut Value),
@@ -275,8 +275,8 @@ async fn what_cannot_be_looked_at_is_unknown() {
         ),
     ];
     for (change, words) in broken {
-        patient.services.set(change);
-        patient.tables.set(change);
+        patient.services.set(Fault::rewrite(change));
+        patient.tables.set(Fault::rewrite(change));
         let report = patient.examine().await;
         assert!(report.is_sound(), "{report}");
         for finding in from_inside(&report) {

@@ -9,7 +9,7 @@ use emulator::cloud::Storage;
 use local::services::Options;
 use operator::{peppers::PepperRoll, tenants::Credentials};
 use serde_json::{Value, json};
-use tests::{Caller, Platform, proxy::Mode};
+use tests::{Caller, Platform, proxy::Fault};
 
 use crate::{
     command_line::{Shell, operator_of, path},
@@ -309,8 +309,8 @@ async fn an_outage_of_secrets_manager_refuses_nobody() {
     work(&platform, &platform.anonymous()).await;
     platform.bank_key(json!({})).await;
     roll(&platform).add().await.unwrap();
-    for mode in [Mode::Cut, Mode::Hold] {
-        proxy.set(mode);
+    for fault in [Fault::LoseRequest, Fault::Hold] {
+        proxy.set(fault);
         platform.advance(CACHE_TTL);
         work(&platform, &platform.anonymous()).await;
     }
@@ -322,7 +322,7 @@ async fn an_outage_of_secrets_manager_refuses_nobody() {
             .status,
         200
     );
-    proxy.set(Mode::Pass);
+    proxy.set(Fault::None);
     assert_eq!(
         counts(&platform).await[&2],
         0,

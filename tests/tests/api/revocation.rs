@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tests::{
     Platform,
     lambda::{FunctionProcess, Outcome},
-    proxy::{Mode, Proxy},
+    proxy::{Fault, Proxy},
     wait,
 };
 use tokio::time::sleep;
@@ -89,14 +89,17 @@ async fn cbm_4_three_authorizer_processes_refuse_within_five_seconds() {
 /// Fail closed, and recover without help.
 #[tokio::test]
 async fn cbm_4_503_while_the_feed_is_out_of_reach() {
-    for mode in [Mode::Cut, Mode::Hold] {
+    for fault in [Fault::LoseRequest, Fault::Hold] {
         let platform = Platform::start().await;
         let proxy = Proxy::to(platform.stack.services().cloud().dynamodb_address()).await;
-        let endpoints = BTreeMap::from([("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), proxy.url())]);
+        let endpoints = BTreeMap::from([(
+            "AWS_ENDPOINT_URL_DYNAMODB".to_owned(),
+            proxy.url().to_owned(),
+        )]);
         let processes = Processes::start(&platform, &endpoints).await;
         let token = platform.token(&platform.seed.bank.key).await;
         processes.until(&token, "Allow").await;
-        proxy.set(mode);
+        proxy.set(fault.clone());
         let cut = Instant::now();
         let mut first_all_refused = None;
         while cut.elapsed() < BOUND + Duration::from_secs(3) {
@@ -107,19 +110,19 @@ async fn cbm_4_503_while_the_feed_is_out_of_reach() {
                 .all(|effect| effect.starts_with("Unavailable"));
             assert!(
                 refused || asked < BOUND,
-                "{mode:?}: {effects:?} {asked:?} after the feed was lost"
+                "{fault:?}: {effects:?} {asked:?} after the feed was lost"
             );
             if refused {
                 first_all_refused = first_all_refused.or(Some(asked));
             } else {
                 assert!(
                     first_all_refused.is_none(),
-                    "{mode:?}: {effects:?} after a refusal, with the feed still lost"
+                    "{fault:?}: {effects:?} after a refusal, with the feed still lost"
                 );
             }
             sleep(Duration::from_millis(200)).await;
         }
-        proxy.set(Mode::Pass);
+        proxy.set(Fault::None);
         processes.until(&token, "Allow").await;
     }
 }
@@ -131,7 +134,7 @@ async fn cbm_4_503_at_the_gateway_while_the_tables_are_out_of_reach() {
         Platform::behind_proxy("AWS_ENDPOINT_URL_DYNAMODB", Options::default()).await;
     let organization = platform.organization().await;
     assert_eq!(organization.get("/v1/whoami").await.status, 200);
-    proxy.set(Mode::Cut);
+    proxy.set(Fault::LoseRequest);
     platform.advance(BOUND);
     let refused = organization.get("/v1/whoami").await;
     refused.assert_error(503, "temporarily_unavailable");
@@ -140,7 +143,7 @@ async fn cbm_4_503_at_the_gateway_while_the_tables_are_out_of_reach() {
         .request_token(&platform.seed.bank.key, platform.anonymous())
         .await;
     token.assert_oauth_error(503, "temporarily_unavailable");
-    proxy.set(Mode::Pass);
+    proxy.set(Fault::None);
     wait::until("the tables came back", async || {
         organization.get("/v1/whoami").await.status == 200
     })
@@ -154,11 +157,11 @@ async fn x_1_401_for_a_token_signed_after_the_revoke_from_a_read_before_it() {
     let (platform, kms) = Platform::behind_proxy("AWS_ENDPOINT_URL_KMS", Options::default()).await;
     let organization = platform.organization().await;
     let key = platform.bank_key(json!({})).await;
-    kms.set(Mode::Hold);
+    kms.set(Fault::Hold);
     let (body, anonymous) = (body(&key), platform.anonymous());
     let request = tokio::spawn(async move { anonymous.post("/oauth/token", &body).await });
     // The request waits for KMS, after it has read the key.
-    kms.holds().await;
+    kms.until_held().await;
     assert_eq!(
         organization
             .delete(&format!("/api/bank_applications/{}", key.client_id))
@@ -166,7 +169,7 @@ async fn x_1_401_for_a_token_signed_after_the_revoke_from_a_read_before_it() {
             .status,
         204
     );
-    kms.set(Mode::Pass);
+    kms.set(Fault::None);
     let answer = request.await.expect("the request ends");
     assert_eq!(answer.status, 200, "{answer:?}");
     let token = answer.body["access_token"]

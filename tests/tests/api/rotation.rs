@@ -6,7 +6,7 @@ mod concurrent;
 mod faults;
 mod refused;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use aws_sdk_secretsmanager::{Client, config::retry::RetryConfig};
 use domain::{
@@ -19,11 +19,7 @@ use operator::tenants::Credentials;
 use rotation::{Pace, Rotation};
 use runtime::{Ambient, Env};
 use serde_json::{Value, json};
-use tests::{
-    Caller, Platform,
-    faults::{Faults, FaultyProxy},
-    rotator::Rotator,
-};
+use tests::{Caller, Platform, proxy::Proxy, rotator::Rotator};
 
 use crate::{credentials::claims, five_second_bound, management_keys::ManagementKey};
 
@@ -41,9 +37,8 @@ struct Scene<'a> {
     client_id: ClientId,
     rotator: Rotator,
     function: Rotation,
-    /// Of everything that the function does.
-    faults: Arc<Faults>,
-    _proxies: [FaultyProxy; 2],
+    /// One of the gateway and one of Secrets Manager: everything that the function does.
+    proxies: [Proxy; 2],
 }
 
 impl<'a> Scene<'a> {
@@ -81,16 +76,10 @@ impl<'a> Scene<'a> {
             client,
             arn: made.arn().unwrap().to_owned(),
         };
-        let faults = Arc::new(Faults::default());
-        let gateway = platform
-            .stack
-            .base_url()
-            .trim_start_matches("http://")
-            .parse()
-            .unwrap();
-        let to = async |service| FaultyProxy::to(service, faults.clone()).await;
-        let (gateway, manager) = (to(gateway).await, to(services.cloud().api_address()).await);
-        let function = function(platform, &gateway.url(), &manager.url(), pace);
+        let gateway = Proxy::to(platform.gateway()).await;
+        let manager = gateway.beside().await;
+        manager.forward()(services.cloud().api_address());
+        let function = function(platform, gateway.url(), manager.url(), pace);
         let client_id = id.parse().unwrap();
         Self {
             platform,
@@ -98,8 +87,7 @@ impl<'a> Scene<'a> {
             client_id,
             rotator,
             function,
-            faults,
-            _proxies: [gateway, manager],
+            proxies: [gateway, manager],
         }
     }
 

@@ -7,7 +7,7 @@ use domain::{gate::Kyb, key_mode::BankEnvironment};
 use local::services::Options;
 use operator::tenants::Credentials;
 use serde_json::{Value, json};
-use tests::{Caller, Platform, proxy::Mode};
+use tests::{Caller, Platform, proxy::Fault};
 
 use super::{CUSTOMER, issue, issued};
 use crate::{
@@ -115,11 +115,11 @@ async fn cyb_8_a_token_that_is_signed_after_the_revocation_of_its_parent_is_dead
     let (platform, kms) = Platform::behind_proxy("AWS_ENDPOINT_URL_KMS", Options::default()).await;
     let key = platform.seed.bank.key.clone();
     let bank = bank(&platform, &key).await;
-    kms.set(Mode::Hold);
+    kms.set(Fault::Hold);
     let slow = bank.clone();
     let request =
         tokio::spawn(async move { slow.post(super::PATH, &super::body(&json!({}))).await });
-    kms.holds().await;
+    kms.until_held().await;
     let body = json!({
         "client_id": key.client_id,
         "client_secret": key.client_secret,
@@ -133,7 +133,7 @@ async fn cyb_8_a_token_that_is_signed_after_the_revocation_of_its_parent_is_dead
             .status,
         200
     );
-    kms.set(Mode::Pass);
+    kms.set(Fault::None);
     let customer = platform.bearer(&issued(&request.await.unwrap()));
     die(&[&customer]).await;
 }

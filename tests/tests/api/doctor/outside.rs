@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
 use domain::time::Timestamp;
 use http::HeaderValue;
 use serde_json::json;
+use tests::proxy::Fault;
 
 use super::{Case, Patient, Seen, all_wrong, wrong};
 
@@ -255,9 +256,9 @@ async fn a_clock_that_is_off_is_named() {
     let date = DateTime::from_secs(seconds)
         .fmt(DateTimeFormat::HttpDate)
         .unwrap();
-    patient
-        .gateway
-        .set(move |_, answered| _ = answered.headers.insert("date", date.parse().unwrap()));
+    patient.gateway.set(Fault::rewrite(move |_, answered| {
+        _ = answered.headers.insert("date", date.parse().unwrap());
+    }));
     for (ours, words) in [
         (seconds + 31, " 30 s ahead of"),
         (seconds - 30, " 30 s behind"),
@@ -296,12 +297,12 @@ async fn an_authorizer_that_cannot_decide_is_named() {
     let (check, words) = ("outside.broken_token", "answers 503, not 401");
     let patient = Patient::admit().await;
     let calls = AtomicUsize::new(0);
-    patient.gateway.set(move |asked, answered| {
+    patient.gateway.set(Fault::rewrite(move |asked, answered| {
         // First without a credential, then with one that is none.
         if asked.is("GET /api/keys") && calls.fetch_add(1, Ordering::SeqCst) == 1 {
             answered.status = 503;
         }
-    });
+    }));
     let report = patient.examine().await;
     let what = wrong(&report, check).unwrap_or_else(|| panic!("{report}"));
     assert!(what.contains(words), "{what}");

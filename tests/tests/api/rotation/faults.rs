@@ -2,12 +2,19 @@
 //! kills the function, or once; and then Secrets Manager's retry, or a person who gives the
 //! rotation up and starts another.
 
-use tests::{
-    Platform,
-    faults::{Fault, Loss},
-};
+use tests::{Platform, proxy::Fault};
 
 use super::{Scene, version};
+
+/// What happens to one call of a rotation.
+#[derive(Debug)]
+struct Case {
+    /// Which call, from 0.
+    nth: usize,
+    fault: Fault,
+    /// Whether no later call comes through, as where a program is killed.
+    for_good: bool,
+}
 
 #[derive(Clone, Copy, Debug)]
 enum Then {
@@ -18,29 +25,34 @@ enum Then {
 /// How many calls a rotation makes. Counted, so that none is forgotten below.
 async fn calls(platform: &Platform) -> usize {
     let scene = Scene::new(platform).await;
-    scene.faults.set(None);
     scene.rotate(&version(1)).await;
-    scene.faults.set(None)
+    scene.proxies[0].requests().len()
 }
 
 /// One rotation with a fault, and what follows it.
-async fn survives(platform: &Platform, fault: Fault, then: Then) {
+async fn survives(platform: &Platform, case: &Case, then: Then) {
     let scene = Scene::new(platform).await;
     let before = scene.rotator.value("AWSCURRENT").await;
     scene.rotator.start(&version(1)).await;
-    scene.faults.set(Some(fault));
+    let after = if case.for_good {
+        Fault::LoseRequest
+    } else {
+        Fault::None
+    };
+    scene.proxies[0].set_nth(case.nth, case.fault.clone(), after);
     let well = async |step: &str| {
         scene
-            .current_works(&format!("{step}, {fault:?}, {then:?}"))
+            .current_works(&format!("{step}, {case:?}, {then:?}"))
             .await;
     };
     let failed = scene
         .rotator
         .steps(&scene.function, &version(1), well)
         .await;
-    let seen = scene.faults.set(None);
-    assert!(seen > fault.nth, "{fault:?}: there were {seen} calls");
-    if fault.for_good {
+    let seen = scene.proxies[0].requests().len();
+    scene.proxies[0].set(Fault::None);
+    assert!(seen > case.nth, "{case:?}: there were {seen} calls");
+    if case.for_good {
         let failure = failed.unwrap_err().to_string();
         assert!(
             !failure.contains("lk_test_") && !failure.contains("eyJ"),
@@ -59,7 +71,7 @@ async fn survives(platform: &Platform, fault: Fault, then: Then) {
         .rotator
         .complete(&scene.function, &version(last), well)
         .await;
-    recovered.unwrap_or_else(|failure| panic!("{fault:?}, {then:?}: {failure}"));
+    recovered.unwrap_or_else(|failure| panic!("{case:?}, {then:?}: {failure}"));
     scene.is_rotated_to(&version(last)).await;
     assert_ne!(
         scene.rotator.value("AWSCURRENT").await["client_secret"],
@@ -68,23 +80,23 @@ async fn survives(platform: &Platform, fault: Fault, then: Then) {
 }
 
 /// Some at a time: each of them mostly waits.
-async fn all_survive(platform: &Platform, loss: Loss, for_good: bool, then: Then) {
+async fn all_survive(platform: &Platform, fault: Fault, for_good: bool, then: Then) {
     let calls = calls(platform).await;
     assert_eq!(calls, 17);
-    let faults: Vec<_> = (0..calls)
-        .map(|nth| Fault {
+    let cases: Vec<_> = (0..calls)
+        .map(|nth| Case {
             nth,
-            loss,
+            fault: fault.clone(),
             for_good,
         })
         .collect();
-    for some in faults.chunks(6) {
+    for some in cases.chunks(6) {
         let mut running: Vec<_> = some
             .iter()
-            .map(|fault| Box::pin(survives(platform, *fault, then)))
+            .map(|case| Box::pin(survives(platform, case, then)))
             .collect();
         std::future::poll_fn(|context| {
-            running.retain_mut(|case| case.as_mut().poll(context).is_pending());
+            running.retain_mut(|one| one.as_mut().poll(context).is_pending());
             if running.is_empty() {
                 std::task::Poll::Ready(())
             } else {
@@ -97,24 +109,42 @@ async fn all_survive(platform: &Platform, loss: Loss, for_good: bool, then: Then
 
 #[tokio::test]
 async fn leak_11_an_answer_lost_once_and_retried() {
-    all_survive(&Platform::start().await, Loss::Answer, false, Then::Retried).await;
+    all_survive(
+        &Platform::start().await,
+        Fault::LoseAnswer,
+        false,
+        Then::Retried,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn leak_11_a_function_killed_before_a_call_and_retried() {
-    all_survive(&Platform::start().await, Loss::Request, true, Then::Retried).await;
+    all_survive(
+        &Platform::start().await,
+        Fault::LoseRequest,
+        true,
+        Then::Retried,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn leak_11_a_function_killed_after_a_call_and_retried() {
-    all_survive(&Platform::start().await, Loss::Answer, true, Then::Retried).await;
+    all_survive(
+        &Platform::start().await,
+        Fault::LoseAnswer,
+        true,
+        Then::Retried,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn leak_11_a_function_killed_before_a_call_and_its_rotation_given_up() {
     all_survive(
         &Platform::start().await,
-        Loss::Request,
+        Fault::LoseRequest,
         true,
         Then::Abandoned,
     )
@@ -125,7 +155,7 @@ async fn leak_11_a_function_killed_before_a_call_and_its_rotation_given_up() {
 async fn leak_11_a_function_killed_after_a_call_and_its_rotation_given_up() {
     all_survive(
         &Platform::start().await,
-        Loss::Answer,
+        Fault::LoseAnswer,
         true,
         Then::Abandoned,
     )

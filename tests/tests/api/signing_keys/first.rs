@@ -8,7 +8,7 @@ use domain::{
 use local::services::Options;
 use serde_json::json;
 use store::PublishedKey;
-use tests::{Platform, proxy::Mode};
+use tests::{Platform, proxy::Fault};
 
 use super::{Instances, JWKS, issue, keys, kid, now, platform, published};
 
@@ -148,13 +148,13 @@ async fn an_instance_without_the_key_that_signs_is_unavailable() {
 #[tokio::test]
 async fn a_document_without_a_key_of_each_kind_is_not_kept() {
     let (platform, kms) = Platform::behind_proxy("AWS_ENDPOINT_URL_KMS", Options::default()).await;
-    kms.set(Mode::Cut);
+    kms.set(Fault::LoseRequest);
     let empty = platform.anonymous().get(JWKS).await;
     assert_eq!(
         (empty.status, empty.header("cache-control"), &empty.body),
         (200, "no-store", &json!({"keys": []}))
     );
-    kms.set(Mode::Pass);
+    kms.set(Fault::None);
     let whole = platform.anonymous().get(JWKS).await;
     assert_eq!(
         (

@@ -1,0 +1,12 @@
+//! Black-box tests over HTTP, by reader. One binary: every further one costs seconds and megabytes.
+
+mod credentials;
+mod deployment;
+mod five_second_bound;
+mod management_keys;
+mod operator;
+mod organization_snapshot;
+mod people;
+mod promises;
+mod repository;
+mod routes;

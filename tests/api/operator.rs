@@ -1,4 +1,5 @@
-//! The tools of an operator: command line, doctor, rolls, canary, rotation function.
+//! The tools of an operator: the command line, the doctor, rolls, the canary and the rotation
+//! function.
 
 pub(crate) mod canary;
 pub(crate) mod command_line;

@@ -31,7 +31,7 @@ pub struct KeyStatus {
     /// From when on it may be retired.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub may_retire_at: Option<Timestamp>,
-    /// When it was withdrawn.
+    /// When it was retired.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retired_at: Option<Timestamp>,
 }

@@ -135,7 +135,7 @@ pub(super) async fn recovery(env: &Env, aws: &Aws) -> Outcome {
     several.outcome(format!("{} tables can be brought back", TABLES.len()))
 }
 
-/// Judges every table that could be read.
+/// Checks every table that could be read.
 fn each(
     tables: &Tables,
     fine: &str,

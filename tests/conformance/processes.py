@@ -1,4 +1,4 @@
-"""Starts what the judges of CI talk to, each in a process group of its own, and ends it as Ctrl-C does."""
+"""Starts what the scripts of tests/conformance talk to, each in a process group of its own, and ends it as Ctrl-C does."""
 
 import contextlib
 import json

@@ -50,7 +50,7 @@ struct Chosen {
     tried_at: Timestamp,
 }
 
-/// A KMS client that gives a try up early enough for another one within the gateway's patience.
+/// A KMS client that gives a try up early enough for another one within the gateway's timeout.
 pub(crate) fn client(aws: &runtime::ambient::SdkConfig) -> Client {
     let config = aws_sdk_kms::config::Builder::from(aws)
         .retry_config(

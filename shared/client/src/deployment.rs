@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::{Answer, Error};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longer than the gateway's own patience.
+/// Longer than the gateway's own timeout.
 const READ_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// A deployment, by where it answers.

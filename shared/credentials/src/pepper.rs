@@ -104,7 +104,7 @@ impl PepperSource {
         Ok(Arc::clone(&older.peppers))
     }
 
-    /// The peppers, read anew unless they were a moment ago: for a hash under a version that the
+    /// The peppers, read again unless they were a moment ago: for a hash under a version that the
     /// kept ones do not have.
     ///
     /// # Errors

@@ -77,7 +77,7 @@ pub enum Action {
     /// A published key took over signing.
     #[serde(rename = "signing_key.sign")]
     SigningKeySign,
-    /// A signing key was withdrawn for good.
+    /// A signing key was retired, for good.
     #[serde(rename = "signing_key.retire")]
     SigningKeyRetire,
     /// Another pepper was added to those that hash secrets.

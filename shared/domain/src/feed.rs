@@ -10,7 +10,7 @@
 //! A writer
 //! 1. reads what it changes, and stops with an alarm unless [`Rules::clock_within_bound`] holds of
 //!    an exchange at hand;
-//! 2. stamps the entry with its own clock, anew on each attempt, and commits it with its change;
+//! 2. stamps the entry with its own clock, afresh on each attempt, and commits it with its change;
 //! 3. answers once [`Rules::publication`] says so, and until then writes the entry again (the entry
 //!    alone, the change stands). Repeating a revoke writes its entry again too, unless it is
 //!    remembered that step 3 was reached: whoever began it may have died before.

@@ -104,7 +104,7 @@ pub enum KeyError {
     WrongSecret,
     /// The secret says another kind than its key's.
     WrongKind,
-    /// The secret of a machine's key, which is exchanged for a token.
+    /// The secret of a machine's key, which gets tokens and is none.
     NotPersonal,
     /// Of a kind that this deployment does not accept.
     KindNotAccepted,

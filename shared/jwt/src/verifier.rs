@@ -239,7 +239,7 @@ impl Verifier {
     }
 
     /// Whether the key that signed it is still trusted: asked of everything that comes out of a
-    /// cache, so that a withdrawn key takes its tokens with it.
+    /// cache, so that a retired key takes its tokens with it.
     #[must_use]
     pub fn trusts(&self, verified: &Verified) -> bool {
         self.0

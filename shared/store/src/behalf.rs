@@ -78,7 +78,7 @@ impl Store {
             .user
             .as_ref()
             .is_some_and(|before| user.as_ref().map(authority) != Some(authority(before)));
-        // A change of the caller's own key is decided anew on what that key is by then, yet on the
+        // A change of the caller's own key is decided again on what that key is by then, yet on the
         // caller as it was at first: without this it would undo what narrowed the key in between.
         let bounds = |key: &Key| (key.expires_at, key.ip_allowlist.clone());
         let changed = narrowed || bounds(&behalf.key) != bounds(&key);

@@ -98,7 +98,7 @@ pub(crate) enum ClearOutboxWhen {
 
 impl Store {
     /// Changes the item of a key to what `decide` makes of it; where somebody changed it in
-    /// between, that is decided anew. A decision for nothing, or against a change, writes nothing
+    /// between, that is decided again. A decision for nothing, or against a change, writes nothing
     /// but entries that readers may have missed.
     pub(crate) async fn update<T: Versioned, E: From<StoreError>>(
         &self,

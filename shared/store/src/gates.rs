@@ -77,7 +77,7 @@ impl Store {
 
     /// Decides an organization's KYB: one write however many live keys it wakes or puts to sleep
     /// (ARZ-3), and answers only once every reader of the feed will learn of it. Personal keys are
-    /// in the cohort, and heed it no more than the gate (`Feed::verdict`).
+    /// in the cohort, but neither it nor the gate stops them (`Feed::verdict`).
     ///
     /// # Errors
     /// [`StoreError::NotFound`], and what any change can meet.

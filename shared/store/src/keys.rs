@@ -77,7 +77,7 @@ impl Store {
     ///
     /// # Errors
     /// Also [`StoreError::CallerChanged`] where the user is not: whether the caller may act as this
-    /// user is to be decided anew.
+    /// user is to be decided again.
     pub async fn create_key_for(
         &self,
         user: &User,
@@ -215,7 +215,7 @@ impl Store {
     }
 
     /// Changes a key to what `decide` makes of it, unless somebody changed it in between: then it
-    /// is decided anew. A decision that changes nothing writes nothing. Another end, and another
+    /// is decided again. A decision that changes nothing writes nothing. Another end, and another
     /// allowlist of a personal key, are in force everywhere within five seconds of the answer;
     /// repeating them makes sure of that where it is not certain yet.
     ///

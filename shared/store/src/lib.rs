@@ -88,7 +88,7 @@ pub struct Store {
 }
 
 /// One try of one call. A healthy `DynamoDB` answers in milliseconds; a try that hangs is given up
-/// so that the next one still fits into the gateway's patience.
+/// so that the next one still fits into the gateway's timeout.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
 /// All tries of one call.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(4);

@@ -49,7 +49,7 @@ impl Store {
     ///
     /// # Errors
     /// Also a 503 where the user is not: whether the caller may act as this user is to be decided
-    /// anew.
+    /// again.
     pub async fn rotate_key_for(
         &self,
         user: &User,

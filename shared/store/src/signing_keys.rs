@@ -1,6 +1,6 @@
 //! The published signing keys: what every verifier trusts, and which of them signs.
 //!
-//! A key is published by its own item and withdrawn by a mark on it, never by its deletion: an
+//! A key is published by its own item and retired by a mark on it, never by its deletion: an
 //! instance of the token function that still has the key among its settings would publish it again.
 //! Who signs is one item of each kind, changed together with the published items that it concerns,
 //! so that no crash leaves one without the other.
@@ -43,7 +43,7 @@ pub struct PublishedKey {
     /// never has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<Timestamp>,
-    /// When it was withdrawn, for good.
+    /// When it was retired, for good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retired_at: Option<Timestamp>,
 }

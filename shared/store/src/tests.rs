@@ -1,5 +1,5 @@
 //! What the black-box tests never show: conflicts, throttling, late answers, clocks apart, and what
-//! goes over the wire. `DynamoDB`'s side is played at the SDK's connector, by a test or by an
+//! goes over the wire. `DynamoDB`'s side is faked at the SDK's connector, by a test or by an
 //! embedded table; everything above it is real.
 
 use std::{
@@ -68,7 +68,7 @@ impl HttpConnector for FakeAws {
     }
 }
 
-/// What the played `DynamoDB` says to a request: status and body.
+/// What the fake `DynamoDB` says to a request: status and body.
 type Answer = (u16, Value);
 
 /// The moment at which every scene begins; whole seconds, as `Date` has them.

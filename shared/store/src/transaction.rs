@@ -213,7 +213,7 @@ impl Store {
     }
 
     /// Whether somebody else changed the item between the read and the commit, so that it is to be
-    /// read and decided anew; after a wait, and a bounded number of times.
+    /// read and decided again; after a wait, and a bounded number of times.
     pub(crate) async fn should_retry(
         &self,
         written: &Result<(), StoreError>,

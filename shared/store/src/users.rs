@@ -136,7 +136,7 @@ impl Store {
     }
 
     /// Changes a user to what `decide` makes of it, unless somebody changed it in between: then it
-    /// is decided anew. Answers once every reader of the feed will learn that its keys are to be
+    /// is decided again. Answers once every reader of the feed will learn that its keys are to be
     /// read again, or that they have stopped. Its address stays.
     ///
     /// # Errors
@@ -191,7 +191,7 @@ impl Store {
 /// Requires that a user is as it was read, and makes another version of it. What hands somebody
 /// else a secret by which they act as this user has this beside it, and whoever raises a user names
 /// the version that they had before they looked for such secrets: so of the two, whichever is
-/// committed second is decided anew.
+/// committed second is decided again.
 pub(crate) fn require_unchanged_and_bump(
     transaction: Transaction,
     core: &str,

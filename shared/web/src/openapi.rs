@@ -1,12 +1,12 @@
 //! What the descriptions of the operations share (CBM-6): schemas of the domain's types, which know
-//! nothing of `OpenAPI`, the refusals, and the parameters that many operations take.
+//! nothing of `OpenAPI`, the error responses, and the parameters that many operations take.
 //!
 //! An operation is described where it is written:
 //!
 //! ```text
 //! /// Creates a bank.
 //! #[utoipa::path(post, path = "/api/banks", params(IdempotencyKey), request_body = Body,
-//!     responses((status = 201, body = Response), Refused, BadBody, Conflict))]
+//!     responses((status = 201, body = Response), CommonErrors, BadBody, Conflict))]
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -182,8 +182,8 @@ pub struct OAuthErrors;
 #[derive(Debug)]
 pub struct Unavailable;
 
-/// Where each refusal stands among the document's components: set, status, name there, what it
-/// means.
+/// Where each error response stands among the document's components: set, status, name there, what
+/// it means.
 const ERROR_RESPONSES: &[(&str, &str, &str, &str)] = &[
     (
         "CommonErrors",
@@ -314,7 +314,7 @@ macro_rules! error_responses {
 
 error_responses!(CommonErrors NotFound Conflict BadQuery BadBody OAuthErrors Unavailable);
 
-/// The components that the refusals refer to.
+/// The components that the error responses refer to.
 #[must_use]
 pub fn components() -> Components {
     let responses = ERROR_RESPONSES.iter().map(|&(_, status, name, meaning)| {

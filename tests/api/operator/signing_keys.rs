@@ -322,7 +322,7 @@ async fn a_switch_is_taken_back() {
     );
 }
 
-/// A key that never signed is withdrawn without a wait, for there is no token of it; but only by
+/// A key that never signed is retired without a wait, for there is no token of it; but only by
 /// its name, for it may be the next.
 #[tokio::test]
 async fn a_key_that_never_signed_is_retired_at_once() {

@@ -1,5 +1,5 @@
 //! Gates over five thousand keys (ARZ-3, CBM-2; docs/requirements.md, Key states): one small write
-//! each, whatever the number, felt within five seconds in both directions.
+//! each, whatever the number, which takes effect within five seconds in both directions.
 
 use std::{collections::HashMap, time::Duration};
 

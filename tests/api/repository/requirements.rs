@@ -394,7 +394,7 @@ fn tests_of(file: &File) -> &str {
             (below("tests/") && !path.starts_with("tests/src/")) || path.ends_with("/tests.rs")
         }
         Some((_, "ts")) => path.starts_with("infra/cdk/test/"),
-        // The judges that run the platform.
+        // The scripts that run the platform.
         _ => path.starts_with("tests/conformance/"),
     };
     if whole {

@@ -30,12 +30,12 @@ use super::{
 };
 use crate::api::{Api, Caller};
 
-/// Times that an incident is chosen anew: because another one came between, or because it took too
+/// Times that an incident is chosen again: because another one came between, or because it took too
 /// long.
 const MAX_ATTEMPTS: u32 = 8;
 
-/// What revokes keys of any owner: whoever is narrowed below that revokes none of them many at
-/// once, nor is told of them.
+/// A person needs both scopes to run or preview a bulk revocation, since it can affect keys of
+/// every owner type.
 const SCOPES: [&str; 2] = [
     "bank_applications:execute",
     "organization_applications:execute",

@@ -1,5 +1,5 @@
-//! Changes a user's role or scopes: felt by their personal keys on every instance within five
-//! seconds (CBM-1).
+//! Changes a user's role or scopes, which takes effect for their personal keys on every instance
+//! within five seconds (CBM-1).
 
 use std::collections::BTreeSet;
 

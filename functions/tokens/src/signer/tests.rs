@@ -1,5 +1,5 @@
 //! How long an instance goes by the signer that it read, where it cannot be read again. The table
-//! is played at the SDK's connector.
+//! is faked at the SDK's connector.
 
 use std::sync::{
     Arc, Mutex as Held,
@@ -139,7 +139,7 @@ async fn tokens_cost_one_reading_a_minute() {
     );
 }
 
-/// An outage of less than five minutes is not felt, and costs each token at most one try every
+/// An outage of less than five minutes does not show, and costs each token at most one try every
 /// three seconds; after that to sign would be wrong, since `retire` does not wait for longer.
 #[tokio::test]
 async fn a_signer_that_cannot_be_read_again_signs_for_five_minutes() {

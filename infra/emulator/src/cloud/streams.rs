@@ -4,7 +4,7 @@
 //! pauses, until it succeeds or, where the mapping says so, is given up for its age or its number
 //! of tries, of which the mapping's queue is told. The position is kept in `streams.json`, by
 //! mapping, after each batch; a crash in between delivers that batch again. A table that was
-//! deleted and made anew under its name is read from the start of what is recorded.
+//! deleted and made again under its name is read from the start of what is recorded.
 //!
 //! Differs from AWS: records do not leave a stream by themselves after a day, one shard per table,
 //! at most 1,000 records in a batch and no bound on its bytes, no batching window, and a batch is

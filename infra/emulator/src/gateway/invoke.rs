@@ -32,7 +32,7 @@ pub trait Invoke: Send + Sync + 'static {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Failure {
     Function(FunctionError),
-    /// The caller's own patience ended first; the function goes on.
+    /// The caller's own timeout ended first; the function goes on.
     Deadline,
     EventTooLarge,
 }

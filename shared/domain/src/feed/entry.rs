@@ -29,7 +29,7 @@ pub enum Effect {
         /// The version that the change gave to its item.
         version: u64,
     },
-    /// Refuses nothing: whoever remembers what the subject may do reads it anew. A narrower role,
+    /// Refuses nothing: whoever remembers what the subject may do reads it again. A narrower role,
     /// scope or bearer allowlist.
     Refresh,
 }

@@ -1,4 +1,4 @@
-//! `DynamoDB` and Secrets Manager as a test wants them, played at the SDK's connector, and a guard
+//! `DynamoDB` and Secrets Manager as a test wants them, faked at the SDK's connector, and a guard
 //! that asks them.
 
 use std::{

@@ -1,4 +1,4 @@
-//! A guard over played tables: what it asks of them for a personal key, and when it asks again.
+//! A guard over fake tables: what it asks of them for a personal key, and when it asks again.
 
 use std::time::Duration;
 

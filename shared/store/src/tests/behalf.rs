@@ -325,8 +325,8 @@ async fn a_caller_that_is_stopped_at_the_last_moment_changes_nothing() {
     }
 }
 
-/// The transaction does not check the caller's own key beside the change of it; deciding anew is no
-/// way around that either.
+/// The transaction does not check the caller's own key beside the change of it; deciding again is
+/// no way around that either.
 #[tokio::test]
 async fn a_late_change_of_ones_own_key_does_not_undo_its_narrowing() {
     for (member, value) in [

@@ -181,7 +181,7 @@ async fn a_replaced_secret_ends_at_once_and_the_previous_one_stays() {
     assert_eq!(table.feed(), ["expire secret", "revoke secret"]);
 }
 
-/// The sweep may come at any time after an end: what it took is not made anew.
+/// The sweep may come at any time after an end: what it took is not made again.
 #[tokio::test]
 async fn a_secret_that_was_swept_does_not_come_back() {
     let (scene, table) = stage();

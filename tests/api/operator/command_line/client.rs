@@ -131,7 +131,7 @@ async fn rotate_finish_and_replace(platform: &Platform, owner: &Shell, id: &str,
     assert_eq!(token(&text(&replaced, "secret")).await, Some(0));
 }
 
-/// A machine's key is exchanged for a token first.
+/// A token is requested for a machine's key first.
 #[tokio::test]
 async fn a_machine_manages_keys_by_its_own() {
     let platform = Platform::start().await;

@@ -1,4 +1,4 @@
-//! An emergency: the new key signs at once and the old one is withdrawn at once.
+//! An emergency: the new key signs at once and the old one is retired at once.
 
 use domain::{
     key_mode::KeyMode,
@@ -12,7 +12,7 @@ use super::{
     platform, published,
 };
 
-/// An emergency: the new key signs at once and the old one is withdrawn at once. Its tokens die in
+/// An emergency: the new key signs at once and the old one is retired at once. Its tokens die in
 /// the authorizers' five minutes, new ones work here from the first.
 #[tokio::test]
 async fn an_emergency_ends_every_token_of_the_old_key() {

@@ -161,8 +161,8 @@ async fn rfc_7662_200_inactive_and_no_more_of_what_is_not_the_clients() {
     }
 }
 
-/// CBM-1: the secret of a machine's key is exchanged for tokens; as a bearer credential it is
-/// nothing, even to its own client.
+/// CBM-1: the secret of a machine's key gets tokens; as a bearer credential it is nothing, even to
+/// its own client.
 #[tokio::test]
 async fn cbm_1_200_inactive_for_the_secret_of_a_machine() {
     let platform = Platform::start().await;

@@ -289,7 +289,7 @@ async fn cbm_2_422_for_a_notice_that_is_none_and_nothing_changes() {
     );
 }
 
-/// A plan is one write however many personal keys there are, and both kinds of them heed it.
+/// A plan is one write however many personal keys there are, and it counts for both kinds of them.
 #[tokio::test]
 async fn cbm_2_new_organizations_start_without_personal_keys() {
     let platform = Platform::start().await;

@@ -1,4 +1,4 @@
-//! What is changed about a user is felt by their personal keys within five seconds, in both
+//! What is changed about a user takes effect for their personal keys within five seconds, in both
 //! directions (CBM-1, LEAK-9).
 
 use std::sync::{

@@ -77,7 +77,7 @@ impl PrivateKey {
     pub(super) fn generate() -> Result<Self, AwsError> {
         loop {
             // Fails, once in 2^32, for a number that is zero or not below the group's order: FIPS
-            // 186-5 A.2.2 draws anew.
+            // 186-5 A.2.2 draws again.
             if let Ok(key) = SigningKey::from_slice(&random::bytes::<32>()?) {
                 return Ok(Self(key));
             }

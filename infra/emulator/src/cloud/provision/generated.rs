@@ -74,7 +74,7 @@ impl GenerateSecretString {
         loop {
             let password = random::text(&alphabet, self.password_length)
                 .map_err(|_| CloudError::new("the operating system gave no random bytes"))?;
-            // Drawing anew keeps every permitted password equally likely.
+            // Drawing again keeps every permitted password equally likely.
             let complete = classes
                 .iter()
                 .all(|class| password.contains(class.as_slice()));

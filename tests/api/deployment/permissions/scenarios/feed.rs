@@ -1,5 +1,5 @@
-//! Stories of what a change writes besides its item: feed entries, their counters and marks, and
-//! audit events.
+//! Stories of what a change writes besides its item: feed entries, their counters, the item's
+//! outbox, and audit events.
 
 use std::time::Duration;
 

@@ -292,7 +292,8 @@ async fn a_user_that_changed_in_between_is_decided_anew() {
 }
 
 /// Of minting a key for a user and raising them, whichever comes second is decided again: the one
-/// is a new version of the user, and the other holds only beside the version that it was decided on.
+/// is a new version of the user, and the other holds only beside the version that it was decided
+/// on.
 #[tokio::test]
 async fn a_secret_for_somebody_else_holds_only_while_its_user_is_as_it_was_read() {
     let (scene, table) = stage();

@@ -1,4 +1,4 @@
-//! People with personal keys of their own, and how soon they feel a change.
+//! People with personal keys of their own, and how soon a change takes effect for them.
 
 use domain::{ids::Guid, key_mode::KeyMode, role::Role, scope::ScopeSet};
 use reqwest::Method;

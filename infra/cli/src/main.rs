@@ -1,4 +1,4 @@
-//! `latchkey`: the platform on a laptop. `latchkey --help` tells more.
+//! The command line. `latchkey --help` tells more.
 
 use std::process::ExitCode;
 

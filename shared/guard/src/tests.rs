@@ -1,4 +1,4 @@
-//! Decisions over a small world, and a guard over services that a test plays.
+//! Decisions over a small world, and a guard over services that a test fakes.
 
 mod bearer_keys;
 mod customer_tokens;

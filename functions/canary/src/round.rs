@@ -49,7 +49,7 @@ pub enum Step {
 /// What failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// When.
+    /// The step that failed.
     pub step: Step,
     /// Why, without any credential.
     pub cause: String,

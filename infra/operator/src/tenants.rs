@@ -37,7 +37,7 @@ pub struct Operator {
 pub struct Credentials {
     /// Public.
     pub client_id: String,
-    /// Not.
+    /// Secret.
     pub client_secret: String,
 }
 

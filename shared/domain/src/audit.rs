@@ -115,7 +115,7 @@ pub enum Actor {
 /// Where a change came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
-    /// Who.
+    /// Who made the change.
     pub actor: Actor,
     /// From where, as the gateway saw it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -135,7 +135,7 @@ pub enum State {
     Deactivated,
     /// Final.
     Revoked {
-        /// When.
+        /// When it was revoked.
         at: Timestamp,
     },
 }

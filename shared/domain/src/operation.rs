@@ -36,7 +36,7 @@ pub enum Scopes {
 /// A row of the table.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// Which.
+    /// The operation that the row is about.
     pub operation: Operation,
     /// Its HTTP method; empty for what is part of another operation.
     pub method: &'static str,

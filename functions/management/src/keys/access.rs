@@ -1,6 +1,6 @@
 //! Who may know of a key, and who may act on it: one rule for every operation, over the table of
-//! roles and scopes (`operations.csv`). Not being able to see a key comes before not being allowed:
-//! the first is the 404 of nothing at all.
+//! roles and scopes (`operations.csv`). Visibility is checked before permission: a key that the
+//! caller may not see is the same 404 as a key that does not exist.
 
 use domain::{
     error::{Error, Kind},

@@ -88,9 +88,8 @@ pub(crate) async fn finish_rotation(
     Ok(Json(Response::new(&api, &caller, &key, &gates)))
 }
 
-/// Whoever manages keys finishes their rotations, and every credential that of its own key, as it
-/// rotates it: by a token with all the key's scopes, so that none that was narrowed for somebody
-/// else does it.
+/// Key managers may finish any rotation. A credential may also finish its own key's rotation, but
+/// only with a token that carries all of the key's scopes; a down-scoped token may not.
 async fn authorise(api: &Api, caller: &Caller, key: &Key) -> Result<(), Error> {
     let operation = Operation::FinishRotation;
     caller.require(operation)?;

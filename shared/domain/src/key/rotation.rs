@@ -55,7 +55,7 @@ pub enum Rotation {
 pub enum Until {
     /// At this moment.
     At {
-        /// Which.
+        /// The moment at which it ends.
         at: Timestamp,
     },
     /// When the rotation is finished.

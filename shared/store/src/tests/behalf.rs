@@ -291,7 +291,7 @@ async fn a_caller_that_is_stopped_at_the_last_moment_changes_nothing() {
             json!({"S": "disabled"}),
             StoreError::CallerStopped,
         ),
-        // A role that was narrowed is no refusal of the caller, but of what was decided about it.
+        // The caller is still valid, but what it may do changed since the decision: a role.
         (
             ("U#", "USER"),
             "role",
@@ -304,7 +304,7 @@ async fn a_caller_that_is_stopped_at_the_last_moment_changes_nothing() {
             json!({"L": []}),
             StoreError::CallerChanged,
         ),
-        // Nor are a nearer end and a list of its key.
+        // Likewise a nearer end and a list of its key.
         (
             ("K#", "KEY"),
             "expires_at",

@@ -5,10 +5,11 @@
     python3 infra/cdk/translate.py --check    fails when lib/ is not what the template says
     python3 infra/cdk/translate.py --print F  prints what it makes of another template
 
-Run it with the Python that has aws-sam-cli (.ci/tools puts one into ~/.cache/latchkey-ci/venv). What it writes:
+Run it with the Python that has aws-sam-cli (.ci/tools puts one into ~/.cache/latchkey-ci/venv).
+What it writes:
 
-    lib/latchkey.template.json      the template as the SAM transform makes it: plain CloudFormation
-    lib/authorizer.template.json    the sample authorizer alone, which LatchkeyAuthorizer makes more of
+    lib/latchkey.template.json      the template as the SAM transform makes it: CloudFormation
+    lib/authorizer.template.json    the sample authorizer alone, for LatchkeyAuthorizer to copy
     lib/parameters.ts               the template's parameters as typed, documented properties
     lib/scopes.csv                  the built-in catalogue of scopes
 """
@@ -32,6 +33,7 @@ from samtranslator.yaml_helper import yaml_parse
 CDK = Path(__file__).resolve().parent
 TEMPLATE = CDK.parent / "template.yaml"
 SCOPES = CDK.parents[1] / "shared" / "domain" / "scopes.csv"
+COLUMNS = 100
 # What makes the sample authorizer.
 AUTHORIZER = [f"SampleAuthorizer{part}" for part in ["Function", "Logs", "Policy", "Role"]]
 
@@ -57,14 +59,17 @@ def main():
     if "--check" not in sys.argv:
         print("\n".join(f"wrote infra/cdk/{name}" for name in stale) or "nothing changed")
     elif stale:
-        sys.exit(f"infra/cdk is behind infra/template.yaml in {', '.join(stale)}: run infra/cdk/translate.py")
+        sys.exit(
+            f"infra/cdk is behind infra/template.yaml in {', '.join(stale)}: "
+            "run infra/cdk/translate.py"
+        )
 
 
 def pretty(value):
     return json.dumps(value, indent=1, sort_keys=True) + "\n"
 
 
-# -- The platform ---------------------------------------------------------------------------------------------------
+# -- The platform ----------------------------------------------------------------------------------
 
 
 class NoManagedPolicies:
@@ -78,9 +83,14 @@ class NoManagedPolicies:
 def platform(template=TEMPLATE):
     source = yaml_parse(template.read_text())
     translated = translate(source, {})
-    # SAM puts values of parameters into some properties while it translates. The construct gives parameters later.
-    if translate(source, {name: other(it) for name, it in source["Parameters"].items()}) != translated:
-        sys.exit("SAM's translation depends on the value of a parameter, which the construct gives only afterwards")
+    # SAM puts values of parameters into some properties while it translates. The construct gives
+    # parameters later.
+    others = {name: other(it) for name, it in source["Parameters"].items()}
+    if translate(source, others) != translated:
+        sys.exit(
+            "SAM's translation depends on the value of a parameter, which the construct gives "
+            "only afterwards"
+        )
     return translated
 
 
@@ -95,7 +105,8 @@ def translate(source, values):
     template = deepcopy(source)
     for name, resource in template["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
-            # Local code means nothing to the transform; the construct puts the code of this binary here.
+            # Local code means nothing to the transform; the construct puts the code of this binary
+            # here.
             binary = resource.pop("Metadata")["BuildProperties"]["Binary"]
             resource["Properties"]["CodeUri"] = {"Bucket": "latchkey", "Key": binary}
     logging.disable(logging.WARNING)
@@ -125,16 +136,18 @@ def neutral(value, in_sub=False):
     return value
 
 
-# -- The authorizer alone ---------------------------------------------------------------------------------------------
+# -- The authorizer alone --------------------------------------------------------------------------
 
 
 def authorizer(template):
-    """The sample authorizer's resources; what they name of the platform becomes a parameter: CoreTable, CoreTableArn."""
+    """The sample authorizer's resources; what they name of the platform becomes a parameter:
+    CoreTable, CoreTableArn."""
     mine = {name: template["Resources"][name] for name in AUTHORIZER}
     # Policies that several roles share, for its role alone.
     role = {"Ref": "SampleAuthorizerRole"}
     for name, it in template["Resources"].items():
-        if it["Type"] in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy") and role in it["Properties"].get("Roles", []):
+        is_policy = it["Type"] in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy")
+        if is_policy and role in it["Properties"].get("Roles", []):
             mine[name] = {**it, "Properties": {**it["Properties"], "Roles": [role]}}
     used = set()
 
@@ -148,7 +161,9 @@ def authorizer(template):
         if list(value) == ["Fn::GetAtt"] and value["Fn::GetAtt"][0] not in mine:
             return {"Ref": name("".join(value["Fn::GetAtt"]))}
         if list(value) == ["Fn::Sub"]:
-            text, *more = value["Fn::Sub"] if isinstance(value["Fn::Sub"], list) else [value["Fn::Sub"]]
+            text, *more = (
+                value["Fn::Sub"] if isinstance(value["Fn::Sub"], list) else [value["Fn::Sub"]]
+            )
             bound = more[0] if more else {}
             text = re.sub(r"\$\{([A-Za-z0-9.]+)\}", lambda it: substituted(it[1], bound), text)
             return {"Fn::Sub": [text, visit(bound)] if bound else text}
@@ -178,13 +193,15 @@ def authorizer(template):
             used.update(re.findall(r'\{"Condition": "(\w+)"\}', json.dumps(known[it])))
     foreign = {"Type": "String"}
     return {
-        "Parameters": {it: template["Parameters"].get(it, foreign) for it in used if it not in known},
+        "Parameters": {
+            it: template["Parameters"].get(it, foreign) for it in used if it not in known
+        },
         "Conditions": conditions,
         "Resources": resources,
     }
 
 
-# -- Its parameters as properties -------------------------------------------------------------------------------------
+# -- Its parameters as properties ------------------------------------------------------------------
 
 
 def parameters(template):
@@ -193,7 +210,10 @@ def parameters(template):
     lines = [
         "// Made by translate.py of infra/template.yaml: change that, and run it again.",
         "",
-        "/** The template's parameters, one property each. Values are checked at synth by what the template says of them. */",
+        "/**",
+        " * The template's parameters, one property each.",
+        " * Values are checked at synth by what the template says of them.",
+        " */",
         "export interface LatchkeyParameters {",
     ]
     names = []
@@ -201,11 +221,18 @@ def parameters(template):
     order = list(yaml_parse(TEMPLATE.read_text())["Parameters"])
     for name, it in sorted(template["Parameters"].items(), key=lambda pair: order.index(pair[0])):
         names.append((lower(name), name))
-        lines += [*comment(it), f"  readonly {lower(name)}{'?' if 'Default' in it else ''}: {type_of(it)};"]
+        lines += [
+            *comment(it),
+            f"  readonly {lower(name)}{'?' if 'Default' in it else ''}: {type_of(it)};",
+        ]
     lines += ["}", "", "/** The parameter that each property stands for. */"]
     lines += ["export const PARAMETERS: Readonly<Record<keyof LatchkeyParameters, string>> = {"]
     lines += [f"  {property}: '{name}'," for property, name in names]
-    lines += ["};", "", "/** The functions that every platform has, by their names in the template. */"]
+    lines += [
+        "};",
+        "",
+        "/** The functions that every platform has, by their names in the template. */",
+    ]
     lines += ["export const FUNCTIONS = {"]
     lines += [f"  {lower(name.removesuffix('Function'))}: '{name}'," for name in functions]
     lines += ["} as const;", ""]
@@ -231,10 +258,13 @@ def comment(parameter):
     text = parameter["Description"].strip().replace("*/", "* /")
     if "ConstraintDescription" in parameter:
         text += f" It {parameter['ConstraintDescription']}."
-    lines = textwrap.wrap(text, 113, break_long_words=False, break_on_hyphens=False)
+    prefix = "   * "
+    lines = textwrap.wrap(
+        text, COLUMNS - len(prefix), break_long_words=False, break_on_hyphens=False
+    )
     if "Default" in parameter:
         lines += ["", "@default " + (str(parameter["Default"]) or "- none")]
-    return ["  /**", *(f"   * {line}".rstrip() for line in lines), "   */"]
+    return ["  /**", *(f"{prefix}{line}".rstrip() for line in lines), "   */"]
 
 
 if __name__ == "__main__":

@@ -9,10 +9,14 @@ import { acknowledge } from './acknowledged';
 import { example } from './example';
 
 const app = new App();
-// Programs that are built already: those of -c programs=DIRECTORY, or of the checkout. Without either cargo-lambda builds them.
+// Programs that are built already: those of -c programs=DIRECTORY, or of the checkout. Without
+// either cargo-lambda builds them.
 const named = app.node.tryGetContext('programs') as string | undefined;
 const built = named ?? join(__dirname, '../../../../target/lambda');
-example(app, named !== undefined || existsSync(built) ? LatchkeyCode.fromDirectory(built) : undefined);
+example(
+  app,
+  named !== undefined || existsSync(built) ? LatchkeyCode.fromDirectory(built) : undefined,
+);
 acknowledge(app);
 Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
 app.synth();

@@ -1,11 +1,15 @@
-// Alarms of an authorizer: on what keeps it from deciding. A refusal is the caller's business, and no alarm.
+// Alarms of an authorizer: on what keeps it from deciding. A refusal is the caller's business, and
+// no alarm.
 import { Duration } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 
-/** Its alarms, when there are actions for them. Lambda's own count of errors is of no use: each 401 is an error to it. */
+/**
+ * Its alarms, when there are actions for them. Lambda's own count of errors is of no use: each 401
+ * is an error to it.
+ */
 export function alarmsOf(
   scope: Construct,
   authorizer: lambda.IFunction,
@@ -19,10 +23,22 @@ export function alarmsOf(
   new logs.CfnMetricFilter(scope, 'Unavailable', {
     logGroupName: logGroup.ref,
     filterPattern: '{ $.outcome = "unavailable" }',
-    metricTransformations: [{ metricNamespace: 'Latchkey', metricName, metricValue: '1', defaultValue: 0, unit: 'Count' }],
+    metricTransformations: [
+      { metricNamespace: 'Latchkey', metricName, metricValue: '1', defaultValue: 0, unit: 'Count' },
+    ],
   });
-  const unavailable = new cloudwatch.Metric({ namespace: 'Latchkey', metricName, statistic: 'Sum', period: Duration.minutes(1) });
-  const alarm = (id: string, metric: cloudwatch.IMetric, threshold: number, alarmDescription: string): cloudwatch.Alarm => {
+  const unavailable = new cloudwatch.Metric({
+    namespace: 'Latchkey',
+    metricName,
+    statistic: 'Sum',
+    period: Duration.minutes(1),
+  });
+  const alarm = (
+    id: string,
+    metric: cloudwatch.IMetric,
+    threshold: number,
+    alarmDescription: string,
+  ): cloudwatch.Alarm => {
     const made = new cloudwatch.Alarm(scope, id, {
       metric,
       threshold,
@@ -37,7 +53,12 @@ export function alarmsOf(
   };
   const period = Duration.minutes(1);
   return [
-    alarm('UnavailableAlarm', unavailable, 1, 'The authorizer cannot read what it decides by, and answers 503.'),
+    alarm(
+      'UnavailableAlarm',
+      unavailable,
+      1,
+      'The authorizer cannot read what it decides by, and answers 503.',
+    ),
     alarm(
       'ThrottleAlarm',
       authorizer.metricThrottles({ period }),

@@ -6,8 +6,20 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct, type IConstruct } from 'constructs';
 
-import { AuthorizerFunction, type HttpProps, refuse, type RestProps, type WebSocketProps } from './authorizer-function';
-import { calls, changedResponse, describedFaults, GATEWAY_RESPONSES, PLATFORM_RESPONSES } from './inspection';
+import {
+  AuthorizerFunction,
+  type HttpProps,
+  refuse,
+  type RestProps,
+  type WebSocketProps,
+} from './authorizer-function';
+import {
+  calls,
+  changedResponse,
+  describedFaults,
+  GATEWAY_RESPONSES,
+  PLATFORM_RESPONSES,
+} from './inspection';
 import {
   mayBe,
   mentions,
@@ -31,7 +43,10 @@ interface Served {
 /** In front of a REST API. Its methods take `methodOptions`. */
 export class LatchkeyRestAuthorizer extends AuthorizerFunction {
   readonly authorizer: apigateway.RequestAuthorizer;
-  /** What makes a method a guarded one: `resource.addMethod('GET', integration, guard.methodOptions)`. */
+  /**
+   * What makes a method a guarded one:
+   * `resource.addMethod('GET', integration, guard.methodOptions)`.
+   */
   readonly methodOptions: apigateway.MethodOptions;
   private readonly responses: readonly (readonly [string, CfnResource])[];
 
@@ -52,7 +67,10 @@ export class LatchkeyRestAuthorizer extends AuthorizerFunction {
     this.authorizer._attachToApi(api);
     // CDK writes an empty text for no identity source; CloudFormation wants none.
     (this.authorizer.node.defaultChild as apigateway.CfnAuthorizer).identitySource = undefined;
-    this.methodOptions = { authorizer: this.authorizer, authorizationType: apigateway.AuthorizationType.CUSTOM };
+    this.methodOptions = {
+      authorizer: this.authorizer,
+      authorizationType: apigateway.AuthorizationType.CUSTOM,
+    };
     this.responses = (props.gatewayResponses === false ? [] : GATEWAY_RESPONSES).map((name) => {
       const response = PLATFORM_RESPONSES[name];
       const made = new apigateway.GatewayResponse(this, name, {
@@ -81,7 +99,10 @@ export class LatchkeyRestAuthorizer extends AuthorizerFunction {
     const serves = (route: string): boolean => {
       const [method, path] = route.split(' ');
       return served.some(
-        (it) => it.route === route || it.route === `ANY ${path}` || (method === 'ANY' && it.route.endsWith(` ${path}`)),
+        (it) =>
+          it.route === route ||
+          it.route === `ANY ${path}` ||
+          (method === 'ANY' && it.route.endsWith(` ${path}`)),
       );
     };
     return [
@@ -95,7 +116,10 @@ export class LatchkeyRestAuthorizer extends AuthorizerFunction {
 
 /** In front of an HTTP API, with payload 2.0. Its routes take `authorizer`. */
 export class LatchkeyHttpAuthorizer extends AuthorizerFunction {
-  /** What makes a route a guarded one: `api.addRoutes({ path, methods, integration, authorizer: guard.authorizer })`. */
+  /**
+   * What makes a route a guarded one:
+   * `api.addRoutes({ path, methods, integration, authorizer: guard.authorizer })`.
+   */
   readonly authorizer: apigatewayv2.IHttpRouteAuthorizer;
   private readonly attached: apigatewayv2.HttpAuthorizer;
 
@@ -116,7 +140,8 @@ export class LatchkeyHttpAuthorizer extends AuthorizerFunction {
       payloadFormatVersion: apigatewayv2.AuthorizerPayloadVersion.VERSION_2_0,
       enableSimpleResponses: answers === 'simple',
       resultsCacheTtl: Duration.seconds(0),
-      // HTTP APIs answer 401 by themselves to a call without the header; there is no gateway response to word it otherwise.
+      // HTTP APIs answer 401 by themselves to a call without the header; there is no gateway
+      // response to word it otherwise.
       identitySource: ['$request.header.Authorization'],
     });
     permit(this, api.apiId, this.attached.authorizerId);
@@ -133,15 +158,26 @@ export class LatchkeyHttpAuthorizer extends AuthorizerFunction {
     // The event names the route, not the method that was called.
     const serves = (route: string): boolean => {
       const [method, path] = route.split(' ');
-      return served.some((it) => it.route === route || (method === 'ANY' && it.route.endsWith(` ${path}`)));
+      return served.some(
+        (it) => it.route === route || (method === 'ANY' && it.route.endsWith(` ${path}`)),
+      );
     };
-    return [...apiFaults(api, this.attached, this.made), ...routeFaults(served, routes, publicRoutes, serves)];
+    return [
+      ...apiFaults(api, this.attached, this.made),
+      ...routeFaults(served, routes, publicRoutes, serves),
+    ];
   }
 }
 
-/** In front of a WebSocket API: it decides at `$connect`, and what happens to the credential later closes no connection. */
+/**
+ * In front of a WebSocket API: it decides at `$connect`, and what happens to the credential later
+ * closes no connection.
+ */
 export class LatchkeyWebSocketAuthorizer extends AuthorizerFunction {
-  /** What makes `$connect` a guarded route: `api.addRoute('$connect', { integration, authorizer: guard.authorizer })`. */
+  /**
+   * What makes `$connect` a guarded route:
+   * `api.addRoute('$connect', { integration, authorizer: guard.authorizer })`.
+   */
   readonly authorizer: apigatewayv2.IWebSocketRouteAuthorizer;
   private readonly attached: apigatewayv2.WebSocketAuthorizer;
 
@@ -162,16 +198,20 @@ export class LatchkeyWebSocketAuthorizer extends AuthorizerFunction {
     });
     (this.attached.node.defaultChild as apigatewayv2.CfnAuthorizer).identitySource = undefined;
     permit(this, api.apiId, this.attached.authorizerId);
-    const isMine = (route: apigatewayv2.IWebSocketRoute): boolean => route.webSocketApi.apiId === api.apiId;
+    const isMine = (route: apigatewayv2.IWebSocketRoute): boolean =>
+      route.webSocketApi.apiId === api.apiId;
     this.authorizer = routeAuthorizer(this, isMine, this.attached.authorizerId);
   }
 
   protected override inspect(): string[] {
-    // Only $connect can have an authorizer; the others are reached through a connection that has one.
+    // Only $connect can have an authorizer; the others are reached through a connection that has
+    // one.
     const served = routesOf(this.props.api, this.attached).filter((it) => it.route === '$connect');
     return [
       ...apiFaults(this.props.api, this.attached, this.made),
-      ...routeFaults(served, this.props.routes, [], (route) => served.some((it) => it.route === route)),
+      ...routeFaults(served, this.props.routes, [], (route) =>
+        served.some((it) => it.route === route),
+      ),
     ];
   }
 }
@@ -183,26 +223,43 @@ function routeFaults(
   serves: (route: string) => boolean,
 ): string[] {
   const open = served.filter((it) => !it.guarded && !publicRoutes.includes(it.route));
-  const both = publicRoutes.filter((route) => route in routes || served.some((it) => it.route === route && it.guarded));
+  const both = publicRoutes.filter(
+    (route) => route in routes || served.some((it) => it.route === route && it.guarded),
+  );
   const gone = [...Object.keys(routes), ...publicRoutes].filter((route) => !serves(route));
   return [
-    ...open.map((it) => `${it.route} is open to everybody: give it the authorizer, or list it in publicRoutes.`),
+    ...open.map(
+      (it) =>
+        `${it.route} is open to everybody: give it the authorizer, or list it in publicRoutes.`,
+    ),
     ...both.map((route) => `${route} is in publicRoutes and guarded: it can be one of the two.`),
     ...gone.map((route) => `${route} is listed, and the API has no such route.`),
   ];
 }
 
-function routesOf(api: apigatewayv2.IHttpApi | apigatewayv2.IWebSocketApi, attached: Construct): Served[] {
+function routesOf(
+  api: apigatewayv2.IHttpApi | apigatewayv2.IWebSocketApi,
+  attached: Construct,
+): Served[] {
   const described = referentOf(attached, api.apiId);
   const mine = attached.node.defaultChild as CfnResource;
   return resourcesOf(attached, 'AWS::ApiGatewayV2::Route')
     .map((it): [CfnResource, Properties] => [it, namedPropertiesOf(it)])
     .filter(([it, { ApiId }]) => mayBe(it, ApiId, described))
-    .map(([it, properties]) => ({ route: textOf(properties.RouteKey), guarded: isGuarded(it, properties, mine) }));
+    .map(([it, properties]) => ({
+      route: textOf(properties.RouteKey),
+      guarded: isGuarded(it, properties, mine),
+    }));
 }
 
-/** What the template says counts, and an id that is put together of several is not the authorizer's. */
-function isGuarded(it: CfnResource, { AuthorizationType, AuthorizerId }: Properties, mine: CfnResource): boolean {
+/**
+ * What the template says counts, and an id that is put together of several is not the authorizer's.
+ */
+function isGuarded(
+  it: CfnResource,
+  { AuthorizationType, AuthorizerId }: Properties,
+  mine: CfnResource,
+): boolean {
   return AuthorizationType === 'CUSTOM' && namedReferent(it, AuthorizerId) === mine;
 }
 
@@ -211,7 +268,10 @@ function apiFaults(
   attached: Construct,
   made: lambda.CfnFunction,
 ): string[] {
-  return [...describedFaults(referentOf(attached, api.apiId)), ...diverted(attached.node.defaultChild as CfnResource, made)];
+  return [
+    ...describedFaults(referentOf(attached, api.apiId)),
+    ...diverted(attached.node.defaultChild as CfnResource, made),
+  ];
 }
 
 /** An authorizer that asks another function guards nothing. */
@@ -219,10 +279,16 @@ function diverted(authorizer: CfnResource, made: lambda.CfnFunction): string[] {
   const uri = JSON.stringify(propertiesOf(authorizer).AuthorizerUri ?? null);
   return calls(authorizer, [made]) && mentions(authorizer, uri, made)
     ? []
-    : [`${authorizer.node.path} does not call the authorizer's function: leave its AuthorizerUri as it is.`];
+    : [
+        `${authorizer.node.path} does not call the authorizer's function: leave its ` +
+          'AuthorizerUri as it is.',
+      ];
 }
 
-/** The path of a method's resource: of one resource above the other, up to one that the app does not make. */
+/**
+ * The path of a method's resource: of one resource above the other, up to one that the app does not
+ * make.
+ */
 function pathOf(method: CfnResource, properties: Properties): string {
   const parts: string[] = [];
   let below = method;
@@ -235,9 +301,14 @@ function pathOf(method: CfnResource, properties: Properties): string {
   }
   const { scope } = below.node;
   const above =
-    scope instanceof apigateway.Method ? scope.resource : scope instanceof apigateway.Resource ? scope.parentResource : undefined;
+    scope instanceof apigateway.Method
+      ? scope.resource
+      : scope instanceof apigateway.Resource
+        ? scope.parentResource
+        : undefined;
   // Of a resource that another app made its construct alone knows the path.
-  const isAbove = above !== undefined && referentOf(below, above.resourceId) === namedReferent(below, id);
+  const isAbove =
+    above !== undefined && referentOf(below, above.resourceId) === namedReferent(below, id);
   const base = isAbove && above.path !== '/' ? above.path : '';
   return [base, ...parts].join('/') || '/';
 }
@@ -246,7 +317,10 @@ function isResource(it: Referent): it is CfnResource {
   return typeof it !== 'string' && typeOf(it) === 'AWS::ApiGateway::Resource';
 }
 
-/** A value that is known only when it is deployed is shown as the template has it, and equals no route. */
+/**
+ * A value that is known only when it is deployed is shown as the template has it, and equals no
+ * route.
+ */
 function textOf(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value ?? null);
 }
@@ -255,12 +329,16 @@ function textOf(value: unknown): string {
 function notDescribed(api: apigateway.IRestApi): string[] {
   return api instanceof apigateway.SpecRestApi
     ? [
-        `${api.node.path} is an OpenAPI document: name the authorizer in it, as docs/cdk.md shows, or describe the API by apigateway.RestApi.`,
+        `${api.node.path} is an OpenAPI document: name the authorizer in it, as docs/cdk.md ` +
+          'shows, or describe the API by apigateway.RestApi.',
       ]
     : [];
 }
 
-/** Methods name the authorizer and the authorizer names the API: in two stacks each would wait for the other. */
+/**
+ * Methods name the authorizer and the authorizer names the API: in two stacks each would wait for
+ * the other.
+ */
 function besideApi(authorizer: Construct, api: IConstruct): string[] {
   const resource = api.node.defaultChild;
   return CfnResource.isCfnResource(resource) && Stack.of(resource) !== Stack.of(authorizer)
@@ -280,12 +358,16 @@ function withoutConnect(routes: Routes): string[] {
 
 function onlyConnect(routes: Routes): string[] {
   const wrong = Object.keys(routes).filter((route) => route !== '$connect');
-  return wrong.map((route) => `routes has '${route}': a WebSocket API is authorized at $connect alone.`);
+  return wrong.map(
+    (route) => `routes has '${route}': a WebSocket API is authorized at $connect alone.`,
+  );
 }
 
 function uriOf(authorizer: AuthorizerFunction): string {
   const { partition, region } = Stack.of(authorizer);
-  return `arn:${partition}:apigateway:${region}:lambda:path/2015-03-31/functions/${authorizer.function.functionArn}/invocations`;
+  const { functionArn } = authorizer.function;
+  const path = `path/2015-03-31/functions/${functionArn}/invocations`;
+  return `arn:${partition}:apigateway:${region}:lambda:${path}`;
 }
 
 function permit(authorizer: AuthorizerFunction, apiId: string, authorizerId: string): void {
@@ -306,7 +388,10 @@ function routeAuthorizer<Route extends IConstruct>(
 ) {
   return {
     bind: ({ route }: { readonly route: Route }) => {
-      refuse(authorizer, isMine(route) ? [] : [`${route.node.path} is of another API than the one that it guards.`]);
+      refuse(
+        authorizer,
+        isMine(route) ? [] : [`${route.node.path} is of another API than the one that it guards.`],
+      );
       return { authorizerId, authorizationType: 'CUSTOM' };
     },
   };

@@ -1,4 +1,5 @@
-// The authorizer in front of one's own API (X-7): the sample authorizer of the template, for another API.
+// The authorizer in front of one's own API (X-7): the sample authorizer of the template, for
+// another API.
 import { Stack, Token } from 'aws-cdk-lib';
 import type * as apigateway from 'aws-cdk-lib/aws-apigateway';
 import type * as apigatewayv2 from 'aws-cdk-lib/aws-apigatewayv2';
@@ -18,17 +19,28 @@ import { proxyFaults } from './proxy';
 import { objections, type Routes, scopesOf } from './routes';
 import { AUTHORIZER, objection, taken, type Values } from './template';
 
-/** A proxy in front of the API, such as CloudFront, whose word on the caller's address is taken because it proves itself. */
+/**
+ * A proxy in front of the API, such as CloudFront, whose word on the caller's address is taken
+ * because it proves itself.
+ */
 export interface TrustedProxy {
-  /** The header in which the proxy says the caller's address, such as `CloudFront-Viewer-Address`. */
+  /**
+   * The header in which the proxy says the caller's address, such as `CloudFront-Viewer-Address`.
+   */
   readonly addressHeader: string;
   /** The header in which the proxy sends the secret. */
   readonly proofHeader: string;
-  /** The secret: JSON with `current` and, while it rotates, `previous`. Sealed under the platform's `dataKey`, or under no key of yours. */
+  /**
+   * The secret: JSON with `current` and, while it rotates, `previous`. Sealed under the platform's
+   * `dataKey`, or under no key of yours.
+   */
   readonly secret: secretsmanager.ISecret;
 }
 
-/** Where in a VPC the function runs. It must reach DynamoDB and Secrets Manager from there, by endpoints or a NAT gateway. */
+/**
+ * Where in a VPC the function runs. It must reach DynamoDB and Secrets Manager from there, by
+ * endpoints or a NAT gateway.
+ */
 export interface AuthorizerVpc {
   readonly vpcId: string;
   readonly subnetIds: readonly string[];
@@ -43,8 +55,8 @@ export interface LatchkeyAuthorizerProps {
   /** Which scopes open which route. What is not in it is closed. */
   readonly routes: Routes;
   /**
-   * Routes that everybody may call without a credential, such as `OPTIONS /v1/things` for browsers. Every other route of the
-   * API must have the authorizer.
+   * Routes that everybody may call without a credential, such as `OPTIONS /v1/things` for browsers.
+   * Every other route of the API must have the authorizer.
    *
    * @default - none
    */
@@ -52,7 +64,8 @@ export interface LatchkeyAuthorizerProps {
   /**
    * The audience that the tokens must name.
    *
-   * @default - the platform's audience of this environment; any other is refused, since no token names it
+   * @default - the platform's audience of this environment; any other is refused, since no token
+   * names it
    */
   readonly audience?: string;
   /** @default - built by cargo-lambda */
@@ -65,10 +78,14 @@ export interface LatchkeyAuthorizerProps {
    * @default - the built-in catalogue
    */
   readonly scopeCatalogue?: string;
-  /** @default - forwarded headers are not trusted: the caller's address is the one that API Gateway sees */
+  /**
+   * @default - forwarded headers are not trusted: the caller's address is the one that API Gateway
+   * sees
+   */
   readonly trustedProxy?: TrustedProxy;
   /**
-   * What a REST API's usage plan counts the callers under (its `apiKeySourceType` is then AUTHORIZER).
+   * What a REST API's usage plan counts the callers under (its `apiKeySourceType` is then
+   * AUTHORIZER).
    *
    * @default - none
    */
@@ -76,7 +93,8 @@ export interface LatchkeyAuthorizerProps {
   /** @default - the function runs outside any VPC of yours */
   readonly vpc?: AuthorizerVpc;
   /**
-   * The name of its role, for a platform whose `operatorRoleArn` shuts others out: the role's ARN must be in that list.
+   * The name of its role, for a platform whose `operatorRoleArn` shuts others out: the role's ARN
+   * must be in that list.
    *
    * @default - CloudFormation makes one up
    */
@@ -102,7 +120,8 @@ export interface LatchkeyAuthorizerProps {
 export interface RestProps extends LatchkeyAuthorizerProps {
   readonly api: apigateway.IRestApi;
   /**
-   * Whether the answers 401, 403 and 503 of the API are set here, in the platform's words. When not, the API must have them.
+   * Whether the answers 401, 403 and 503 of the API are set here, in the platform's words. When
+   * not, the API must have them.
    *
    * @default true
    */
@@ -122,7 +141,10 @@ export interface WebSocketProps extends Omit<LatchkeyAuthorizerProps, 'publicRou
 // Lambda's limit of all variables of a function together, names and values.
 const ENVIRONMENT_BYTES = 4096;
 
-/** An authorizer's function, its role, logs and alarms. The kinds of API each have their own (attachments.ts). */
+/**
+ * An authorizer's function, its role, logs and alarms. The kinds of API each have their own
+ * (attachments.ts).
+ */
 export abstract class AuthorizerFunction extends Construct {
   readonly function: lambda.IFunction;
   readonly role: iam.IRole;
@@ -132,7 +154,12 @@ export abstract class AuthorizerFunction extends Construct {
   protected readonly made: lambda.CfnFunction;
 
   /** @param answers how HTTP APIs are answered, for those alone */
-  constructor(scope: Construct, id: string, props: LatchkeyAuthorizerProps, answers?: 'simple' | 'iam') {
+  constructor(
+    scope: Construct,
+    id: string,
+    props: LatchkeyAuthorizerProps,
+    answers?: 'simple' | 'iam',
+  ) {
     super(scope, id);
     onlyOneLibrary(this);
     refuse(this, faults(this, props));
@@ -140,14 +167,17 @@ export abstract class AuthorizerFunction extends Construct {
     const get = <T>(name: string): T => resources.getResource(`SampleAuthorizer${name}`) as T;
 
     const logGroup = get<logs.CfnLogGroup>('Logs');
-    // The template's name and key are for the platform's own stack. Without a name CloudFormation makes one up, so that a stack
-    // that is made anew does not meet the log group that the last one left.
+    // The template's name and key are for the platform's own stack. Without a name CloudFormation
+    // makes one up, so that a stack that is made anew does not meet the log group that the last one
+    // left.
     logGroup.logGroupName = undefined;
     logGroup.kmsKeyId = props.logEncryptionKey?.keyArn;
 
     this.made = get('Function');
     this.made.description = `Decides every call of ${this.node.path}.`;
-    const { variables, ...environment } = this.made.environment as { variables: Record<string, string> };
+    const { variables, ...environment } = this.made.environment as {
+      variables: Record<string, string>;
+    };
     const { LATCHKEY_USAGE_KEY: _, ...kept } = variables;
     this.made.environment = {
       ...environment,
@@ -159,11 +189,16 @@ export abstract class AuthorizerFunction extends Construct {
       },
     };
     // Lambda refuses a function in a VPC whose role may not connect it yet.
-    resources.node.children.filter((it) => it instanceof iam.CfnPolicy).forEach((it) => this.made.addDependency(it));
+    resources.node.children
+      .filter((it) => it instanceof iam.CfnPolicy)
+      .forEach((it) => this.made.addDependency(it));
     setCode(this, this.made, props.code ?? LatchkeyCode.fromSource());
 
     const functionArn = this.made.attrArn;
-    this.function = lambda.Function.fromFunctionAttributes(this, 'Function', { functionArn, sameEnvironment: true });
+    this.function = lambda.Function.fromFunctionAttributes(this, 'Function', {
+      functionArn,
+      sameEnvironment: true,
+    });
     const role = get<iam.CfnRole>('Role');
     role.roleName = props.roleName;
     this.role = iam.Role.fromRoleArn(this, 'Role', role.attrArn, { mutable: false });
@@ -192,40 +227,56 @@ export function refuse(scope: Construct, reasons: readonly string[]): void {
 function faults(scope: Construct, props: LatchkeyAuthorizerProps): string[] {
   const { latchkey, environment, audience, trustedProxy } = props;
   // JavaScript may say what the types do not let.
-  const kinds: Record<string, string> = { sandbox: latchkey.sandboxAudience, live: latchkey.liveAudience };
+  const kinds: Record<string, string> = {
+    sandbox: latchkey.sandboxAudience,
+    live: latchkey.liveAudience,
+  };
   if (!(environment in kinds)) {
     return [
-      `environment is '${String(environment)}': an authorizer takes sandbox or live, never both, or a sandbox credential would open a live API.`,
+      `environment is '${String(environment)}': an authorizer takes sandbox or live, never ` +
+        'both, or a sandbox credential would open a live API.',
     ];
   }
   const found = objections(props.routes, catalogueOf(props));
   if (audience !== undefined && audience !== kinds[environment]) {
     found.push(
-      `audience is '${audience}', and the platform's ${environment} tokens name '${kinds[environment]}': none would be accepted.`,
+      `audience is '${audience}', and the platform's ${environment} tokens name ` +
+        `'${kinds[environment]}': none would be accepted.`,
     );
   }
-  if (trustedProxy !== undefined && [trustedProxy.addressHeader, trustedProxy.proofHeader, trustedProxy.secret].some(isEmpty)) {
+  if (
+    trustedProxy !== undefined &&
+    [trustedProxy.addressHeader, trustedProxy.proofHeader, trustedProxy.secret].some(isEmpty)
+  ) {
     found.push(
-      'trustedProxy needs addressHeader, proofHeader and secret: a header that anybody can send proves nothing by itself.',
+      'trustedProxy needs addressHeader, proofHeader and secret: a header that anybody can ' +
+        'send proves nothing by itself.',
     );
   }
   const sealed = trustedProxy?.secret?.encryptionKey;
   if (sealed !== undefined && sealed.keyArn !== latchkey.dataKey.keyArn) {
     found.push(
-      "the proxy's secret is sealed under a key that the authorizer may not use: seal it under the platform's dataKey, or give it none.",
+      "the proxy's secret is sealed under a key that the authorizer may not use: seal it under " +
+        "the platform's dataKey, or give it none.",
     );
   }
   if (latchkey.scopeCatalogueFile !== '' && props.scopeCatalogue === undefined) {
     found.push(
-      'the platform has a catalogue of scopes of its own: name that file here by scopeCatalogue, so that routes can be checked.',
+      'the platform has a catalogue of scopes of its own: name that file here by ' +
+        'scopeCatalogue, so that routes can be checked.',
     );
   }
   if (latchkey.operatorRoleArn !== '' && !isLetIn(latchkey.operatorRoleArn, props.roleName)) {
     found.push(
-      "the platform's tables refuse every role that its operatorRoleArn does not list: give the authorizer a roleName, and list its ARN there.",
+      "the platform's tables refuse every role that its operatorRoleArn does not list: give " +
+        'the authorizer a roleName, and list its ARN there.',
     );
   }
-  for (const { account, region } of [latchkey.tables.core, latchkey.pepperSecret, latchkey.dataKey].map((it) => it.env)) {
+  for (const { account, region } of [
+    latchkey.tables.core,
+    latchkey.pepperSecret,
+    latchkey.dataKey,
+  ].map((it) => it.env)) {
     const home = Stack.of(latchkey);
     found.push(...elsewhere(scope, known(account, home.account), known(region, home.region)));
   }
@@ -238,28 +289,41 @@ function catalogueOf(props: LatchkeyAuthorizerProps): ReadonlySet<string> | unde
     : scopesOf(props.scopeCatalogue);
 }
 
-/** Whether a list of roles that is known by now has the role; one that is not known cannot be looked into. */
+/**
+ * Whether a list of roles that is known by now has the role; one that is not known cannot be looked
+ * into.
+ */
 function isLetIn(list: string, roleName: string | undefined): boolean {
-  return roleName !== undefined && (Token.isUnresolved(list) || list.split(',').some((arn) => arn.endsWith(`:role/${roleName}`)));
+  return (
+    roleName !== undefined &&
+    (Token.isUnresolved(list) || list.split(',').some((arn) => arn.endsWith(`:role/${roleName}`)))
+  );
 }
 
 function known(value: string, otherwise: string): string {
   return Token.isUnresolved(value) ? otherwise : value;
 }
 
-/** Tables of other accounts need policies that the template does not have; those of other Regions cannot be reached. */
+/**
+ * Tables of other accounts need policies that the template does not have; those of other Regions
+ * cannot be reached.
+ */
 function elsewhere(scope: Construct, account: string, region: string): string[] {
   const mine = Stack.of(scope);
   const differs = (one: string, other: string): boolean =>
     !Token.isUnresolved(one) && !Token.isUnresolved(other) && one !== other;
   return differs(mine.account, account) || differs(mine.region, region)
     ? [
-        `the platform is in account ${account}, Region ${region}, and this stack in ${mine.account}, ${mine.region}: an authorizer works in the platform's account and Region.`,
+        `the platform is in account ${account}, Region ${region}, and this stack in ` +
+          `${mine.account}, ${mine.region}: an authorizer works in the platform's account ` +
+          'and Region.',
       ]
     : [];
 }
 
-/** The values of the fragment's parameters: the template's own, and what it names of the platform. */
+/**
+ * The values of the fragment's parameters: the template's own, and what it names of the platform.
+ */
 function valuesOf(props: LatchkeyAuthorizerProps): Values {
   const { latchkey, trustedProxy } = props;
   const said: Record<string, unknown> = {
@@ -291,7 +355,10 @@ function valuesOf(props: LatchkeyAuthorizerProps): Values {
   const values = Object.entries(AUTHORIZER.Parameters).map(([name, rules]) => {
     const value = said[name] ?? rules.Default;
     if (value === undefined) {
-      throw new Error(`lib/authorizer-function.ts does not know ${name}, which the template's sample authorizer now uses`);
+      throw new Error(
+        `lib/authorizer-function.ts does not know ${name}, which the template's sample ` +
+          'authorizer now uses',
+      );
     }
     const wrong = objection(rules, value);
     if (wrong !== undefined) {
@@ -307,13 +374,20 @@ function environmentFaults(variables: Readonly<Record<string, unknown>>, routes:
   const found: string[] = [];
   const kinds = variables.LATCHKEY_ACCEPTED_KINDS;
   if (kinds !== 'sandbox' && kinds !== 'live') {
-    found.push(`LATCHKEY_ACCEPTED_KINDS is '${String(kinds)}': an authorizer takes sandbox or live, never both.`);
+    found.push(
+      `LATCHKEY_ACCEPTED_KINDS is '${String(kinds)}': an authorizer takes sandbox or live, ` +
+        'never both.',
+    );
   }
   if (variables.LATCHKEY_ROUTES !== JSON.stringify(routes)) {
-    found.push('LATCHKEY_ROUTES is not the map that routes has: change routes, where scopes and routes are checked.');
+    found.push(
+      'LATCHKEY_ROUTES is not the map that routes has: change routes, where scopes and routes ' +
+        'are checked.',
+    );
   }
   found.push(...proxyFaults(variables));
-  // A name that is not known before the deployment is counted as nothing: what is refused here Lambda refuses for certain.
+  // A name that is not known before the deployment is counted as nothing: what is refused here
+  // Lambda refuses for certain.
   const bytes = Object.entries(variables).map(([name, value]) =>
     Buffer.byteLength(name + (typeof value === 'string' ? value : '')),
   );
@@ -321,8 +395,9 @@ function environmentFaults(variables: Readonly<Record<string, unknown>>, routes:
   if (total > ENVIRONMENT_BYTES) {
     const map = Buffer.byteLength(String(variables.LATCHKEY_ROUTES));
     found.push(
-      `the function's variables take ${total} bytes, of which the route map has ${map}, and Lambda holds ${ENVIRONMENT_BYTES}: ` +
-        'join methods to ANY, or split the API among two authorizers.',
+      `the function's variables take ${total} bytes, of which the route map has ${map}, and ` +
+        `Lambda holds ${ENVIRONMENT_BYTES}: join methods to ANY, or split the API among two ` +
+        'authorizers.',
     );
   }
   return found;

@@ -1,12 +1,16 @@
 // The construct that one attaches to an API of one's own (X-7).
 import type { Construct } from 'constructs';
 
-import { LatchkeyHttpAuthorizer, LatchkeyRestAuthorizer, LatchkeyWebSocketAuthorizer } from './attachments';
+import {
+  LatchkeyHttpAuthorizer,
+  LatchkeyRestAuthorizer,
+  LatchkeyWebSocketAuthorizer,
+} from './attachments';
 import type { HttpProps, RestProps, WebSocketProps } from './authorizer-function';
 
 /**
- * Guards an API of one's own: one kind of credential, a map of route to scopes in which nothing is open that does not stand
- * there, no cache, and no trust in what callers write into headers.
+ * Guards an API of one's own: one kind of credential, a map of route to scopes in which nothing is
+ * open that does not stand there, no cache, and no trust in what callers write into headers.
  */
 export abstract class LatchkeyAuthorizer {
   /** Guards a REST API, and has it answer refusals as the platform does. */
@@ -20,7 +24,11 @@ export abstract class LatchkeyAuthorizer {
   }
 
   /** Guards a WebSocket API, at `$connect`. */
-  static forWebSocket(scope: Construct, id: string, props: WebSocketProps): LatchkeyWebSocketAuthorizer {
+  static forWebSocket(
+    scope: Construct,
+    id: string,
+    props: WebSocketProps,
+  ): LatchkeyWebSocketAuthorizer {
     return new LatchkeyWebSocketAuthorizer(scope, id, props);
   }
 }

@@ -40,13 +40,17 @@ class Directory extends LatchkeyCode {
     if (!existsSync(join(built, 'bootstrap'))) {
       const target = architecture === Architecture.ARM_64 ? '--arm64' : '--x86-64';
       throw new Error(
-        `There is no program at ${join(built, 'bootstrap')}: run 'cargo lambda build --release ${target}' in Latchkey's checkout, ` +
+        `There is no program at ${join(built, 'bootstrap')}: run ` +
+          `'cargo lambda build --release ${target}' in Latchkey's checkout, ` +
           'or leave code out to have it built.',
       );
     }
     const other = processorOf(join(built, 'bootstrap'));
     if (other !== undefined && other !== architecture.name) {
-      throw new Error(`${join(built, 'bootstrap')} is built for ${other}, and the function is to run on ${architecture.name}.`);
+      throw new Error(
+        `${join(built, 'bootstrap')} is built for ${other}, and the function is to run on ` +
+          `${architecture.name}.`,
+      );
     }
     return Code.fromAsset(built);
   }
@@ -65,7 +69,10 @@ function processorOf(program: string): string | undefined {
     return undefined;
   }
   const machine = header.readUInt16LE(18);
-  return { 62: Architecture.X86_64.name, 183: Architecture.ARM_64.name }[machine] ?? `another processor (${machine})`;
+  return (
+    { 62: Architecture.X86_64.name, 183: Architecture.ARM_64.name }[machine] ??
+    `another processor (${machine})`
+  );
 }
 
 class Source extends LatchkeyCode {
@@ -77,8 +84,9 @@ class Source extends LatchkeyCode {
     const crate = join(this.workspace, 'functions', binary);
     if (!existsSync(join(crate, 'Cargo.toml'))) {
       throw new Error(
-        `There is no crate at ${crate} to build: name Latchkey's checkout by LatchkeyCode.fromSource(), ` +
-          'or the directory of built programs by LatchkeyCode.fromDirectory().',
+        `There is no crate at ${crate} to build: name Latchkey's checkout by ` +
+          'LatchkeyCode.fromSource(), or the directory of built programs by ' +
+          'LatchkeyCode.fromDirectory().',
       );
     }
     return Code.fromAsset(crate, {
@@ -97,19 +105,30 @@ class Source extends LatchkeyCode {
   }
 }
 
-function build(workspace: string, crate: string, binary: string, architecture: Architecture, output: string): void {
+function build(
+  workspace: string,
+  crate: string,
+  binary: string,
+  architecture: Architecture,
+  output: string,
+): void {
   const target = architecture === Architecture.ARM_64 ? '--arm64' : '--x86-64';
   const manifest = join(crate, 'Cargo.toml');
   const what = ['--release', '--locked', target, '--bin', binary, '--manifest-path', manifest];
   try {
     // What cargo prints goes to standard error: standard output is the app's.
-    execFileSync('cargo', ['lambda', 'build', ...what, '--lambda-dir', output, '--flatten', binary], {
-      cwd: workspace,
-      stdio: ['ignore', 2, 2],
-    });
+    execFileSync(
+      'cargo',
+      ['lambda', 'build', ...what, '--lambda-dir', output, '--flatten', binary],
+      {
+        cwd: workspace,
+        stdio: ['ignore', 2, 2],
+      },
+    );
   } catch (error) {
     throw new Error(
-      `cargo lambda could not build ${binary}: it needs Rust and cargo-lambda (pip install cargo-lambda). ` +
+      `cargo lambda could not build ${binary}: it needs Rust and cargo-lambda ` +
+        '(pip install cargo-lambda). ' +
         `LatchkeyCode.fromDirectory() takes programs that are built already. ${String(error)}`,
     );
   }

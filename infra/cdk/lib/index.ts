@@ -1,5 +1,9 @@
 // What a CDK app imports.
-export { LatchkeyHttpAuthorizer, LatchkeyRestAuthorizer, LatchkeyWebSocketAuthorizer } from './attachments';
+export {
+  LatchkeyHttpAuthorizer,
+  LatchkeyRestAuthorizer,
+  LatchkeyWebSocketAuthorizer,
+} from './attachments';
 export { LatchkeyAuthorizer } from './authorizer';
 export {
   AuthorizerFunction,

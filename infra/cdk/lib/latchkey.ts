@@ -15,7 +15,15 @@ import { Construct, type IConstruct } from 'constructs';
 import { LatchkeyCode } from './code';
 import { inspectAuthorizers } from './inspection';
 import { FUNCTIONS, type LatchkeyParameters, PARAMETERS } from './parameters';
-import { failedRules, objection, PLATFORM, settled, taken, type Template, type Values } from './template';
+import {
+  failedRules,
+  objection,
+  PLATFORM,
+  settled,
+  taken,
+  type Template,
+  type Values,
+} from './template';
 
 /** What is said of a platform that is to be made. */
 export interface LatchkeyProps extends LatchkeyParameters {
@@ -26,15 +34,18 @@ export interface LatchkeyProps extends LatchkeyParameters {
    */
   readonly code?: LatchkeyCode;
   /**
-   * Whether resources keep the names that they have in the template, as `sam deploy` gives them: a stack that SAM deployed goes on
-   * under the CDK without being made anew.
+   * Whether resources keep the names that they have in the template, as `sam deploy` gives them: a
+   * stack that SAM deployed goes on under the CDK without being made anew.
    *
    * @default false
    */
   readonly preserveLogicalIds?: boolean;
 }
 
-/** A platform that authorizers work for: a `Latchkey` of this app, or one that `Latchkey.fromNames` knows. */
+/**
+ * A platform that authorizers work for: a `Latchkey` of this app, or one that `Latchkey.fromNames`
+ * knows.
+ */
 export interface ILatchkey extends IConstruct {
   /** The tokens' issuer. */
   readonly issuer: string;
@@ -46,14 +57,24 @@ export interface ILatchkey extends IConstruct {
   readonly scopeCatalogueFile: string;
   /** The layer that has it. */
   readonly scopeCatalogueLayer: string;
-  /** The roles that may touch data beside the platform's own, with commas between; empty when none are shut out. */
+  /**
+   * The roles that may touch data beside the platform's own, with commas between; empty when none
+   * are shut out.
+   */
   readonly operatorRoleArn: string;
-  readonly tables: { readonly core: dynamodb.ITable; readonly feed: dynamodb.ITable; readonly audit: dynamodb.ITable };
+  readonly tables: {
+    readonly core: dynamodb.ITable;
+    readonly feed: dynamodb.ITable;
+    readonly audit: dynamodb.ITable;
+  };
   readonly pepperSecret: secretsmanager.ISecret;
   readonly dataKey: kms.IKey;
 }
 
-/** A platform that another app, or SAM, deployed in this account and Region: what its output OperatorEnvironment says. */
+/**
+ * A platform that another app, or SAM, deployed in this account and Region: what its output
+ * OperatorEnvironment says.
+ */
 export interface LatchkeyNames {
   readonly issuer: string;
   readonly coreTable: string;
@@ -120,13 +141,15 @@ export class Latchkey extends Construct implements ILatchkey {
     const made = this.template.node.children.filter((it) => it instanceof lambda.CfnFunction);
     made.forEach((it) => setCode(this, it, code));
 
-    const get = <T extends CfnElement>(name: string): T => this.template.getResource(name) as CfnElement as T;
+    const get = <T extends CfnElement>(name: string): T =>
+      this.template.getResource(name) as CfnElement as T;
     const api = get<apigateway.CfnRestApi>('Api');
     this.restApi = apigateway.RestApi.fromRestApiAttributes(this, 'Api', {
       restApiId: api.ref,
       rootResourceId: api.attrRootResourceId,
     });
-    const key = (name: string): kms.IKey => kms.Key.fromKeyArn(this, name, get<kms.CfnKey>(name).attrArn);
+    const key = (name: string): kms.IKey =>
+      kms.Key.fromKeyArn(this, name, get<kms.CfnKey>(name).attrArn);
     this.dataKey = key('DataKey');
     const keys = (...names: string[]): kms.IKey[] =>
       names.filter((name) => this.template.node.tryFindChild(name) !== undefined).map(key);
@@ -136,7 +159,11 @@ export class Latchkey extends Construct implements ILatchkey {
     };
     const table = (name: string): dynamodb.ITable => {
       const { attrArn: tableArn, attrStreamArn: tableStreamArn } = get<dynamodb.CfnTable>(name);
-      return dynamodb.Table.fromTableAttributes(this, name, { tableArn, tableStreamArn, encryptionKey: this.dataKey });
+      return dynamodb.Table.fromTableAttributes(this, name, {
+        tableArn,
+        tableStreamArn,
+        encryptionKey: this.dataKey,
+      });
     };
     this.tables = {
       core: table('CoreTable'),
@@ -146,12 +173,21 @@ export class Latchkey extends Construct implements ILatchkey {
     };
     const secretCompleteArn = get<secretsmanager.CfnSecret>('PepperSecret').ref;
     const encryptionKey = this.dataKey;
-    this.pepperSecret = secretsmanager.Secret.fromSecretAttributes(this, 'PepperSecret', { secretCompleteArn, encryptionKey });
+    this.pepperSecret = secretsmanager.Secret.fromSecretAttributes(this, 'PepperSecret', {
+      secretCompleteArn,
+      encryptionKey,
+    });
     const functions = Object.entries(FUNCTIONS).map(([property, name]) => {
       const functionArn = get<lambda.CfnFunction>(name).attrArn;
-      return [property, lambda.Function.fromFunctionAttributes(this, name, { functionArn, sameEnvironment: true })];
+      return [
+        property,
+        lambda.Function.fromFunctionAttributes(this, name, { functionArn, sameEnvironment: true }),
+      ];
     });
-    this.functions = Object.fromEntries(functions) as Record<keyof typeof FUNCTIONS, lambda.IFunction>;
+    this.functions = Object.fromEntries(functions) as Record<
+      keyof typeof FUNCTIONS,
+      lambda.IFunction
+    >;
     const outputs = this.template.node.findChild('$Outputs').node.children.map((it) => {
       const output = it as CfnOutput;
       // The README's commands find the stack by these names.
@@ -160,8 +196,12 @@ export class Latchkey extends Construct implements ILatchkey {
     });
     this.outputs = Object.fromEntries(outputs) as Record<string, string>;
 
-    const authorizers = [FUNCTIONS.managementAuthorizer, FUNCTIONS.sampleAuthorizer].map((name) => get<lambda.CfnFunction>(name));
-    this.node.addValidation({ validate: () => [...onlyOneOfStack(this), ...inspectAuthorizers(authorizers)] });
+    const authorizers = [FUNCTIONS.managementAuthorizer, FUNCTIONS.sampleAuthorizer].map((name) =>
+      get<lambda.CfnFunction>(name),
+    );
+    this.node.addValidation({
+      validate: () => [...onlyOneOfStack(this), ...inspectAuthorizers(authorizers)],
+    });
   }
 }
 
@@ -194,7 +234,11 @@ class Imported extends Construct implements ILatchkey {
       feed: dynamodb.Table.fromTableName(this, 'FeedTable', feedTable),
       audit: dynamodb.Table.fromTableName(this, 'AuditTable', auditTable),
     };
-    this.pepperSecret = secretsmanager.Secret.fromSecretCompleteArn(this, 'PepperSecret', pepperSecretArn);
+    this.pepperSecret = secretsmanager.Secret.fromSecretCompleteArn(
+      this,
+      'PepperSecret',
+      pepperSecretArn,
+    );
     this.dataKey = kms.Key.fromKeyArn(this, 'DataKey', dataKeyArn);
   }
 }
@@ -222,12 +266,21 @@ function valuesOf(scope: Construct, props: LatchkeyParameters): Values {
 }
 
 /** A template with its parameters' values in place of them. CfnInclude reads files alone. */
-export function include(scope: Construct, template: Template, values: Values, preserveLogicalIds = false): CfnInclude {
+export function include(
+  scope: Construct,
+  template: Template,
+  values: Values,
+  preserveLogicalIds = false,
+): CfnInclude {
   const directory = mkdtempSync(join(tmpdir(), 'latchkey-'));
   try {
     const templateFile = join(directory, 'template.json');
     writeFileSync(templateFile, JSON.stringify(settled(template, values)));
-    return new CfnInclude(scope, 'Template', { templateFile, parameters: { ...values }, preserveLogicalIds });
+    return new CfnInclude(scope, 'Template', {
+      templateFile,
+      parameters: { ...values },
+      preserveLogicalIds,
+    });
   } finally {
     rmSync(directory, { recursive: true });
   }
@@ -237,7 +290,10 @@ export function include(scope: Construct, template: Template, values: Values, pr
 export function setCode(scope: Construct, made: lambda.CfnFunction, code: LatchkeyCode): void {
   const { s3Key: binary = '' } = made.code as lambda.CfnFunction.CodeProperty;
   const [architecture] = made.architectures ?? [];
-  const processor = architecture === lambda.Architecture.X86_64.name ? lambda.Architecture.X86_64 : lambda.Architecture.ARM_64;
+  const processor =
+    architecture === lambda.Architecture.X86_64.name
+      ? lambda.Architecture.X86_64
+      : lambda.Architecture.ARM_64;
   const program = code.of(binary, processor);
   // A code is bound where its asset is to lie: beside its function.
   const bound = program.bind(new Construct(scope, `${made.node.id}Code`));
@@ -245,20 +301,28 @@ export function setCode(scope: Construct, made: lambda.CfnFunction, code: Latchk
   program.bindToResource(made);
 }
 
-/** Constructs of another copy of aws-cdk-lib are none of those that are looked for here: nothing would be seen, or refused. */
+/**
+ * Constructs of another copy of aws-cdk-lib are none of those that are looked for here: nothing
+ * would be seen, or refused.
+ */
 export function onlyOneLibrary(scope: Construct): void {
   if (!(Stack.of(scope) instanceof Stack)) {
     throw new Error(
-      `${scope.node.path}: the app and latchkey-cdk have each a copy of aws-cdk-lib. Install what 'npm pack' makes of infra/cdk, ` +
-        'not its directory, so that they share one.',
+      `${scope.node.path}: the app and latchkey-cdk have each a copy of aws-cdk-lib. Install ` +
+        "what 'npm pack' makes of infra/cdk, not its directory, so that they share one.",
     );
   }
 }
 
 function onlyOneOfStack(platform: Latchkey): string[] {
   const stack = Stack.of(platform);
-  const others = stack.node.findAll().filter((it) => it instanceof Latchkey && it !== platform && Stack.of(it) === stack);
+  const others = stack.node
+    .findAll()
+    .filter((it) => it instanceof Latchkey && it !== platform && Stack.of(it) === stack);
   return others.length === 0
     ? []
-    : [`A stack holds one Latchkey, since its logs are named by the stack: put ${others[0]?.node.path} into a stack of its own.`];
+    : [
+        'A stack holds one Latchkey, since its logs are named by the stack: put ' +
+          `${others[0]?.node.path} into a stack of its own.`,
+      ];
 }

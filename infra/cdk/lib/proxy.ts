@@ -1,4 +1,5 @@
-// The variables that make an authorizer believe a proxy: shared/web/src/proxy reads them, and refuses the same at its start.
+// The variables that make an authorizer believe a proxy: shared/web/src/proxy reads them, and
+// refuses the same at its start.
 import { isEmpty } from './inspection';
 
 /** The variables: all of them are set, or none is. */
@@ -8,7 +9,10 @@ export const PROXY_VARIABLES = {
   secret: 'LATCHKEY_TRUSTED_PROXY_SECRET',
 } as const;
 
-/** Headers that others write too, or that mean something else: neither an address nor a proof may stand in them. */
+/**
+ * Headers that others write too, or that mean something else: neither an address nor a proof may
+ * stand in them.
+ */
 export const RESERVED_HEADERS: readonly string[] = [
   'authorization',
   'content-type',
@@ -31,7 +35,8 @@ export function proxyFaults(variables: Readonly<Record<string, unknown>>): strin
   }
   if (missing.length > 0) {
     return [
-      `a forwarded address is trusted without ${missing.join(' and ')}: a header that anybody can send proves nothing by itself.`,
+      `a forwarded address is trusted without ${missing.join(' and ')}: a header that anybody ` +
+        'can send proves nothing by itself.',
     ];
   }
   const headers = [PROXY_VARIABLES.addressHeader, PROXY_VARIABLES.proofHeader].map((name) =>
@@ -39,7 +44,11 @@ export function proxyFaults(variables: Readonly<Record<string, unknown>>): strin
   );
   const reserved = headers.filter((header) => RESERVED_HEADERS.includes(header));
   return [
-    ...reserved.map((header) => `${header} is trusted as the header of a proxy, and callers write it too.`),
-    ...(headers[0] === headers[1] ? [`${headers[0]} is to carry both the address and the proof.`] : []),
+    ...reserved.map(
+      (header) => `${header} is trusted as the header of a proxy, and callers write it too.`,
+    ),
+    ...(headers[0] === headers[1]
+      ? [`${headers[0]} is to carry both the address and the proof.`]
+      : []),
   ];
 }

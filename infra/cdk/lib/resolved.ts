@@ -1,5 +1,5 @@
-// What the template will say, with whatever was overridden: an attribute of a construct says only what it was made with, and
-// a resource may be written without any construct of its own.
+// What the template will say, with whatever was overridden: an attribute of a construct says only
+// what it was made with, and a resource may be written without any construct of its own.
 import {
   CfnResource,
   DefaultTokenResolver,
@@ -35,29 +35,45 @@ export function typeOf(resource: CfnResource): string {
   return String(rawOverrides.Type ?? resource.cfnResourceType);
 }
 
-/** Every construct that the values of `value` refer to, through aliases and versions of functions too. */
+/**
+ * Every construct that the values of `value` refer to, through aliases and versions of functions
+ * too.
+ */
 export function targets(scope: IConstruct, value: unknown): ReadonlySet<IConstruct> {
   const found = new Set<IConstruct>();
   class Finder extends DefaultTokenResolver {
-    override resolveToken(token: IResolvable, context: IResolveContext, postProcessor: PostProcessor) {
+    override resolveToken(
+      token: IResolvable,
+      context: IResolveContext,
+      postProcessor: PostProcessor,
+    ) {
       if (Reference.isReference(token)) {
         const { target } = token;
         if (!found.has(target)) {
           found.add(target);
           const type = CfnResource.isCfnResource(target) ? typeOf(target) : '';
           if (type === 'AWS::Lambda::Alias' || type === 'AWS::Lambda::Version') {
-            targets(target, entryOf(target as CfnResource)).forEach((further) => found.add(further));
+            targets(target, entryOf(target as CfnResource)).forEach((further) =>
+              found.add(further),
+            );
           }
         }
       }
       return super.resolveToken(token, context, postProcessor);
     }
   }
-  Tokenization.resolve(value, { scope, resolver: new Finder(new StringConcat()), preparing: false });
+  Tokenization.resolve(value, {
+    scope,
+    resolver: new Finder(new StringConcat()),
+    preparing: false,
+  });
   return found;
 }
 
-/** A resource's entry in the template, before its tokens are resolved. Its properties alone would lack what was overridden. */
+/**
+ * A resource's entry in the template, before its tokens are resolved. Its properties alone would
+ * lack what was overridden.
+ */
 export function entryOf(resource: CfnResource): unknown {
   return (resource as unknown as { _toCloudFormation(): unknown })._toCloudFormation();
 }
@@ -67,7 +83,10 @@ export function propertiesOf(resource: CfnResource): Properties {
   return onlyProperties(Stack.of(resource).resolve(entryOf(resource)));
 }
 
-/** The same, with each reference to a resource naming the construct's path, which is one for all stacks. */
+/**
+ * The same, with each reference to a resource naming the construct's path, which is one for all
+ * stacks.
+ */
 export function namedPropertiesOf(resource: CfnResource): Properties {
   return onlyProperties(named(resource, entryOf(resource)));
 }
@@ -78,7 +97,11 @@ function onlyProperties(entry: unknown): Properties {
 }
 
 class Namer extends DefaultTokenResolver {
-  override resolveToken(token: IResolvable, context: IResolveContext, postProcessor: PostProcessor): unknown {
+  override resolveToken(
+    token: IResolvable,
+    context: IResolveContext,
+    postProcessor: PostProcessor,
+  ): unknown {
     return Reference.isReference(token) && CfnResource.isCfnResource(token.target)
       ? { Ref: token.target.node.path }
       : super.resolveToken(token, context, postProcessor);
@@ -86,7 +109,11 @@ class Namer extends DefaultTokenResolver {
 }
 
 function named(scope: IConstruct, value: unknown): unknown {
-  return Tokenization.resolve(value, { scope, resolver: new Namer(new StringConcat()), preparing: false });
+  return Tokenization.resolve(value, {
+    scope,
+    resolver: new Namer(new StringConcat()),
+    preparing: false,
+  });
 }
 
 /** What an id stands for: a resource of the app, or else the text or the import that it is. */
@@ -101,11 +128,19 @@ export function referentOf(scope: IConstruct, value: unknown): Referent {
 export function namedReferent(scope: IConstruct, value: unknown): Referent {
   const { Ref, 'Fn::GetAtt': attribute } = (value ?? {}) as Record<string, unknown>;
   const name = Ref ?? (Array.isArray(attribute) ? attribute[0] : attribute);
-  const found = typeof name !== 'string' ? undefined : name.includes('/') ? atPath(scope, name) : logical(scope, name);
+  const found =
+    typeof name !== 'string'
+      ? undefined
+      : name.includes('/')
+        ? atPath(scope, name)
+        : logical(scope, name);
   return found ?? JSON.stringify(value ?? null);
 }
 
-/** Whether a value of `namedPropertiesOf` may stand for this: one that is put together of several is taken to. */
+/**
+ * Whether a value of `namedPropertiesOf` may stand for this: one that is put together of several is
+ * taken to.
+ */
 export function mayBe(scope: IConstruct, value: unknown, wanted: Referent): boolean {
   const found = namedReferent(scope, value);
   if (typeof found !== 'string' || typeof wanted === 'string') {
@@ -116,17 +151,24 @@ export function mayBe(scope: IConstruct, value: unknown, wanted: Referent): bool
 
 /** Whether a text of a template has a resource's name. */
 export function mentions(scope: IConstruct, text: string, resource: CfnResource): boolean {
-  return Stack.of(scope) === Stack.of(resource) && new RegExp(`\\b${Stack.of(resource).getLogicalId(resource)}\\b`).test(text);
+  return (
+    Stack.of(scope) === Stack.of(resource) &&
+    new RegExp(`\\b${Stack.of(resource).getLogicalId(resource)}\\b`).test(text)
+  );
 }
 
 function atPath(scope: IConstruct, path: string): CfnResource | undefined {
   const root: IConstruct = scope.node.root;
-  const found = path.split('/').reduce<IConstruct | undefined>((at, id) => at?.node.tryFindChild(id), root);
+  const found = path
+    .split('/')
+    .reduce<IConstruct | undefined>((at, id) => at?.node.tryFindChild(id), root);
   return CfnResource.isCfnResource(found) ? found : undefined;
 }
 
 function logical(scope: IConstruct, id: string): CfnResource | undefined {
   const stack = Stack.of(scope);
   const resources = stack.node.findAll().filter((it) => CfnResource.isCfnResource(it));
-  return resources.find((it) => Stack.of(it) === stack && stack.getLogicalId(it) === id.split('.')[0]);
+  return resources.find(
+    (it) => Stack.of(it) === stack && stack.getLogicalId(it) === id.split('.')[0],
+  );
 }

@@ -1,14 +1,15 @@
-// The route -> scope map: what shared/guard/src/routes.rs reads from LATCHKEY_ROUTES, checked before it is deployed.
+// The route -> scope map: what shared/guard/src/routes.rs reads from LATCHKEY_ROUTES, checked
+// before it is deployed.
 import { readFileSync } from 'node:fs';
 
 import { fileOfLib } from './template';
 
 /**
- * Which scopes open which route; a route that is not in it is closed. Any one of the scopes suffices, and an empty list stands
- * for any valid credential but those of the platform's staff.
+ * Which scopes open which route; a route that is not in it is closed. Any one of the scopes
+ * suffices, and an empty list stands for any valid credential but those of the platform's staff.
  *
- * A route is `METHOD /resource/{template}`, `ANY /resource/{template}` for the methods that are not listed beside it, `$default` (HTTP
- * APIs) or `$connect` (WebSocket APIs).
+ * A route is `METHOD /resource/{template}`, `ANY /resource/{template}` for the methods that are not
+ * listed beside it, `$default` (HTTP APIs) or `$connect` (WebSocket APIs).
  */
 export type Routes = Readonly<Record<string, readonly string[]>>;
 
@@ -26,19 +27,28 @@ export function scopesOf(file: string = fileOfLib('scopes.csv')): ReadonlySet<st
   return new Set(rows.map((row) => row.split(',')[0] ?? ''));
 }
 
-/** What is wrong with a map, one sentence each. Without a catalogue scopes are only checked for how they are spelled. */
+/**
+ * What is wrong with a map, one sentence each. Without a catalogue scopes are only checked for how
+ * they are spelled.
+ */
 export function objections(routes: Routes, catalogue: ReadonlySet<string> | undefined): string[] {
   const listed = Object.entries(routes);
   if (listed.length === 0) {
-    return ['routes is empty: nobody could call anything. List each route with the scopes that open it.'];
+    return [
+      'routes is empty: nobody could call anything. List each route with the scopes that open it.',
+    ];
   }
   const names = new Map<string, string>();
   return listed.flatMap(([route, scopes]) => {
-    const unknown = scopes.filter((scope) => (catalogue === undefined ? !SCOPE.test(scope) : !catalogue.has(scope)));
+    const unknown = scopes.filter((scope) =>
+      catalogue === undefined ? !SCOPE.test(scope) : !catalogue.has(scope),
+    );
     return [
       ...wrongRoute(route, names),
       ...unknown.map(
-        (scope) => `routes has an unknown scope for '${route}': '${scope}'. The route would be closed to everybody.`,
+        (scope) =>
+          `routes has an unknown scope for '${route}': '${scope}'. The route would be closed ` +
+          'to everybody.',
       ),
     ];
   });
@@ -55,7 +65,9 @@ function wrongRoute(route: string, names: Map<string, string>): string[] {
   }
   const other = names.get(shape);
   names.set(shape, path);
-  return other === undefined || other === path ? [] : [`routes has two names for one resource: '${other}' and '${path}'.`];
+  return other === undefined || other === path
+    ? []
+    : [`routes has two names for one resource: '${other}' and '${path}'.`];
 }
 
 /** A path with its variables' names left out; nothing for what is no path. */
@@ -75,7 +87,11 @@ function shapeOf(path: string): string | undefined {
     const rest = segment.endsWith('+}');
     const name = segment.slice(1, rest ? -2 : -1);
     const last = at === segments.length - 1;
-    return segment.endsWith('}') && plain.test(name) && (last || !rest) ? (rest ? '{+}' : '{}') : undefined;
+    return segment.endsWith('}') && plain.test(name) && (last || !rest)
+      ? rest
+        ? '{+}'
+        : '{}'
+      : undefined;
   });
   return shapes.includes(undefined) ? undefined : shapes.join('/');
 }

@@ -1,4 +1,5 @@
-// The translated template: its parameters' rules, and its conditions as far as they are known at synth.
+// The translated template: its parameters' rules, and its conditions as far as they are known at
+// synth.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -33,10 +34,16 @@ export interface Resource {
 export interface Template {
   readonly Parameters: Readonly<Record<string, ParameterRules>>;
   readonly Conditions?: Readonly<Record<string, unknown>>;
-  readonly Mappings?: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, unknown>>>>>>;
-  readonly Rules?: Readonly<Record<string, { RuleCondition?: unknown; Assertions: readonly Assertion[] }>>;
+  readonly Mappings?: Readonly<
+    Record<string, Readonly<Record<string, Readonly<Record<string, unknown>>>>>
+  >;
+  readonly Rules?: Readonly<
+    Record<string, { RuleCondition?: unknown; Assertions: readonly Assertion[] }>
+  >;
   readonly Resources: Readonly<Record<string, Resource>>;
-  readonly Outputs?: Readonly<Record<string, { readonly Condition?: string; readonly Value: unknown }>>;
+  readonly Outputs?: Readonly<
+    Record<string, { readonly Condition?: string; readonly Value: unknown }>
+  >;
 }
 
 /** The value of every parameter; a token is a value that is not known yet. */
@@ -56,7 +63,10 @@ export const PLATFORM = read('latchkey.template.json');
 /** Of it the sample authorizer alone; what it names of the platform is a parameter. */
 export const AUTHORIZER = read('authorizer.template.json');
 
-/** What the template says against a value of a parameter, as a sentence; nothing when it is acceptable. */
+/**
+ * What the template says against a value of a parameter, as a sentence; nothing when it is
+ * acceptable.
+ */
 export function objection(rules: ParameterRules, value: unknown): string | undefined {
   if (Array.isArray(value)) {
     return value.map((member) => objection(rules, member)).find((found) => found !== undefined);
@@ -66,13 +76,17 @@ export function objection(rules: ParameterRules, value: unknown): string | undef
   }
   const text = String(value);
   const wrong =
-    (rules.AllowedPattern !== undefined && !new RegExp(`^(?:${rules.AllowedPattern})$`).test(text)) ||
+    (rules.AllowedPattern !== undefined &&
+      !new RegExp(`^(?:${rules.AllowedPattern})$`).test(text)) ||
     (rules.MinLength !== undefined && text.length < Number(rules.MinLength)) ||
     (rules.MaxLength !== undefined && text.length > Number(rules.MaxLength));
   if (wrong) {
     return rules.ConstraintDescription ?? `must match ${rules.AllowedPattern ?? 'its length'}`;
   }
-  if (rules.AllowedValues !== undefined && !rules.AllowedValues.some((allowed) => String(allowed) === text)) {
+  if (
+    rules.AllowedValues !== undefined &&
+    !rules.AllowedValues.some((allowed) => String(allowed) === text)
+  ) {
     return `must be one of ${rules.AllowedValues.join(', ')}`;
   }
   if (rules.Type !== 'Number') {
@@ -86,7 +100,10 @@ export function objection(rules: ParameterRules, value: unknown): string | undef
   return outside ? `must be ${least} to ${most}` : undefined;
 }
 
-/** A value as CloudFormation would take it: lists are texts with commas there, and an empty text is a list of one. */
+/**
+ * A value as CloudFormation would take it: lists are texts with commas there, and an empty text is
+ * a list of one.
+ */
 export function taken(rules: ParameterRules, value: unknown): unknown {
   if (rules.Type.includes('List') && typeof value === 'string' && !Token.isUnresolved(value)) {
     return value.split(',');
@@ -99,14 +116,17 @@ export function failedRules(template: Template, values: Values): string[] {
   const logic = new Logic(template, values);
   return Object.entries(template.Rules ?? {}).flatMap(([name, rule]) => {
     const applies = rule.RuleCondition === undefined || logic.holds(rule.RuleCondition);
-    const failed = applies ? rule.Assertions.filter((assertion) => !logic.holds(assertion.Assert)) : [];
+    const failed = applies
+      ? rule.Assertions.filter((assertion) => !logic.holds(assertion.Assert))
+      : [];
     return failed.map((assertion) => assertion.AssertDescription ?? `${name} does not hold`);
   });
 }
 
 /**
- * A template without rules, mappings and conditions: each is decided by the values, and what it keeps out is gone. CloudFormation could not
- * decide them: it lets them name parameters alone, and a value may be a token.
+ * A template without rules, mappings and conditions: each is decided by the values, and what it
+ * keeps out is gone. CloudFormation could not decide them: it lets them name parameters alone, and
+ * a value may be a token.
  */
 export function settled(template: Template, values: Values): Template {
   const logic = new Logic(template, values);
@@ -137,7 +157,13 @@ export function settled(template: Template, values: Values): Template {
   const names = kept.map(([name]) => name);
   const resources = kept.map(([name, { Condition: _, DependsOn: before = [], ...resource }]) => {
     const waitsFor = [before].flat().filter((it) => names.includes(it));
-    return [name, { ...(settle(resource) as Resource), ...(waitsFor.length === 0 ? {} : { DependsOn: waitsFor }) }];
+    return [
+      name,
+      {
+        ...(settle(resource) as Resource),
+        ...(waitsFor.length === 0 ? {} : { DependsOn: waitsFor }),
+      },
+    ];
   });
   const outputs = Object.entries(template.Outputs ?? {}).filter(
     ([, { Condition: it }]) => it === undefined || logic.holds({ Condition: it }),
@@ -151,7 +177,10 @@ export function settled(template: Template, values: Values): Template {
   };
 }
 
-/** CloudFormation's functions of conditions and rules, over known values. A token equals only itself. */
+/**
+ * CloudFormation's functions of conditions and rules, over known values. A token equals only
+ * itself.
+ */
 class Logic {
   constructor(
     private readonly template: Template,
@@ -171,7 +200,9 @@ class Logic {
       case 'Fn::Or':
         return all.some((member) => this.holds(member));
       case 'Fn::Contains':
-        return (this.value(all[0]) as unknown[]).some((member) => String(member) === String(this.value(all[1])));
+        return (this.value(all[0]) as unknown[]).some(
+          (member) => String(member) === String(this.value(all[1])),
+        );
       case 'Condition': {
         const condition = this.template.Conditions?.[argument as string];
         if (condition !== undefined) {
@@ -212,10 +243,14 @@ class Logic {
 }
 
 function unknown(expression: unknown): Error {
-  return new Error(`lib/template.ts does not know ${JSON.stringify(expression)}, which the template's conditions now use`);
+  return new Error(
+    `lib/template.ts does not know ${JSON.stringify(expression)}, which the template's ` +
+      'conditions now use',
+  );
 }
 
 function single(expression: unknown): [string, unknown] {
-  const entries = typeof expression === 'object' && expression !== null ? Object.entries(expression) : [];
+  const entries =
+    typeof expression === 'object' && expression !== null ? Object.entries(expression) : [];
   return entries.length === 1 && entries[0] !== undefined ? entries[0] : ['', undefined];
 }

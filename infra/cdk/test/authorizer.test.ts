@@ -1,4 +1,5 @@
-// The authorizer in front of one's own API: what it is made of, and that it is the sample authorizer of the template.
+// The authorizer in front of one's own API: what it is made of, and that it is the sample
+// authorizer of the template.
 import { type App, Stack } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import * as apigateway from 'aws-cdk-lib/aws-apigateway';
@@ -28,7 +29,9 @@ import {
 import { canonical } from './template-values';
 
 function variables(template: Template): Record<string, unknown> {
-  const [made] = Object.values(template.findResources('AWS::Lambda::Function', { Properties: { Handler: 'bootstrap' } }));
+  const [made] = Object.values(
+    template.findResources('AWS::Lambda::Function', { Properties: { Handler: 'bootstrap' } }),
+  );
   return made?.Properties.Environment.Variables;
 }
 
@@ -48,7 +51,10 @@ test('x_7_a_rest_authorizer_has_no_cache_and_no_identity_source', () => {
     AuthorizerResultTtlInSeconds: 0,
     IdentitySource: Match.absent(),
   });
-  template.hasResourceProperties('AWS::ApiGateway::Method', { AuthorizationType: 'CUSTOM', AuthorizerId: Match.anyValue() });
+  template.hasResourceProperties('AWS::ApiGateway::Method', {
+    AuthorizationType: 'CUSTOM',
+    AuthorizerId: Match.anyValue(),
+  });
   template.hasResourceProperties('AWS::Lambda::Permission', {
     Principal: 'apigateway.amazonaws.com',
     SourceArn: Match.anyValue(),
@@ -78,7 +84,8 @@ test('x_7_on_rest_the_401_403_and_503_are_those_of_the_platform', () => {
 });
 
 test('a change of the gateway responses or the authorizer makes another deployment of the API', () => {
-  const deployment = (template: Template): string[] => Object.keys(template.findResources('AWS::ApiGateway::Deployment'));
+  const deployment = (template: Template): string[] =>
+    Object.keys(template.findResources('AWS::ApiGateway::Deployment'));
   const guardedApi = rest().template();
   const { stack } = guarded();
   restApi(stack).root.addResource('things').addMethod('GET', MOCK);
@@ -91,7 +98,9 @@ test('a change of the gateway responses or the authorizer makes another deployme
 
 test('x_7_forwarded_headers_are_not_trusted_unless_a_proxy_proves_itself', () => {
   const proxied = (made: Record<string, unknown>): unknown[] =>
-    ['ADDRESS_HEADER', 'PROOF_HEADER', 'SECRET'].map((name) => made[`LATCHKEY_TRUSTED_PROXY_${name}`]);
+    ['ADDRESS_HEADER', 'PROOF_HEADER', 'SECRET'].map(
+      (name) => made[`LATCHKEY_TRUSTED_PROXY_${name}`],
+    );
   assert.deepEqual(
     proxied(variables(rest().template())).filter((it) => it !== '' && it !== undefined),
     [],
@@ -99,9 +108,17 @@ test('x_7_forwarded_headers_are_not_trusted_unless_a_proxy_proves_itself', () =>
 
   const { stack, latchkey } = guarded();
   const secret = new secretsmanager.Secret(stack, 'Proof');
-  const trustedProxy = { addressHeader: 'CloudFront-Viewer-Address', proofHeader: 'X-Proof', secret };
+  const trustedProxy = {
+    addressHeader: 'CloudFront-Viewer-Address',
+    proofHeader: 'X-Proof',
+    secret,
+  };
   const template = rest({ trustedProxy }, { stack, latchkey }).template();
-  assert.deepEqual(proxied(variables(template)), ['CloudFront-Viewer-Address', 'X-Proof', stack.resolve(secret.secretArn)]);
+  assert.deepEqual(proxied(variables(template)), [
+    'CloudFront-Viewer-Address',
+    'X-Proof',
+    stack.resolve(secret.secretArn),
+  ]);
   const [policy] = Object.values(template.findResources('AWS::IAM::RolePolicy'));
   const reads = policy?.Properties.PolicyDocument.Statement.filter(
     (it: Record<string, unknown>) => it.Action === 'secretsmanager:GetSecretValue',
@@ -119,30 +136,50 @@ test('its function, role and policy are those of the sample authorizer, but for 
   const template = guard.template();
   const names = Object.fromEntries(
     [latchkey.template, guard.guard.node.findChild('Template')].flatMap((scope) =>
-      scope.node.children.filter((it) => 'logicalId' in it).map((it) => [stack.getLogicalId(it as never), it.node.id]),
+      scope.node.children
+        .filter((it) => 'logicalId' in it)
+        .map((it) => [stack.getLogicalId(it as never), it.node.id]),
     ),
   );
   const of = (scope: string, name: string): Record<string, unknown> => {
-    const [id] = Object.entries(names).find(([id, it]) => it === name && id.startsWith(scope)) ?? [''];
+    const [id] = Object.entries(names).find(([id, it]) => it === name && id.startsWith(scope)) ?? [
+      '',
+    ];
     const { Type, Properties, DependsOn, DeletionPolicy } = template.toJSON().Resources[id];
-    return canonical({ Type, Properties, DependsOn, DeletionPolicy }, {}, names) as Record<string, unknown>;
+    return canonical({ Type, Properties, DependsOn, DeletionPolicy }, {}, names) as Record<
+      string,
+      unknown
+    >;
   };
-  for (const name of ['Role', 'Policy', 'Function', 'Logs'].map((part) => `SampleAuthorizer${part}`)) {
-    const [mine, sample] = [of('Guard', name), of('Latchkey', name)].map((it) => it.Properties as Record<string, unknown>);
+  for (const name of ['Role', 'Policy', 'Function', 'Logs'].map(
+    (part) => `SampleAuthorizer${part}`,
+  )) {
+    const [mine, sample] = [of('Guard', name), of('Latchkey', name)].map(
+      (it) => it.Properties as Record<string, unknown>,
+    );
     const told = { Code: 0, Description: 0, Environment: 0, LogGroupName: 0, KmsKeyId: 0 };
     assert.deepEqual({ ...mine, ...told }, { ...sample, ...told }, name);
   }
   const given = (scope: string): Record<string, unknown> =>
-    (of(scope, 'SampleAuthorizerFunction').Properties as { Environment: { Variables: Record<string, unknown> } }).Environment
-      .Variables;
+    (
+      of(scope, 'SampleAuthorizerFunction').Properties as {
+        Environment: { Variables: Record<string, unknown> };
+      }
+    ).Environment.Variables;
   const { LATCHKEY_ROUTES: _, LATCHKEY_USAGE_KEY: __, ...sample } = given('Latchkey');
   const { LATCHKEY_ROUTES, ...mine } = given('Guard');
   assert.equal(LATCHKEY_ROUTES, JSON.stringify(ROUTES));
   const tables = ['LATCHKEY_CORE_TABLE', 'LATCHKEY_FEED_TABLE', 'LATCHKEY_AUDIT_TABLE'];
-  assert.deepEqual({ ...mine, ...Object.fromEntries(tables.map((name) => [name, sample[name]])) }, sample);
+  assert.deepEqual(
+    { ...mine, ...Object.fromEntries(tables.map((name) => [name, sample[name]])) },
+    sample,
+  );
   for (const name of tables) {
     // CDK takes a table's name from its ARN.
-    assert.match(JSON.stringify(mine[name]), new RegExp(String(sample[name]).replace(/\W/g, '').concat('.*Arn')));
+    assert.match(
+      JSON.stringify(mine[name]),
+      new RegExp(String(sample[name]).replace(/\W/g, '').concat('.*Arn')),
+    );
   }
 });
 
@@ -172,7 +209,10 @@ test('concurrency, logs and usage are as they are told', () => {
     ReservedConcurrentExecutions: Match.absent(),
     Environment: { Variables: Match.objectLike({ LATCHKEY_USAGE_KEY: Match.absent() }) },
   });
-  plain.hasResourceProperties('AWS::Logs::LogGroup', { LogGroupName: Match.absent(), KmsKeyId: Match.absent() });
+  plain.hasResourceProperties('AWS::Logs::LogGroup', {
+    LogGroupName: Match.absent(),
+    KmsKeyId: Match.absent(),
+  });
 });
 
 test('it runs in a VPC when it is told', () => {
@@ -185,7 +225,10 @@ test('it runs in a VPC when it is told', () => {
   // Lambda makes network interfaces in the role's name, or the function is not made.
   const [policy] = Object.values(template.findResources('AWS::IAM::Policy'));
   assert.match(JSON.stringify(policy?.Properties.PolicyDocument), /ec2:CreateNetworkInterface/);
-  assert.match(JSON.stringify(policy?.Properties.Roles), /^\[{"Ref":"Guard[A-Za-z0-9]*SampleAuthorizerRole[A-Z0-9]*"}\]$/);
+  assert.match(
+    JSON.stringify(policy?.Properties.Roles),
+    /^\[{"Ref":"Guard[A-Za-z0-9]*SampleAuthorizerRole[A-Z0-9]*"}\]$/,
+  );
   const [made] = Object.values(template.findResources('AWS::Lambda::Function'));
   assert.equal(made?.DependsOn.length, 2, 'it waits for both policies');
   rest().template().resourceCountIs('AWS::IAM::Policy', 0);
@@ -199,14 +242,21 @@ test('alarms say what keeps it from deciding, when they are asked for', () => {
   rest().template().resourceCountIs('AWS::CloudWatch::Alarm', 0);
   const { stack, latchkey } = guarded();
   const topic = new sns.Topic(stack, 'Pager');
-  const template = rest({ alarms: [new cloudwatchActions.SnsAction(topic)] }, { stack, latchkey }).template();
+  const template = rest(
+    { alarms: [new cloudwatchActions.SnsAction(topic)] },
+    { stack, latchkey },
+  ).template();
   const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm'));
   assert.equal(alarms.length, 3);
   for (const { Properties } of alarms) {
     assert.deepEqual(Properties.AlarmActions, [stack.resolve(topic.topicArn)]);
   }
   const [filter] = Object.values(template.findResources('AWS::Logs::MetricFilter'));
-  assert.equal(filter?.Properties.FilterPattern, '{ $.outcome = "unavailable" }', 'as shared/guard/src/log.rs writes it');
+  assert.equal(
+    filter?.Properties.FilterPattern,
+    '{ $.outcome = "unavailable" }',
+    'as shared/guard/src/log.rs writes it',
+  );
   const metric = filter?.Properties.MetricTransformations[0].MetricName;
   assert.ok(alarms.some(({ Properties }) => Properties.MetricName === metric));
 });
@@ -240,7 +290,10 @@ test('x_7_an_http_api_is_guarded_with_payload_2_0_in_either_form', () => {
       AuthorizerResultTtlInSeconds: 0,
       EnableSimpleResponses: simple,
     });
-    template.hasResourceProperties('AWS::ApiGatewayV2::Route', { AuthorizationType: 'CUSTOM', AuthorizerId: Match.anyValue() });
+    template.hasResourceProperties('AWS::ApiGatewayV2::Route', {
+      AuthorizationType: 'CUSTOM',
+      AuthorizerId: Match.anyValue(),
+    });
     assert.equal(variables(template).LATCHKEY_HTTP_API_RESPONSE, simple ? 'simple' : 'iam');
   }
 });
@@ -249,7 +302,13 @@ test('x_7_a_websocket_api_is_guarded_at_connect', () => {
   const { stack, latchkey } = guarded();
   const api = new apigatewayv2.WebSocketApi(stack, 'Socket');
   const routes = { $connect: [] };
-  const guard = LatchkeyAuthorizer.forWebSocket(stack, 'Guard', { latchkey, api, environment: 'sandbox', routes, code: CODE });
+  const guard = LatchkeyAuthorizer.forWebSocket(stack, 'Guard', {
+    latchkey,
+    api,
+    environment: 'sandbox',
+    routes,
+    code: CODE,
+  });
   api.addRoute('$connect', { integration: webSocketIntegration(), authorizer: guard.authorizer });
   api.addRoute('$default', { integration: webSocketIntegration() });
   const template = Template.fromStack(stack);
@@ -258,26 +317,50 @@ test('x_7_a_websocket_api_is_guarded_at_connect', () => {
     AuthorizerResultTtlInSeconds: Match.absent(),
     IdentitySource: Match.absent(),
   });
-  template.hasResourceProperties('AWS::ApiGatewayV2::Route', { RouteKey: '$connect', AuthorizationType: 'CUSTOM' });
+  template.hasResourceProperties('AWS::ApiGatewayV2::Route', {
+    RouteKey: '$connect',
+    AuthorizationType: 'CUSTOM',
+  });
 });
 
 test('an API of another app is guarded where its id is known', () => {
   const { stack, latchkey } = guarded();
-  const api = apigateway.RestApi.fromRestApiAttributes(stack, 'Theirs', { restApiId: 'abc123', rootResourceId: 'root' });
-  const guard = LatchkeyAuthorizer.forRest(stack, 'Guard', { latchkey, api, environment: 'sandbox', routes: ROUTES, code: CODE });
+  const api = apigateway.RestApi.fromRestApiAttributes(stack, 'Theirs', {
+    restApiId: 'abc123',
+    rootResourceId: 'root',
+  });
+  const guard = LatchkeyAuthorizer.forRest(stack, 'Guard', {
+    latchkey,
+    api,
+    environment: 'sandbox',
+    routes: ROUTES,
+    code: CODE,
+  });
   api.root.addResource('things').addMethod('GET', MOCK, guard.methodOptions);
-  Template.fromStack(stack).hasResourceProperties('AWS::ApiGateway::Authorizer', { RestApiId: 'abc123' });
+  Template.fromStack(stack).hasResourceProperties('AWS::ApiGateway::Authorizer', {
+    RestApiId: 'abc123',
+  });
 });
 
 test('routes of methods that are L1 constructs are seen', () => {
-  const { stack, api, guard } = rest({ routes: { ...ROUTES, 'GET /v1/things/{id}': ['accounts:read'], 'ANY /': [] } });
+  const { stack, api, guard } = rest({
+    routes: { ...ROUTES, 'GET /v1/things/{id}': ['accounts:read'], 'ANY /': [] },
+  });
   const v1 = new apigateway.CfnResource(stack, 'V1', {
     restApiId: api.restApiId,
     parentId: api.restApiRootResourceId,
     pathPart: 'v1',
   });
-  const things = new apigateway.CfnResource(stack, 'All', { restApiId: api.restApiId, parentId: v1.ref, pathPart: 'things' });
-  const one = new apigateway.CfnResource(stack, 'One', { restApiId: api.restApiId, parentId: things.ref, pathPart: '{id}' });
+  const things = new apigateway.CfnResource(stack, 'All', {
+    restApiId: api.restApiId,
+    parentId: v1.ref,
+    pathPart: 'things',
+  });
+  const one = new apigateway.CfnResource(stack, 'One', {
+    restApiId: api.restApiId,
+    parentId: things.ref,
+    pathPart: '{id}',
+  });
   const { authorizerId } = guard.authorizer;
   for (const [id, resourceId, httpMethod] of [
     ['Get', one.ref, 'GET'],

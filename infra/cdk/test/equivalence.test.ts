@@ -8,7 +8,17 @@ import { test } from 'node:test';
 
 import { PARAMETERS } from '../lib/parameters';
 import { objection, PLATFORM } from '../lib/template';
-import { CDK, CODE, directory, ISSUER, type Platform, platform, python, translate, X86_CODE } from './fixtures';
+import {
+  CDK,
+  CODE,
+  directory,
+  ISSUER,
+  type Platform,
+  platform,
+  python,
+  translate,
+  X86_CODE,
+} from './fixtures';
 import { canonical, differences, evaluated, type Section } from './template-values';
 
 const NO_PYTHON = 'no Python with aws-sam-translator here (.ci/tools installs one)';
@@ -57,8 +67,11 @@ function others(nth: number): Record<string, unknown> {
     const { Default: usual, AllowedValues, Type } = rules;
     const numbers = [Number(usual) + 1, Number(usual) - 1];
     const texts = name.startsWith('Live') ? [...SAMPLES].reverse() : SAMPLES;
-    const candidates = AllowedValues ?? (Type === 'Number' || /^[0-9]+$/.test(String(usual)) ? numbers : texts);
-    const possible = candidates.filter((it) => String(it) !== String(usual) && objection(rules, it) === undefined);
+    const candidates =
+      AllowedValues ?? (Type === 'Number' || /^[0-9]+$/.test(String(usual)) ? numbers : texts);
+    const possible = candidates.filter(
+      (it) => String(it) !== String(usual) && objection(rules, it) === undefined,
+    );
     assert.ok(possible.length > 0, `SAMPLES lacks a value for ${name}`);
     // The audiences are never to be one; of layers and ARNs one is enough.
     const at = /(Audience|Layer|Arn)$/.test(name) ? 0 : nth;
@@ -74,7 +87,8 @@ const VARIANTS: readonly Record<string, unknown>[] = [
 ];
 
 VARIANTS.forEach((given, nth) => {
-  test(`the synthesized platform is SAM's, ${nth === 0 ? 'with the defaults' : `with other value ${nth} of every parameter`}`, () => {
+  const chosen = nth === 0 ? 'the defaults' : `other value ${nth} of every parameter`;
+  test(`the synthesized platform is SAM's, with ${chosen}`, () => {
     const code = given.architecture === 'x86_64' ? X86_CODE : CODE;
     const made = platform({ ...given, code });
     const found = Template.fromStack(made.stack).toJSON() as Record<string, Section>;
@@ -82,7 +96,11 @@ VARIANTS.forEach((given, nth) => {
     const values = valuesOf(given);
     const wanted = evaluated(PLATFORM, values);
     const report = [
-      ...differences('Resources', plain(wanted.Resources, values, {}), plain(found.Resources, {}, names)),
+      ...differences(
+        'Resources',
+        plain(wanted.Resources, values, {}),
+        plain(found.Resources, {}, names),
+      ),
       ...differences('Outputs', plain(wanted.Outputs, values, {}), plain(found.Outputs, {}, names)),
     ];
     assert.deepEqual(report, [], `\n${report.join('\n')}`);
@@ -92,14 +110,21 @@ VARIANTS.forEach((given, nth) => {
 
 test('these values make each condition of the template true once and false once', () => {
   for (const name of Object.keys(PLATFORM.Conditions ?? {})) {
-    const outcomes = VARIANTS.map((given) => name in decided(PLATFORM.Conditions ?? {}, valuesOf(given)));
+    const outcomes = VARIANTS.map(
+      (given) => name in decided(PLATFORM.Conditions ?? {}, valuesOf(given)),
+    );
     assert.deepEqual([...new Set(outcomes)].sort(), [false, true], name);
   }
 });
 
 /** The conditions that hold. */
-function decided(conditions: Readonly<Record<string, unknown>>, values: Record<string, unknown>): Section {
-  const marked = Object.fromEntries(Object.keys(conditions).map((name) => [name, { Condition: name }]));
+function decided(
+  conditions: Readonly<Record<string, unknown>>,
+  values: Record<string, unknown>,
+): Section {
+  const marked = Object.fromEntries(
+    Object.keys(conditions).map((name) => [name, { Condition: name }]),
+  );
   return evaluated({ Resources: marked, Conditions: conditions }, values).Resources;
 }
 
@@ -110,7 +135,10 @@ test('the comparison sees a property that differs, one that is missing, and a re
   const [tokens, table] = ['TokensFunction', 'CoreTable'].map((name) =>
     made.stack.getLogicalId(made.latchkey.template.getResource(name)),
   );
-  const resources = found.Resources as Record<string, { Properties: Record<string, unknown>; DeletionPolicy?: string }>;
+  const resources = found.Resources as Record<
+    string,
+    { Properties: Record<string, unknown>; DeletionPolicy?: string }
+  >;
   Object.assign(resources[tokens ?? '']?.Properties ?? {}, { Timeout: 29 });
   delete resources[table ?? '']?.DeletionPolicy;
   resources.Another = { Properties: {} };
@@ -128,11 +156,15 @@ test('the comparison sees a property that differs, one that is missing, and a re
 
 test('another route makes another deployment, so that API Gateway serves it', (t) => {
   const deployments = (text: string): string[] =>
-    Object.keys((JSON.parse(text) as typeof PLATFORM).Resources).filter((name) => /^ApiDeployment/.test(name));
+    Object.keys((JSON.parse(text) as typeof PLATFORM).Resources).filter((name) =>
+      /^ApiDeployment/.test(name),
+    );
   const now = deployments(JSON.stringify(PLATFORM));
   assert.equal(now.length, 1);
   const made = platform();
-  const [id] = Object.keys(Template.fromStack(made.stack).findResources('AWS::ApiGateway::Deployment'));
+  const [id] = Object.keys(
+    Template.fromStack(made.stack).findResources('AWS::ApiGateway::Deployment'),
+  );
   assert.ok(id?.includes(now[0] ?? '-'), `${id} carries SAM's hash of the routes`);
   const found = python();
   if (found === undefined) {
@@ -140,7 +172,10 @@ test('another route makes another deployment, so that API Gateway serves it', (t
     return;
   }
   const source = readFileSync(join(CDK, '..', 'template.yaml'), 'utf8');
-  const changed = source.replace('Path: /v1/whoami, Auth: {Authorizer: NONE}', 'Path: /v1/whoareyou, Auth: {Authorizer: NONE}');
+  const changed = source.replace(
+    'Path: /v1/whoami, Auth: {Authorizer: NONE}',
+    'Path: /v1/whoareyou, Auth: {Authorizer: NONE}',
+  );
   assert.notEqual(changed, source);
   const file = join(directory(), 'template.yaml');
   writeFileSync(file, changed);
@@ -170,10 +205,15 @@ function namesOf({ stack, latchkey }: Platform): Record<string, string> {
 }
 
 /** A section in one spelling, without what only says where code lies and where a construct is. */
-function plain(section: Section | undefined, values: Record<string, unknown>, names: Record<string, string>): Section {
+function plain(
+  section: Section | undefined,
+  values: Record<string, unknown>,
+  names: Record<string, string>,
+): Section {
   const entries = Object.entries(section ?? {}).map(([id, { Metadata: _, ...entry }]) => {
     const { Properties } = entry as { Properties?: Record<string, unknown> };
-    const code = Properties?.Code === undefined ? {} : { Properties: { ...Properties, Code: 'elsewhere' } };
+    const code =
+      Properties?.Code === undefined ? {} : { Properties: { ...Properties, Code: 'elsewhere' } };
     return [names[id] ?? id, canonical({ ...entry, ...code }, values, names)];
   });
   return Object.fromEntries(entries) as Section;

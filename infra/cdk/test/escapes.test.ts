@@ -1,4 +1,5 @@
-// What the template says counts: an override, or a resource that is written without a construct of its own, escapes nothing.
+// What the template says counts: an override, or a resource that is written without a construct of
+// its own, escapes nothing.
 import { type App, CfnResource, Stack } from 'aws-cdk-lib';
 import * as apigateway from 'aws-cdk-lib/aws-apigateway';
 import type * as lambda from 'aws-cdk-lib/aws-lambda';
@@ -8,7 +9,8 @@ import { test } from 'node:test';
 import { LatchkeyAuthorizer } from '../lib';
 import { CODE, guarded, http, MOCK, refusal, resource, rest, ROUTES } from './fixtures';
 
-const inner = (construct: { node: { defaultChild?: unknown } }): CfnResource => construct.node.defaultChild as CfnResource;
+const inner = (construct: { node: { defaultChild?: unknown } }): CfnResource =>
+  construct.node.defaultChild as CfnResource;
 
 function guardedHttp() {
   const made = http();
@@ -19,18 +21,30 @@ function guardedHttp() {
 test('an API that is described by its own resource is refused', () => {
   for (const name of ['Target', 'RouteKey', 'Body', 'BodyS3Location']) {
     const { stack, api } = guardedHttp();
-    inner(api).addPropertyOverride(name, name === 'BodyS3Location' ? { Bucket: 'b', Key: 'k' } : 'https://things.example.com');
-    assert.match(refusal(stack), new RegExp(`Guarded/Http/Resource has ${name}, which makes routes that cannot be seen`));
+    inner(api).addPropertyOverride(
+      name,
+      name === 'BodyS3Location' ? { Bucket: 'b', Key: 'k' } : 'https://things.example.com',
+    );
+    assert.match(
+      refusal(stack),
+      new RegExp(`Guarded/Http/Resource has ${name}, which makes routes that cannot be seen`),
+    );
   }
   for (const name of ['Body', 'BodyS3Location', 'CloneFrom']) {
     const { stack, api } = rest();
     inner(api).addPropertyOverride(name, name === 'CloneFrom' ? 'abc' : { openapi: '3.0.1' });
-    assert.match(refusal(stack), new RegExp(`Guarded/Rest/Resource has ${name}, which makes routes that cannot be seen`));
+    assert.match(
+      refusal(stack),
+      new RegExp(`Guarded/Rest/Resource has ${name}, which makes routes that cannot be seen`),
+    );
   }
 });
 
 test('a cache of responses is refused', () => {
-  const sentence = /caches responses of a guarded API, and API Gateway's cache does not heed the Authorization header/;
+  const sentence = new RegExp(
+    "caches responses of a guarded API, and API Gateway's cache does not heed the " +
+      'Authorization header',
+  );
   const staged = (deployOptions: apigateway.StageOptions): string => {
     const { stack, latchkey } = guarded();
     const api = new apigateway.RestApi(stack, 'Rest', { deployOptions });
@@ -49,7 +63,9 @@ test('a cache of responses is refused', () => {
   assert.match(staged({ methodOptions: { '/things/GET': { cachingEnabled: true } } }), sentence);
 
   const overridden = rest();
-  inner(overridden.api.deploymentStage).addPropertyOverride('MethodSettings', [{ CachingEnabled: 'true' }]);
+  inner(overridden.api.deploymentStage).addPropertyOverride('MethodSettings', [
+    { CachingEnabled: 'true' },
+  ]);
   assert.match(refusal(overridden.stack), sentence);
 
   for (const StageDescription of [
@@ -58,7 +74,10 @@ test('a cache of responses is refused', () => {
     { MethodSettings: [{ CachingEnabled: true }] },
   ]) {
     const { stack, api } = rest();
-    inner(api.latestDeployment as apigateway.Deployment).addPropertyOverride('StageDescription', StageDescription);
+    inner(api.latestDeployment as apigateway.Deployment).addPropertyOverride(
+      'StageDescription',
+      StageDescription,
+    );
     assert.match(refusal(stack), sentence, JSON.stringify(StageDescription));
   }
 
@@ -70,7 +89,9 @@ test('a cache of responses is refused', () => {
   assert.match(refusal(raw.stack), /Guarded\/Raw caches responses/);
 
   const off = rest();
-  inner(off.api.deploymentStage).addPropertyOverride('MethodSettings', [{ CachingEnabled: false, HttpMethod: '*' }]);
+  inner(off.api.deploymentStage).addPropertyOverride('MethodSettings', [
+    { CachingEnabled: false, HttpMethod: '*' },
+  ]);
   (off.stack.node.root as App).synth();
 });
 
@@ -91,25 +112,42 @@ test('a route with another authorizer than its construct says is open', () => {
 test('an authorizer that is pointed at another function is refused', () => {
   const sentence = /does not call the authorizer's function/;
   const made = rest();
-  inner(made.guard.authorizer).addPropertyOverride('AuthorizerUri', 'arn:aws:apigateway:x:lambda:path/functions/other/invocations');
+  inner(made.guard.authorizer).addPropertyOverride(
+    'AuthorizerUri',
+    'arn:aws:apigateway:x:lambda:path/functions/other/invocations',
+  );
   assert.match(refusal(made.stack), sentence);
 });
 
 test('a method or a route that is written as a plain resource is seen', () => {
-  const plain = (type: string, ids: (made: ReturnType<typeof rest>) => Record<string, unknown>): string => {
+  const plain = (
+    type: string,
+    ids: (made: ReturnType<typeof rest>) => Record<string, unknown>,
+  ): string => {
     const made = rest();
-    new CfnResource(made.stack, 'Raw', { type, properties: { HttpMethod: 'POST', AuthorizationType: 'NONE', ...ids(made) } });
+    new CfnResource(made.stack, 'Raw', {
+      type,
+      properties: { HttpMethod: 'POST', AuthorizationType: 'NONE', ...ids(made) },
+    });
     return refusal(made.stack);
   };
   const open = /POST \/things is open to everybody/;
-  const things = (made: ReturnType<typeof rest>) => made.api.root.getResource('things')?.resourceId ?? '';
+  const things = (made: ReturnType<typeof rest>) =>
+    made.api.root.getResource('things')?.resourceId ?? '';
   assert.match(
-    plain('AWS::ApiGateway::Method', (made) => ({ RestApiId: made.api.restApiId, ResourceId: things(made) })),
+    plain('AWS::ApiGateway::Method', (made) => ({
+      RestApiId: made.api.restApiId,
+      ResourceId: things(made),
+    })),
     open,
   );
   const named = plain('AWS::ApiGateway::Method', ({ stack, api }) => {
     const id = Stack.of(api).getLogicalId(inner(api));
-    return { RestApiId: { Ref: id }, ResourceId: { 'Fn::GetAtt': [id, 'RootResourceId'] }, Stack: stack.stackName };
+    return {
+      RestApiId: { Ref: id },
+      ResourceId: { 'Fn::GetAtt': [id, 'RootResourceId'] },
+      Stack: stack.stackName,
+    };
   });
   assert.match(named, /POST \/ is open to everybody/);
 
@@ -125,14 +163,20 @@ test('an authorizer that is written as a plain resource is held to the same', ()
   const { stack, guard } = rest();
   const api = new apigateway.RestApi(stack, 'Foreign');
   api.root.addMethod('GET', MOCK);
-  const uri = { 'Fn::Sub': `arn:x:\${${stack.getLogicalId(resource<lambda.CfnFunction>(guard, 'SampleAuthorizerFunction'))}.Arn}` };
+  const called = resource<lambda.CfnFunction>(guard, 'SampleAuthorizerFunction');
+  const uri = { 'Fn::Sub': `arn:x:\${${stack.getLogicalId(called)}.Arn}` };
   new CfnResource(stack, 'Raw', {
     type: 'AWS::ApiGateway::Authorizer',
     properties: { RestApiId: api.restApiId, Type: 'TOKEN', AuthorizerUri: uri },
   });
   new CfnResource(stack, 'RawHttp', {
     type: 'AWS::ApiGatewayV2::Authorizer',
-    properties: { ApiId: 'abc', AuthorizerType: 'REQUEST', AuthorizerPayloadFormatVersion: '2.0', AuthorizerUri: uri },
+    properties: {
+      ApiId: 'abc',
+      AuthorizerType: 'REQUEST',
+      AuthorizerPayloadFormatVersion: '2.0',
+      AuthorizerUri: uri,
+    },
   });
   const found = refusal(stack);
   assert.match(found, /Guarded\/Raw is a TOKEN authorizer/);
@@ -146,7 +190,10 @@ test('a gateway response that was changed is refused, and a plain one counts', (
     ['ResponseTemplates', { 'application/json': '$context.authorizer.claims' }],
   ] as const) {
     const { stack, guard } = rest();
-    inner(guard.node.findChild('UNAUTHORIZED') as apigateway.GatewayResponse).addPropertyOverride(name, value);
+    inner(guard.node.findChild('UNAUTHORIZED') as apigateway.GatewayResponse).addPropertyOverride(
+      name,
+      value,
+    );
     const found = refusal(stack);
     assert.match(found, /Guarded\/Guard\/UNAUTHORIZED\/Resource was changed/);
     assert.equal(/without the gateway response UNAUTHORIZED/.test(found), name === 'ResponseType');

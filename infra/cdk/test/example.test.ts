@@ -25,7 +25,10 @@ function findings(explained: boolean): Finding[] {
   }
   const { violations } = new AwsSolutionsChecks(app).validateScope(app);
   return violations.flatMap(({ ruleName, violatingResources }) =>
-    violatingResources.map(({ constructPath = '' }) => ({ path: constructPath, rule: ruleName.replace('AwsSolutions-', '') })),
+    violatingResources.map(({ constructPath = '' }) => ({
+      path: constructPath,
+      rule: ruleName.replace('AwsSolutions-', ''),
+    })),
   );
 }
 

@@ -32,7 +32,10 @@ export function directory(): string {
 }
 
 /** Programs of this processor, as far as their first twenty bytes say. */
-export function programs(machine = 183, names = ['management', 'tokens', 'sample-api', 'authorizer', 'audit', 'canary']): string {
+export function programs(
+  machine = 183,
+  names = ['management', 'tokens', 'sample-api', 'authorizer', 'audit', 'canary'],
+): string {
   const made = directory();
   const header = Buffer.from('7f454c4602010100000000000000000003000000', 'hex');
   header.writeUInt16LE(machine, 18);
@@ -48,7 +51,9 @@ export const X86_CODE = LatchkeyCode.fromDirectory(programs(62));
 
 /** An app with the context of cdk.json, so that tests see what `cdk synth` sees. */
 export function newApp(): App {
-  const { context } = JSON.parse(readFileSync(join(CDK, 'cdk.json'), 'utf8')) as { context: Record<string, unknown> };
+  const { context } = JSON.parse(readFileSync(join(CDK, 'cdk.json'), 'utf8')) as {
+    context: Record<string, unknown>;
+  };
   return new App({ context, outdir: directory() });
 }
 
@@ -59,7 +64,10 @@ export interface Platform {
 
 export function platform(props: Partial<LatchkeyProps> = {}, app = newApp()): Platform {
   const stack = new Stack(app, 'Platform');
-  return { stack, latchkey: new Latchkey(stack, 'Latchkey', { issuer: ISSUER, code: CODE, ...props }) };
+  return {
+    stack,
+    latchkey: new Latchkey(stack, 'Latchkey', { issuer: ISSUER, code: CODE, ...props }),
+  };
 }
 
 /** A stack with a platform that it knows by names, which is quicker than one that it deploys. */
@@ -74,8 +82,17 @@ export function guarded(
     coreTable: 'core',
     feedTable: 'feed',
     auditTable: 'audit',
-    pepperSecretArn: stack.formatArn({ service: 'secretsmanager', resource: 'secret', resourceName: 'pepper-AbCdEf', arnFormat }),
-    dataKeyArn: stack.formatArn({ service: 'kms', resource: 'key', resourceName: '2f1c9d3e-0000-4000-8000-000000000000' }),
+    pepperSecretArn: stack.formatArn({
+      service: 'secretsmanager',
+      resource: 'secret',
+      resourceName: 'pepper-AbCdEf',
+      arnFormat,
+    }),
+    dataKeyArn: stack.formatArn({
+      service: 'kms',
+      resource: 'key',
+      resourceName: '2f1c9d3e-0000-4000-8000-000000000000',
+    }),
     ...names,
   });
   return { stack, latchkey };
@@ -126,7 +143,9 @@ export function resource<T>(guard: LatchkeyRestAuthorizer, id: string): T {
 }
 
 /** An HTTP API without routes, and a guard for it. */
-export function http(props: Partial<LatchkeyAuthorizerProps> & { responses?: 'simple' | 'iam' } = {}) {
+export function http(
+  props: Partial<LatchkeyAuthorizerProps> & { responses?: 'simple' | 'iam' } = {},
+) {
   const { stack, latchkey } = guarded();
   const api = new apigatewayv2.HttpApi(stack, 'Http');
   const guard = LatchkeyAuthorizer.forHttp(stack, 'Guard', {
@@ -138,7 +157,12 @@ export function http(props: Partial<LatchkeyAuthorizerProps> & { responses?: 'si
     ...props,
   });
   const route = (path: string, authorizer?: apigatewayv2.IHttpRouteAuthorizer): void => {
-    api.addRoutes({ path, methods: [apigatewayv2.HttpMethod.GET], integration: httpIntegration(), authorizer });
+    api.addRoutes({
+      path,
+      methods: [apigatewayv2.HttpMethod.GET],
+      integration: httpIntegration(),
+      authorizer,
+    });
   };
   return { stack, api, guard, route };
 }
@@ -159,7 +183,11 @@ export function refusal(stack: Stack): string {
 /** A Python that can translate the template, if this machine has one. */
 export function python(): string | undefined {
   const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
-  const candidates = [process.env.LATCHKEY_PYTHON, join(cache, 'latchkey-ci', 'venv', 'bin', 'python'), 'python3'];
+  const candidates = [
+    process.env.LATCHKEY_PYTHON,
+    join(cache, 'latchkey-ci', 'venv', 'bin', 'python'),
+    'python3',
+  ];
   return candidates.find((candidate) => {
     if (candidate === undefined || (candidate.includes('/') && !existsSync(candidate))) {
       return false;
@@ -175,5 +203,8 @@ export function python(): string | undefined {
 
 /** Runs translate.py. */
 export function translate(with_: string, ...args: string[]): string {
-  return execFileSync(with_, [join(CDK, 'translate.py'), ...args], { encoding: 'utf8', maxBuffer: 1 << 26 });
+  return execFileSync(with_, [join(CDK, 'translate.py'), ...args], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+  });
 }

@@ -40,14 +40,22 @@ test('what the template says of its parameters is refused in its words', () => {
 test('a value that is known at the deployment alone is taken', () => {
   const app = newApp();
   const layers = new Stack(app, 'Layers');
-  const layer = new lambda.LayerVersion(layers, 'Scopes', { code: lambda.Code.fromAsset(programs(183, ['scopes'])) });
-  const scopes = { scopeCatalogueFile: '/opt/scopes.csv', scopeCatalogueLayer: layer.layerVersionArn };
+  const layer = new lambda.LayerVersion(layers, 'Scopes', {
+    code: lambda.Code.fromAsset(programs(183, ['scopes'])),
+  });
+  const scopes = {
+    scopeCatalogueFile: '/opt/scopes.csv',
+    scopeCatalogueLayer: layer.layerVersionArn,
+  };
   const { stack } = platform(scopes, app);
   const made = Object.values(Template.fromStack(stack).findResources('AWS::Lambda::Function'));
   const layered = made.filter(({ Properties }) => Properties.Layers !== undefined);
   assert.equal(
     layered.length,
-    made.filter(({ Properties }) => 'LATCHKEY_SCOPE_CATALOGUE_FILE' in (Properties.Environment?.Variables ?? {})).length,
+    made.filter(
+      ({ Properties }) =>
+        'LATCHKEY_SCOPE_CATALOGUE_FILE' in (Properties.Environment?.Variables ?? {}),
+    ).length,
   );
   assert.match(JSON.stringify(layered[0]?.Properties.Layers), /Fn::ImportValue/);
 });
@@ -82,12 +90,19 @@ test('it exposes the API, tables, functions, keys and outputs', () => {
     pepper: { Ref: id('PepperSecret') },
   });
   assert.ok(Token.isUnresolved(latchkey.outputs.OperatorEnvironment));
-  assert.deepEqual(Object.keys(Template.fromStack(stack).toJSON().Outputs).sort(), Object.keys(latchkey.outputs).sort());
-  assert.ok('OperatorEnvironment' in latchkey.outputs, "the README's command asks for it by this name");
+  assert.deepEqual(
+    Object.keys(Template.fromStack(stack).toJSON().Outputs).sort(),
+    Object.keys(latchkey.outputs).sort(),
+  );
+  assert.ok(
+    'OperatorEnvironment' in latchkey.outputs,
+    "the README's command asks for it by this name",
+  );
 });
 
 test('while a signing key is rolled there are two of its kind', () => {
-  const keys = (liveSigningKeys: 'a' | 'ab' | 'b'): number => platform({ liveSigningKeys }).latchkey.signingKeys.live.length;
+  const keys = (liveSigningKeys: 'a' | 'ab' | 'b'): number =>
+    platform({ liveSigningKeys }).latchkey.signingKeys.live.length;
   assert.deepEqual([keys('a'), keys('ab'), keys('b')], [1, 2, 1]);
 });
 
@@ -96,22 +111,35 @@ test('another stack can use what it exposes', () => {
   const { latchkey } = platform({}, app);
   const other = new Stack(app, 'Other');
   new sns.Topic(other, 'Topic', { displayName: latchkey.tables.core.tableArn });
-  assert.match(JSON.stringify(Template.fromStack(other).findResources('AWS::SNS::Topic')), /Fn::ImportValue/);
+  assert.match(
+    JSON.stringify(Template.fromStack(other).findResources('AWS::SNS::Topic')),
+    /Fn::ImportValue/,
+  );
 });
 
 test('tables, keys, secrets and logs stay when the stack goes', () => {
   const template = Template.fromStack(platform().stack);
-  for (const type of ['AWS::DynamoDB::Table', 'AWS::KMS::Key', 'AWS::SecretsManager::Secret', 'AWS::Logs::LogGroup']) {
+  for (const type of [
+    'AWS::DynamoDB::Table',
+    'AWS::KMS::Key',
+    'AWS::SecretsManager::Secret',
+    'AWS::Logs::LogGroup',
+  ]) {
     const found = Object.values(template.findResources(type));
     assert.ok(found.length > 0, type);
-    assert.deepEqual([...new Set(found.map((it) => `${it.DeletionPolicy} ${it.UpdateReplacePolicy}`))], ['Retain Retain'], type);
+    assert.deepEqual(
+      [...new Set(found.map((it) => `${it.DeletionPolicy} ${it.UpdateReplacePolicy}`))],
+      ['Retain Retain'],
+      type,
+    );
   }
 });
 
 test('a function has the program that was built for it', () => {
   const { stack, latchkey } = platform();
   const { Resources } = Template.fromStack(stack).toJSON();
-  const key = (name: string): string => Resources[stack.getLogicalId(latchkey.template.getResource(name))].Properties.Code.S3Key;
+  const key = (name: string): string =>
+    Resources[stack.getLogicalId(latchkey.template.getResource(name))].Properties.Code.S3Key;
   assert.match(key('TokensFunction'), /^[0-9a-f]{64}\.zip$/);
   assert.equal(key('ManagementFunction'), key('KeysFunction'), 'one program, deployed twice');
 });
@@ -125,8 +153,14 @@ test('a program that is not there, or is for another processor, is named', () =>
     /There is no program at .*\/bootstrap: run 'cargo lambda build --release --arm64'/,
   );
   assert.throws(() => platform({ ...code(183, []), architecture: 'x86_64' }), /--release --x86-64/);
-  assert.throws(() => platform(code(62)), /is built for x86_64, and the function is to run on arm64/);
-  assert.throws(() => platform({ architecture: 'x86_64' }), /is built for arm64, and the function is to run on x86_64/);
+  assert.throws(
+    () => platform(code(62)),
+    /is built for x86_64, and the function is to run on arm64/,
+  );
+  assert.throws(
+    () => platform({ architecture: 'x86_64' }),
+    /is built for arm64, and the function is to run on x86_64/,
+  );
 });
 
 test('without built programs cargo-lambda builds them, from a checkout that is there', () => {
@@ -135,10 +169,14 @@ test('without built programs cargo-lambda builds them, from a checkout that is t
     () => platform({ code: LatchkeyCode.fromSource(nowhere) }),
     new RegExp(`There is no crate at ${join(nowhere, 'functions')}`),
   );
-  // Bundling is off in this app, so that nothing is built; that the sources are found is what is seen.
+  // Bundling is off in this app, so that nothing is built; that the sources are found is what is
+  // seen.
   const app = new App({ context: { 'aws:cdk:bundling-stacks': [] }, outdir: directory() });
   const { stack } = platform({ code: undefined }, app);
-  assert.match(JSON.stringify(Template.fromStack(stack).findResources('AWS::Lambda::Function')), /"S3Key":"[0-9a-f]{64}\.zip"/);
+  assert.match(
+    JSON.stringify(Template.fromStack(stack).findResources('AWS::Lambda::Function')),
+    /"S3Key":"[0-9a-f]{64}\.zip"/,
+  );
 });
 
 test('a checkout without cargo-lambda is told what to do', () => {
@@ -146,7 +184,10 @@ test('a checkout without cargo-lambda is told what to do', () => {
   const empty = directory();
   process.env.PATH = empty;
   try {
-    assert.throws(() => platform({ code: LatchkeyCode.fromSource() }), /it needs Rust and cargo-lambda .*fromDirectory/s);
+    assert.throws(
+      () => platform({ code: LatchkeyCode.fromSource() }),
+      /it needs Rust and cargo-lambda .*fromDirectory/s,
+    );
   } finally {
     process.env.PATH = path;
     rmSync(empty, { recursive: true });

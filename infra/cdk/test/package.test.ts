@@ -33,7 +33,10 @@ test('the package has the constructs, and what they read', () => {
 test('two copies of aws-cdk-lib are refused, since neither sees the constructs of the other', () => {
   // CDK loads its parts when they are first used: ours are loaded by this.
   platform();
-  const [OurStack, ours] = [Stack, Object.keys(require.cache).filter((file) => file.includes('/node_modules/aws-cdk-lib/'))];
+  const [OurStack, ours] = [
+    Stack,
+    Object.keys(require.cache).filter((file) => file.includes('/node_modules/aws-cdk-lib/')),
+  ];
   const kept = ours.map((file) => [file, require.cache[file]] as const);
   ours.forEach((file) => delete require.cache[file]);
   try {

@@ -21,7 +21,8 @@ interface Statement {
 /** Function, action, resource, condition and by what it is granted. */
 type Row = string;
 
-const secret = (name: string): string => `arn:aws:secretsmanager:us-east-1:000000000000:secret:${name}-AbCdEf`;
+const secret = (name: string): string =>
+  `arn:aws:secretsmanager:us-east-1:000000000000:secret:${name}-AbCdEf`;
 
 /** Keys whose values are permissions of their own. */
 const CLASSES = ['dynamodb:LeadingKeys', 'kms:ViaService'];
@@ -35,14 +36,24 @@ function table(): Row[] {
 }
 
 /** What a statement grants a function, one row for each action, resource and class. */
-function expand(who: string, { Action, Resource, Condition = {} }: Statement, grantedBy: string, on?: string): Row[] {
+function expand(
+  who: string,
+  { Action, Resource, Condition = {} }: Statement,
+  grantedBy: string,
+  on?: string,
+): Row[] {
   const conditions = Object.entries(Condition).flatMap(([operator, keys]) =>
     Object.entries(keys).map(([key, values]) => ({ operator, key, values: [values].flat() })),
   );
-  const classes = conditions.find(({ operator, key }) => CLASSES.includes(key) && operator !== 'Null');
+  const classes = conditions.find(
+    ({ operator, key }) => CLASSES.includes(key) && operator !== 'Null',
+  );
   const written = (only?: string): string =>
     conditions
-      .map((it) => `${it.operator} ${it.key} ${it === classes && only !== undefined ? only : it.values.join(' ')}`)
+      .map((it) => {
+        const values = it === classes && only !== undefined ? only : it.values.join(' ');
+        return `${it.operator} ${it.key} ${values}`;
+      })
       .sort()
       .join('; ');
   return [Action]
@@ -60,7 +71,9 @@ function expand(who: string, { Action, Resource, Condition = {} }: Statement, gr
 
 /** A resource as the table names it. */
 function named(resource: string): string {
-  return resource.replace(/^\$\{(\w+)(\.Arn)?\}/, '$1').replace(/^arn:.*:secret:(\w+)-AbCdEf$/, '$1');
+  return resource
+    .replace(/^\$\{(\w+)(\.Arn)?\}/, '$1')
+    .replace(/^arn:.*:secret:(\w+)-AbCdEf$/, '$1');
 }
 
 /** Everything that the policies of a stack grant its functions. */
@@ -68,12 +81,19 @@ function granted(stack: Stack, names: Record<string, string>): Row[] {
   const { Resources } = Template.fromStack(stack).toJSON() as { Resources: Section };
   const all = Object.entries(canonical(Resources, {}, names) as Section);
   const of = (type: string): [string, Record<string, unknown>][] =>
-    all.filter(([, it]) => it.Type === type).map(([id, it]) => [names[id] ?? id, it.Properties as Record<string, unknown>]);
-  const holders = new Map(of('AWS::Lambda::Function').map(([name, { Role }]) => [String(Role), name]));
-  const statements = (document: unknown): Statement[] => [(document as { Statement: Statement[] }).Statement].flat();
+    all
+      .filter(([, it]) => it.Type === type)
+      .map(([id, it]) => [names[id] ?? id, it.Properties as Record<string, unknown>]);
+  const holders = new Map(
+    of('AWS::Lambda::Function').map(([name, { Role }]) => [String(Role), name]),
+  );
+  const statements = (document: unknown): Statement[] =>
+    [(document as { Statement: Statement[] }).Statement].flat();
   const byRole = of('AWS::IAM::RolePolicy').flatMap(([, { RoleName, PolicyDocument }]) => {
     const who = holders.get(String(RoleName).replace('}', '.Arn}'));
-    return who === undefined ? [] : statements(PolicyDocument).flatMap((it) => expand(who, it, 'role'));
+    return who === undefined
+      ? []
+      : statements(PolicyDocument).flatMap((it) => expand(who, it, 'role'));
   });
   const byKey = of('AWS::KMS::Key').flatMap(([key, { KeyPolicy }]) =>
     statements(KeyPolicy).flatMap((it) => {
@@ -82,7 +102,9 @@ function granted(stack: Stack, names: Record<string, string>): Row[] {
     }),
   );
   return [...byRole, ...byKey].map((row) =>
-    row.startsWith('SampleAuthorizerFunction') ? row.replace('P#sandbox', 'P#${SampleEnvironment}') : row,
+    row.startsWith('SampleAuthorizerFunction')
+      ? row.replace('P#sandbox', 'P#${SampleEnvironment}')
+      : row,
   );
 }
 
@@ -108,8 +130,16 @@ test('leak_5_the_platform_grants_what_the_table_says_and_nothing_else', () => {
 
 test('leak_5_an_attached_authorizer_is_granted_what_the_sample_authorizer_is', () => {
   const { stack, latchkey } = guarded();
-  const proof = secretsmanager.Secret.fromSecretCompleteArn(stack, 'Proof', secret('TrustedProxySecretArn'));
-  const trustedProxy = { addressHeader: 'CloudFront-Viewer-Address', proofHeader: 'X-Proof', secret: proof };
+  const proof = secretsmanager.Secret.fromSecretCompleteArn(
+    stack,
+    'Proof',
+    secret('TrustedProxySecretArn'),
+  );
+  const trustedProxy = {
+    addressHeader: 'CloudFront-Viewer-Address',
+    proofHeader: 'X-Proof',
+    secret: proof,
+  };
   const { guard } = rest({ trustedProxy }, { stack, latchkey });
   const named: [RegExp, string][] = [
     [/arn:\$\{AWS::Partition\}:dynamodb:[^,]*:table\/(core|feed|audit)/, 'Table'],
@@ -119,7 +149,8 @@ test('leak_5_an_attached_authorizer_is_granted_what_the_sample_authorizer_is', (
   const capital = (text = ''): string => text.charAt(0).toUpperCase() + text.slice(1);
   const found = granted(stack, namesIn(guard.node.findChild('Template'))).map((row) =>
     named.reduce(
-      (text, [arn, name]) => text.replace(arn, (_, which?: string) => (name === 'Table' ? capital(which) + name : name)),
+      (text, [arn, name]) =>
+        text.replace(arn, (_, which?: string) => (name === 'Table' ? capital(which) + name : name)),
       row,
     ),
   );

@@ -1,4 +1,5 @@
-// The route map is read here as the authorizer reads it: these cases are those of shared/guard/src/routes.rs.
+// The route map is read here as the authorizer reads it: these cases are those of
+// shared/guard/src/routes.rs.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -40,7 +41,10 @@ test('a map that would stop the authorizer at its start is refused by name', () 
     [{ 'GET /ä': [] }, /'GET \/ä'/],
     [{ GET: [] }, /'GET'/],
     [{ $disconnect: [] }, /\$disconnect/],
-    [{ 'GET /a/{b}': [], 'POST /a/{c}': [] }, /two names for one resource: '\/a\/{b}' and '\/a\/{c}'/],
+    [
+      { 'GET /a/{b}': [], 'POST /a/{c}': [] },
+      /two names for one resource: '\/a\/{b}' and '\/a\/{c}'/,
+    ],
   ];
   for (const [routes, sentence] of refused) {
     const [found, ...more] = objections(routes, scopesOf());

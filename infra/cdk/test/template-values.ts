@@ -1,4 +1,5 @@
-// Templates in one spelling, to compare them: what CloudFormation would make of either. Written apart from lib/, which it judges.
+// Templates in one spelling, to compare them: what CloudFormation would make of either. Written
+// apart from lib/, which it judges.
 
 export type Section = Record<string, Record<string, unknown>>;
 
@@ -6,27 +7,44 @@ interface Conditional {
   readonly Resources: Readonly<Record<string, object>>;
   readonly Outputs?: Readonly<Record<string, object>>;
   readonly Conditions?: Readonly<Record<string, unknown>>;
-  readonly Mappings?: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, unknown>>>>>>;
+  readonly Mappings?: Readonly<
+    Record<string, Readonly<Record<string, Readonly<Record<string, unknown>>>>>
+  >;
 }
 
 /** A template under these values of its parameters: without what its conditions leave out. */
-export function evaluated(template: Conditional, values: Record<string, unknown>): { Resources: Section; Outputs: Section } {
-  const holds = (condition: string): boolean => truth(template.Conditions?.[condition], values, holds);
+export function evaluated(
+  template: Conditional,
+  values: Record<string, unknown>,
+): { Resources: Section; Outputs: Section } {
+  const holds = (condition: string): boolean =>
+    truth(template.Conditions?.[condition], values, holds);
   const find = (path: unknown): unknown => {
     const [map = '', first = '', second = ''] = canonical(path, values, {}) as string[];
     return template.Mappings?.[map]?.[first]?.[second];
   };
   const reduced = (section: Readonly<Record<string, object>>): Section => {
-    const kept = Object.entries(section as Section).filter(([, { Condition: it }]) => it === undefined || holds(it as string));
+    const kept = Object.entries(section as Section).filter(
+      ([, { Condition: it }]) => it === undefined || holds(it as string),
+    );
     return Object.fromEntries(
-      kept.map(([name, { Condition: _, ...entry }]) => [name, branch(entry, holds, find) as Record<string, unknown>]),
+      kept.map(([name, { Condition: _, ...entry }]) => [
+        name,
+        branch(entry, holds, find) as Record<string, unknown>,
+      ]),
     );
   };
   return { Resources: reduced(template.Resources), Outputs: reduced(template.Outputs ?? {}) };
 }
 
-function truth(expression: unknown, values: Record<string, unknown>, holds: (name: string) => boolean): boolean {
-  const [[name, argument] = ['', undefined]] = Object.entries(expression as Record<string, unknown>);
+function truth(
+  expression: unknown,
+  values: Record<string, unknown>,
+  holds: (name: string) => boolean,
+): boolean {
+  const [[name, argument] = ['', undefined]] = Object.entries(
+    expression as Record<string, unknown>,
+  );
   const of = (it: unknown): boolean => truth(it, values, holds);
   const list = argument as unknown[];
   switch (name) {
@@ -45,7 +63,11 @@ function truth(expression: unknown, values: Record<string, unknown>, holds: (nam
   }
 }
 
-function branch(value: unknown, holds: (name: string) => boolean, find: (path: unknown) => unknown): unknown {
+function branch(
+  value: unknown,
+  holds: (name: string) => boolean,
+  find: (path: unknown) => unknown,
+): unknown {
   if (Array.isArray(value)) {
     return value.map((it) => branch(it, holds, find)).filter((it) => it !== undefined);
   }
@@ -66,8 +88,15 @@ function branch(value: unknown, holds: (name: string) => boolean, find: (path: u
   return Object.fromEntries(members.filter(([, it]) => it !== undefined));
 }
 
-/** A value in one spelling: references within texts as `${name.attribute}`, scalars as texts, resources by the template's names. */
-export function canonical(value: unknown, values: Record<string, unknown>, names: Record<string, string>): unknown {
+/**
+ * A value in one spelling: references within texts as `${name.attribute}`, scalars as texts,
+ * resources by the template's names.
+ */
+export function canonical(
+  value: unknown,
+  values: Record<string, unknown>,
+  names: Record<string, string>,
+): unknown {
   const of = (it: unknown): unknown => canonical(it, values, names);
   const named = (reference: string): string => {
     const [id = '', ...attribute] = reference.split('.');
@@ -94,7 +123,9 @@ export function canonical(value: unknown, values: Record<string, unknown>, names
   }
   switch (name) {
     case 'Ref':
-      return (argument as string) in values ? of(values[argument as string]) : `\${${named(argument as string)}}`;
+      return (argument as string) in values
+        ? of(values[argument as string])
+        : `\${${named(argument as string)}}`;
     case 'Fn::GetAtt':
       return `\${${named([argument].flat().join('.'))}}`;
     case 'Fn::Join': {
@@ -105,14 +136,20 @@ export function canonical(value: unknown, values: Record<string, unknown>, names
         : { [name]: [separator, texts] };
     }
     case 'Fn::Split': {
-      const [separator, text] = [(argument as unknown[])[0], of((argument as unknown[])[1])] as [string, unknown];
+      const [separator, text] = [(argument as unknown[])[0], of((argument as unknown[])[1])] as [
+        string,
+        unknown,
+      ];
       // What is not known yet stays to be split.
-      return typeof text === 'string' && !text.includes('${') ? text.split(separator) : { [name]: [separator, text] };
+      return typeof text === 'string' && !text.includes('${')
+        ? text.split(separator)
+        : { [name]: [separator, text] };
     }
     case 'Fn::Sub': {
       const [text, bound] = [argument].flat() as [string, Record<string, unknown> | undefined];
       return text.replace(/\$\{([^!}][^}]*)\}/g, (_, it: string) => {
-        const given = bound !== undefined && it in bound ? bound[it] : it in values ? values[it] : undefined;
+        const given =
+          bound !== undefined && it in bound ? bound[it] : it in values ? values[it] : undefined;
         return given === undefined ? `\${${named(it)}}` : String(of(given));
       });
     }
@@ -133,7 +170,9 @@ export function differences(path: string, wanted: unknown, found: unknown): stri
       : isObject(value) && 'Properties' in value
         ? JSON.stringify(value.Properties)
         : JSON.stringify(value);
-  return JSON.stringify(wanted) === JSON.stringify(found) ? [] : [`${path}: SAM has ${say(wanted)}, CDK has ${say(found)}`];
+  return JSON.stringify(wanted) === JSON.stringify(found)
+    ? []
+    : [`${path}: SAM has ${say(wanted)}, CDK has ${say(found)}`];
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,4 +1,5 @@
-"""Starts what the scripts of tests/conformance talk to, each in a process group of its own, and ends it as Ctrl-C does."""
+"""Starts what the scripts of tests/conformance talk to, each in a process group of its own, and
+ends it as Ctrl-C does."""
 
 import contextlib
 import json
@@ -23,10 +24,18 @@ def free_port():
 
 @contextlib.contextmanager
 def running(name, command, place, ready, **options):
-    """A process whose output is kept in `place`; it must become ready, run until the end of the block, and stop cleanly."""
+    """A process whose output is kept in `place`; it must become ready, run until the end of the
+    block, and stop cleanly."""
     log = pathlib.Path(place, f"{name}.log")
     with log.open("w") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True, **options)
+        process = subprocess.Popen(
+            command,
+            stdout=out,
+            stderr=out,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            **options,
+        )
     try:
         deadline = time.monotonic() + START_SECONDS
         while not ready():
@@ -36,10 +45,17 @@ def running(name, command, place, ready, **options):
         yield log
     except BaseException:
         end(process)
-        print(f"the last lines of {name}:", *log.read_text().splitlines()[-40:], sep="\n", file=sys.stderr)
+        print(
+            f"the last lines of {name}:",
+            *log.read_text().splitlines()[-40:],
+            sep="\n",
+            file=sys.stderr,
+        )
         raise
     if process.poll() is not None or end(process) != 0:
-        sys.exit(f"{name} ended with {process.returncode}, not cleanly by Ctrl-C:\n{log.read_text()}")
+        sys.exit(
+            f"{name} ended with {process.returncode}, not cleanly by Ctrl-C:\n{log.read_text()}"
+        )
 
 
 def end(process):
@@ -54,12 +70,28 @@ def end(process):
 
 @contextlib.contextmanager
 def local_stack(place, ephemeral=True):
-    """The local stack on a free port; yields its seed.json. It keeps its data where a reader's would, in .latchkey under `place`.
-    The script's arguments, if there are any, are the command that starts it, in place of `cargo run --`."""
+    """The local stack on a free port; yields its seed.json. It keeps its data where a reader's
+    would, in .latchkey under `place`. The script's arguments, if there are any, are the command
+    that starts it, in place of `cargo run --`."""
     seed = pathlib.Path(place, ".latchkey", "seed.json")
     before = seed.stat().st_mtime_ns if seed.exists() else None
-    command = sys.argv[1:] or ["cargo", "run", "--quiet", "--locked", "--manifest-path", str(ROOT / "Cargo.toml"), "--"]
-    command = [*command, *(["--ephemeral"] if ephemeral else []), "--port", "0", "--data-dir", str(seed.parent)]
+    command = sys.argv[1:] or [
+        "cargo",
+        "run",
+        "--quiet",
+        "--locked",
+        "--manifest-path",
+        str(ROOT / "Cargo.toml"),
+        "--",
+    ]
+    command = [
+        *command,
+        *(["--ephemeral"] if ephemeral else []),
+        "--port",
+        "0",
+        "--data-dir",
+        str(seed.parent),
+    ]
     written = lambda: seed.exists() and seed.stat().st_mtime_ns != before
     with running("local-stack", command, place, written, cwd=place):
         yield json.loads(seed.read_text())

@@ -1,7 +1,9 @@
-//! No line of Rust, and none of a paragraph in Markdown, is wider than 100 columns.
+//! No line of Rust, TypeScript, TOML and the scripts of CI is wider than 100 columns, and none of a
+//! paragraph in Markdown and of a comment in YAML.
 //!
 //! Exempt are lines with a URL, and what cannot be broken without changing it: raw strings in Rust,
-//! which hold the tests' data, names of tests, and tables, code and HTML comments in Markdown.
+//! which hold the tests' data, names of tests, inline tables of TOML, and tables, code and HTML
+//! comments in Markdown. Files of other kinds are data, or generated, and not looked at.
 
 use std::{
     fmt::Write as _,
@@ -10,8 +12,11 @@ use std::{
 };
 
 const WIDTH: usize = 100;
+/// What is looked at by its extension, beside the scripts of CI, which have none.
+const EXTENSIONS: [&str; 6] = ["md", "py", "rs", "toml", "ts", "yaml"];
 /// Directories that hold what others wrote, what is built, or data.
-const SKIPPED: [&str; 6] = [
+const SKIPPED: [&str; 7] = [
+    ".aws-sam",
     ".git",
     ".latchkey",
     "cdk.out",
@@ -29,12 +34,14 @@ fn no_line_is_wider_than_100_columns() {
     let mut wide = String::new();
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
-        let is_rust = file.extension().is_some_and(|extension| extension == "rs");
         let name = file.strip_prefix(root).unwrap().display();
-        let numbers = if is_rust {
-            wide_in_rust(&text)
-        } else {
-            wide_in_markdown(&text)
+        let numbers = match extension(&file) {
+            "rs" => wide_in_rust(&text),
+            "md" => wide_in_markdown(&text),
+            "ts" => wide_but(&text, begins_a_test_in_typescript),
+            "toml" => wide_but(&text, has_inline_table),
+            "yaml" => wide_but(&text, |line| !is_comment(line)),
+            _ => wide_but(&text, |_| false),
         };
         for number in numbers {
             writeln!(wide, "{name}:{number}").unwrap();
@@ -67,6 +74,42 @@ fn tables_code_and_urls_are_exempt_in_markdown() {
     assert_eq!(wide_in_markdown(&text), [5]);
 }
 
+#[test]
+fn names_of_tests_are_exempt_in_typescript() {
+    let long = "x ".repeat(60);
+    let text = format!("test('{long}', () => {{\n  const it = '{long}';\n  // {long}\n}});");
+    assert_eq!(wide_but(&text, begins_a_test_in_typescript), [2, 3]);
+}
+
+#[test]
+fn inline_tables_are_exempt_in_toml_and_all_but_comments_in_yaml() {
+    let long = "x ".repeat(60);
+    let text =
+        format!("# a = {{ {long}\na = {{ b = \"{long}\" }}\n  {{ b = 1 }}, # {long}\n{long}");
+    assert_eq!(wide_but(&text, has_inline_table), [1, 4]);
+    let text = format!("a: {long}\n  # {long}");
+    assert_eq!(wide_but(&text, |line| !is_comment(line)), [2]);
+}
+
+#[test]
+fn scripts_of_ci_are_looked_at_and_data_is_not() {
+    for path in [
+        "/.ci/run",
+        "tests/conformance/tour",
+        "a/b.py",
+        "infra/template.yaml",
+    ] {
+        assert!(is_looked_at(Path::new(path)), "{path}");
+    }
+    for path in [
+        "LICENSE",
+        "tests/conformance/a.json",
+        "infra/permissions.csv",
+    ] {
+        assert!(!is_looked_at(Path::new(path)), "{path}");
+    }
+}
+
 fn find(directory: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -74,13 +117,22 @@ fn find(directory: &Path, files: &mut Vec<PathBuf>) {
             if !SKIPPED.iter().any(|name| path.ends_with(name)) {
                 find(&path, files);
             }
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "rs" || extension == "md")
-        {
+        } else if is_looked_at(&path) {
             files.push(path);
         }
     }
+}
+
+fn is_looked_at(path: &Path) -> bool {
+    let directory = path.parent().unwrap();
+    let is_of_ci = directory.ends_with(".ci") || directory.ends_with("conformance");
+    EXTENSIONS.contains(&extension(path)) || (is_of_ci && path.extension().is_none())
+}
+
+fn extension(path: &Path) -> &str {
+    path.extension()
+        .and_then(|extension| extension.to_str())
+        .unwrap_or_default()
 }
 
 fn is_wide(line: &str) -> bool {
@@ -152,4 +204,26 @@ fn wide_in_markdown(text: &str) -> Vec<usize> {
         }
     }
     wide
+}
+
+/// The wide lines but those that `is_kept`.
+fn wide_but(text: &str, is_kept: fn(&str) -> bool) -> Vec<usize> {
+    (1..)
+        .zip(text.lines())
+        .filter(|(_, line)| is_wide(line) && !is_kept(line))
+        .map(|(number, _)| number)
+        .collect()
+}
+
+fn begins_a_test_in_typescript(line: &str) -> bool {
+    line.trim_start().starts_with("test('") && line.ends_with(" => {")
+}
+
+/// Whether a line of TOML has a table in braces, which ends where it began.
+fn has_inline_table(line: &str) -> bool {
+    !is_comment(line) && (line.trim_start().starts_with('{') || line.contains(" = {"))
+}
+
+fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with('#')
 }

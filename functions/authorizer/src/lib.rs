@@ -54,7 +54,7 @@ pub async fn handle(authorizer: &Authorizer, mut event: Value) -> Result<Value, 
 /// When a setting is missing or wrong. A table that does not answer is no such error: every call
 /// asks again.
 pub async fn start(env: &Env, ambient: &Ambient) -> Result<Authorizer, StartError> {
-    let settings = guard::Settings::read(env)?;
+    let (settings, form) = (guard::Settings::read(env)?, Settings::read(env)?);
     // Without the audit table's name nothing that would need it is begun: see
     // `guard::Settings::audit_table`.
     let audit = settings.audit_table.clone().unwrap_or_default();
@@ -76,6 +76,6 @@ pub async fn start(env: &Env, ambient: &Ambient) -> Result<Authorizer, StartErro
     guard.warm().await;
     Ok(Authorizer {
         guard,
-        settings: Settings::read(env)?,
+        settings: form,
     })
 }

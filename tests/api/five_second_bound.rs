@@ -27,7 +27,16 @@ pub async fn within<T: Debug>(
     ask: impl AsyncFn() -> T,
     is_right: impl Fn(&T) -> bool,
 ) -> Duration {
-    let changed = Instant::now();
+    within_since(Instant::now(), what, ask, is_right).await
+}
+
+/// [`within`], of a change that was answered at `changed`.
+async fn within_since<T: Debug>(
+    changed: Instant,
+    what: &str,
+    ask: impl AsyncFn() -> T,
+    is_right: impl Fn(&T) -> bool,
+) -> Duration {
     loop {
         let begun = changed.elapsed();
         let answer = ask().await;
@@ -50,8 +59,9 @@ pub async fn live(callers: &[&Caller]) {
     }
 }
 
-/// Asserts that the sample API refuses all of these callers within the bound from now on.
+/// Asserts that the sample API refuses all of these callers within one bound from now on.
 pub async fn die(callers: &[&Caller]) {
+    let changed = Instant::now();
     for (index, caller) in callers.iter().enumerate() {
         let ask = async || {
             let answer = caller.get("/v1/whoami").await;
@@ -60,7 +70,7 @@ pub async fn die(callers: &[&Caller]) {
             }
             answer
         };
-        within(&format!("caller {index}"), ask, |answer| {
+        within_since(changed, &format!("caller {index}"), ask, |answer| {
             answer.status == 401
         })
         .await;

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// How long a read at start-up may take: the first one opens the connection.
-const WARM_UP_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const WARM_UP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Decides about requests. One for each set of settings, shared by all requests of the instance.
 pub struct Guard {

@@ -125,7 +125,9 @@ fn find(directory: &Path, files: &mut Vec<PathBuf>) {
 
 fn is_looked_at(path: &Path) -> bool {
     let directory = path.parent().unwrap();
-    let is_of_ci = directory.ends_with(".ci") || directory.ends_with("conformance");
+    let is_of_ci = directory
+        .file_name()
+        .is_some_and(|name| name == ".ci" || name == "conformance");
     EXTENSIONS.contains(&extension(path)) || (is_of_ci && path.extension().is_none())
 }
 

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::{
     bearer::NoBearer,
     decision::{Decision, Unauthorized, Unavailable},
-    guard::Guard,
+    guard::{Guard, WARM_UP_TIMEOUT},
     request::Request,
     testing::{
         person::secret,
@@ -43,7 +43,8 @@ fn guard() -> Guard {
 #[tokio::test]
 async fn cbm_4_nobody_passes_while_the_tables_do_not_answer() {
     let guard = guard();
-    // Not for ever, that is: how long it takes is the machine's affair.
+    // How long it takes is the machine's affair; how long it may wait for the tables is not.
+    assert!(WARM_UP_TIMEOUT <= Duration::from_secs(5));
     timeout(Duration::from_mins(2), guard.warm()).await.unwrap();
     let token = SANDBOX.token(&claims());
     for _ in 0..2 {

@@ -53,19 +53,28 @@ pub(crate) fn logs() -> &'static Logs {
             written: Lines::default(),
         };
         let (said, written) = (logs.said.clone(), logs.written.clone());
-        let filter = "info,audit=trace,authorizer=trace,domain=trace,jwt=trace,latchkey=trace,\
-                      management=trace,sample_api=trace,store=trace,tests=trace,tokens=trace,\
-                      web=trace";
         let writer = (move || said.clone()).and(Redacting(move || written.clone()));
         let subscriber = tracing_subscriber::fmt()
             .json()
             .flatten_event(true)
-            .with_env_filter(EnvFilter::new(filter));
+            .with_env_filter(EnvFilter::new(every_crate_of_ours_at_trace()));
         let installed =
             tracing::subscriber::set_global_default(subscriber.with_writer(writer).finish());
         installed.expect("no other test takes the process's logs");
         logs
     })
+}
+
+/// The crates are those of the workspace, so that a new one is searched as well.
+fn every_crate_of_ours_at_trace() -> String {
+    let manifest = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
+    let crates: Vec<String> = manifest
+        .lines()
+        .filter_map(|line| line.split_once(" = { path = "))
+        .map(|(name, _)| format!("{}=trace", name.replace('-', "_")))
+        .collect();
+    assert!(crates.len() >= 20, "{crates:?}");
+    format!("info,tests=trace,{}", crates.join(","))
 }
 
 /// What must not be found, in every spelling that something could have written it in.

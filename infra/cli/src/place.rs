@@ -33,6 +33,7 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Acts where this says, by the variables of the function that runs `binary`.
     #[cfg_attr(
         not(feature = "local"),
         expect(
@@ -40,7 +41,6 @@ impl Place {
             reason = "a deployed stack names its variables itself"
         )
     )]
-    /// Acts where this says, by the variables of the function that runs `binary`.
     pub(super) async fn at<T>(
         &self,
         binary: &str,

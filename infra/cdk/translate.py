@@ -34,8 +34,9 @@ CDK = Path(__file__).resolve().parent
 TEMPLATE = CDK.parent / "template.yaml"
 SCOPES = CDK.parents[1] / "shared" / "domain" / "scopes.csv"
 COLUMNS = 100
-# What makes the sample authorizer.
-AUTHORIZER = [f"SampleAuthorizer{part}" for part in ["Function", "Logs", "Policy", "Role"]]
+# What makes the sample authorizer, and counts what it refuses.
+COUNTS = ["FeedStaleCount", "IpNotAllowedCount", "WrongSecretCount"]
+AUTHORIZER = [f"SampleAuthorizer{part}" for part in ["Function", "Logs", "Policy", "Role", *COUNTS]]
 
 
 def main():

@@ -1,5 +1,6 @@
 //! Black-box tests over HTTP, by reader. One binary: every further one costs seconds and megabytes.
 
+mod authorizer_processes;
 mod credentials;
 mod deployment;
 mod five_second_bound;

@@ -5,6 +5,7 @@ use credentials::mint;
 use domain::{
     allowlist::Allowlist,
     audit::{Actor, Origin},
+    authority::NewKey,
     ids::Guid,
     key::{Draft, Key, Owner},
     key_mode::KeyMode,
@@ -28,6 +29,7 @@ pub struct ManagementKey<'a> {
 
 impl ManagementKey<'_> {
     /// Makes it.
+    #[expect(clippy::disallowed_methods, reason = "the operator may everything")]
     pub async fn make(self, platform: &Platform) -> Credentials {
         let services = platform.stack.services();
         let ambient = services.ambient();
@@ -62,7 +64,7 @@ impl ManagementKey<'_> {
         services
             .store()
             .unwrap()
-            .create_key(&key, &secret, None, &origin)
+            .create_key_as_operator(&NewKey::by_operator(key), &secret, None, &origin)
             .await
             .unwrap();
         Credentials {

@@ -2,6 +2,8 @@
 
 pub(crate) mod audit;
 pub(crate) mod feed_budget;
+pub(crate) mod first_use;
+pub(crate) mod invocation;
 pub(crate) mod leak;
 pub(crate) mod many_keys;
 pub(crate) mod races;

@@ -6,12 +6,9 @@ use domain::feed::Rules;
 use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
 use serde_json::Value;
 
-/// The shortest time after which a function gives up a read: what an authorizer allows a try to
-/// read the feed.
-pub const SHORTEST_TIMEOUT: Duration = Rules::STANDARD
-    .read_time
-    .checked_div(Rules::STANDARD.read_tries)
-    .expect("some tries");
+/// The shortest time after which a function gives up a read: what an authorizer allows a page of
+/// the feed.
+pub const SHORTEST_TIMEOUT: Duration = Rules::STANDARD.page_time;
 
 /// How often a call is sent again that an authorizer was too late for.
 const RESENDS: usize = 20;

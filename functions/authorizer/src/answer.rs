@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use guard::{Decision, Unavailable};
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
+use web::refusal::{self, Call, Outcome};
 
 use crate::events::event::{Form, UnknownEvent};
 
@@ -55,13 +56,10 @@ impl From<Unavailable> for AuthorizerError {
 
 /// Logs an event that no adapter reads; nothing of it, since it may hold a token anywhere.
 pub(crate) fn unknown_event(unknown: UnknownEvent) -> AuthorizerError {
-    tracing::error!(
-        outcome = "unavailable",
-        reason = "unknown_event",
-        detail = %unknown,
-        "refused"
-    );
-    AuthorizerError::Unavailable("unknown_event")
+    const REASON: &str = "unknown_event";
+    tracing::error!(detail = %unknown, "an event that no adapter reads");
+    refusal::log(Outcome::Unavailable, REASON, None, &Call::default());
+    AuthorizerError::Unavailable(REASON)
 }
 
 /// The answer to a decision.

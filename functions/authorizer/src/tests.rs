@@ -3,6 +3,7 @@
 
 mod bad_inputs;
 mod bad_keys;
+mod called_method;
 mod golden_events;
 mod unreachable_table;
 mod usage;

@@ -105,10 +105,11 @@ fn leftovers(list: &Value, own: Option<&str>, now: Timestamp) -> Vec<String> {
         .collect()
 }
 
-/// How many keys the organization has, revoked ones among them: there can be 10,000.
+/// How many keys the organization itself has that are not revoked: its own few, and what rounds
+/// left behind.
 pub(crate) async fn count(session: &Session) -> Result<Option<u64>, Error> {
     Ok(session
-        .call(Method::GET, "/api/keys?per_page=1", None)
+        .call(Method::GET, &format!("{PATH}?per_page=1"), None)
         .await?["total"]
         .as_u64())
 }

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::round::{At, Round, seconds};
 
 const NAMESPACE: &str = "Latchkey";
-/// Also of a round that came to no revoke: what is not measured is no point of this metric, and the
-/// alarm takes missing data for breaching.
+/// A value for each connection, of which `CloudWatch` makes percentiles over any number of rounds.
+/// Of a round that came to no revoke there is none, and the alarm takes missing data for breaching.
 const LAST_ADMISSION: &str = "SecondsToLastAdmission";
 
 /// The line. Its one dimension is `Stack`.
@@ -20,8 +20,10 @@ pub fn line(round: &Round, stack: &str, at: At) -> String {
         metrics.push(json!({"Name": name, "Unit": unit}));
         values.insert(name, value);
     };
-    if let Some(seconds) = round.seconds_to_last_admission() {
-        add(LAST_ADMISSION.to_owned(), "Seconds", json!(seconds));
+    if !round.last_admissions.is_empty() {
+        let last_admissions: Vec<f64> =
+            round.last_admissions.iter().copied().map(seconds).collect();
+        add(LAST_ADMISSION.to_owned(), "Seconds", json!(last_admissions));
     }
     add(
         "CanaryFailed".to_owned(),
@@ -56,7 +58,7 @@ mod tests {
     fn a_line_has_a_value_for_each_metric_that_it_names() {
         let round = Round {
             steps: vec![(Step::Create, 120), (Step::Revoke, 80)],
-            last_admission: Some(1_250),
+            last_admissions: vec![0, 1_250],
             keys: Some(7),
             ..Round::default()
         };
@@ -83,10 +85,10 @@ mod tests {
                 "CanaryRevoke"
             ]
         );
-        assert!(names.iter().all(|name| line[name].is_number()));
+        assert!(names[1..].iter().all(|name| line[name].is_number()));
         assert_eq!(
             (&line["SecondsToLastAdmission"], &line["Stack"]),
-            (&json!(1.25), &json!("prod"))
+            (&json!([0.0, 1.25]), &json!("prod"))
         );
         assert_eq!(line["_aws"]["Timestamp"], 1_000);
     }

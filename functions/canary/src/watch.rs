@@ -1,6 +1,7 @@
 //! The calls after the revoke: who was still let in, and when last.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -35,8 +36,9 @@ pub(crate) struct Watched {
     pub(crate) refused: u64,
     /// Anything else: nobody was let in, but not because of the revoke.
     pub(crate) unclear: u64,
-    /// The last admission's answer, in milliseconds after the revoke's.
-    pub(crate) last_admission: Option<i64>,
+    /// Of each connection that was let in or refused: its last admission's answer, in milliseconds
+    /// after the revoke's; zero where there was none.
+    pub(crate) last_admissions: BTreeMap<u32, i64>,
     /// Whether there was an admission since the last refusal.
     pub(crate) ends_with_admission: bool,
     /// What the last answer that was neither said.
@@ -66,7 +68,7 @@ pub(crate) async fn watch(
             };
             while goes_on(&seen(&watched), clock().since(revoked)) {
                 let answer = call(&deployment, &target.path, &authorization).await;
-                note(&watched, answer, clock().since(revoked));
+                note(&watched, index, answer, clock().since(revoked));
                 tokio::time::sleep(POLL_INTERVAL * CONNECTIONS).await;
             }
         })
@@ -78,6 +80,13 @@ pub(crate) async fn watch(
     seen(&watched)
 }
 
+impl Watched {
+    fn last_admission(&self) -> i64 {
+        let last_admissions = self.last_admissions.values();
+        last_admissions.copied().max().unwrap_or_default()
+    }
+}
+
 fn seen(watched: &Mutex<Watched>) -> Watched {
     watched
         .lock()
@@ -86,7 +95,7 @@ fn seen(watched: &Mutex<Watched>) -> Watched {
 }
 
 fn goes_on(watched: &Watched, since_revoke: i64) -> bool {
-    let quiet = since_revoke - watched.last_admission.unwrap_or_default();
+    let quiet = since_revoke - watched.last_admission();
     since_revoke < MAX_WATCH_MILLIS && (since_revoke < MIN_WATCH_MILLIS || quiet < QUIET_MILLIS)
 }
 
@@ -113,17 +122,20 @@ pub(crate) async fn call(
 }
 
 /// An admission counts from its answer: it was decided no later.
-fn note(watched: &Mutex<Watched>, answer: Result<u16, String>, since_revoke: i64) {
+fn note(watched: &Mutex<Watched>, connection: u32, answer: Result<u16, String>, since_revoke: i64) {
     let mut watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
     watched.calls += 1;
+    if answer.is_ok() {
+        watched.last_admissions.entry(connection).or_default();
+    }
     match answer {
         Ok(401) => {
             watched.refused += 1;
             watched.ends_with_admission = false;
         }
         Ok(_) => {
+            watched.last_admissions.insert(connection, since_revoke);
             watched.admitted += 1;
-            watched.last_admission = watched.last_admission.max(Some(since_revoke));
             watched.ends_with_admission = true;
         }
         Err(said) => {
@@ -139,8 +151,8 @@ mod tests {
 
     #[test]
     fn it_watches_on_while_somebody_is_let_in() {
-        let last = |last_admission| Watched {
-            last_admission,
+        let last = |last_admission: Option<i64>| Watched {
+            last_admissions: last_admission.into_iter().map(|at| (1, at)).collect(),
             ..Watched::default()
         };
         assert!(goes_on(&last(None), 9_999));
@@ -155,16 +167,16 @@ mod tests {
     #[test]
     fn an_admission_is_told_from_a_refusal_and_both_from_the_rest() {
         let watched = Mutex::new(Watched::default());
-        note(&watched, Ok(200), 100);
-        note(&watched, Ok(401), 200);
-        note(&watched, Ok(204), 300);
-        note(&watched, Err("503".into()), 400);
+        note(&watched, 0, Ok(200), 100);
+        note(&watched, 1, Ok(401), 200);
+        note(&watched, 0, Ok(204), 300);
+        note(&watched, 2, Err("503".into()), 400);
         let expected = Watched {
             calls: 4,
             admitted: 2,
             refused: 1,
             unclear: 1,
-            last_admission: Some(300),
+            last_admissions: [(0, 300), (1, 0)].into(),
             ends_with_admission: true,
             last_unclear: Some("503".into()),
         };

@@ -1,32 +1,27 @@
 //! What the operations share, and how each learns who calls.
 
-use std::{fmt, ops::Deref, sync::Arc, time::Duration};
+use std::{fmt, ops::Deref, sync::Arc};
 
 use axum::{
-    Json,
     extract::{FromRequestParts, MatchedPath},
-    http::{Method, StatusCode, request::Parts},
-    response::{IntoResponse, Response},
+    http::{Method, request::Parts},
 };
 use credentials::pepper::PepperSource;
 use domain::{
-    allowlist::Allowlist,
-    delegate::Delegator,
-    error::{Error, Kind},
+    error::Error,
+    gate::OrganizationGate,
     ids::{ClientId, Guid},
-    key::Effective,
     key_mode::KeyMode,
     operation::Operation,
     role::Role,
-    scope::{Catalogue, ScopeSet},
+    scope::Catalogue,
     secret::{Brand, PlainSecret, Secret},
     time::{Clock, Timestamp},
 };
 use guard::{Guard, Settings};
 use runtime::{Ambient, Entropy, Env, StartError};
-use serde::Serialize;
-use store::{Behalf, IdempotencyRecord, Store, StoreError, Tables};
-use web::{dialect::Management, idempotency};
+use store::{CallerSnapshot, KeyIdentity, KeyView, Store, Tables, TokenCarried};
+use web::dialect::Management;
 
 /// The state of the function; cheap to clone.
 #[derive(Clone)]
@@ -36,14 +31,14 @@ pub(crate) struct Api(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) peppers: PepperSource,
-    pub(crate) catalogue: Catalogue,
+    pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) brand: Brand,
     pub(crate) entropy: Entropy,
     /// Where people accept invitations, if the deployment has such a place.
     pub(crate) portal_url: Option<String>,
     clock: Clock,
-    /// Authenticates calls that come through no gateway authorizer (`cargo lambda watch`, or a
-    /// gateway attached without one): the same decision, made here.
+    /// Authenticates every call by the bearer that it carries, whatever the gateway's authorizer
+    /// found: whoever may invoke this function is nobody by that alone (LEAK-12).
     guard: Guard,
 }
 
@@ -107,7 +102,7 @@ impl Api {
             guard: guard(env, &store, &peppers, &ambient.clock)?,
             store,
             peppers,
-            catalogue: runtime::env::catalogue(env)?,
+            catalogue: Arc::new(runtime::env::catalogue(env)?),
             brand: runtime::env::brand(env)?,
             entropy: ambient.entropy.clone(),
             portal_url: runtime::env::portal_url(env)?,
@@ -119,46 +114,50 @@ impl Api {
         (self.clock)()
     }
 
-    /// What the caller is and holds at this moment, whatever the authorizer saw some seconds ago: a
-    /// stopped caller delegates nothing. Changes that rest on it are made through
-    /// [`Store::on_behalf_of`] it, so that it still stands when they happen.
-    pub(crate) async fn caller_authority(&self, caller: &Caller) -> Result<CallerAuthority, Error> {
-        let key = self
-            .store
-            .key(caller.client_id)
+    /// What the caller is and holds at this moment ([`Store::caller_snapshot`]).
+    pub(crate) async fn caller_snapshot(&self, caller: &Caller) -> Result<CallerSnapshot, Error> {
+        self.store
+            .caller_snapshot(&caller.identity(), &self.catalogue)
+            .await
+    }
+
+    /// Refuses what its operation does not reach at all, by what the caller holds at this moment.
+    pub(crate) async fn require_now(
+        &self,
+        caller: &Caller,
+        operation: Operation,
+    ) -> Result<(), Error> {
+        caller.require(operation)?;
+        self.caller_snapshot(caller)
             .await?
-            .ok_or_else(Error::unauthenticated)?;
-        let gates = self.store.gates(&key).await?;
-        match key.effective(&gates, self.now()) {
-            Effective::Active => {}
-            Effective::Inactive if key.owner.user().is_some() => {
-                return Err(Error::plan_upgrade_required());
-            }
-            _ => return Err(Error::unauthenticated()),
+            .authority()
+            .require(operation)
+    }
+
+    /// The key that a path names, for an operation of this caller ([`Store::view_key`]).
+    pub(crate) async fn view_key(
+        &self,
+        caller: &Caller,
+        operation: Operation,
+        text: &str,
+    ) -> Result<KeyView, Error> {
+        let client_id = web::extract::client_id(text)?;
+        self.store
+            .view_key(&caller.identity(), &self.catalogue, operation, client_id)
+            .await
+    }
+
+    /// The gate of an organization: the caller's own was read with the caller.
+    pub(crate) async fn gate_of(
+        &self,
+        caller: &CallerSnapshot,
+        organization: Guid,
+    ) -> Result<OrganizationGate, Error> {
+        if caller.authority().organization() == organization {
+            return Ok(caller.gates().organization.clone());
         }
-        if key.secrets.term(caller.sid, self.now()).is_none() {
-            return Err(Error::unauthenticated());
-        }
-        let user = gates.user;
-        let scopes = user.as_ref().map_or_else(
-            || caller.scopes.clone(),
-            |user| user.scopes(&self.catalogue, key.kind),
-        );
-        let ip_allowlist = if user.is_some() {
-            key.ip_allowlist.clone()
-        } else {
-            caller.ip_allowlist.clone()
-        };
-        Ok(CallerAuthority {
-            role: user.as_ref().map(|user| user.role),
-            scopes,
-            ip_allowlist,
-            behalf: Behalf {
-                key,
-                user,
-                secret: caller.sid,
-            },
-        })
+        let found = self.store.organization(organization).await?;
+        Ok(found.ok_or_else(Error::not_found)?.gate)
     }
 
     /// The organization that a list is about ([`Caller::organization_of`]); one that staff name and
@@ -191,118 +190,6 @@ impl Api {
         )
         .await
     }
-
-    /// Whether this create was made before, under its `Idempotency-Key`; what it makes now is
-    /// to be called `target`. Asked after the caller was authorised and before anything is decided.
-    pub(crate) async fn check_idempotency(
-        &self,
-        caller: &Caller,
-        parts: &Parts,
-        body: &[u8],
-        target: impl ToString,
-    ) -> Result<Outcome, Error> {
-        let Some(key) = idempotency::key(&parts.headers)? else {
-            return Ok(Outcome::Created(None));
-        };
-        let record = IdempotencyRecord {
-            principal: caller
-                .user()
-                .map_or_else(|| caller.client_id.to_string(), |user| user.to_string()),
-            key: key.to_owned(),
-            fingerprint: idempotency::fingerprint(&parts.method, parts.uri.path(), body),
-            target: target.to_string(),
-            ends: self.now() + Duration::from_hours(idempotency::HOURS),
-        };
-        self.made_before(record).await
-    }
-
-    /// What became of a create: it stands, or another request of the same `Idempotency-Key` was
-    /// quicker.
-    pub(crate) async fn resolve(
-        &self,
-        created: Result<(), StoreError>,
-        record: Option<IdempotencyRecord>,
-    ) -> Result<Outcome, Error> {
-        match (created, record) {
-            (Err(StoreError::Replayed), Some(record)) => self.made_before(record).await,
-            (created, record) => created
-                .map(|()| Outcome::Created(record))
-                .map_err(Error::from),
-        }
-    }
-
-    async fn made_before(&self, record: IdempotencyRecord) -> Result<Outcome, Error> {
-        match self.store.replayed(&record).await? {
-            Some(made) if made.fingerprint == record.fingerprint => {
-                Ok(Outcome::Replayed(made.target))
-            }
-            Some(_) => Err(idempotency::reused()),
-            None => Ok(Outcome::Created(Some(record))),
-        }
-    }
-}
-
-/// What the caller is and holds at a moment.
-pub(crate) struct CallerAuthority {
-    /// On whose behalf it makes changes.
-    pub(crate) behalf: Behalf,
-    pub(crate) role: Option<Role>,
-    pub(crate) scopes: ScopeSet,
-    pub(crate) ip_allowlist: Allowlist,
-}
-
-impl CallerAuthority {
-    /// Refuses what its operation does not reach at all, by the role and scopes of this moment.
-    pub(crate) fn require(&self, operation: Operation) -> Result<(), Error> {
-        operation.rule().reach(self.role, &self.scopes).map(drop)
-    }
-
-    /// Refuses a person whom `allowed_scopes` leave less than these: of what no machine does, a
-    /// role alone would decide, and whoever is narrowed would not be. Staff hold no scopes.
-    pub(crate) fn require_all(&self, scopes: &[&str]) -> Result<(), Error> {
-        if self.role.is_some_and(Role::is_staff)
-            || scopes.iter().all(|scope| self.scopes.has(scope))
-        {
-            return Ok(());
-        }
-        Err(Error::new(
-            Kind::InsufficientScope,
-            format!("This needs the scope {}", scopes.join(" and the scope ")),
-        ))
-    }
-
-    /// What it may delegate.
-    pub(crate) fn delegator(&self) -> Delegator<'_> {
-        Delegator {
-            key: &self.behalf.key,
-            role: self.role,
-            scopes: &self.scopes,
-            ip_allowlist: &self.ip_allowlist,
-        }
-    }
-}
-
-/// What became of a create under its `Idempotency-Key`.
-pub(crate) enum Outcome {
-    /// It is the first: it is created, or to be created, with this record; nothing where the header
-    /// was not sent.
-    Created(Option<IdempotencyRecord>),
-    /// It was made before, and this is what it made.
-    Replayed(String),
-}
-
-/// The answer to a create that was made before: the thing as it is now, without a secret, and
-/// marked.
-pub(crate) fn replayed(thing: impl Serialize) -> Response {
-    (
-        StatusCode::CREATED,
-        [
-            ("cache-control", "no-store"),
-            ("idempotency-replayed", "true"),
-        ],
-        Json(thing),
-    )
-        .into_response()
 }
 
 impl fmt::Debug for Api {
@@ -373,9 +260,24 @@ impl Caller {
         self.sees_organization(organization) && (self.is_staff() || kind == self.kind)
     }
 
-    /// Refuses what its operation does not reach at all.
+    /// Refuses what its operation does not reach at all, by what the guard knew of the caller.
     pub(crate) fn require(&self, operation: Operation) -> Result<(), Error> {
         self.reach(operation).map(drop)
+    }
+
+    /// What names the items that say what the caller may do now.
+    pub(crate) fn identity(&self) -> KeyIdentity {
+        KeyIdentity {
+            client_id: self.client_id,
+            owner: self.owner,
+            organization: self.organization,
+            secret: self.sid,
+            token: self.jti.map(|_| TokenCarried {
+                scopes: self.scopes.clone(),
+                ip_allowlist: self.ip_allowlist.clone(),
+                is_customer: self.customer.is_some(),
+            }),
+        }
     }
 }
 
@@ -383,9 +285,6 @@ impl FromRequestParts<Api> for Caller {
     type Rejection = Management;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Management> {
-        if let Some(caller) = web::caller::Caller::of(&parts.extensions)? {
-            return Ok(Self(caller));
-        }
         Ok(Self(api.guard.caller(parts, &route(parts)).await?))
     }
 }

@@ -1,9 +1,8 @@
 //! `/api/keys`: every key that the caller may see, whatever its owner.
 
-pub(crate) mod access;
 pub(crate) mod create;
+pub(crate) mod creation;
 pub(crate) mod deactivate;
-pub(crate) mod delegation;
 pub(crate) mod delete;
 pub(crate) mod finish_rotation;
 pub(crate) mod gate_cache;
@@ -19,25 +18,16 @@ pub(crate) mod update;
 use std::time::Duration;
 
 use axum::{
-    Json, Router,
+    Router,
     extract::Request,
     routing::{get, post},
 };
-use domain::{
-    error::Error,
-    gate::Gates,
-    key::{Grace, Key, State},
-    time::Timestamp,
-};
+use domain::{error::Error, key::Grace};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 use utoipa::ToSchema;
 use web::{extract, openapi::schema};
 
-use self::{
-    access::{Target, may_see},
-    shape::Response,
-};
 use crate::api::{Api, Caller};
 
 /// The routes of keys of any owner.
@@ -93,56 +83,5 @@ fn seconds(given: &Value, or: &str) -> Result<Duration, Error> {
                 format!("must be a whole number of seconds from 0 to {longest}, {or}"),
             ))
         }
-    }
-}
-
-/// The key that the path names, if the caller may know of it.
-async fn find(api: &Api, caller: &Caller, text: &str) -> Result<Key, Error> {
-    let key = api
-        .store
-        .key(extract::client_id(text)?)
-        .await?
-        .ok_or_else(Error::not_found)?;
-    if may_see(caller, Target::from(&key)) {
-        Ok(key)
-    } else {
-        Err(Error::not_found())
-    }
-}
-
-/// The key as it is shown, its gates read now.
-async fn show(api: &Api, caller: &Caller, key: &Key) -> Result<Json<Response>, Error> {
-    Ok(Json(Response::new(
-        api,
-        caller,
-        key,
-        &api.store.gates(key).await?,
-    )))
-}
-
-/// The key, with bulk revocations of its organization applied (LEAK-8), which its own state does
-/// not say.
-fn with_bulk_revocations(gates: &Gates, key: Key, now: Timestamp) -> Key {
-    if gates
-        .organization
-        .revokes(key.owner, key.kind, key.created_at)
-        && !key.is_revoked()
-    {
-        Key {
-            state: State::Revoked { at: now },
-            ..key
-        }
-    } else {
-        key
-    }
-}
-
-/// Refuses a change of the caller's own key once that stopped. A transaction does not check it
-/// beside the change, being what changes: its state is decided on here, and its version guards it.
-pub(crate) fn require_own_works(caller: &Caller, key: &Key, now: Timestamp) -> Result<(), Error> {
-    if key.client_id == caller.client_id && (key.state != State::Active || key.is_expired(now)) {
-        Err(Error::unauthenticated())
-    } else {
-        Ok(())
     }
 }

@@ -5,6 +5,7 @@
 mod api;
 mod banks;
 mod docs;
+mod idempotent;
 mod incidents;
 mod keys;
 mod openapi;

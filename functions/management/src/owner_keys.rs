@@ -11,20 +11,18 @@ use axum::{Router, routing::get};
 use domain::{
     error::{Error, Kind},
     ids::{ClientId, Guid},
-    key::{Effective, Key, Owner},
+    key::{Key, Owner},
     operation::Operation,
     scope::Holder,
     time::Timestamp,
 };
 use serde::Serialize;
 use serde_json::Value;
+use store::KeyView;
 use utoipa::ToSchema;
 use web::openapi::schema;
 
-use crate::{
-    api::{Api, Caller},
-    keys::access::{Target, may_see, reaches_bank},
-};
+use crate::api::{Api, Caller};
 
 /// One of the two families of keys.
 pub(crate) trait Family: Send + Sync + 'static {
@@ -46,11 +44,7 @@ pub(crate) trait Family: Send + Sync + 'static {
     }
 
     /// Whose key a creation makes, from the caller and the `bank_guid` that it names.
-    fn owner(
-        api: &Api,
-        caller: &Caller,
-        bank_guid: Option<&Value>,
-    ) -> impl Future<Output = Result<Owner, Error>> + Send;
+    fn owner(caller: &Caller, bank_guid: Option<&Value>) -> Result<Owner, Error>;
 }
 
 /// Keys of banks.
@@ -72,7 +66,7 @@ impl Family for BankApplications {
     /// CYB-4: a bank token makes keys of its bank, whatever it names; everybody else must name a
     /// bank of their organization and kind. A bank of somebody else is refused with the words for
     /// no bank at all.
-    async fn owner(api: &Api, caller: &Caller, bank_guid: Option<&Value>) -> Result<Owner, Error> {
+    fn owner(caller: &Caller, bank_guid: Option<&Value>) -> Result<Owner, Error> {
         if let Owner::Bank(own) = caller.owner {
             return Ok(Owner::Bank(own));
         }
@@ -91,12 +85,7 @@ impl Family for BankApplications {
         let named = named
             .as_str()
             .ok_or_else(|| Error::field("bank_guid", "must be a string"))?;
-        let guid: Guid = named.parse().map_err(|_| none())?;
-        if reaches_bank(api, caller, guid).await? {
-            Ok(Owner::Bank(guid))
-        } else {
-            Err(none())
-        }
+        named.parse().map(Owner::Bank).map_err(|_| none())
     }
 }
 
@@ -110,7 +99,7 @@ impl Family for OrganizationApplications {
     const UPDATE: Operation = Operation::UpdateOrganizationApplication;
     const DELETE: Operation = Operation::DeleteOrganizationApplication;
 
-    async fn owner(_api: &Api, caller: &Caller, bank_guid: Option<&Value>) -> Result<Owner, Error> {
+    fn owner(caller: &Caller, bank_guid: Option<&Value>) -> Result<Owner, Error> {
         match (caller.owner, bank_guid) {
             (Owner::Bank(_), _) => Err(Error::new(
                 Kind::Forbidden,
@@ -134,30 +123,35 @@ pub(crate) fn routes<F: Family>() -> Router<Api> {
         )
 }
 
-/// The key that the path names, if it is of this family and the caller may know of it; revoked or
-/// not.
-async fn find<F: Family>(api: &Api, caller: &Caller, text: &str) -> Result<Key, Error> {
-    let key = api
-        .store
-        .key(web::extract::client_id(text)?)
-        .await?
-        .ok_or_else(Error::not_found)?;
-    let visible = F::has(key.owner) && may_see(caller, Target::from(&key));
-    if visible {
-        Ok(key)
+/// The key that the path names, for an operation of this caller, if it is of this family; revoked
+/// or not.
+async fn view<F: Family>(
+    api: &Api,
+    caller: &Caller,
+    operation: Operation,
+    text: &str,
+) -> Result<KeyView, Error> {
+    caller.require(operation)?;
+    let view = api.view_key(caller, operation, text).await?;
+    if F::has(view.key().owner) {
+        Ok(view)
     } else {
         Err(Error::not_found())
     }
 }
 
 /// The same, unless it was revoked, by itself or with many others (LEAK-8).
-async fn find_living<F: Family>(api: &Api, caller: &Caller, text: &str) -> Result<Key, Error> {
-    let key = find::<F>(api, caller, text).await?;
-    let gates = api.store.gates(&key).await?;
-    if key.effective(&gates, api.now()) == Effective::Revoked {
+async fn view_living<F: Family>(
+    api: &Api,
+    caller: &Caller,
+    operation: Operation,
+    text: &str,
+) -> Result<KeyView, Error> {
+    let view = view::<F>(api, caller, operation, text).await?;
+    if view.authorized(api.now())?.key().is_revoked() {
         Err(Error::not_found())
     } else {
-        Ok(key)
+        Ok(view)
     }
 }
 

@@ -3,10 +3,12 @@
 
 pub(crate) mod create;
 pub(crate) mod disable;
+mod impact;
 pub(crate) mod list;
 pub(crate) mod read;
 pub(crate) mod update;
 
+use axum::http::Uri;
 use domain::{
     error::{Error, Kind},
     ids::Guid,
@@ -15,9 +17,9 @@ use domain::{
     time::Timestamp,
     user::{Email, User, UserState},
 };
-use serde::Serialize;
-use utoipa::ToSchema;
-use web::openapi::schema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use web::{extract, openapi::schema};
 
 use crate::{
     api::{Api, Caller},
@@ -111,6 +113,7 @@ pub(crate) fn new(
         state: UserState::Active,
         created_at: now,
         updated_at: now,
+        narrowed: 0,
         version: 0,
     }
 }
@@ -133,6 +136,27 @@ fn require_visible(caller: &Caller, user: &User) -> Result<(), Error> {
         Ok(())
     } else {
         Err(Error::not_found())
+    }
+}
+
+/// Whether a change is only to tell what it would do.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct DryRun {
+    /// `true`: do nothing, and tell what would end.
+    #[param(value_type = Option<bool>)]
+    dry_run: Option<String>,
+}
+
+impl DryRun {
+    fn read(uri: &Uri) -> Result<bool, Error> {
+        let query: Self = extract::query(uri.query())?;
+        match query.dry_run.as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Error::field("dry_run", "must be true or false")),
+        }
     }
 }
 

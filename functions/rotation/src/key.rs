@@ -78,7 +78,7 @@ impl Key {
     /// Mints a secret, the one before working on until the rotation is finished. Until the new one
     /// is used, the one before can replace it.
     pub(crate) async fn rotate(&self) -> Result<Minted, Failure> {
-        self.mint(&json!({"grace_period": null, "grace_starts": "first_use"}))
+        self.mint(&json!({"grace_period": null, "grace_starts": "first_use", "replaceable": true}))
             .await
     }
 

@@ -67,7 +67,7 @@ pub(crate) async fn create(
         parameters.require_client_credentials()?;
     }
     let Some(secret) = &parameters.client_secret else {
-        return Err(refused("no client_secret", None, &facts).into());
+        return Err(refused("credential_absent", None, &facts).into());
     };
     let authenticated = tokens
         .authenticate(parameters.client_id.as_deref(), secret, &facts)

@@ -4,12 +4,16 @@ use credentials::matching;
 use domain::{
     allowlist::Admission,
     error::{Error, Kind},
-    ids::SecretId,
-    key::{Effective, Key, Term},
+    ids::{ClientId, SecretId},
+    key::{Key, NotWorking, Term},
     secret::PlainSecret,
     time::Timestamp,
 };
-use web::{proxy::SourceIpTrust, request::Facts};
+use web::{
+    proxy::SourceIpTrust,
+    refusal::{self, Call, Outcome},
+    request::Facts,
+};
 
 use crate::{Tokens, parameters::Parameters};
 
@@ -32,7 +36,7 @@ impl Tokens {
         facts: &Facts,
     ) -> Result<Authenticated, Error> {
         let Some(secret) = &parameters.client_secret else {
-            return Err(refused("no client_secret", None, facts));
+            return Err(refused("credential_absent", None, facts));
         };
         let Some(client_id) = &parameters.client_id else {
             return Err(Error::new(Kind::MalformedRequest, "client_id is missing"));
@@ -50,13 +54,12 @@ impl Tokens {
         facts: &Facts,
     ) -> Result<Authenticated, Error> {
         let presented = PlainSecret::parse(&self.settings.brand, secret)
-            .map_err(|_| refused("not a secret", None, facts))?;
+            .map_err(|_| refused("credential_malformed", None, facts))?;
         let names = presented.client_id();
         if client_id.is_some_and(|client_id| client_id != names.to_string()) {
-            return Err(refused("client_id is not the secret's", None, facts));
+            return Err(refused("secret_of_other_client", Some(names), facts));
         }
-        let client_id = Some(names.to_string());
-        let refused = |reason| refused(reason, client_id.as_deref(), facts);
+        let refused = |reason| refused(reason, Some(names), facts);
         let now = (self.clock)();
         let (key, stored) = self
             .store
@@ -66,38 +69,44 @@ impl Tokens {
         self.store.require_a_true_clock().await?;
         let sid = matching::matching(&self.peppers, &presented, &stored).await?;
         let (Some(key), Some(sid)) = (key, sid) else {
-            return Err(refused("unknown client or wrong secret"));
-        };
-        let Some(term) = key.secrets.term(sid, now) else {
-            return Err(refused("secret has ended"));
+            return Err(refused("secret_wrong"));
         };
         if key.kind != presented.kind() {
-            return Err(refused("wrong kind"));
+            return Err(refused("secret_of_other_kind"));
         }
-        match key.effective(&self.store.gates(&key).await?, now) {
-            Effective::Active => {}
-            Effective::Inactive => return Err(refused("key is inactive")),
-            Effective::Deactivated => return Err(refused("key is deactivated")),
-            Effective::Expired => return Err(refused("key is expired")),
-            Effective::Revoked => return Err(refused("key is revoked")),
-        }
+        let gates = self.store.gates(&key).await?;
+        let term = key.works(sid, &gates, now).map_err(|why| {
+            refused(match why {
+                NotWorking::SecretEnded => "secret_ended",
+                NotWorking::MinterEnded(_) => "minter_ended",
+                NotWorking::AwaitsKyb | NotWorking::NoPersonalKeys => "key_inactive",
+                NotWorking::Deactivated => "key_deactivated",
+                NotWorking::Expired => "key_expired",
+                NotWorking::Revoked => "key_revoked",
+            })
+        })?;
         match key.ip_allowlist.admission(facts.source_ip) {
             Admission::Admitted => {}
             // The next moment may know it.
             Admission::AddressUnknown if facts.source_ip_trust == SourceIpTrust::Undetermined => {
+                log(
+                    Outcome::Unavailable,
+                    "address_undetermined",
+                    Some(names),
+                    facts,
+                );
                 return Err(Error::temporarily_unavailable());
             }
-            _ => {
-                tracing::info!(
-                    reason = "ip_not_allowed",
-                    client_id,
-                    source_ip = ?facts.source_ip,
-                    request_id = facts.request_id,
-                    "refused"
-                );
+            Admission::AddressUnknown => {
+                log(Outcome::Denied, "ip_unknown", Some(names), facts);
+                return Err(Error::ip_not_allowed());
+            }
+            Admission::NotListed => {
+                log(Outcome::Denied, "ip_not_allowed", Some(names), facts);
                 return Err(Error::ip_not_allowed());
             }
         }
+        refusal::note_client(names);
         // Only now: who does not have the secret learns nothing of whose key it is.
         if key.owner.user().is_some() {
             return Err(Error::new(Kind::UnauthorizedClient, BEARER_ONLY));
@@ -105,6 +114,7 @@ impl Tokens {
         let Term {
             ends_at,
             starts_grace,
+            ..
         } = term;
         if starts_grace {
             self.start_grace(&key, sid).await;
@@ -135,14 +145,13 @@ impl Tokens {
 const BEARER_ONLY: &str =
     "A personal key gets no tokens: send its secret itself as Authorization: Bearer";
 
-/// The one answer to every failed authentication; only the log tells why.
-pub(crate) fn refused(reason: &str, client_id: Option<&str>, facts: &Facts) -> Error {
-    tracing::info!(
-        reason,
-        client_id,
-        source_ip = ?facts.source_ip,
-        request_id = facts.request_id,
-        "refused"
-    );
+/// The one answer to every failed authentication; only the log tells why, in the guard's words
+/// (`guard::Unauthorized::name`).
+pub(crate) fn refused(reason: &str, client_id: Option<ClientId>, facts: &Facts) -> Error {
+    log(Outcome::Unauthorized, reason, client_id, facts);
     Error::invalid_client()
+}
+
+fn log(outcome: Outcome, reason: &str, client_id: Option<ClientId>, facts: &Facts) {
+    refusal::log(outcome, reason, client_id, &Call::from(facts));
 }

@@ -33,16 +33,8 @@ pub(crate) fn guard(
 }
 
 impl Tokens {
-    /// The caller whom the gateway's authorizer admitted or, where none was asked, this function's
-    /// own guard.
-    pub(crate) async fn caller(&self, parts: &Parts) -> Result<Caller, Error> {
-        match Caller::of(&parts.extensions)? {
-            Some(caller) => Ok(caller),
-            None => self.bearer(parts).await,
-        }
-    }
-
-    /// The caller who holds the bearer credential of this request.
+    /// The caller who holds the bearer credential of this request, whatever the gateway's
+    /// authorizer found.
     pub(crate) async fn bearer(&self, parts: &Parts) -> Result<Caller, Error> {
         self.guard.caller(parts, ANY_ROUTE).await
     }

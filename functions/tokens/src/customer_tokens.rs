@@ -11,7 +11,7 @@ use domain::{
     error::{Error, FieldError, Kind},
     feed::Parent,
     ids::Guid,
-    key::{Effective, Key},
+    key::Key,
     operation::Operation,
     scope::{Catalogue, Holder, Scope, ScopeSet},
     time::Timestamp,
@@ -84,7 +84,7 @@ pub(crate) async fn create(
     request: Request,
 ) -> Result<impl IntoResponse, Management> {
     let (parts, body) = request.into_parts();
-    let caller = tokens.caller(&parts).await?;
+    let caller = tokens.bearer(&parts).await?;
     let parent = require_parent(&caller)?;
     let body: Body = extract::json(&parts.headers, body).await?;
     let (scopes, own_list) = parse(&tokens.catalogue, &body)?;
@@ -146,9 +146,9 @@ fn require_parent(caller: &Caller) -> Result<Parent, Error> {
     }
     let jti = caller.jti.ok_or_else(Error::unauthenticated)?;
     Ok(Parent {
-        client_id: caller.client_id.to_string(),
-        sid: caller.sid.to_string(),
-        jti: jti.to_string(),
+        client_id: caller.client_id,
+        sid: caller.sid,
+        jti,
     })
 }
 
@@ -235,18 +235,20 @@ impl Tokens {
             .await?
             .ok_or_else(Error::unauthenticated)?;
         self.store.require_a_true_clock().await?;
-        let term = key
-            .secrets
-            .term(caller.sid, now)
-            .ok_or_else(Error::unauthenticated)?;
-        match key.effective(&self.store.gates(&key).await?, now) {
-            Effective::Active => Ok(ParentKey {
-                key,
-                secret_ends: term.ends_at,
-                now,
-            }),
-            _ => Err(Error::unauthenticated()),
+        if let Some(scope) = REQUIRED_SCOPES.iter().find(|scope| !key.scopes.has(scope)) {
+            return Err(insufficient(format!(
+                "The bank's key does not hold the scope {scope}"
+            )));
         }
+        let gates = self.store.gates(&key).await?;
+        let term = key
+            .works(caller.sid, &gates, now)
+            .map_err(|_| Error::unauthenticated())?;
+        Ok(ParentKey {
+            key,
+            secret_ends: term.ends_at,
+            now,
+        })
     }
 }
 

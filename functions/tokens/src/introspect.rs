@@ -25,10 +25,11 @@ use utoipa::{
 use web::{
     dialect::OAuth,
     openapi::{OAuthErrors, schema},
+    refusal::{self, Outcome},
     request::Facts,
 };
 
-use crate::{Shared, Tokens, parameters::Parameters};
+use crate::{Shared, Tokens, introspection_client::IntrospectionClient, parameters::Parameters};
 
 /// RFC 7662 §2.1; other parameters are ignored.
 #[derive(ToSchema)]
@@ -114,16 +115,12 @@ pub(crate) struct Working {
     role: Option<Role>,
 }
 
-/// A credential that does not work, or is none of the caller's.
+/// A credential that does not work, or is none of the caller's. Why is told to nobody.
 #[derive(Serialize, ToSchema)]
 #[schema(as = InactiveToken)]
 pub(crate) struct NotWorking {
     #[schema(schema_with = never)]
     active: bool,
-    /// A word for why, where the caller may know of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, nullable = false, pattern = "^[a-z_]+$")]
-    reason: Option<&'static str>,
 }
 
 fn always() -> ObjectBuilder {
@@ -142,7 +139,8 @@ fn never() -> ObjectBuilder {
 ///
 /// To clients, who authenticate as at `/oauth/token`, and to holders of an access token or personal
 /// key. They are told of credentials of their own organization and environment, a bank of its own;
-/// of all others that they are not active, whatever they are.
+/// of all others that they are not active, whatever they are. Why one is not active is told to
+/// nobody.
 #[utoipa::path(
     post,
     path = "/oauth/introspect",
@@ -164,20 +162,9 @@ pub(crate) async fn introspect(
     let parameters = Parameters::read(&parts.headers, body).await?;
     let client = tokens.introspection_client(&parts, &parameters).await?;
     let inspected = tokens.inspect(parameters.require_token()?, &facts).await?;
-    let known = inspected.filter(|found| client.may_know(&found.context));
-    let response = match known {
-        None => Response::Inactive(NotWorking {
-            active: false,
-            reason: None,
-        }),
-        Some(Inspection {
-            inactive: Some(reason),
-            ..
-        }) => Response::Inactive(NotWorking {
-            active: false,
-            reason: Some(reason),
-        }),
+    let response = match active(client, inspected) {
         Some(found) => Response::Active(Box::new(tokens.describe(found).await?)),
+        None => Response::Inactive(NotWorking { active: false }),
     };
     Ok((
         [
@@ -186,6 +173,17 @@ pub(crate) async fn introspect(
         ],
         Json(response),
     ))
+}
+
+/// What works and is for the client to know of. Why something does not work the guard has logged.
+fn active(client: IntrospectionClient, inspected: Option<Inspection>) -> Option<Inspection> {
+    let found = inspected.filter(|found| found.inactive.is_none())?;
+    if client.may_know(&found.context) {
+        return Some(found);
+    }
+    let whose = found.context.client_id;
+    refusal::log_here(Outcome::Inactive, "not_the_clients", Some(whose));
+    None
 }
 
 impl Tokens {

@@ -1,5 +1,5 @@
-// Alarms of an authorizer: on what keeps it from deciding. A refusal is the caller's business, and
-// no alarm.
+// Alarms of an authorizer: on what keeps it from deciding. What it refuses is counted with what the
+// platform refuses, whose alarms tell of bursts (authorizer-function.ts).
 import { Duration } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type * as lambda from 'aws-cdk-lib/aws-lambda';

@@ -47,6 +47,8 @@ export interface LatchkeyProps extends LatchkeyParameters {
  * knows.
  */
 export interface ILatchkey extends IConstruct {
+  /** The name of its stack, by which its alarms know what to count. */
+  readonly stackName: string;
   /** The tokens' issuer. */
   readonly issuer: string;
   readonly sandboxAudience: string;
@@ -65,7 +67,6 @@ export interface ILatchkey extends IConstruct {
   readonly tables: {
     readonly core: dynamodb.ITable;
     readonly feed: dynamodb.ITable;
-    readonly audit: dynamodb.ITable;
   };
   readonly pepperSecret: secretsmanager.ISecret;
   readonly dataKey: kms.IKey;
@@ -76,10 +77,13 @@ export interface ILatchkey extends IConstruct {
  * OperatorEnvironment says.
  */
 export interface LatchkeyNames {
+  /**
+   * The name of its stack: what an authorizer refuses is counted with what the platform refuses.
+   */
+  readonly stackName: string;
   readonly issuer: string;
   readonly coreTable: string;
   readonly feedTable: string;
-  readonly auditTable: string;
   /** The whole ARN of the peppers' secret, with its suffix. */
   readonly pepperSecretArn: string;
   readonly dataKeyArn: string;
@@ -104,6 +108,7 @@ export class Latchkey extends Construct implements ILatchkey {
     return new Imported(scope, id, names);
   }
 
+  readonly stackName: string;
   readonly issuer: string;
   readonly sandboxAudience: string;
   readonly liveAudience: string;
@@ -127,6 +132,7 @@ export class Latchkey extends Construct implements ILatchkey {
   constructor(scope: Construct, id: string, props: LatchkeyProps) {
     super(scope, id);
     onlyOneLibrary(this);
+    this.stackName = Stack.of(this).stackName;
     const values = valuesOf(this, props);
     this.issuer = values.Issuer as string;
     this.sandboxAudience = values.SandboxAudience as string;
@@ -206,6 +212,7 @@ export class Latchkey extends Construct implements ILatchkey {
 }
 
 class Imported extends Construct implements ILatchkey {
+  readonly stackName: string;
   readonly issuer: string;
   readonly sandboxAudience: string;
   readonly liveAudience: string;
@@ -220,8 +227,10 @@ class Imported extends Construct implements ILatchkey {
   constructor(scope: Construct, id: string, names: LatchkeyNames) {
     super(scope, id);
     onlyOneLibrary(this);
-    const { coreTable, feedTable, auditTable, pepperSecretArn, dataKeyArn, ...parameters } = names;
-    const values = valuesOf(this, parameters);
+    const { stackName, coreTable, feedTable, pepperSecretArn, dataKeyArn, ...rest } =
+      names;
+    this.stackName = stackName;
+    const values = valuesOf(this, rest);
     this.issuer = values.Issuer as string;
     this.sandboxAudience = values.SandboxAudience as string;
     this.liveAudience = values.LiveAudience as string;
@@ -232,7 +241,6 @@ class Imported extends Construct implements ILatchkey {
     this.tables = {
       core: dynamodb.Table.fromTableName(this, 'CoreTable', coreTable),
       feed: dynamodb.Table.fromTableName(this, 'FeedTable', feedTable),
-      audit: dynamodb.Table.fromTableName(this, 'AuditTable', auditTable),
     };
     this.pepperSecret = secretsmanager.Secret.fromSecretCompleteArn(
       this,

@@ -127,9 +127,8 @@ export interface LatchkeyParameters {
    */
   readonly canarySecretArn?: string;
   /**
-   * Minutes between two rounds of the canary. Each makes a key, and an organization holds 10,000 of
-   * them, revoked ones among them: 30 minutes fill it in 208 days, which CanaryKeysAlarm tells in
-   * time.
+   * Minutes between two rounds of the canary. Each makes a key and revokes it, which stays listed
+   * for 90 days.
    *
    * @default 30
    */
@@ -237,6 +236,16 @@ export interface LatchkeyParameters {
    */
   readonly alarmEmail?: string;
   /**
+   * The ARNs of the roles, with commas between them, by which CloudFormation changes this stack:
+   * the deployer's, or the service role that it gives CloudFormation. What CloudFormation changes
+   * by them rings no alarm of functions, roles and API; what the same roles change by themselves
+   * does. Empty, and every deployment rings. It must be ARNs of roles with commas between them, or
+   * empty.
+   *
+   * @default - none
+   */
+  readonly deploymentRoleArn?: string;
+  /**
    * From how many refusals of one sort in five minutes on (addresses outside an allowlist; secrets
    * that are nobody's) there is an alarm.
    *
@@ -339,6 +348,7 @@ export const PARAMETERS: Readonly<Record<keyof LatchkeyParameters, string>> = {
   liveSigningKeys: 'LiveSigningKeys',
   alarmTopicArn: 'AlarmTopicArn',
   alarmEmail: 'AlarmEmail',
+  deploymentRoleArn: 'DeploymentRoleArn',
   denialAlarmThreshold: 'DenialAlarmThreshold',
   authorizerLatencyAlarmMilliseconds: 'AuthorizerLatencyAlarmMilliseconds',
   auditAgeAlarmMilliseconds: 'AuditAgeAlarmMilliseconds',

@@ -9,7 +9,8 @@ import { fileOfLib } from './template';
  * suffices, and an empty list stands for any valid credential but those of the platform's staff.
  *
  * A route is `METHOD /resource/{template}`, `ANY /resource/{template}` for the methods that are not
- * listed beside it, `$default` (HTTP APIs) or `$connect` (WebSocket APIs).
+ * listed beside it, `$default` (HTTP APIs) or `$connect` (WebSocket APIs). The method that was
+ * called decides, whatever the API's own route is made for.
  */
 export type Routes = Readonly<Record<string, readonly string[]>>;
 

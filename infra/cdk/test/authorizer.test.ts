@@ -169,7 +169,7 @@ test('its function, role and policy are those of the sample authorizer, but for 
   const { LATCHKEY_ROUTES: _, LATCHKEY_USAGE_KEY: __, ...sample } = given('Latchkey');
   const { LATCHKEY_ROUTES, ...mine } = given('Guard');
   assert.equal(LATCHKEY_ROUTES, JSON.stringify(ROUTES));
-  const tables = ['LATCHKEY_CORE_TABLE', 'LATCHKEY_FEED_TABLE', 'LATCHKEY_AUDIT_TABLE'];
+  const tables = ['LATCHKEY_CORE_TABLE', 'LATCHKEY_FEED_TABLE'];
   assert.deepEqual(
     { ...mine, ...Object.fromEntries(tables.map((name) => [name, sample[name]])) },
     sample,
@@ -238,6 +238,36 @@ test('it runs in a VPC when it is told', () => {
   rest().template().hasResourceProperties('AWS::Lambda::Function', { VpcConfig: Match.absent() });
 });
 
+function filters(template: Template): { Properties: Record<string, any> }[] {
+  return Object.values(template.findResources('AWS::Logs::MetricFilter')) as never;
+}
+
+// LEAK-7: an alarm that an attached API goes around is none.
+test('leak_7_what_it_refuses_is_counted_with_what_the_platform_refuses', () => {
+  const { latchkey, stack } = platform();
+  const other = new Stack(stack.node.root, 'Other');
+  for (const [guarded, name] of [
+    [rest(), 'platform'],
+    [rest({}, { stack: other, latchkey }), 'Platform'],
+  ] as const) {
+    const template = guarded.template();
+    const logGroup = Object.keys(template.findResources('AWS::Logs::LogGroup'));
+    assert.equal(logGroup.length, 1);
+    const counted = filters(template).map(({ Properties }) => {
+      assert.deepEqual(Properties.LogGroupName, { Ref: logGroup[0] });
+      const [metric] = Properties.MetricTransformations;
+      assert.equal(metric.MetricNamespace, `Latchkey/${name}`);
+      assert.equal(metric.MetricValue, '1');
+      return [metric.MetricName, Properties.FilterPattern];
+    });
+    assert.deepEqual(counted.sort(), [
+      ['FeedStale', '{ $.message = "refused" && $.reason = "feed_stale" }'],
+      ['IpNotAllowed', '{ $.message = "refused" && $.reason = "ip_*" }'],
+      ['WrongSecrets', '{ $.message = "refused" && $.reason = "secret_wrong" }'],
+    ]);
+  }
+});
+
 test('alarms say what keeps it from deciding, when they are asked for', () => {
   rest().template().resourceCountIs('AWS::CloudWatch::Alarm', 0);
   const { stack, latchkey } = guarded();
@@ -251,11 +281,13 @@ test('alarms say what keeps it from deciding, when they are asked for', () => {
   for (const { Properties } of alarms) {
     assert.deepEqual(Properties.AlarmActions, [stack.resolve(topic.topicArn)]);
   }
-  const [filter] = Object.values(template.findResources('AWS::Logs::MetricFilter'));
+  const [filter] = filters(template).filter(
+    ({ Properties }) => Properties.MetricTransformations[0].MetricNamespace === 'Latchkey',
+  );
   assert.equal(
     filter?.Properties.FilterPattern,
     '{ $.outcome = "unavailable" }',
-    'as shared/guard/src/log.rs writes it',
+    'as shared/web/src/refusal.rs writes it',
   );
   const metric = filter?.Properties.MetricTransformations[0].MetricName;
   assert.ok(alarms.some(({ Properties }) => Properties.MetricName === metric));

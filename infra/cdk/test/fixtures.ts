@@ -78,10 +78,10 @@ export function guarded(
   const stack = new Stack(newApp(), 'Guarded', props);
   const arnFormat = ArnFormat.COLON_RESOURCE_NAME;
   const latchkey = Latchkey.fromNames(stack, 'Latchkey', {
+    stackName: 'platform',
     issuer: ISSUER,
     coreTable: 'core',
     feedTable: 'feed',
-    auditTable: 'audit',
     pepperSecretArn: stack.formatArn({
       service: 'secretsmanager',
       resource: 'secret',

@@ -142,7 +142,7 @@ test('leak_5_an_attached_authorizer_is_granted_what_the_sample_authorizer_is', (
   };
   const { guard } = rest({ trustedProxy }, { stack, latchkey });
   const named: [RegExp, string][] = [
-    [/arn:\$\{AWS::Partition\}:dynamodb:[^,]*:table\/(core|feed|audit)/, 'Table'],
+    [/arn:\$\{AWS::Partition\}:dynamodb:[^,]*:table\/(core|feed)/, 'Table'],
     [/\bpepper\b/, 'PepperSecret'],
     [/arn:\$\{AWS::Partition\}:kms:[^,]*:key\/[0-9a-f-]+/, 'DataKey'],
   ];

@@ -39,6 +39,10 @@ pub(super) enum Command {
         /// From when on those seconds count
         #[arg(long, value_parser = PossibleValuesParser::new(["now", "first_use"]))]
         grace_starts: Option<String>,
+        /// Let the old secret replace a new one that nobody has used, where the grace starts at the
+        /// first use; never after a leak, since whoever has the old secret can then lock you out
+        #[arg(long)]
+        replaceable: bool,
         /// End the newest secret at once, because nobody has it, and leave an older one as it is
         #[arg(long)]
         replace: bool,
@@ -171,12 +175,13 @@ impl Command {
                 key,
                 grace_period,
                 grace_starts,
+                replaceable,
                 replace,
             } => {
                 post(
                     &key,
                     "rotate",
-                    &rotation(grace_period, grace_starts.as_deref(), replace),
+                    &rotation(grace_period, grace_starts.as_deref(), replaceable, replace),
                 )
                 .await?
             }
@@ -215,7 +220,12 @@ fn listing(
 }
 
 /// What was said of a rotation; what was not is the API's to decide.
-fn rotation(grace_period: Option<Grace>, grace_starts: Option<&str>, replace: bool) -> Value {
+fn rotation(
+    grace_period: Option<Grace>,
+    grace_starts: Option<&str>,
+    replaceable: bool,
+    replace: bool,
+) -> Value {
     let period = grace_period.map(|grace| match grace {
         Grace::Seconds(seconds) => seconds.into(),
         Grace::Open => Value::Null,
@@ -224,6 +234,7 @@ fn rotation(grace_period: Option<Grace>, grace_starts: Option<&str>, replace: bo
     members([
         ("grace_period", period),
         ("grace_starts", starts),
+        ("replaceable", replaceable.then(|| true.into())),
         ("replace", replace.then(|| true.into())),
     ])
 }
@@ -292,16 +303,16 @@ mod tests {
 
     #[test]
     fn a_rotation_says_no_more_than_was_asked() {
-        assert_eq!(rotation(None, None, false), json!({}));
+        assert_eq!(rotation(None, None, false, false), json!({}));
         assert_eq!(
-            rotation(Some(Grace::Open), None, false),
+            rotation(Some(Grace::Open), None, false, false),
             json!({"grace_period": null})
         );
         assert_eq!(
-            rotation(Some(Grace::Seconds(60)), Some("first_use"), false),
+            rotation(Some(Grace::Seconds(60)), Some("first_use"), false, false),
             json!({"grace_period": 60, "grace_starts": "first_use"})
         );
-        assert_eq!(rotation(None, None, true), json!({"replace": true}));
+        assert_eq!(rotation(None, None, false, true), json!({"replace": true}));
         assert!(grace("never").is_err() && grace("-1").is_err());
     }
 

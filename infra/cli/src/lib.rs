@@ -8,6 +8,7 @@ mod canary;
 mod client;
 mod doctor;
 mod keys;
+mod limits;
 mod onboarding;
 mod output;
 mod peppers;

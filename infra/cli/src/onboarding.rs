@@ -17,7 +17,7 @@ use runtime::StartError;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::{output::print, place::Place};
+use crate::{limits, output::print, place::Place};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -100,6 +100,13 @@ pub(super) enum Command {
         /// The organization's guid
         #[arg(long, value_name = "GUID")]
         organization: Guid,
+    },
+    /// Show how many keys an organization has and may have, count them again, or let it have more
+    Limits {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        order: limits::Order,
     },
     /// Let a suspended organization work again
     Resume {
@@ -191,6 +198,10 @@ impl Command {
                     operator.suspension(organization, true).await
                 })
                 .await
+            }
+            Self::Limits { place, order } => {
+                let shown = work(&place, async |operator| order.run(&operator).await);
+                print(&shown.await?)
             }
             Self::Resume {
                 place,

@@ -8,6 +8,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use runtime::{Ambient, Env, StartError};
 use sam::template::Description;
 use serde_json::Value;
+use tracing::Instrument;
 use web::lambda::HttpFunction;
 
 /// Every function of a template, started.
@@ -85,7 +86,9 @@ impl Invoke for Functions {
                 })
             });
         };
-        Box::pin(async move {
+        // Their lines have one output here and a log group each on AWS: this says whose each is.
+        let span = tracing::error_span!("function", function);
+        let answer = async move {
             match running {
                 Running::Http(function) => answer_request(function, event).await,
                 Running::Authorizer(authorizer) => authorizer::handle(&authorizer, event)
@@ -98,7 +101,8 @@ impl Invoke for Functions {
                     .await
                     .map_err(|error| failed("Canary", &error)),
             }
-        })
+        };
+        Box::pin(answer.instrument(span))
     }
 }
 
@@ -106,8 +110,10 @@ async fn answer_request(function: HttpFunction, event: Value) -> Result<Value, F
     // Its future is not Send: it is driven on a thread of its own, as an instance on Lambda has
     // one.
     let runtime = tokio::runtime::Handle::current();
+    let span = tracing::Span::current();
     let answer = tokio::task::spawn_blocking(move || {
-        runtime.block_on(function.answer(LambdaEvent::new(event, Context::default())))
+        let answer = function.answer(LambdaEvent::new(event, Context::default()));
+        runtime.block_on(answer.instrument(span))
     });
     answer
         .await

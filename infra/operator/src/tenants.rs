@@ -8,10 +8,12 @@ use credentials::{mint, pepper::PepperSource};
 use domain::{
     allowlist::Allowlist,
     audit::{Actor, Origin},
+    authority::{CallerAuthority, FoundOwner, KeyWanted},
     gate::{Kyb, OrganizationGate, Plan},
     ids::Guid,
-    key::{Draft, Key, Owner},
+    key::Owner,
     key_mode::{BankEnvironment, KeyMode},
+    operation::Operation,
     organization::{Bank, Name, Organization, OrganizationWithGate},
     role::Role,
     scope::{Catalogue, Holder, ScopeSet},
@@ -21,7 +23,7 @@ use domain::{
 };
 use runtime::{Ambient, Env, StartError};
 use serde::{Deserialize, Serialize};
-use store::{Store, StoreError, Tables};
+use store::{Limits, Store, StoreError, Tables};
 
 /// Makes and decides on the operator's authority; every act is audited as theirs.
 pub struct Operator {
@@ -182,6 +184,7 @@ impl Operator {
             state: UserState::Active,
             created_at: now,
             updated_at: now,
+            narrowed: 0,
             version: 0,
         };
         match self.store.create_user(&user, None, &operator()).await {
@@ -281,6 +284,41 @@ impl Operator {
             .await?)
     }
 
+    /// How many keys an organization has and may have.
+    ///
+    /// # Errors
+    /// There is no such organization, and what any read can meet.
+    pub async fn limits(&self, organization: Guid) -> Result<Limits, StartError> {
+        self.require_organization(organization).await?;
+        Ok(self.store.limits(organization).await?)
+    }
+
+    /// Sets how many keys of a kind an organization may have that are not revoked.
+    ///
+    /// # Errors
+    /// What keeps it from being written.
+    pub async fn key_limit(
+        &self,
+        organization: Guid,
+        kind: KeyMode,
+        max: u64,
+    ) -> Result<(), StartError> {
+        self.require_organization(organization).await?;
+        Ok(self
+            .store
+            .set_key_limit(organization, kind, max, &operator())
+            .await?)
+    }
+
+    /// Counts an organization's keys again, and has those that ended make room. Gives how many did.
+    ///
+    /// # Errors
+    /// What keeps it from being written.
+    pub async fn recount(&self, organization: Guid) -> Result<usize, StartError> {
+        self.require_organization(organization).await?;
+        Ok(self.store.recount_keys(organization, &operator()).await?)
+    }
+
     async fn require_organization(
         &self,
         organization: Guid,
@@ -306,6 +344,7 @@ impl Operator {
             .await?)
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the operator may everything")]
     async fn key(
         &self,
         organization: Guid,
@@ -314,19 +353,16 @@ impl Operator {
         name: &str,
     ) -> Result<Credentials, StartError> {
         let client_id = self.ambient.entropy.client_id();
-        let found = self.require_organization(organization).await?;
-        // A key that is made after an incident is none of its.
-        let now = found.gate.creation(owner, kind, self.now());
-        let draft = Draft {
+        let home = self.require_organization(organization).await?;
+        let names = |scopes: ScopeSet| scopes.iter().map(ToString::to_string).collect();
+        let wanted = KeyWanted {
             owner,
-            organization,
-            kind,
             name: Name::parse(name)?,
             description: None,
             scopes: match owner.holder() {
-                None => ScopeSet::default(),
-                Some(Holder::Organization) => self.catalogue.all(Holder::Organization),
-                Some(holder) => self.catalogue.defaults(holder),
+                None => None,
+                Some(Holder::Organization) => Some(names(self.catalogue.all(Holder::Organization))),
+                Some(holder) => Some(names(self.catalogue.defaults(holder))),
             },
             ip_allowlist: Allowlist::default(),
             expires_at: None,
@@ -339,12 +375,18 @@ impl Operator {
             &self.ambient.entropy,
             kind,
             client_id,
-            now,
+            self.now(),
         )
         .await?;
-        let key = Key::create(draft, client_id, secret.id, now)?;
+        let new = CallerAuthority::of_operator(organization, kind).create_key(
+            Operation::CreateKey,
+            &self.catalogue,
+            &home,
+            (wanted, FoundOwner::Organization, "owner"),
+            (client_id, secret.id, secret.created_at),
+        )?;
         self.store
-            .create_key(&key, &secret, None, &operator())
+            .create_key_as_operator(&new, &secret, None, &operator())
             .await?;
         Ok(Credentials {
             client_id: client_id.to_string(),

@@ -23,6 +23,9 @@ pub enum Action {
     /// Staff stopped an organization, or let it work again.
     #[serde(rename = "organization.suspension")]
     OrganizationSuspension,
+    /// The operator changed how many keys an organization may have, or counted them again.
+    #[serde(rename = "organization.limits")]
+    OrganizationLimits,
     /// A bank was made.
     #[serde(rename = "bank.create")]
     BankCreate,

@@ -48,7 +48,7 @@ pub enum Kind {
     InvalidParameter,
     /// An `Idempotency-Key` came again with another request (X-8).
     IdempotencyKeyReused,
-    /// Too many requests of one caller or organization; the same request may succeed later.
+    /// API Gateway throttles the call, and answers so itself; the same request may succeed later.
     RateLimited,
     /// Something we depend on is slow, throttled or absent; the same request may succeed later.
     TemporarilyUnavailable,
@@ -105,8 +105,6 @@ pub struct Error {
     pub message: Cow<'static, str>,
     /// The members at fault, for [`Kind::InvalidParameter`].
     pub fields: Vec<FieldError>,
-    /// After how many seconds the same request may succeed, where that is known.
-    pub retry_after: Option<u32>,
 }
 
 /// The one text of every 401 of the management API and the gateway.
@@ -127,7 +125,6 @@ impl Error {
             kind,
             message: message.into(),
             fields: Vec::new(),
-            retry_after: None,
         }
     }
 
@@ -152,7 +149,6 @@ impl Error {
             kind: Kind::InvalidParameter,
             message: message.into(),
             fields,
-            retry_after: None,
         }
     }
 
@@ -189,19 +185,6 @@ impl Error {
     #[must_use]
     pub fn plan_upgrade_required() -> Self {
         Self::new(Kind::PlanUpgradeRequired, PLAN_UPGRADE_REQUIRED)
-    }
-
-    /// The refusal of a change that would fill the revocation feed faster than an organization may.
-    #[must_use]
-    pub fn rate_limited(retry_after: u32) -> Self {
-        const MESSAGE: &str = "The organization changes its keys, users or tokens too often: send \
-                               the same request again after the time in Retry-After. Revoking and \
-                               deactivating keys, finishing rotations at once, disabling users and \
-                               incidents are never held up";
-        Self {
-            retry_after: Some(retry_after),
-            ..Self::new(Kind::RateLimited, MESSAGE)
-        }
     }
 
     /// Something we depend on did not answer in time.

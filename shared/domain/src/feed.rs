@@ -1,6 +1,7 @@
-//! The revocation feed (CBM-4, X-1): every change that reduces authority writes an [`Entry`] in its
-//! own transaction, and every authorizer instance decides from a [`Feed`] that it keeps by reading
-//! those entries.
+//! The revocation feed (CBM-4, X-1). A change that reduces authority writes an [`Entry`] in its own
+//! transaction, unless a cover stands in for it. Every authorizer instance keeps a [`Feed`] by
+//! reading the entries, and decides from it. A cover ([`Rules`], Covers) is one entry in place of
+//! many: it says that a key or organization is to be looked up in the tables.
 //!
 //! Both sides of the protocol stand here as pure functions, because its promise, *no allow later
 //! than five seconds after the answer of the revoke*, lives in how they fit together. [`Rules`]
@@ -12,25 +13,33 @@
 //!    an exchange at hand;
 //! 2. stamps the entry with its own clock, afresh on each attempt, and commits it with its change;
 //! 3. answers once [`Rules::publication`] says so, and until then writes the entry again (the entry
-//!    alone, the change stands). Repeating a revoke writes its entry again too, unless it is
-//!    remembered that step 3 was reached: whoever began it may have died before.
+//!    alone, the change stands). Repeating a revoke writes its entry again too, unless the item
+//!    shows that step 3 was reached: whoever began it may have died before.
+//!
+//! Under a cover, a writer may commit a change without an entry. It answers if
+//! [`Rules::may_answer_without_entry`] holds then; otherwise it publishes the entry first. A revoke
+//! that is repeated under a cover writes no entry.
 //!
 //! A reader, on each call
-//! 1. asks [`Feed::freshness`]; anything but fresh, it reads strongly consistent from
-//!    [`Feed::query_start`], all pages, and hands the whole to [`Feed::absorb`];
+//! 1. asks [`Feed::freshness`]; anything but fresh, it reads the page of [`Feed::query`], strongly
+//!    consistent, hands it to [`Feed::absorb`], and does so again while there are more pages;
 //! 2. asks [`Feed::freshness`] again, refuses with 503 if stale, and with nothing in between asks
-//!    [`Feed::verdict`].
+//!    [`Feed::validity`]. For [`Validity::LookUp`] it decides by the tables.
 
 mod credential;
 mod entry;
 mod reader;
+mod reading;
 mod rules;
+mod stored_form;
 #[cfg(test)]
 mod tests;
 
 pub use self::{
     credential::{Credential, Fact, Invalidation, Parent},
-    entry::{Cohort, Effect, Entry, Subject},
-    reader::{ClockOutOfBound, Feed, Footprint, Freshness},
-    rules::{Exchange, Publication, Rules},
+    entry::{Cohort, Effect, Entry, EntryKey, Subject},
+    reader::{ClockOutOfBound, Feed, Footprint, Freshness, Validity},
+    reading::{Page, Query, Start},
+    rules::{Exchange, LeftOut, Publication, Rules},
+    stored_form::{decode, encode},
 };

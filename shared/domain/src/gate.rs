@@ -102,4 +102,8 @@ pub struct Gates {
     pub organization: OrganizationGate,
     /// Whose personal key it is.
     pub user: Option<User>,
+    /// The persons who were shown a secret of a personal key that is not theirs ([`Key::minters`]).
+    ///
+    /// [`Key::minters`]: crate::key::Key::minters
+    pub minters: Vec<User>,
 }

@@ -20,6 +20,12 @@ impl Guid {
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
+
+    /// The same 128 bits.
+    #[must_use]
+    pub const fn bytes(self) -> [u8; 16] {
+        self.0
+    }
 }
 
 impl fmt::Display for Guid {
@@ -108,6 +114,12 @@ impl SecretId {
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(Guid(bytes))
+    }
+
+    /// The same 128 bits.
+    #[must_use]
+    pub const fn bytes(self) -> [u8; 16] {
+        self.0.bytes()
     }
 }
 

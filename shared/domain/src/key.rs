@@ -1,7 +1,7 @@
 //! The key: its owner, its state, and what its gates make of that
 //! (docs/requirements.md, Key states).
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
@@ -27,7 +27,10 @@ mod tests;
 
 pub use self::{
     edit::Edit,
-    rotation::{Current, Grace, Previous, Rotated, Rotation, Secrets, Term, Until},
+    rotation::{
+        Current, Grace, Minter, MinterEnd, Previous, Rotated, Rotation, Secrets, ShownTo, Term,
+        Until,
+    },
 };
 
 /// Whose a key is; exactly one owner, for life.
@@ -157,6 +160,25 @@ pub enum Effective {
     Revoked,
 }
 
+/// Why a secret, or its key, does not work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotWorking {
+    /// The secret is none of the key's, or a previous one whose grace is over.
+    SecretEnded,
+    /// The person whom somebody else's secret was shown has ended it (LEAK-9).
+    MinterEnded(MinterEnd),
+    /// A live key before the organization's KYB (ARZ-3).
+    AwaitsKyb,
+    /// A personal key of an organization whose plan has none (CBM-2).
+    NoPersonalKeys,
+    /// Stopped, by itself, its user or its organization's suspension.
+    Deactivated,
+    /// Past its end.
+    Expired,
+    /// For good.
+    Revoked,
+}
+
 /// What a key is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
@@ -216,6 +238,12 @@ pub struct Key {
     /// Which of its secrets work, and until when. The hashes stand beside it, each an item of its
     /// own.
     pub secrets: Secrets,
+    /// The person who made it, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<Guid>,
+    /// Until when it is listed and can be read, once it is revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed_until: Option<Timestamp>,
     /// When it was made: a fact that revocations by creation window name.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -225,6 +253,9 @@ pub struct Key {
 }
 
 impl Key {
+    /// How long a revoked key stays listed (docs/requirements.md, Lists).
+    pub const LISTED_WHEN_REVOKED: Duration = Duration::from_hours(90 * 24);
+
     /// A new key with its first secret.
     ///
     /// # Errors
@@ -262,6 +293,8 @@ impl Key {
             destination,
             webhook_url,
             secrets: Secrets::first(secret, now),
+            made_by: None,
+            listed_until: None,
             created_at: now,
             updated_at: now,
             version: 0,
@@ -301,11 +334,65 @@ impl Key {
         }
     }
 
+    /// How the secret of this name stands at `now`, its key and the gates considered: the one
+    /// question of everybody who is shown a secret, or a token that it obtained. The secret comes
+    /// first: who has none that works learns nothing of the key.
+    ///
+    /// # Errors
+    /// Why one of them does not work.
+    pub fn works(
+        &self,
+        secret: SecretId,
+        gates: &Gates,
+        now: Timestamp,
+    ) -> Result<Term, NotWorking> {
+        let term = self
+            .secrets
+            .term(secret, now)
+            .ok_or(NotWorking::SecretEnded)?;
+        if let Some(end) = self.ended_by_minter(secret, gates) {
+            return Err(NotWorking::MinterEnded(end));
+        }
+        match self.effective(gates, now) {
+            Effective::Active => Ok(term),
+            Effective::Inactive if self.owner.user().is_some() => Err(NotWorking::NoPersonalKeys),
+            Effective::Inactive => Err(NotWorking::AwaitsKyb),
+            Effective::Deactivated => Err(NotWorking::Deactivated),
+            Effective::Expired => Err(NotWorking::Expired),
+            Effective::Revoked => Err(NotWorking::Revoked),
+        }
+    }
+
+    /// The key, with the revocations of its organization's gate applied (LEAK-8), which its own
+    /// state does not say.
+    pub(crate) fn with_bulk_revocations(self, gates: &Gates, now: Timestamp) -> Self {
+        let revoked = gates
+            .organization
+            .revokes(self.owner, self.kind, self.created_at);
+        if revoked && !self.is_revoked() {
+            Self {
+                state: State::Revoked { at: now },
+                ..self
+            }
+        } else {
+            self
+        }
+    }
+
+    /// The key revoked, for good; nothing when it is already.
+    pub(crate) fn revoke(self, now: Timestamp) -> Option<Self> {
+        (!self.is_revoked()).then(|| Self {
+            state: State::Revoked { at: now },
+            listed_until: Some(now + Self::LISTED_WHEN_REVOKED),
+            ..self.next(now)
+        })
+    }
+
     /// The key stopped for now.
     ///
     /// # Errors
     /// [`Kind::Conflict`] that names both states, when it is not active.
-    pub fn deactivate(self, now: Timestamp) -> Result<Self, Error> {
+    pub(crate) fn deactivate(self, now: Timestamp) -> Result<Self, Error> {
         match self.state {
             State::Active if !self.is_expired(now) => Ok(Self {
                 state: State::Deactivated,
@@ -319,7 +406,7 @@ impl Key {
     ///
     /// # Errors
     /// [`Kind::Conflict`] that names both states, when it is not deactivated.
-    pub fn restore(self, now: Timestamp) -> Result<Self, Error> {
+    pub(crate) fn restore(self, now: Timestamp) -> Result<Self, Error> {
         match self.state {
             State::Deactivated if !self.is_expired(now) => Ok(Self {
                 state: State::Active,
@@ -361,7 +448,7 @@ impl Key {
     /// What the revocation feed calls it.
     #[must_use]
     pub fn subject(&self) -> Subject {
-        Subject::Key(self.client_id.to_string())
+        Subject::Key(self.client_id)
     }
 
     /// What the feed says once it has this end since this version.
@@ -371,6 +458,12 @@ impl Key {
             at: self.expires_at.unwrap_or(Timestamp::LAST),
             version: self.version,
         }
+    }
+
+    /// Whether it is listed and can be read at `now`: a revoked key is for a while.
+    #[must_use]
+    pub fn is_listed(&self, now: Timestamp) -> bool {
+        self.listed_until.is_none_or(|until| now < until)
     }
 
     /// Whether it was revoked by itself; its gate may have revoked it too ([`Key::effective`]).

@@ -6,17 +6,19 @@
 
 pub mod allowlist;
 pub mod audit;
+pub mod authority;
 pub mod base62;
-pub mod delegate;
 pub mod error;
 pub mod feed;
 pub mod gate;
 pub mod ids;
 pub mod key;
 pub mod key_mode;
+pub mod misplaced;
 pub mod operation;
 pub mod organization;
 pub mod pepper;
+pub mod percent;
 pub mod role;
 pub mod scope;
 pub mod secret;

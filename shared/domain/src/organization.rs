@@ -5,12 +5,15 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{
-    gate::OrganizationGate, ids::Guid, key_mode::BankEnvironment, secret::looks_like_one,
+    gate::OrganizationGate,
+    ids::Guid,
+    key_mode::BankEnvironment,
+    misplaced::{Misplaced, credential_in},
     time::Timestamp,
 };
 
 /// What people call an organization, a bank or a key: 1 to 128 characters, no control characters,
-/// not only white space.
+/// not only white space, neither a secret nor a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Name(String);
@@ -19,10 +22,12 @@ impl Name {
     /// # Errors
     /// One sentence that says what is expected.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        if looks_like_one(text) {
-            return Err("holds a secret; a name is shown to everybody");
+        let name = Self::readable(text.to_owned())?;
+        match credential_in(text) {
+            None => Ok(name),
+            Some(Misplaced::Secret) => Err("holds a secret; a name is shown to everybody"),
+            Some(Misplaced::Token) => Err("holds a token; a name is shown to everybody"),
         }
-        Self::readable(text.to_owned())
     }
 
     fn readable(text: String) -> Result<Self, &'static str> {

@@ -128,7 +128,7 @@ fn checksum(body: &str) -> Option<[u8; CHECKSUM]> {
 /// Whether a secret of any deployment may stand in `text`: what is kept or shown must not hold one
 /// (LEAK-1).
 #[must_use]
-pub fn looks_like_one(text: &str) -> bool {
+pub(crate) fn looks_like_one(text: &str) -> bool {
     KeyMode::ALL.into_iter().any(|kind| {
         text.split(&format!("_{}_", kind.secret_tag()))
             .skip(1)

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use crate::secret::looks_like_one;
+use crate::misplaced::{Misplaced, credential_in};
 
 /// A note for people: at most 512 characters on any number of lines, no other control characters,
-/// no secret.
+/// neither a secret nor a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Note(String);
@@ -14,14 +14,16 @@ impl Note {
     /// # Errors
     /// One sentence that says what is expected.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        if looks_like_one(text) {
-            return Err("holds a secret; it is shown to everybody");
-        }
         if !(1..=512).contains(&text.chars().count()) || text.trim().is_empty() {
             return Err("must have 1 to 512 characters, one of them visible");
         }
         if text.chars().any(|c| c.is_control() && c != '\n') {
             return Err("must have no control characters but line ends");
+        }
+        match credential_in(text) {
+            None => {}
+            Some(Misplaced::Secret) => return Err("holds a secret; it is shown to everybody"),
+            Some(Misplaced::Token) => return Err("holds a token; it is shown to everybody"),
         }
         Ok(Self(text.to_owned()))
     }

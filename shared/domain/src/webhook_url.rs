@@ -6,7 +6,10 @@ use std::{fmt, net::Ipv6Addr};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use url::{Host, Url};
 
-use crate::{allowlist::why_not_public, secret::looks_like_one};
+use crate::{
+    allowlist::why_not_public,
+    misplaced::{Misplaced, credential_in},
+};
 
 /// An HTTPS address at a public host. Its path and query are to be treated as secret (ARZ-7): it
 /// shows them only through [`WebhookUrl::expose`], and serialises whole for its own item and its
@@ -46,8 +49,11 @@ impl WebhookUrl {
         if url.fragment().is_some() {
             return Err("must not have a fragment");
         }
-        if looks_like_one(text) {
-            return Err("holds a secret of a key");
+        // As it was written and as it is kept: a URL loses the line breaks and tabs within it.
+        match credential_in(text).or_else(|| credential_in(url.as_str())) {
+            None => {}
+            Some(Misplaced::Secret) => return Err("holds a secret of a key"),
+            Some(Misplaced::Token) => return Err("holds a token"),
         }
         if url.port() == Some(0) || !url.host().is_some_and(|host| is_public(&host)) {
             return Err("must name a host that is reachable from the public internet");

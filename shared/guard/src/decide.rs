@@ -3,7 +3,7 @@
 
 use domain::{
     allowlist::{Admission, Allowlist},
-    feed::{Credential, Feed, Freshness, Invalidation},
+    feed::{Credential, Feed, Freshness, Validity},
     ids::ClientId,
     time::Timestamp,
 };
@@ -12,7 +12,9 @@ use web::proxy::SourceIpTrust;
 
 use crate::{
     context::Context,
-    decision::{CredentialError, Decision, DenyReason, KeyError, Unauthorized, Unavailable},
+    decision::{
+        CredentialError, Decision, DenyReason, KeyError, LookUpResult, Unauthorized, Unavailable,
+    },
     personal_key::PersonalKey,
     request::{Moment, Request},
     routes::Who,
@@ -29,7 +31,8 @@ pub enum Presented<'a> {
 }
 
 /// Decides about `request`, which presents a credential that is beyond doubt, or does not. `now` is
-/// read right before, from the clock that the feed was read by.
+/// read right before, from the clock that the feed was read by. `looked_up` is what the tables say
+/// of the credential, where they were asked.
 ///
 /// Only a token's own faults come before the feed, and only what a genuine caller may know comes
 /// after it: a revoked key learns nothing of routes and addresses.
@@ -39,6 +42,7 @@ pub fn decide(
     presented: Result<Presented<'_>, Unauthorized>,
     request: &Request,
     feed: &Feed,
+    looked_up: LookUpResult,
     now: Timestamp,
 ) -> Decision {
     let presented = match presented {
@@ -46,7 +50,7 @@ pub fn decide(
         Err(reason) => return Decision::Unauthorized(reason),
     };
     let moment = request.moment(now);
-    let reason = match credential_error(settings, presented, feed, moment) {
+    let reason = match credential_error(settings, presented, feed, looked_up, moment) {
         None => deny_reason(settings, presented, request),
         Some(CredentialError::Denied(reason)) => Some(reason),
         Some(CredentialError::Unauthorized(reason)) => return Decision::Unauthorized(reason),
@@ -72,6 +76,7 @@ pub(crate) fn credential_error(
     settings: &Settings,
     presented: Presented<'_>,
     feed: &Feed,
+    looked_up: LookUpResult,
     moment: Moment,
 ) -> Option<CredentialError> {
     if let Some(reason) = presented.fault(settings, moment.latest()) {
@@ -80,10 +85,18 @@ pub(crate) fn credential_error(
     if feed.freshness(moment.now, moment.request) == Freshness::Stale {
         return Some(CredentialError::Unavailable(Unavailable::Feed));
     }
-    if let Some(invalidation) = presented.verdict(feed, moment.latest()) {
-        return Some(CredentialError::Unauthorized(Unauthorized::Invalidated(
-            invalidation,
-        )));
+    match (presented.validity(feed, moment), looked_up) {
+        (Validity::Invalid(invalidation), _) => {
+            let reason = Unauthorized::Invalidated(invalidation);
+            return Some(CredentialError::Unauthorized(reason));
+        }
+        (Validity::LookUp, LookUpResult::NotRead) => {
+            return Some(CredentialError::Unavailable(Unavailable::LookUp));
+        }
+        (Validity::LookUp, LookUpResult::Invalid(reason)) => {
+            return Some(CredentialError::Unauthorized(reason));
+        }
+        (Validity::LookUp, LookUpResult::Valid) | (Validity::Valid, _) => {}
     }
     match presented {
         Presented::Token(_) => None,
@@ -101,10 +114,15 @@ fn deny_reason(
         Admission::NotListed => return Some(DenyReason::IpNotAllowed),
         Admission::AddressUnknown => return Some(DenyReason::IpUnknown),
     }
-    match settings.routes.rule(&request.route) {
-        None => Some(DenyReason::Forbidden),
-        Some((_, rule)) => rule.deny_reason(presented.who()),
-    }
+    let Some((_, rule)) = settings.routes.rule(&request.route) else {
+        return Some(DenyReason::Forbidden);
+    };
+    settings
+        .routes
+        .narrower_rules(request)
+        .into_iter()
+        .chain([rule])
+        .find_map(|rule| rule.deny_reason(presented.who()))
 }
 
 impl<'a> Presented<'a> {
@@ -126,10 +144,14 @@ impl<'a> Presented<'a> {
         }
     }
 
-    fn verdict(self, feed: &Feed, now: Timestamp) -> Option<Invalidation> {
+    /// Whether it works, by a feed that is not stale.
+    pub(crate) fn validity(self, feed: &Feed, moment: Moment) -> Validity {
+        let (earliest, latest) = (moment.earliest(), moment.latest());
         match self {
-            Self::Token(verified) => verdict(feed, verified.claims(), now),
-            Self::Key(key) => key.verdict(feed, now),
+            Self::Token(verified) => {
+                feed.validity(&credential(verified.claims()), earliest, latest)
+            }
+            Self::Key(key) => key.validity(feed, earliest, latest),
         }
     }
 
@@ -175,17 +197,17 @@ impl<'a> Presented<'a> {
     }
 }
 
-fn verdict(feed: &Feed, claims: &Claims, now: Timestamp) -> Option<Invalidation> {
-    let credential = Credential {
-        client_id: &claims.client_id.to_string(),
-        secret: &claims.sid.to_string(),
-        token: Some(&claims.jti.to_string()),
+fn credential(claims: &Claims) -> Credential<'_> {
+    Credential {
+        client_id: claims.client_id,
+        secret: claims.sid,
+        token: Some(claims.jti),
         user: claims.owner.user(),
+        minters: &[],
         owner: claims.owner.bank(),
-        organization: &claims.org.to_string(),
+        organization: claims.org,
         kind: claims.env,
         key_created: claims.key_created,
         parents: claims.parent.as_slice(),
-    };
-    feed.verdict(&credential, now)
+    }
 }

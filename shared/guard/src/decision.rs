@@ -26,6 +26,17 @@ pub enum Decision {
     Unavailable(Unavailable),
 }
 
+/// What a look-up found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LookUpResult {
+    /// There was no look-up, or it failed.
+    NotRead,
+    /// The credential works.
+    Valid,
+    /// The credential does not work, and why.
+    Invalid(Unauthorized),
+}
+
 /// Why a known caller is refused: a closed vocabulary, since gateway responses substitute it into
 /// JSON without escaping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -110,6 +121,8 @@ pub enum KeyError {
     KindNotAccepted,
     /// The previous secret of a rotated key, past its grace.
     SecretEnded,
+    /// Whoever was shown somebody else's secret is disabled, or was narrowed since (LEAK-9).
+    MinterEnded,
     /// The key, its user or its organization is stopped.
     Deactivated,
     /// Past the key's end.
@@ -121,13 +134,14 @@ pub enum KeyError {
 impl KeyError {
     /// Every one, for tests.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Off,
         Self::WrongSecret,
         Self::WrongKind,
         Self::NotPersonal,
         Self::KindNotAccepted,
         Self::SecretEnded,
+        Self::MinterEnded,
         Self::Deactivated,
         Self::Expired,
         Self::Revoked,
@@ -141,6 +155,7 @@ impl KeyError {
             Self::NotPersonal => "key_not_personal",
             Self::KindNotAccepted => "key_wrong_kind",
             Self::SecretEnded => "secret_ended",
+            Self::MinterEnded => "minter_ended",
             Self::Deactivated => "key_deactivated",
             Self::Expired => "key_expired",
             Self::Revoked => "key_revoked",
@@ -164,6 +179,7 @@ impl Unauthorized {
                 Fact::Secret => "secret_revoked",
                 Fact::Token => "token_revoked",
                 Fact::User => "user_revoked",
+                Fact::Minter => "minter_revoked",
                 Fact::Owner => "owner_revoked",
                 Fact::Organization => "organization_revoked",
             },
@@ -172,6 +188,7 @@ impl Unauthorized {
                 Fact::Secret => "secret_suspended",
                 Fact::Token => "token_suspended",
                 Fact::User => "user_suspended",
+                Fact::Minter => "minter_suspended",
                 Fact::Owner => "owner_suspended",
                 Fact::Organization => "organization_suspended",
             },
@@ -181,6 +198,7 @@ impl Unauthorized {
                 Fact::Secret => "secret_ended",
                 Fact::Token => "token_expired",
                 Fact::User => "user_expired",
+                Fact::Minter => "minter_expired",
                 Fact::Owner => "owner_expired",
                 Fact::Organization => "organization_expired",
             },
@@ -195,6 +213,8 @@ pub enum Unavailable {
     Feed,
     /// The trusted keys could not be read for too long.
     Keys,
+    /// The credential is to be looked up, and the look-up failed.
+    LookUp,
     /// The presented personal key, its gates or the peppers could not be read.
     PersonalKey,
     /// The credential has an allowlist, and whether the call came through the trusted proxy could
@@ -209,6 +229,7 @@ impl Unavailable {
         match self {
             Self::Feed => "feed_stale",
             Self::Keys => "keys_stale",
+            Self::LookUp => "look_up_failed",
             Self::PersonalKey => "personal_key_unread",
             Self::Address => "address_undetermined",
         }

@@ -3,7 +3,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -12,18 +15,48 @@ use domain::{
     time::{Clock, Timestamp},
 };
 use store::Store;
+use tokio::time::timeout;
 
 use crate::flight::Flight;
 
 const RULES: Rules = Rules::STANDARD;
 
+/// How many entries are asked for in a page at first, and at most: a page of `DynamoDB` ends at 1
+/// MB anyway.
+const MOST_ENTRIES: u32 = 13_000;
+/// However slow pages are, they are no shorter than this.
+const FEWEST_ENTRIES: u32 = 250;
+
 /// The feed of this instance.
 pub(crate) struct FeedReader {
     store: Store,
     clock: Clock,
-    /// Replaced whole, so that whoever decides holds no lock and never sees half a read.
-    feed: RwLock<Arc<Feed>>,
+    read: RwLock<Read>,
+    /// How many entries the next page has at most: fewer after a page that failed.
+    page_entries: AtomicU32,
     flight: Flight,
+}
+
+/// The feed as far as it was read.
+#[derive(Clone, Default)]
+struct Read {
+    /// Whoever decides has it to himself: pages that arrive meanwhile go into a copy.
+    feed: Arc<Feed>,
+    /// The store's count of its own writes when the pass under way began.
+    own_writes_of_pass: u64,
+    /// The same of the last pass that is over.
+    own_writes: u64,
+}
+
+/// What became of a page.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Arrival {
+    /// It came, and it was the last.
+    Last,
+    /// It came, and there are more.
+    More,
+    /// It did not come, or does not count.
+    None,
 }
 
 impl FeedReader {
@@ -31,58 +64,126 @@ impl FeedReader {
         Self {
             store,
             clock,
-            feed: RwLock::default(),
+            read: RwLock::default(),
+            page_entries: AtomicU32::new(MOST_ENTRIES),
             flight: Flight::default(),
         }
     }
 
-    /// The feed after whatever reading its age asks for. It may still be stale: the decision finds
-    /// that out.
+    /// The feed after whatever reading its age asks for, or what this instance wrote into it since
+    /// (`Store::feed_writes`): an instance that revoked something knows it at once. The feed may
+    /// still be stale: the decision finds that out.
     pub(crate) async fn current(&self, request_time: Option<Timestamp>) -> Arc<Feed> {
-        let known = self.known();
-        if known.freshness((self.clock)(), request_time) == Freshness::Fresh {
-            return known;
+        let own_writes = self.store.feed_writes();
+        let freshness = || {
+            let read = self.read.read().unwrap_or_else(PoisonError::into_inner);
+            let freshness = read.feed.freshness((self.clock)(), request_time);
+            (freshness, read.own_writes >= own_writes)
+        };
+        if freshness() == (Freshness::Fresh, true) {
+            return self.known();
         }
-        self.flight.join(async || self.read_again().await).await;
+        let read_again = async || {
+            let patience = match freshness().0 {
+                Freshness::Stale => RULES.read_time_stale,
+                Freshness::Fresh | Freshness::Ageing => RULES.read_time,
+            };
+            let is_enough = || matches!(freshness(), (Freshness::Fresh | Freshness::Ageing, true));
+            self.read_within(patience, RULES.page_time, is_enough).await;
+        };
+        let mut is_own = false;
+        self.flight
+            .join(async || {
+                is_own = true;
+                read_again().await;
+            })
+            .await;
+        // What was under way may have been sent before this instance wrote.
+        if !is_own && !freshness().1 {
+            self.flight.join(read_again).await;
+        }
         self.known()
     }
 
     /// The feed as it is.
     pub(crate) fn known(&self) -> Arc<Feed> {
-        Arc::clone(&self.feed.read().unwrap_or_else(PoisonError::into_inner))
+        let read = self.read.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&read.feed)
     }
 
     /// Reads it ahead of the first call, when a connection takes longer and nobody waits.
-    pub(crate) async fn warm(&self, timeout: Duration) {
+    pub(crate) async fn warm(&self, patience: Duration) {
         self.flight
-            .join(async || _ = self.read(timeout).await)
+            .join(async || self.read_within(patience, patience, || true).await)
             .await;
     }
 
-    async fn read_again(&self) {
-        for _ in 0..RULES.read_tries {
-            if self.read(RULES.read_time / RULES.read_tries).await.is_ok() {
-                return;
+    /// Reads page after page, until the last one came or too many in a row failed. A pass that an
+    /// earlier call began may be too old for this decision: then one more pass is read.
+    async fn read_within(
+        &self,
+        patience: Duration,
+        page_time: Duration,
+        is_enough: impl Fn() -> bool,
+    ) {
+        let reading = async {
+            let (mut lost, mut passes) = (0, 0);
+            while lost < RULES.page_tries {
+                match self.read_page(page_time).await {
+                    Arrival::Last if passes > 0 || is_enough() => return,
+                    Arrival::Last => (lost, passes) = (0, passes + 1),
+                    Arrival::More => lost = 0,
+                    Arrival::None => lost += 1,
+                }
             }
+        };
+        if timeout(patience, reading).await.is_err() {
+            // A page was slow, or there were many: the next call asks for shorter pages.
+            self.ask_for(self.page_entries.load(Ordering::Relaxed) / 2);
+            tracing::warn!("the revocation feed was not read to its end: the next call goes on");
         }
     }
 
-    async fn read(&self, timeout: Duration) -> Result<(), ()> {
-        let mut feed = Feed::clone(&self.known());
-        let from = feed.query_start((self.clock)());
-        let read = self
+    fn ask_for(&self, entries: u32) {
+        let entries = entries.clamp(FEWEST_ENTRIES, MOST_ENTRIES);
+        self.page_entries.store(entries, Ordering::Relaxed);
+    }
+
+    async fn read_page(&self, page_time: Duration) -> Arrival {
+        let query = self.known().query((self.clock)());
+        let own_writes = self.store.feed_writes();
+        let limit = self.page_entries.load(Ordering::Relaxed);
+        let page = self
             .store
-            .read_feed(from, timeout)
-            .await
-            .map_err(|error| not_read(&error))?;
-        let (entries, exchange) = read;
-        feed.absorb(entries, &exchange)
-            .map_err(|error| not_read(&error))?;
-        *self.feed.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(feed);
-        Ok(())
+            .read_feed_page(&query.start, limit, page_time)
+            .await;
+        self.ask_for(match &page {
+            Ok(_) => limit.saturating_mul(2),
+            Err(_) => limit / 2,
+        });
+        let page = match page {
+            Ok(page) => page,
+            Err(error) => return not_read(&error),
+        };
+        let arrival = match page.more_after {
+            Some(_) => Arrival::More,
+            None => Arrival::Last,
+        };
+        let mut read = self.read.write().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = Arc::make_mut(&mut read.feed).absorb(&query, page) {
+            return not_read(&error);
+        }
+        if query.begins_a_pass {
+            read.own_writes_of_pass = own_writes;
+        }
+        if arrival == Arrival::Last {
+            read.own_writes = read.own_writes_of_pass;
+        }
+        arrival
     }
 }
 
-fn not_read(error: &dyn fmt::Display) {
+fn not_read(error: &dyn fmt::Display) -> Arrival {
     tracing::warn!(cause = %error, "the revocation feed was not read");
+    Arrival::None
 }

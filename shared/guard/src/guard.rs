@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use credentials::pepper::PepperSource;
 use domain::{
-    feed::Feed,
+    feed::{Feed, Validity},
     ids::ClientId,
     secret::PlainSecret,
     time::{Clock, Timestamp},
@@ -17,10 +17,12 @@ use web::proxy::{SourceIpTrust, TrustedProxy};
 use crate::{
     bearer::Bearer,
     decide::{Presented, decide},
-    decision::{Decision, Unauthorized, Unavailable},
+    decision::{Decision, LookUpResult, Unauthorized, Unavailable},
+    failures::Failures,
     feed_reader::FeedReader,
     keys::Keys,
     log,
+    look_ups::LookUps,
     memory::Digest,
     personal_keys::{Known, PersonalKeys},
     request::{Moment, Request},
@@ -39,6 +41,7 @@ pub struct Guard {
     tokens: VerifiedTokens,
     personal_keys: PersonalKeys,
     feed: FeedReader,
+    look_ups: LookUps,
     proxy: Option<TrustedProxy>,
 }
 
@@ -72,9 +75,16 @@ impl Guard {
             Arc::clone(&clock),
             settings.expected.kinds().collect(),
         );
-        let personal_keys =
-            PersonalKeys::new(&settings, store.clone(), peppers, Arc::clone(&clock));
-        let feed = FeedReader::new(store, Arc::clone(&clock));
+        let failures = Arc::<Failures>::default();
+        let personal_keys = PersonalKeys::new(
+            &settings,
+            store.clone(),
+            peppers,
+            Arc::clone(&clock),
+            Arc::clone(&failures),
+        );
+        let feed = FeedReader::new(store.clone(), Arc::clone(&clock));
+        let look_ups = LookUps::new(store, Arc::clone(&clock), failures);
         Self {
             settings,
             clock,
@@ -82,6 +92,7 @@ impl Guard {
             tokens: VerifiedTokens::default(),
             personal_keys,
             feed,
+            look_ups,
             proxy: None,
         }
     }
@@ -148,9 +159,15 @@ impl Guard {
             .as_ref()
             .map(Identified::presented)
             .map_err(|why| *why);
+        let looked_up = match presented {
+            Ok(presented) => self.look_up(presented, &feed, request.time).await,
+            Err(_) => LookUpResult::NotRead,
+        };
         let now = (self.clock)();
-        let decision = decide(&self.settings, presented, request, &feed, now);
-        if let (Decision::Allow(_), Ok(Identified::Key(known))) = (&decision, &identified) {
+        let decision = decide(&self.settings, presented, request, &feed, looked_up, now);
+        if let (Decision::Allow(_), Ok(Identified::Key(known)), false) =
+            (&decision, &identified, request.is_admitted)
+        {
             self.personal_keys.note_use(known, now).await;
         }
         (decision, presented.ok().map(Presented::client_id).or(named))
@@ -184,6 +201,26 @@ impl Guard {
         ))
     }
 
+    /// Looks the credential up in the tables, if the feed says so.
+    pub(crate) async fn look_up(
+        &self,
+        presented: Presented<'_>,
+        feed: &Feed,
+        time: Option<Timestamp>,
+    ) -> LookUpResult {
+        if presented.validity(feed, self.moment(time)) != Validity::LookUp {
+            return LookUpResult::NotRead;
+        }
+        match presented {
+            Presented::Token(verified) => {
+                let looked_up = Box::pin(self.look_ups.token(verified.claims(), time));
+                looked_up.await
+            }
+            // `Known::is_good` accepts a reading of it only while the feed before it is not stale.
+            Presented::Key(_) => LookUpResult::Valid,
+        }
+    }
+
     pub(crate) fn moment(&self, request: Option<Timestamp>) -> Moment {
         Moment {
             now: (self.clock)(),
@@ -192,7 +229,7 @@ impl Guard {
     }
 
     /// The claims of a token, or why it has none to believe.
-    async fn verify(
+    pub(crate) async fn verify(
         &self,
         token: &Bearer,
         now: Timestamp,

@@ -2,8 +2,7 @@
 //! route. Never the token.
 
 use domain::ids::ClientId;
-use tracing::field::display;
-use web::proxy::SourceIpTrust;
+use web::refusal::{self, Call, Outcome};
 
 use crate::{
     decision::Decision,
@@ -20,25 +19,18 @@ pub(crate) fn log_decision(
     routes: &Routes,
 ) {
     let (outcome, reason) = match decision {
-        Decision::Allow(_) => return,
-        Decision::Deny { reason, .. } => ("denied", reason.message_code()),
-        Decision::Unauthorized(why) => ("unauthorized", why.name()),
-        Decision::Unavailable(why) => ("unavailable", why.name()),
+        Decision::Allow(context) => return refusal::note_client(context.client_id),
+        Decision::Deny { reason, .. } => (Outcome::Denied, reason.message_code()),
+        Decision::Unauthorized(why) => (Outcome::Unauthorized, why.name()),
+        Decision::Unavailable(why) => (Outcome::Unavailable, why.name()),
     };
-    let client_id = client_id.map(display);
-    let source_ip = request.source_ip.map(display);
-    let via = (request.source_ip_trust == SourceIpTrust::Proxied).then_some("proxy");
-    let request_id = request.id.as_deref();
-    let route = route(request, routes);
-    if outcome == "unavailable" {
-        tracing::error!(
-            outcome, reason, client_id, source_ip, via, request_id, route, "refused"
-        );
-    } else {
-        tracing::warn!(
-            outcome, reason, client_id, source_ip, via, request_id, route, "refused"
-        );
-    }
+    let call = Call {
+        source_ip: request.source_ip,
+        source_ip_trust: request.source_ip_trust,
+        request_id: request.id.as_deref(),
+        route: Some(route(request, routes)),
+    };
+    refusal::log(outcome, reason, client_id, &call);
 }
 
 /// The route's template. A concrete path is the caller's text and may hold anything, so it stays

@@ -2,10 +2,10 @@
 //! clock, the feed and the request.
 
 use domain::{
-    feed::{Credential, Feed, Footprint, Invalidation},
+    feed::{Credential, Feed, Footprint, Validity},
     gate::Gates,
     ids::{Guid, SecretId},
-    key::{Effective, Key, Term},
+    key::{Key, NotWorking, Term},
     role::Role,
     scope::{Catalogue, ScopeSet},
     time::Timestamp,
@@ -27,10 +27,8 @@ pub struct PersonalKey {
     user: Guid,
     /// What its user could do when it was read. Whatever changes that drops the reading.
     scopes: ScopeSet,
-    // As the feed spells them.
-    client_id_name: String,
-    secret_name: String,
-    organization_name: String,
+    /// Who else was shown the secret.
+    minters: Vec<Guid>,
 }
 
 impl PersonalKey {
@@ -52,17 +50,15 @@ impl PersonalKey {
             .as_ref()
             .map(|user| user.scopes(catalogue, key.kind))
             .unwrap_or_default();
-        let client_id_name = key.client_id.to_string();
-        let (secret_name, organization_name) = (secret.to_string(), key.organization.to_string());
+        let people = key.secrets.shown_to(secret).people();
+        let minters = people.map(|minter| minter.user).collect();
         Some(Self {
             key,
             gates,
             secret,
             user,
             scopes,
-            client_id_name,
-            secret_name,
-            organization_name,
+            minters,
         })
     }
 
@@ -90,9 +86,9 @@ impl PersonalKey {
         self.gates.user.as_ref().map(|user| user.role)
     }
 
-    /// What the feed has against it.
-    pub(crate) fn verdict(&self, feed: &Feed, now: Timestamp) -> Option<Invalidation> {
-        feed.verdict(&self.credential(), now)
+    /// Whether it works, by the feed.
+    pub(crate) fn validity(&self, feed: &Feed, earliest: Timestamp, latest: Timestamp) -> Validity {
+        feed.validity(&self.credential(), earliest, latest)
     }
 
     /// What the feed knows about it.
@@ -102,38 +98,45 @@ impl PersonalKey {
 
     fn credential(&self) -> Credential<'_> {
         Credential {
-            client_id: &self.client_id_name,
-            secret: &self.secret_name,
+            client_id: self.key.client_id,
+            secret: self.secret,
             token: None,
             user: Some(self.user),
+            minters: &self.minters,
             owner: None,
-            organization: &self.organization_name,
+            organization: self.key.organization,
             kind: self.key.kind,
             key_created: self.key.created_at,
             parents: &[],
         }
     }
 
-    /// Why it does not work at `now`. The secret first: who has none that works learns nothing of
-    /// the key.
+    /// Why it does not work at `now`.
     pub(crate) fn credential_error(&self, now: Timestamp) -> Option<CredentialError> {
-        let refused = |error| Some(CredentialError::Unauthorized(Unauthorized::Key(error)));
-        if self.term(now).is_none() {
-            return refused(KeyError::SecretEnded);
-        }
-        match self.key.effective(&self.gates, now) {
-            Effective::Active => None,
-            Effective::Inactive => Some(CredentialError::Denied(DenyReason::PlanUpgradeRequired)),
-            Effective::Deactivated => refused(KeyError::Deactivated),
-            Effective::Expired => refused(KeyError::Expired),
-            Effective::Revoked => refused(KeyError::Revoked),
-        }
+        let error = match self.key.works(self.secret, &self.gates, now).err()? {
+            NotWorking::NoPersonalKeys | NotWorking::AwaitsKyb => {
+                return Some(CredentialError::Denied(DenyReason::PlanUpgradeRequired));
+            }
+            NotWorking::SecretEnded => KeyError::SecretEnded,
+            NotWorking::MinterEnded(_) => KeyError::MinterEnded,
+            NotWorking::Deactivated => KeyError::Deactivated,
+            NotWorking::Expired => KeyError::Expired,
+            NotWorking::Revoked => KeyError::Revoked,
+        };
+        Some(CredentialError::Unauthorized(Unauthorized::Key(error)))
     }
 
     /// How the presented secret stands at `now`: the key's own item says it, whatever the table's
     /// TTL did to the secret's.
     pub(crate) fn term(&self, now: Timestamp) -> Option<Term> {
         self.key.secrets.term(self.secret, now)
+    }
+
+    /// Whether the presented secret ends by the first use of the one that followed it, which was
+    /// not used when the key was read.
+    pub(crate) fn awaits_first_use(&self) -> bool {
+        let previous = self.key.secrets.previous;
+        previous.is_some_and(|previous| previous.id == self.secret && previous.awaits_first_use())
     }
 
     /// When the presented secret was made.

@@ -4,7 +4,10 @@
 //!
 //! A change of a key, its user or its organization is either seen by the reading or has an entry
 //! that the feed before the reading did not have. So a reading is good for as long as the feed
-//! knows of the key what it knew before.
+//! knows of the key what it knew before. One end has no entry, that of a previous secret at the
+//! first use of the newer one: while it waits for that, a reading by it is good for a second. A key
+//! that is looked up may change without an entry: a reading of it is good until the feed that
+//! preceded it is stale.
 
 use std::{
     fmt,
@@ -17,7 +20,9 @@ use std::{
 
 use credentials::{matching, pepper::PepperSource};
 use domain::{
-    feed::{Feed, Footprint, Freshness},
+    feed::{Feed, Footprint, Freshness, Rules, Validity},
+    gate::Gates,
+    key::Key,
     scope::Catalogue,
     secret::PlainSecret,
     time::{Clock, Timestamp},
@@ -26,8 +31,10 @@ use store::Store;
 
 use crate::{
     decision::{KeyError, Unavailable},
+    failures::Failures,
     feed_reader::FeedReader,
     flights::Flights,
+    look_ups::LOOK_UP_TIMEOUT,
     memory::{Digest, Memory},
     personal_key::PersonalKey,
     request::Moment,
@@ -36,6 +43,9 @@ use crate::{
 
 /// From this age on a reading is not used, whatever the feed says.
 const TTL: Duration = Duration::from_mins(1);
+/// The same by a secret that a first use may end (X-3), of which the feed says nothing: well within
+/// the five seconds after which it must be refused.
+const TTL_WHILE_WAITING: Duration = Duration::from_secs(1);
 /// How long a reading may take: the key with its secrets, the peppers if they are not known yet,
 /// the gates.
 const READ_TIMEOUT: Duration = Duration::from_secs(2);
@@ -52,6 +62,8 @@ pub(crate) struct Known {
     read_at: Timestamp,
     /// Of the feed that preceded the reading.
     footprint: Footprint,
+    /// From when that feed counts. The reading was sent after it, even if the clock was set back.
+    counts_from: Option<Timestamp>,
     /// Whether it was tried to note the first use (X-3). Once for each reading.
     noted: AtomicBool,
 }
@@ -63,6 +75,7 @@ impl Known {
             key,
             read_at,
             footprint,
+            counts_from: feed_before.counts_from(),
             noted: AtomicBool::new(false),
         }
     }
@@ -72,10 +85,25 @@ impl Known {
     }
 
     /// Whether it is young enough, and nothing that touches it was first seen since.
-    pub(crate) fn is_good(&self, feed: &Feed, now: Timestamp) -> bool {
+    pub(crate) fn is_good(&self, feed: &Feed, moment: Moment) -> bool {
+        let now = moment.latest();
+        let ttl = if self.key.awaits_first_use() {
+            TTL_WHILE_WAITING
+        } else {
+            TTL
+        };
+        let is_looked_up = self.key.validity(feed, moment.earliest(), now) == Validity::LookUp;
         self.read_at <= now
-            && now <= self.read_at + TTL
+            && now <= self.read_at + ttl
             && self.key.footprint(feed) == self.footprint
+            && (!is_looked_up || self.is_recent(moment))
+    }
+
+    fn is_recent(&self, moment: Moment) -> bool {
+        self.counts_from.is_some_and(|counts_from| {
+            let freshness = Rules::STANDARD.freshness(counts_from, moment.now, moment.request);
+            freshness != Freshness::Stale
+        })
     }
 }
 
@@ -91,10 +119,9 @@ pub(crate) struct PersonalKeys {
     peppers: Option<PepperSource>,
     clock: Clock,
     catalogue: Catalogue,
-    /// Whether the store can note a first use.
-    has_audit: bool,
     known: Memory<Known>,
     readings: Flights<Reading>,
+    failures: Arc<Failures>,
 }
 
 impl PersonalKeys {
@@ -103,13 +130,14 @@ impl PersonalKeys {
         store: Store,
         peppers: Option<PepperSource>,
         clock: Clock,
+        failures: Arc<Failures>,
     ) -> Self {
         Self {
             store,
             peppers,
             clock,
+            failures,
             catalogue: settings.catalogue.clone(),
-            has_audit: settings.audit_table.is_some(),
             known: Memory::default(),
             readings: Flights::default(),
         }
@@ -138,7 +166,7 @@ impl PersonalKeys {
             let feed = self.usable(feeds, request).await?;
             if let Some(known) = self
                 .known
-                .get(&digest, |known| known.is_good(&feed, self.now(request)))
+                .get(&digest, |known| known.is_good(&feed, self.moment(request)))
             {
                 return Ok((Ok(known), feed));
             }
@@ -152,7 +180,7 @@ impl PersonalKeys {
                 return Ok((reading, feed));
             };
             let feed = self.usable(feeds, request).await?;
-            if known.is_good(&feed, self.now(request)) {
+            if known.is_good(&feed, self.moment(request)) {
                 return Ok((Ok(known), feed));
             }
         }
@@ -171,20 +199,11 @@ impl PersonalKeys {
         if !waits || known.noted.swap(true, Ordering::Relaxed) {
             return;
         }
-        if !self.has_audit {
-            tracing::warn!(
-                %client_id,
-                "a new secret is used and LATCHKEY_AUDIT_TABLE is not set: the old one's grace \
-                 does not start"
-            );
-            return;
-        }
-        // On its own, since it must not be given up half-way with the call: its entry is then
-        // visible in time or written again.
+        // On its own, so that it goes on when the call waits for it no longer.
         let store = self.store.clone();
-        let started = tokio::spawn(async move { store.start_grace(client_id, secret).await });
-        let cause = match tokio::time::timeout(NOTE_TIMEOUT, started).await {
-            Ok(Ok(Ok(_))) => return,
+        let noted = tokio::spawn(async move { store.note_first_use(client_id, secret).await });
+        let cause = match tokio::time::timeout(NOTE_TIMEOUT, noted).await {
+            Ok(Ok(Ok(()))) => return,
             Ok(Ok(Err(error))) => error.to_string(),
             Ok(Err(error)) => error.to_string(),
             Err(late) => late.to_string(),
@@ -210,12 +229,11 @@ impl PersonalKeys {
         }
     }
 
-    fn now(&self, request: Option<Timestamp>) -> Timestamp {
+    fn moment(&self, request: Option<Timestamp>) -> Moment {
         Moment {
             now: (self.clock)(),
             request,
         }
-        .latest()
     }
 
     async fn read(
@@ -226,7 +244,7 @@ impl PersonalKeys {
         feed_before: &Feed,
     ) -> Reading {
         let read_at = (self.clock)();
-        let reading = self.read_key(peppers, presented);
+        let reading = self.read_key(peppers, presented, feed_before);
         let key = match tokio::time::timeout(READ_TIMEOUT, reading)
             .await
             .unwrap_or_else(|late| Err(unread(&late)))?
@@ -247,6 +265,7 @@ impl PersonalKeys {
         &self,
         peppers: &PepperSource,
         presented: &PlainSecret,
+        feed_before: &Feed,
     ) -> Result<Result<PersonalKey, KeyError>, Unavailable> {
         let read = self
             .store
@@ -266,12 +285,36 @@ impl PersonalKeys {
         if key.owner.user().is_none() {
             return Ok(Err(KeyError::NotPersonal));
         }
-        let gates = self
-            .store
-            .gates(&key)
-            .await
-            .map_err(|error| unread(&error))?;
+        let gates = self.gates(&key, feed_before).await?;
         Ok(PersonalKey::new(key, gates, secret, &self.catalogue).ok_or(KeyError::NotPersonal))
+    }
+}
+
+impl PersonalKeys {
+    /// The gates of a key. If the key is looked up, every instance reads its gates every few
+    /// seconds, and `DynamoDB` may throttle them: such a read has a short time limit, and after a
+    /// failure none is made for a second.
+    async fn gates(&self, key: &Key, feed: &Feed) -> Result<Gates, Unavailable> {
+        let gates = self.store.gates(key);
+        let organization = key.organization;
+        let now = (self.clock)();
+        if !feed.is_looked_up(key.client_id, organization, now) {
+            return gates.await.map_err(|error| unread(&error));
+        }
+        if self.failures.must_wait(organization, now) {
+            return Err(Unavailable::LookUp);
+        }
+        let note = |cause: &dyn fmt::Display| {
+            self.failures
+                .note_failure(organization, (self.clock)(), cause);
+            Unavailable::LookUp
+        };
+        let gates = tokio::time::timeout(LOOK_UP_TIMEOUT, gates).await;
+        let gates = gates
+            .map_err(|late| note(&late))?
+            .map_err(|error| note(&error))?;
+        self.failures.note_success();
+        Ok(gates)
     }
 }
 

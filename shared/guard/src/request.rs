@@ -19,16 +19,23 @@ pub struct Request {
     pub source_ip_trust: SourceIpTrust,
     /// What it calls.
     pub route: Route,
+    /// The path that was called, without the stage, where the event says it beside the matched
+    /// route: a route such as `$default` or `/{rest+}` stands for many.
+    pub path: Option<String>,
     /// When the gateway took it in, where the event tells.
     pub time: Option<Timestamp>,
     /// The gateway's id of it.
     pub id: Option<String>,
+    /// Whether an authorizer of the gateway admitted it before: then that one noted a first use.
+    pub is_admitted: bool,
 }
 
 /// What a request calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// A route as the gateway matched it: `GET /api/banks/{guid}`, a `routeKey`, `$connect`.
+    /// The method that was called and the resource that the gateway matched, whatever method the
+    /// route is made for: `GET /api/banks/{guid}`, `GET $default`. Or a name, where there is no
+    /// method: `$connect`.
     Matched(String),
     /// A concrete path that the gateway does not say the template of (TOKEN events).
     Concrete {
@@ -59,8 +66,19 @@ impl Request {
             source_ip,
             source_ip_trust: SourceIpTrust::Direct,
             route,
+            path: None,
             time,
             id: None,
+            is_admitted: false,
+        }
+    }
+
+    /// After an authorizer of the gateway admitted it.
+    #[must_use]
+    pub fn admitted(self, is_admitted: bool) -> Self {
+        Self {
+            is_admitted,
+            ..self
         }
     }
 
@@ -98,6 +116,12 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
+    /// The earlier of the two.
+    pub(crate) fn earliest(self) -> Timestamp {
+        self.request
+            .map_or(self.now, |request| request.min(self.now))
+    }
+
     /// The later of the two: a frozen instance may wake with its clock behind the gateway's.
     pub(crate) fn latest(self) -> Timestamp {
         self.request

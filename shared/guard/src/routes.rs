@@ -1,5 +1,7 @@
 //! Who may call which route; a route that is not listed is closed.
 
+mod template;
+
 use std::{collections::BTreeMap, fmt};
 
 use domain::{
@@ -13,16 +15,24 @@ use serde::{
     de::{Error as _, MapAccess, Visitor},
 };
 
-use crate::{decision::DenyReason, request::Route};
+use self::template::Template;
+use crate::{
+    decision::DenyReason,
+    request::{Request, Route},
+};
 
 /// The route table: a JSON object of route to scopes. Any one of the listed scopes opens the route,
 /// an empty list any valid credential but those of the platform's staff, who see no customers'
 /// data.
 ///
-/// A route is `METHOD /resource/{template}` (or `ANY /…`, for the methods that are not listed
-/// beside it), or a `routeKey` such as `$default` or `$connect`. List every resource of the API:
-/// where the event has only a concrete path (TOKEN authorizers), the most specific template *of
-/// this table* that fits decides.
+/// A route is `METHOD /resource/{template}`, or `ANY /…` for the methods that are not listed beside
+/// it, or `$default` (HTTP APIs) or `$connect` (WebSocket APIs). The method that was called
+/// decides, in every shape of event, also where the API's own route is made for `ANY`. A method
+/// that is none of the seven opens nothing.
+///
+/// List every resource of the API. Where the event has only a concrete path (TOKEN authorizers),
+/// the most specific template *of this table* that fits decides. Where the API's route stands for
+/// many paths (`$default`, `/{rest+}`), a more specific row that fits the path must open as well.
 ///
 /// The word `operations` in its place stands for the management API's own table of role and scope
 /// (`domain::operation`).
@@ -78,9 +88,14 @@ impl Rule {
 /// What stands for the management API's own table.
 const OPERATIONS: &str = "operations";
 
-const METHODS: [&str; 8] = [
-    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "ANY",
-];
+/// The methods that API Gateway has. Any other, another case included, could be one of them to the
+/// API behind it, so it is not among those that `ANY` stands for.
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+const ANY: &str = "ANY";
+
+/// The route of an HTTP API that takes what no other takes.
+const DEFAULT: &str = "$default";
 
 impl Routes {
     /// Reads the table, or the word that stands for the management API's.
@@ -130,15 +145,59 @@ impl Routes {
     /// The rule of a route, and the name it is listed under; nothing when it is closed.
     pub(crate) fn rule(&self, route: &Route) -> Option<(&str, &Rule)> {
         match route {
-            Route::Matched(route) => self
-                .listed(route)
-                .or_else(|| self.listed(&format!("ANY {}", route.split_once(' ')?.1))),
+            Route::Matched(route) => match route.split_once(' ') {
+                Some((method, resource)) => self.rule_of(method, resource),
+                None => self.listed(route),
+            },
             Route::Concrete { method, path } => {
-                let template = &self.most_specific(path)?.path;
-                self.listed(&format!("{method} {template}"))
-                    .or_else(|| self.listed(&format!("ANY {template}")))
+                self.rule_of(method, &self.most_specific(path)?.path)
             }
         }
+    }
+
+    /// The rules that a call must pass beside that of its route, which stands for many paths: those
+    /// of the more specific rows that fit the path, as it stands and as the API might read it.
+    /// Nobody who is kept from `POST /b` comes there by `$default`.
+    pub(crate) fn narrower_rules(&self, request: &Request) -> Vec<&Rule> {
+        let (Route::Matched(route), Some(path)) = (&request.route, &request.path) else {
+            return Vec::new();
+        };
+        let Some((method, resource)) = route.split_once(' ') else {
+            return Vec::new();
+        };
+        let wide = Template::parse(resource);
+        if resource != DEFAULT && !wide.as_ref().is_some_and(Template::is_greedy) {
+            return Vec::new();
+        }
+        let narrower = |template: &&Template| {
+            wide.as_ref().is_none_or(|wide| *template < wide)
+                && self.rule_of(method, &template.path).is_some()
+        };
+        let narrowest = |path: &str| {
+            self.templates
+                .iter()
+                .filter(|template| template.covers(path))
+                .filter(narrower)
+                .min()
+        };
+        [narrowest(path), narrowest(&template::lenient(path))]
+            .into_iter()
+            .flatten()
+            .filter_map(|template| self.rule_of(method, &template.path))
+            .map(|(_, rule)| rule)
+            .collect()
+    }
+
+    /// The rule of a method that was called, of a resource by its name in this table.
+    fn rule_of(&self, method: &str, resource: &str) -> Option<(&str, &Rule)> {
+        if !METHODS.contains(&method) {
+            return None;
+        }
+        if resource == DEFAULT {
+            return self.listed(DEFAULT);
+        }
+        self.listed(&format!("{method} {resource}"))
+            .or_else(|| self.listed(&format!("{ANY} {resource}")))
     }
 
     fn listed(&self, route: &str) -> Option<(&str, &Rule)> {
@@ -152,21 +211,21 @@ impl Routes {
         self.templates
             .iter()
             .filter(|template| template.fits(path))
-            .min_by_key(|template| &template.segments)
+            .min()
     }
 
     fn list_template(&mut self, route: &str) -> Result<(), String> {
         let wrong =
             || format!("has a wrong route '{route}': expected METHOD /path, $default or $connect");
         let Some((method, path)) = route.split_once(' ') else {
-            return if matches!(route, "$default" | "$connect") {
+            return if matches!(route, DEFAULT | "$connect") {
                 Ok(())
             } else {
                 Err(wrong())
             };
         };
         let template = Template::parse(path)
-            .filter(|_| METHODS.contains(&method))
+            .filter(|_| method == ANY || METHODS.contains(&method))
             .ok_or_else(wrong)?;
         match self
             .templates
@@ -182,97 +241,6 @@ impl Routes {
                 self.templates.push(template);
                 Ok(())
             }
-        }
-    }
-}
-
-/// A resource path. Its segments sort from the specific to the general, so the least of those that
-/// fit is the most specific.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Template {
-    path: String,
-    segments: Vec<Segment>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Segment {
-    Literal(String),
-    Variable,
-    Rest,
-}
-
-impl Template {
-    fn parse(path: &str) -> Option<Self> {
-        let segments: Vec<_> = split(path)?.map(Segment::parse).collect::<Option<_>>()?;
-        let rest = segments
-            .iter()
-            .position(|segment| *segment == Segment::Rest);
-        let rest_is_last = rest.is_none_or(|at| at + 1 == segments.len());
-        rest_is_last.then(|| Self {
-            path: path.to_owned(),
-            segments,
-        })
-    }
-
-    /// Whether a concrete path is one of this resource. A path that could be read in two ways
-    /// (escapes, dots, empty segments) fits nothing.
-    fn fits(&self, path: &str) -> bool {
-        let Some(concrete) = split(path).map(Iterator::collect::<Vec<_>>) else {
-            return false;
-        };
-        let ambiguous = |segment: &&str| {
-            segment.is_empty()
-                || matches!(*segment, "." | "..")
-                || segment.contains(['%', '\\', '{', '}'])
-        };
-        if concrete.iter().any(ambiguous) {
-            return false;
-        }
-        let (fixed, rest) = match self.segments.split_last() {
-            Some((Segment::Rest, fixed)) => (fixed, true),
-            _ => (self.segments.as_slice(), false),
-        };
-        let long_enough = if rest {
-            concrete.len() > fixed.len()
-        } else {
-            concrete.len() == fixed.len()
-        };
-        long_enough
-            && fixed
-                .iter()
-                .zip(&concrete)
-                .all(|(segment, text)| segment.fits(text))
-    }
-}
-
-/// The segments of a path; the root has none.
-fn split(path: &str) -> Option<impl Iterator<Item = &str>> {
-    let path = path.strip_prefix('/')?;
-    Some(path.split('/').filter(move |_| !path.is_empty()))
-}
-
-impl Segment {
-    fn parse(text: &str) -> Option<Self> {
-        let plain = |name: &str| {
-            !name.is_empty()
-                && name
-                    .bytes()
-                    .all(|byte| byte.is_ascii_graphic() && !b"{}%\\+".contains(&byte))
-        };
-        match text.strip_prefix('{').map(|text| text.strip_suffix('}')) {
-            None => plain(text).then(|| Self::Literal(text.to_owned())),
-            Some(None) => None,
-            Some(Some(name)) => match name.strip_suffix('+') {
-                Some(name) => plain(name).then_some(Self::Rest),
-                None => plain(name).then_some(Self::Variable),
-            },
-        }
-    }
-
-    fn fits(&self, text: &str) -> bool {
-        match self {
-            Self::Literal(literal) => literal == text,
-            Self::Variable | Self::Rest => true,
         }
     }
 }
@@ -323,7 +291,20 @@ mod tests {
         assert_eq!(matched("PUT /b"), Some("ANY /b"));
         assert_eq!(matched("$connect"), Some("$connect"));
         for closed in [
-            "POST /a", "get /a", "GET /a/", "GET /A", "GET  /a", "$default", "", "/a", "ANY /a",
+            "POST /a",
+            "get /a",
+            "GET /a/",
+            "GET /A",
+            "GET  /a",
+            "$default",
+            "",
+            "/a",
+            "ANY /a",
+            "ANY /b",
+            "post /b",
+            "TRACE /b",
+            "GET $default",
+            "GET $connect",
         ] {
             assert_eq!(matched(closed), None, "{closed}");
         }

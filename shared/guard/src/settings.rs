@@ -10,13 +10,10 @@ use crate::routes::Routes;
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `LATCHKEY_CORE_TABLE`: the table of the published signing keys, and of personal keys, their
-    /// users and gates.
+    /// users and gates, and the first uses of their new secrets.
     pub core_table: String,
     /// `LATCHKEY_FEED_TABLE`: the table of the revocation feed.
     pub feed_table: String,
-    /// `LATCHKEY_AUDIT_TABLE`: where it is noted that the first use of a rotated personal key's new
-    /// secret started the old one's grace. Optional: without it such a use starts nothing.
-    pub audit_table: Option<String>,
     /// `LATCHKEY_PEPPER_SECRET`: the Secrets Manager secret of the peppers. Optional: an authorizer
     /// without it takes tokens alone, and a personal key is 401 to it.
     pub pepper_secret: Option<String>,
@@ -46,7 +43,6 @@ impl Settings {
         Ok(Self {
             core_table: env.required("LATCHKEY_CORE_TABLE")?.to_owned(),
             feed_table: env.required("LATCHKEY_FEED_TABLE")?.to_owned(),
-            audit_table: env.optional("LATCHKEY_AUDIT_TABLE").map(str::to_owned),
             pepper_secret: env.optional("LATCHKEY_PEPPER_SECRET").map(str::to_owned),
             brand: runtime::env::brand(env)?,
             catalogue: runtime::env::catalogue(env)?,
@@ -129,9 +125,9 @@ mod tests {
     }
 
     #[test]
-    fn an_authorizer_without_peppers_and_audit_table_takes_tokens() {
+    fn an_authorizer_without_peppers_takes_tokens() {
         let settings = Settings::read(&env(&[])).unwrap();
-        assert_eq!((settings.pepper_secret, settings.audit_table), (None, None));
+        assert_eq!(settings.pepper_secret, None);
         let settings = Settings::read(&env(&[
             ("LATCHKEY_PEPPER_SECRET", "pepper"),
             (ROUTES, "operations"),

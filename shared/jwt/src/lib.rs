@@ -6,7 +6,9 @@
 //! published, [`Verifier`] for what is presented. Nothing here knows AWS, waits, or reads a clock.
 
 mod claims;
+mod header;
 mod jwk;
+mod members;
 mod signing;
 mod verifier;
 

@@ -1,6 +1,7 @@
 //! The whole way of a token: claims, a signature as KMS makes it, the published key, the verifier.
 //! Most of it is about tokens that must not be believed.
 
+mod header_members;
 mod mint;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

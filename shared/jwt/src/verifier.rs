@@ -4,12 +4,10 @@
 
 use std::{collections::HashMap, fmt, time::Duration};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{feed::Rules, key_mode::KeyMode, time::Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
-use serde::{Deserialize, Deserializer, de::IgnoredAny};
 
-use crate::{ALGORITHM, Claims, Jwk, MAX_TOKEN, NotAKey, TYPE};
+use crate::{ALGORITHM, Claims, Jwk, MAX_TOKEN, NotAKey, header::Header, members::Members};
 
 /// How far the issuer's clock may be ahead of the reader's: `nbf` and `iat` may lie this much in
 /// the future. `exp` has no such allowance: a token dies when it says so.
@@ -26,6 +24,9 @@ pub enum VerificationError {
     WrongType,
     /// The header has `crit`; no extension is understood (RFC 7515 §4.1.11).
     Critical,
+    /// The header says that the payload is not what a JWS of claims has: `b64` is false (RFC 7797
+    /// §7), or it has `zip`, `enc` or a nested token's `cty`.
+    OtherPayload,
     /// The header has no `kid`.
     NoKeyId,
     /// The `kid` is none that is trusted. It may have been published since.
@@ -36,6 +37,8 @@ pub enum VerificationError {
     BadSignature,
     /// The signature holds and the claims do not read as those of an access token.
     BadClaims,
+    /// The header repeats a claim and says something else (RFC 7519 §5.3).
+    HeaderContradictsClaims,
     /// The signing key is that of the other kind.
     KeyOfOtherKind,
     /// Another issuer's.
@@ -61,11 +64,13 @@ impl VerificationError {
             Self::Malformed => "token_malformed",
             Self::WrongType => "token_wrong_type",
             Self::Critical => "token_critical_header",
+            Self::OtherPayload => "token_other_payload",
             Self::NoKeyId => "token_without_key_id",
             Self::UnknownKey => "token_key_unknown",
             Self::WrongAlgorithm => "token_wrong_algorithm",
             Self::BadSignature => "token_bad_signature",
             Self::BadClaims => "token_bad_claims",
+            Self::HeaderContradictsClaims => "token_header_contradicts_claims",
             Self::KeyOfOtherKind => "token_key_of_other_kind",
             Self::WrongIssuer => "token_wrong_issuer",
             Self::WrongKind => "token_wrong_kind",
@@ -215,13 +220,17 @@ impl Verifier {
         let header = Header::read(token)?;
         let kid = header.check()?;
         let trusted = self.0.get(kid).ok_or(VerificationError::UnknownKey)?;
-        if header.alg != ALGORITHM {
+        if header.algorithm() != Some(ALGORITHM) {
             return Err(VerificationError::WrongAlgorithm);
         }
-        let decoded = jsonwebtoken::decode::<Claims>(token, &trusted.key, &signature_alone());
+        let decoded = jsonwebtoken::decode::<Members>(token, &trusted.key, &signature_alone());
         let claims = decoded
             .map_err(|error| verification_error(error.kind()))?
             .claims;
+        if header.contradicts(&claims) {
+            return Err(VerificationError::HeaderContradictsClaims);
+        }
+        let claims: Claims = claims.read().map_err(|_| VerificationError::BadClaims)?;
         if claims.env == trusted.kind {
             Ok(Verified {
                 claims,
@@ -273,52 +282,5 @@ fn verification_error(error: &ErrorKind) -> VerificationError {
         // The header has been read: what is left are the claims.
         ErrorKind::Json(_) => VerificationError::BadClaims,
         _ => VerificationError::Malformed,
-    }
-}
-
-/// The header as far as it is ours to check. A member that stands twice is refused by serde.
-#[derive(Deserialize)]
-struct Header {
-    #[serde(default)]
-    typ: Option<String>,
-    alg: String,
-    #[serde(default)]
-    kid: Option<String>,
-    #[serde(default, deserialize_with = "is_there")]
-    crit: bool,
-}
-
-fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    IgnoredAny::deserialize(deserializer).map(|_| true)
-}
-
-impl Header {
-    fn read(token: &str) -> Result<Self, VerificationError> {
-        let parts: Vec<&str> = token.split('.').collect();
-        let [header, _, _] = parts.as_slice() else {
-            return Err(VerificationError::Malformed);
-        };
-        let json = URL_SAFE_NO_PAD
-            .decode(header)
-            .map_err(|_| VerificationError::Malformed)?;
-        serde_json::from_slice(&json).map_err(|_| VerificationError::Malformed)
-    }
-
-    /// The `kid`, if everything that does not depend on the key holds.
-    fn check(&self) -> Result<&str, VerificationError> {
-        let typ = self.typ.as_deref().unwrap_or_default();
-        // RFC 9068 §4 and RFC 7515 §4.1.9: media types compare without case, and `application/` may
-        // be left out.
-        let subtype = typ
-            .get(.."application/".len())
-            .filter(|prefix| prefix.eq_ignore_ascii_case("application/"))
-            .map_or(typ, |prefix| &typ[prefix.len()..]);
-        if !subtype.eq_ignore_ascii_case(TYPE) {
-            return Err(VerificationError::WrongType);
-        }
-        if self.crit {
-            return Err(VerificationError::Critical);
-        }
-        self.kid.as_deref().ok_or(VerificationError::NoKeyId)
     }
 }

@@ -10,11 +10,12 @@ use domain::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    IdempotencyRecord, MAX_OF_A_KIND, Store,
+    IdempotencyRecord, Store,
     audit::differences,
     change::{Change, Versioned},
     error::StoreError,
     item_keys::{self, Class},
+    limits::Limit,
     record,
     transaction::Transaction,
 };
@@ -66,11 +67,7 @@ impl Store {
                 .idempotency(self, now, idempotency)?
                 .create(core, record::write(item_keys::gate(bank.guid), bank)?)?
                 .create(core, record::write(row_at, &row)?)?
-                .count(
-                    core,
-                    item_keys::count(bank.organization, Class::Bank),
-                    MAX_OF_A_KIND,
-                )?
+                .count_one(core, bank.organization, Limit::Banks(row.kind))?
                 .audit(
                     self,
                     now,
@@ -89,13 +86,7 @@ impl Store {
     /// # Errors
     /// What any read can meet.
     pub async fn bank(&self, guid: Guid) -> Result<Option<Bank>, StoreError> {
-        // Gates of organizations and banks share a key pattern; what has no bank's name is none.
-        let item: Option<serde_json::Value> = self.read(item_keys::gate(guid)).await?;
-        let bank = item
-            .filter(|item| item.get("environment").is_some())
-            .map(serde_json::from_value)
-            .transpose();
-        bank.map_err(|error| StoreError::Corrupt(format!("bank {guid}: {error}")))
+        of_gate(guid, self.read(item_keys::gate(guid)).await?)
     }
 
     /// Every bank of an organization, in order of creation.
@@ -141,4 +132,17 @@ impl Store {
         )
         .await
     }
+}
+
+/// The bank whose gate this is. Gates of organizations and banks share a key pattern; what has no
+/// bank's environment is none.
+pub(crate) fn of_gate(
+    guid: Guid,
+    gate: Option<serde_json::Value>,
+) -> Result<Option<Bank>, StoreError> {
+    let bank = gate
+        .filter(|gate| gate.get("environment").is_some())
+        .map(serde_json::from_value)
+        .transpose();
+    bank.map_err(|error| StoreError::Corrupt(format!("bank {guid}: {error}")))
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use domain::error::{Error, Kind, causes};
 
+use crate::limits::Limit;
+
 /// Why a read or change did not happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreError {
@@ -13,9 +15,14 @@ pub enum StoreError {
     Changed,
     /// An item of that key exists.
     Exists,
-    /// The organization has as many of a kind as it may.
-    LimitReached,
-    /// The key is revoked, which is final.
+    /// The organization, or the person who makes a key, has as many as it may.
+    LimitReached {
+        /// What is limited.
+        limit: Limit,
+        /// How many there may be.
+        max: u64,
+    },
+    /// The key or token is revoked, which is final.
     Revoked,
     /// The key on whose behalf the change was made no longer works.
     CallerStopped,
@@ -24,11 +31,6 @@ pub enum StoreError {
     /// A create under this `Idempotency-Key` is remembered:
     /// [`Store::replayed`](crate::Store::replayed) tells what it made.
     Replayed,
-    /// The organization's changes have written as many feed entries as they may in a minute.
-    BudgetSpent {
-        /// Seconds until the next one.
-        retry_after: u32,
-    },
     /// It would leave the organization without an owner.
     LastOwner,
     /// The organization's gate holds as many cohorts as it can.
@@ -55,21 +57,18 @@ impl fmt::Display for StoreError {
             Self::NotFound => f.write_str("no such item"),
             Self::Changed => f.write_str("the item changed since it was read"),
             Self::Exists => f.write_str("an item of that position exists"),
-            Self::LimitReached => f.write_str("as many of a kind as an organization may have"),
+            Self::LimitReached { limit, max } => write!(f, "the limit of {max} {limit}"),
             Self::Revoked => f.write_str("the key is revoked"),
             Self::CallerStopped => f.write_str("the caller's key no longer works"),
             Self::CallerChanged => f.write_str("what the caller may do changed since it was read"),
             Self::Replayed => f.write_str("a create under this Idempotency-Key is remembered"),
-            Self::BudgetSpent { .. } => {
-                f.write_str("as many feed entries of an organization as a minute may have")
-            }
             Self::LastOwner => f.write_str("the organization's last owner"),
             Self::CohortsFull => f.write_str("as many revoked cohorts as a gate can hold"),
             Self::Contended => {
                 f.write_str("the transaction met others each time that it was tried")
             }
             Self::ClockSkewed => {
-                f.write_str("the clock of this instance is more than ten seconds from DynamoDB's")
+                f.write_str("the clock of this instance is more than five seconds from DynamoDB's")
             }
             Self::Unavailable(cause) => write!(f, "DynamoDB is unavailable: {cause}"),
             Self::Corrupt(cause) => write!(f, "an item is corrupt: {cause}"),
@@ -88,15 +87,13 @@ impl From<StoreError> for Error {
                 Kind::Conflict,
                 "Somebody else changed this at the same moment; read it and try again",
             ),
-            StoreError::LimitReached => Self::new(
-                Kind::LimitReached,
-                "An organization has at most 10,000 of a kind",
-            ),
+            StoreError::LimitReached { limit, max } => {
+                Self::new(Kind::LimitReached, limit.reached(max))
+            }
             StoreError::Revoked => Self::new(
                 Kind::Conflict,
                 "The key is revoked, which is final: make a new one",
             ),
-            StoreError::BudgetSpent { retry_after } => Self::rate_limited(retry_after),
             StoreError::LastOwner => Self::new(
                 Kind::Conflict,
                 "This is the last owner of the organization: make another one first",
@@ -104,7 +101,7 @@ impl From<StoreError> for Error {
             StoreError::CohortsFull => Self::new(
                 Kind::LimitReached,
                 "The organization has 200 revocations of many keys, none of which can be merged: \
-                 revoke a wider range at once",
+                 revoke a wider range at once, or have an owner do it",
             ),
             StoreError::CallerStopped => Self::unauthenticated(),
             StoreError::CallerChanged => Self::temporarily_unavailable(),

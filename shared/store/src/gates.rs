@@ -1,8 +1,6 @@
 //! Gates: what stands in front of keys. One small write opens or shuts one, however many keys it
 //! covers.
 
-use std::collections::HashMap;
-
 use domain::{
     audit::{Action, Origin},
     error::Error,
@@ -17,8 +15,10 @@ use crate::{
     Store,
     change::{Change, Versioned},
     error::StoreError,
-    item_keys, record,
+    item_keys,
+    reading::Reading,
     transaction::Transaction,
+    users,
 };
 
 /// An organization's gate as it is stored. Its version also orders the feed's entries about it,
@@ -33,6 +33,16 @@ pub(crate) struct GateRecord {
 
 /// A gate as it becomes, whose keys that concerns, and what the feed says about them.
 type GateChange = (OrganizationGate, Cohort, Effect);
+
+/// What an incident was chosen beside.
+#[derive(Clone, Copy, Debug)]
+pub struct Beside<'a> {
+    /// The cohorts that the gate had revoked.
+    pub revocations: &'a [Cohort],
+    /// How many owners the organization had made ([`Store::owners_made`]), where the incident
+    /// spares those above its caller: nobody may have been raised since.
+    pub owners_made: Option<u64>,
+}
 
 impl Versioned for GateRecord {
     fn version(&self) -> u64 {
@@ -56,23 +66,28 @@ impl Store {
     /// [`StoreError::Corrupt`] when the key's organization is gone, and what any read can meet.
     pub async fn gates(&self, key: &Key) -> Result<Gates, StoreError> {
         let gate_at = item_keys::gate(key.organization);
-        let (organization, user) = if let Some(user_at) = key.owner.user().map(item_keys::user) {
-            let mut found = self.read_items(&[gate_at.clone(), user_at.clone()]).await?;
-            let mut item = |at| HashMap::remove(&mut found, at);
-            (
-                item(&gate_at).map(record::read).transpose()?,
-                item(&user_at).map(record::read).transpose()?,
-            )
-        } else {
-            (self.read(gate_at).await?, None)
+        let Some(user_at) = key.owner.user().map(item_keys::user) else {
+            let organization: Option<OrganizationGate> = self.read(gate_at).await?;
+            return Ok(Gates {
+                organization: organization.ok_or_else(|| no_gate(key))?,
+                user: None,
+                minters: Vec::new(),
+            });
         };
-        let organization = organization.ok_or_else(|| {
-            StoreError::Corrupt(format!(
-                "the organization of key {} has no gate",
-                key.client_id
-            ))
-        })?;
-        Ok(Gates { organization, user })
+        let minters: Vec<_> = key.minters().map(item_keys::user).collect();
+        let mut reading = Reading::of(self);
+        reading
+            .read(
+                [gate_at.clone(), user_at.clone()]
+                    .into_iter()
+                    .chain(minters.clone()),
+            )
+            .await?;
+        Ok(Gates {
+            organization: reading.get(&gate_at)?.ok_or_else(|| no_gate(key))?,
+            user: reading.get(&user_at)?,
+            minters: reading.users(minters)?,
+        })
     }
 
     /// Decides an organization's KYB: one write however many live keys it wakes or puts to sleep
@@ -140,25 +155,37 @@ impl Store {
     }
 
     /// Revokes a cohort of an organization's keys for good, by one write and one entry (LEAK-8),
-    /// where the gate still has the revocations that the cohort was chosen beside. Repeating it
+    /// where everything still stands that the cohort was chosen beside. Repeating it
     /// changes nothing, and makes sure that readers learn of it where that is not certain yet.
     ///
     /// # Errors
-    /// [`StoreError::Changed`] when it has others, [`StoreError::NotFound`],
+    /// [`StoreError::Changed`] when something does not, [`StoreError::NotFound`],
     /// [`StoreError::CohortsFull`], and what any change can meet.
     pub async fn revoke_cohort(
         &self,
         organization: Guid,
-        cohort: Cohort,
-        beside: &[Cohort],
+        cohort: &Cohort,
+        beside: Beside<'_>,
         origin: &Origin,
     ) -> Result<(), StoreError> {
-        self.change_gate(organization, Action::IncidentRevoke, origin, |gate, _| {
-            let next = gate.revoke(cohort).map_err(|_| StoreError::CohortsFull)?;
-            if next.is_some() && gate.revocations != beside {
+        let also = match beside.owners_made {
+            Some(made) => users::require_owners_made(
+                Transaction::default(),
+                &self.tables.core,
+                organization,
+                made,
+            )?,
+            None => Transaction::default(),
+        };
+        let action = Action::IncidentRevoke;
+        self.change_gate_with(&also, organization, action, origin, |gate, _| {
+            let next = gate
+                .revoke(cohort.clone())
+                .map_err(|_| StoreError::CohortsFull)?;
+            if next.is_some() && gate.revocations != beside.revocations {
                 return Err(StoreError::Changed);
             }
-            Ok(next.map(|next| (next, cohort, Effect::Revoke)))
+            Ok(next.map(|next| (next, cohort.clone(), Effect::Revoke)))
         })
         .await
         .map(drop)
@@ -173,29 +200,47 @@ impl Store {
         origin: &Origin,
         decide: impl Fn(OrganizationGate, u64) -> Result<Option<GateChange>, E>,
     ) -> Result<OrganizationGate, E> {
+        let also = Transaction::default();
+        self.change_gate_with(&also, guid, action, origin, decide)
+            .await
+    }
+
+    /// As [`Store::change_gate`], under further conditions.
+    async fn change_gate_with<E: From<StoreError>>(
+        &self,
+        also: &Transaction,
+        guid: Guid,
+        action: Action,
+        origin: &Origin,
+        decide: impl Fn(OrganizationGate, u64) -> Result<Option<GateChange>, E>,
+    ) -> Result<OrganizationGate, E> {
         let at = item_keys::gate(guid);
         let changed = self.update(&at, action, origin, |record: GateRecord| {
             let version = record.version + 1;
             let Some((gate, cohort, effect)) = decide(record.gate, version)? else {
                 return Ok(None);
             };
-            let subject = Subject::Organization {
-                guid: guid.to_string(),
-                cohort,
-            };
+            let subject = Subject::Organization { guid, cohort };
             let next = GateRecord {
                 guid,
                 gate,
                 version,
             };
             Ok(Some(Change {
-                next,
                 feed_changes: vec![(subject, effect)],
-                also: Transaction::default(),
+                also: also.clone(),
+                ..Change::quiet(next)
             }))
         });
         changed.await.map(|record| record.gate)
     }
+}
+
+pub(crate) fn no_gate(key: &Key) -> StoreError {
+    StoreError::Corrupt(format!(
+        "the organization of key {} has no gate",
+        key.client_id
+    ))
 }
 
 const fn switched(open: bool, version: u64) -> Effect {

@@ -6,11 +6,14 @@ use std::{collections::HashMap, fmt::Display};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     audit::sha256,
+    feed::EntryKey,
     ids::{ClientId, Guid, SecretId},
     key_mode::KeyMode,
     time::Timestamp,
     user::Email,
 };
+
+use crate::limits::Limit;
 
 /// The primary key of an item.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -71,6 +74,44 @@ pub(crate) fn no_secret(client_id: ClientId) -> ItemKey {
     ItemKey::new(key_partition(client_id), "SECRET#-")
 }
 
+/// That a personal key's secret was used at `at`: the primary key says it all, and the item
+/// has nothing else.
+pub(crate) fn use_of_secret(client_id: ClientId, id: SecretId, at: Timestamp) -> ItemKey {
+    ItemKey::new(
+        uses(client_id),
+        format!("{}{:0MILLIS$}", uses_of_secret(id), at.millis()),
+    )
+}
+
+/// The uses of a personal key's secrets, each secret's in the order of time.
+pub(crate) fn uses(client_id: ClientId) -> String {
+    format!("E#{client_id}")
+}
+
+/// How the sort keys of one secret's uses begin.
+pub(crate) fn uses_of_secret(id: SecretId) -> String {
+    format!("{id}#")
+}
+
+/// When a use was, of what stands behind [`uses_of_secret`]: milliseconds since 1970. Whoever may
+/// put such an item may give it any sort key. So each text has a moment, and the one that sorts
+/// first has the earliest: what is no digit counts as the lowest or the highest ones from there on.
+pub(crate) fn time_of_use(text: &str) -> Timestamp {
+    let mut bytes = text.bytes();
+    let mut beyond = None;
+    let millis = (0..MILLIS).fold(0, |millis, _| {
+        let digit = beyond.unwrap_or_else(|| match bytes.next() {
+            Some(byte @ b'0'..=b'9') => i64::from(byte - b'0'),
+            other => *beyond.insert(if other > Some(b'9') { 9 } else { 0 }),
+        });
+        millis * 10 + digit
+    });
+    Timestamp::from_millis(millis)
+}
+
+/// Digits of the milliseconds until the end of the year 9999.
+const MILLIS: usize = 15;
+
 /// The gate of an organization or bank; a bank's holds the whole bank.
 pub(crate) fn gate(guid: Guid) -> ItemKey {
     ItemKey::new(format!("G#{guid}"), "GATE")
@@ -102,14 +143,36 @@ pub(crate) fn idempotency(principal: &str, key: &str) -> ItemKey {
     ItemKey::new(format!("I#{principal}#{}", sha256(&[key.as_bytes()])), "I")
 }
 
-/// How many feed entries an organization's changes wrote in one minute.
-pub(crate) fn budget(organization: Guid, at: Timestamp) -> ItemKey {
-    let minute: String = at
-        .to_string()
-        .chars()
-        .take("2027-01-31T00:00".len())
-        .collect();
-    ItemKey::new(format!("B#{organization}"), minute + "Z")
+/// How many feed entries were counted for an organization in one minute.
+pub(crate) fn budget_of_organization(organization: Guid, at: Timestamp) -> ItemKey {
+    ItemKey::new(format!("B#{organization}"), minute(at))
+}
+
+/// How many feed entries were counted for a key about itself in one minute.
+pub(crate) fn budget_of_key(organization: Guid, client_id: ClientId, at: Timestamp) -> ItemKey {
+    let sort_key = format!("{}#{client_id}", minute(at));
+    ItemKey::new(format!("B#{organization}"), sort_key)
+}
+
+/// How many feed entries were counted for all organizations in one minute.
+pub(crate) fn budget_of_platform(at: Timestamp) -> ItemKey {
+    ItemKey::new("B#*", minute(at))
+}
+
+fn minute(at: Timestamp) -> String {
+    let minute = at.to_string();
+    let minute: String = minute.chars().take("2027-01-31T00:00".len()).collect();
+    minute + "Z"
+}
+
+/// The note that says when the cover of an organization ends.
+pub(crate) fn cover_of_organization(organization: Guid) -> ItemKey {
+    ItemKey::new(format!("V#{organization}"), "ORG")
+}
+
+/// The note that says when the cover of a key ends.
+pub(crate) fn cover_of_key(organization: Guid, client_id: ClientId) -> ItemKey {
+    ItemKey::new(format!("V#{organization}"), format!("KEY#{client_id}"))
 }
 
 /// A published signing key.
@@ -143,17 +206,21 @@ pub(crate) fn list(organization: Guid) -> String {
     format!("L#{organization}")
 }
 
-/// How many of one class an organization has.
-pub(crate) fn count(organization: Guid, class: Class) -> ItemKey {
-    ItemKey::new(
-        list(organization),
-        format!("COUNT#{}", class.prefix().trim_end_matches('#')),
-    )
+/// How many an organization has of what is limited.
+pub(crate) fn count(organization: Guid, limit: Limit) -> ItemKey {
+    let of = match limit {
+        Limit::Banks(kind) => format!("bank#{kind}"),
+        Limit::Users => "user".to_owned(),
+        Limit::Keys(kind) => format!("key#{kind}"),
+        Limit::KeysOf(person) => format!("made#{person}"),
+    };
+    ItemKey::new(list(organization), format!("{COUNTS}{of}"))
 }
+pub(crate) const COUNTS: &str = "COUNT#";
 
 /// How many owners an organization has that are not disabled.
 pub(crate) fn owner_count(organization: Guid) -> ItemKey {
-    ItemKey::new(list(organization), "COUNT#owner")
+    ItemKey::new(list(organization), format!("{COUNTS}owner"))
 }
 
 /// Where nothing stands: read for the `Date` of the answer alone.
@@ -185,10 +252,15 @@ impl Class {
 // feed --------------------------------------------------------------------------------------------
 
 /// A revocation entry; entries sort by their writer's time.
-pub(crate) fn feed_entry(time: Timestamp, id: &str) -> ItemKey {
-    ItemKey::new(FEED, format!("{time}#{id}"))
+pub(crate) fn feed_entry(key: &EntryKey) -> ItemKey {
+    ItemKey::new(FEED, key.to_string())
 }
 pub(crate) const FEED: &str = "F#0";
+
+/// That a token was revoked. It stands beside the feed, in the same table.
+pub(crate) fn revoked_token(jti: Guid) -> ItemKey {
+    ItemKey::new(format!("T#{jti}"), "T")
+}
 
 // audit -------------------------------------------------------------------------------------------
 

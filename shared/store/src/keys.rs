@@ -4,6 +4,7 @@ use std::iter;
 
 use domain::{
     audit::{Action, Origin},
+    authority::{Authorized, NewKey},
     error::Error,
     feed::Effect,
     ids::{ClientId, Guid},
@@ -11,20 +12,24 @@ use domain::{
     key_mode::KeyMode,
     secret::Secret,
     time::Timestamp,
-    user::User,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    IdempotencyRecord, MAX_OF_A_KIND, Store,
+    IdempotencyRecord, KeyView, LimitCount, OwnerView, Store,
     audit::differences,
     change::{Change, Recorded, Versioned},
+    decoy,
     error::StoreError,
     item_keys::{self, Class},
     record,
     transaction::Transaction,
     users,
 };
+
+/// Times that a creation is tried whose limits are met one after the other, or whose room somebody
+/// else takes.
+const MAX_CREATE_ATTEMPTS: usize = 3;
 
 /// What an organization's list knows of a key: enough to filter and count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,10 +40,32 @@ pub struct KeyRow {
     pub owner: Owner,
     /// Sandbox or live.
     pub kind: KeyMode,
-    /// Whether it was revoked by itself; its gate may have revoked it with others.
+    /// Whether it was revoked by itself, or released after its gate revoked it with others. Where
+    /// this says no, the gate may have revoked it.
     pub revoked: bool,
+    /// The person who made it, while it counts among the keys of theirs that work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted_for: Option<Guid>,
+    /// Until when it is listed, once it is revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed_until: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+impl KeyRow {
+    /// The row of a new key.
+    pub(crate) const fn of(key: &Key) -> Self {
+        Self {
+            client_id: key.client_id,
+            owner: key.owner,
+            kind: key.kind,
+            revoked: false,
+            counted_for: key.made_by,
+            listed_until: None,
+            created_at: key.created_at,
+        }
+    }
 }
 
 impl Versioned for Key {
@@ -50,71 +77,100 @@ impl Versioned for Key {
         self.organization
     }
 
+    fn as_key(&self) -> Option<ClientId> {
+        Some(self.client_id)
+    }
+
     fn name(&self) -> String {
         self.client_id.to_string()
+    }
+
+    async fn resolved(self, store: &Store) -> Result<(Self, Transaction), StoreError> {
+        store.resolved_key(self).await
     }
 }
 
 impl Store {
-    /// Stores a new key with its first secret.
+    /// Stores a new key with its first secret. A personal key of which somebody else is shown the
+    /// secret is stored only while its user is as they were read. Where a limit is met, keys that
+    /// count for it and have ended make room first; where the list is too long, it is trimmed.
     ///
     /// # Errors
-    /// [`StoreError::Replayed`], [`StoreError::LimitReached`], [`StoreError::Exists`], and what any
-    /// change can meet.
+    /// [`StoreError::Replayed`], [`StoreError::LimitReached`], [`StoreError::Exists`],
+    /// [`StoreError::CallerChanged`] where that user is not: whether the caller may act as them is
+    /// to be decided again; and what any change can meet.
     pub async fn create_key(
         &self,
-        key: &Key,
+        view: &OwnerView,
+        new: &NewKey,
         secret: &Secret,
         idempotency: Option<&IdempotencyRecord>,
         origin: &Origin,
     ) -> Result<(), StoreError> {
-        self.create_key_of(None, key, secret, idempotency, origin)
+        self.on_behalf_of(&view.snapshot)
+            .put_new_key(new, secret, idempotency, origin)
             .await
     }
 
-    /// As [`Store::create_key`], a personal key of which somebody else is shown the secret: only
-    /// while its `user` is as it was read.
+    /// As [`Store::create_key`], by the operator, whose AWS credentials are asked for whatever
+    /// becomes of it.
     ///
     /// # Errors
-    /// Also [`StoreError::CallerChanged`] where the user is not: whether the caller may act as this
-    /// user is to be decided again.
-    pub async fn create_key_for(
+    /// As of [`Store::create_key`].
+    pub async fn create_key_as_operator(
         &self,
-        user: &User,
-        key: &Key,
+        new: &NewKey,
         secret: &Secret,
         idempotency: Option<&IdempotencyRecord>,
         origin: &Origin,
     ) -> Result<(), StoreError> {
-        self.create_key_of(Some(user), key, secret, idempotency, origin)
-            .await
+        self.put_new_key(new, secret, idempotency, origin).await
     }
 
-    async fn create_key_of(
+    async fn put_new_key(
         &self,
-        user: Option<&User>,
-        key: &Key,
+        new: &NewKey,
         secret: &Secret,
         idempotency: Option<&IdempotencyRecord>,
         origin: &Origin,
     ) -> Result<(), StoreError> {
+        let organization = new.key().organization;
+        let mut attempt = 1;
+        loop {
+            let trimmed = attempt > 1;
+            let created = self
+                .write_key(new, secret, trimmed, idempotency, origin)
+                .await;
+            let Err(StoreError::LimitReached { limit, .. }) = created else {
+                return created;
+            };
+            let LimitCount { keys, max } = self.make_room(organization, limit).await?;
+            if attempt == MAX_CREATE_ATTEMPTS || keys >= max {
+                return Err(StoreError::LimitReached { limit, max });
+            }
+            attempt += 1;
+        }
+    }
+
+    async fn write_key(
+        &self,
+        new: &NewKey,
+        secret: &Secret,
+        trimmed: bool,
+        idempotency: Option<&IdempotencyRecord>,
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
+        let key = new.key();
         let Key {
             client_id,
-            owner,
-            kind,
+            organization,
             created_at,
             ..
         } = *key;
-        let row = KeyRow {
-            client_id,
-            owner,
-            kind,
-            revoked: false,
-            created_at,
-        };
+        let row = KeyRow::of(key);
         let core = &self.tables.core;
         self.commit(|now| {
-            let row_at = item_keys::list_row(key.organization, Class::Key, created_at, client_id);
+            let row_at = item_keys::list_row(organization, Class::Key, created_at, client_id);
             let created = Transaction::default()
                 .idempotency(self, now, idempotency)?
                 .create(core, record::write(item_keys::key(client_id), key)?)?
@@ -123,20 +179,16 @@ impl Store {
                     record::write(item_keys::secret(client_id, secret.id), secret)?,
                 )?
                 .create(core, record::write(row_at, &row)?)?
-                .count(
-                    core,
-                    item_keys::count(key.organization, Class::Key),
-                    MAX_OF_A_KIND,
-                )?;
+                .count_key(core, organization, &row, trimmed)?;
             // After `idempotency`: of a creation that is repeated that is what there is to say.
-            let created = match user {
+            let created = match new.user_of_others() {
                 Some(user) => users::require_unchanged_and_bump(created, core, user)?,
                 None => created,
             };
             created.audit(
                 self,
                 now,
-                key.organization,
+                organization,
                 Action::KeyCreate,
                 &client_id,
                 origin,
@@ -151,7 +203,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     pub async fn key(&self, client_id: ClientId) -> Result<Option<Key>, StoreError> {
-        self.read(item_keys::key(client_id)).await
+        let key = self.read(item_keys::key(client_id)).await?;
+        self.with_first_use_if_any(key).await
     }
 
     pub(crate) async fn key_record(
@@ -162,9 +215,9 @@ impl Store {
     }
 
     /// The key, and the secrets that it names: the current one and a previous one. Both reads are
-    /// strongly consistent, and who asks for a client that there is not waits for as many. However
-    /// many secrets a key had, two items are read: ended ones linger, and whoever rotates a key
-    /// often must not push its working secrets out of sight.
+    /// strongly consistent, and who asks for a client that there is not waits for as many, and for
+    /// the decoding of as much. However many secrets a key had, two items are read: ended ones
+    /// linger, and whoever rotates a key often must not push its working secrets out of sight.
     ///
     /// Two reads are no snapshot, and need not be one: which secrets work the key alone says, as it
     /// was before its secrets were read. A secret's item never gets another hash, and is swept only
@@ -179,7 +232,8 @@ impl Store {
         &self,
         client_id: ClientId,
     ) -> Result<Option<(Key, Vec<Secret>)>, StoreError> {
-        let key = self.key(client_id).await?;
+        let key: Option<Key> = self.read(item_keys::key(client_id)).await?;
+        decoy::make_up_for(key.as_ref());
         let named = key.as_ref().map_or_else(
             || vec![item_keys::no_secret(client_id)],
             |Key {
@@ -190,16 +244,24 @@ impl Store {
                 ids.map(|id| item_keys::secret(client_id, id)).collect()
             },
         );
-        let secrets = self.read_all(named).await?;
+        // At once, so that a secret that is wrong is refused as soon as for any other key.
+        let (key, secrets) =
+            tokio::try_join!(self.with_first_use_if_any(key), self.read_all(named))?;
+        if secrets.is_empty() {
+            decoy::decode_secret();
+        }
         Ok(key.map(|key| (key, secrets)))
     }
 
-    /// Every key of an organization, in order of creation.
+    /// Every key of an organization that is listed, in order of creation.
     ///
     /// # Errors
     /// What any read can meet.
     pub async fn key_rows(&self, organization: Guid) -> Result<Vec<KeyRow>, StoreError> {
-        self.rows(organization, Class::Key).await
+        let now = self.now();
+        let mut rows: Vec<KeyRow> = self.rows(organization, Class::Key).await?;
+        rows.retain(|row| row.listed_until.is_none_or(|until| now < until));
+        Ok(rows)
     }
 
     /// These keys as they are now, in the same order.
@@ -210,46 +272,62 @@ impl Store {
         &self,
         client_ids: impl IntoIterator<Item = ClientId>,
     ) -> Result<Vec<Key>, StoreError> {
-        self.read_all(client_ids.into_iter().map(item_keys::key).collect())
-            .await
+        let keys = self
+            .read_all(client_ids.into_iter().map(item_keys::key).collect())
+            .await?;
+        self.with_first_uses(keys).await
     }
 
     /// Changes a key to what `decide` makes of it, unless somebody changed it in between: then it
-    /// is decided again. A decision that changes nothing writes nothing. Another end, and another
-    /// allowlist of a personal key, are in force everywhere within five seconds of the answer;
-    /// repeating them makes sure of that where it is not certain yet.
+    /// is authorised and decided again. A decision that changes nothing writes nothing. Another
+    /// end, and another allowlist of a personal key, are in force everywhere within five seconds of
+    /// the answer; repeating them makes sure of that where it is not certain yet.
     ///
     /// # Errors
-    /// What `decide` refuses; the 404 of a key that is not there.
+    /// What the authorisation and `decide` refuse; the 404 of a key that is not there.
     pub async fn change_key(
         &self,
-        client_id: ClientId,
+        view: &KeyView,
         origin: &Origin,
-        decide: impl Fn(Key) -> Result<Key, Error>,
+        decide: impl Fn(Authorized<'_>) -> Result<Key, Error>,
     ) -> Result<Key, Error> {
-        self.update(
-            &item_keys::key(client_id),
-            Action::KeyUpdate,
-            origin,
-            |key: Key| {
-                let next = decide(key.clone())?;
-                if differences(&key, &next).is_empty() {
-                    return Ok(None);
-                }
-                let mut feed_changes = Vec::new();
-                if next.expires_at != key.expires_at {
-                    feed_changes.push((next.subject(), next.expiry_effect()));
-                }
-                // Of other keys the list is sealed into tokens, which keep it (CYB-6).
-                if next.owner.user().is_some() && next.ip_allowlist != key.ip_allowlist {
-                    feed_changes.push((next.subject(), Effect::Refresh));
-                }
-                Ok(Some(Change {
-                    feed_changes,
-                    ..Change::quiet(next)
-                }))
-            },
-        )
+        self.update_key(view, Action::KeyUpdate, origin, |key: Key| {
+            let next = decide(view.authorize(key.clone(), self.now())?)?;
+            if differences(&key, &next).is_empty() {
+                return Ok(None);
+            }
+            let mut feed_changes = Vec::new();
+            if next.expires_at != key.expires_at {
+                feed_changes.push((next.subject(), next.expiry_effect()));
+            }
+            // Of other keys the list is sealed into tokens, which keep it (CYB-6).
+            if next.owner.user().is_some() && next.ip_allowlist != key.ip_allowlist {
+                feed_changes.push((next.subject(), Effect::Refresh));
+            }
+            Ok(Some(Change {
+                feed_changes,
+                ..Change::quiet(next)
+            }))
+        })
         .await
+    }
+
+    /// Changes the key of a view on behalf of its caller.
+    pub(crate) async fn update_key(
+        &self,
+        view: &KeyView,
+        action: Action,
+        origin: &Origin,
+        decide: impl Fn(Key) -> Result<Option<Change<Key>>, Error>,
+    ) -> Result<Key, Error> {
+        self.on_behalf_of_view(view)
+            .update_from(
+                Some(view.record.clone()),
+                &item_keys::key(view.key().client_id),
+                action,
+                origin,
+                decide,
+            )
+            .await
     }
 }

@@ -2,18 +2,28 @@
 
 mod audit;
 mod banks;
-mod behalf;
 mod budget;
+mod caller;
 mod change;
+mod covers;
+mod decoy;
+mod entry_plan;
 mod error;
 mod feed;
+mod feed_writes;
+mod first_use;
 mod gates;
 mod idempotency;
 mod item_keys;
 mod key_states;
 mod keys;
+mod limits;
 mod lists;
+mod live_keys;
+mod look_up;
 mod organizations;
+mod outbox;
+mod reading;
 mod record;
 mod rehash;
 mod secrets;
@@ -21,15 +31,17 @@ mod signing_keys;
 mod tokens;
 mod transaction;
 mod users;
+mod views;
 mod witness;
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the operator may everything")]
 mod tests;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::{Client, config::Builder};
 use domain::{
     ids::Guid,
     time::{Clock, Timestamp},
@@ -38,16 +50,20 @@ use domain::{
 pub use self::{
     audit::Chain,
     banks::BankRow,
-    behalf::Behalf,
+    caller::{CallerSnapshot, KeyIdentity, TokenCarried},
     error::StoreError,
+    gates::Beside,
     idempotency::{IdempotencyRecord, Replayed},
     keys::KeyRow,
-    lists::MAX_OF_A_KIND,
+    limits::{LimitCount, Limits},
+    look_up::{ItemState, LookUpItem},
     rehash::{HashPage, PageEnd, StoredHash},
     signing_keys::{PublishedKey, Signer},
+    tokens::TokenToRevoke,
     users::UserRow,
+    views::{KeyView, OwnerView},
 };
-use self::{item_keys::ItemKey, witness::Witness};
+use self::{covers::KnownCovers, feed_writes::FeedWrites, item_keys::ItemKey, witness::Witness};
 
 /// The names of the deployment's tables.
 #[derive(Clone, Debug)]
@@ -83,8 +99,10 @@ pub struct Store {
     clock: Clock,
     new_id: Arc<dyn Fn() -> Guid + Send + Sync>,
     witness: Witness,
+    feed_writes: FeedWrites,
+    covers: KnownCovers,
     /// Whose authority this store's changes rest on; nothing when they are the operator's.
-    behalf: Option<Arc<Behalf>>,
+    behalf: Option<Arc<CallerSnapshot>>,
 }
 
 /// One try of one call. A healthy `DynamoDB` answers in milliseconds; a try that hangs is given up
@@ -92,6 +110,17 @@ pub struct Store {
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
 /// All tries of one call.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// How a call is made that is not tried again: nobody waits for it longer than this.
+fn without_retry(deadline: Duration) -> Builder {
+    let deadlines = TimeoutConfig::builder()
+        .operation_attempt_timeout(deadline)
+        .operation_timeout(deadline)
+        .build();
+    Builder::new()
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(deadlines)
+}
 
 impl Store {
     /// A store over the real client. `new_id` draws random identifiers for feed entries and audit
@@ -103,7 +132,7 @@ impl Store {
         new_id: impl Fn() -> Guid + Send + Sync + 'static,
     ) -> Self {
         let witness = Witness::new(clock.clone());
-        let config = aws_sdk_dynamodb::config::Builder::from(aws)
+        let config = Builder::from(aws)
             .retry_config(
                 RetryConfig::standard()
                     .with_max_attempts(3)
@@ -123,6 +152,8 @@ impl Store {
             clock,
             new_id: Arc::new(new_id),
             witness,
+            feed_writes: FeedWrites::default(),
+            covers: KnownCovers::default(),
             behalf: None,
         }
     }
@@ -130,9 +161,9 @@ impl Store {
     /// This store, its changes holding only while the caller's key works and the caller may do what
     /// it could when it was read.
     #[must_use]
-    pub fn on_behalf_of(&self, behalf: &Behalf) -> Self {
+    pub fn on_behalf_of(&self, caller: &CallerSnapshot) -> Self {
         Self {
-            behalf: Some(Arc::new(behalf.clone())),
+            behalf: Some(Arc::new(caller.clone())),
             ..self.clone()
         }
     }
@@ -150,10 +181,19 @@ impl Store {
         &self,
         at: ItemKey,
     ) -> Result<Option<T>, StoreError> {
+        self.read_of(&self.tables.core, at).await
+    }
+
+    /// The item of this key in a table.
+    async fn read_of<T: serde::de::DeserializeOwned>(
+        &self,
+        table: &str,
+        at: ItemKey,
+    ) -> Result<Option<T>, StoreError> {
         let call = self
             .client
             .get_item()
-            .table_name(&self.tables.core)
+            .table_name(table)
             .set_key(Some(at.into_key()))
             .consistent_read(true);
         let answer = call.send().await.map_err(StoreError::unavailable)?;

@@ -14,9 +14,6 @@ use crate::{
     record::{self, Item},
 };
 
-/// How many of one class an organization may have (docs/requirements.md, Lists).
-pub const MAX_OF_A_KIND: usize = 10_000;
-
 /// What one `BatchGetItem` may ask for.
 const BATCH: usize = 100;
 /// Times that what a batch left out is asked for again.

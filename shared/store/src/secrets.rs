@@ -5,20 +5,22 @@
 use aws_sdk_dynamodb::types::{AttributeValue, Update};
 use domain::{
     audit::{Action, Actor, Origin},
+    authority::Authorized,
     error::Error,
     ids::{ClientId, SecretId},
     key::{Key, Previous, Rotated},
     secret::Secret,
     time::Timestamp,
-    user::User,
 };
 
 use crate::{
-    Store,
+    KeyView, Store,
     audit::differences,
-    change::{Change, ClearOutboxWhen},
+    change::{Change, ClearOutboxWhen, Versioned},
     error::StoreError,
-    item_keys, record,
+    item_keys,
+    outbox::Outbox,
+    record,
     transaction::Transaction,
     users,
 };
@@ -29,63 +31,33 @@ const MAX_GRACE_ATTEMPTS: u32 = 3;
 
 impl Store {
     /// Gives a key another secret, as `decide` says. There is no repeating it: where it fails, it
-    /// may have happened, and the secret that it made is lost (`replace` gets another).
+    /// may have happened, and the secret that it made is lost (`replace` gets another). A personal
+    /// key of which somebody else is shown the secret gets it only while its user is as they were
+    /// read.
     ///
     /// # Errors
-    /// What `decide` refuses; the 404 of a key that is not there.
+    /// What the authorisation and `decide` refuse; the 404 of a key that is not there; a 503 where
+    /// that user has changed: whether the caller may act as them is to be decided again.
     pub async fn rotate_key(
         &self,
-        client_id: ClientId,
+        view: &KeyView,
         secret: &Secret,
         origin: &Origin,
-        decide: impl Fn(Key) -> Result<Rotated, Error>,
+        decide: impl Fn(Authorized<'_>) -> Result<Rotated, Error>,
     ) -> Result<Key, Error> {
-        self.rotate_key_of(None, client_id, secret, origin, decide)
-            .await
-    }
-
-    /// As [`Store::rotate_key`], a personal key of which somebody else is shown the secret: only
-    /// while its `user` is as it was read.
-    ///
-    /// # Errors
-    /// Also a 503 where the user is not: whether the caller may act as this user is to be decided
-    /// again.
-    pub async fn rotate_key_for(
-        &self,
-        user: &User,
-        client_id: ClientId,
-        secret: &Secret,
-        origin: &Origin,
-        decide: impl Fn(Key) -> Result<Rotated, Error>,
-    ) -> Result<Key, Error> {
-        self.rotate_key_of(Some(user), client_id, secret, origin, decide)
-            .await
-    }
-
-    async fn rotate_key_of(
-        &self,
-        user: Option<&User>,
-        client_id: ClientId,
-        secret: &Secret,
-        origin: &Origin,
-        decide: impl Fn(Key) -> Result<Rotated, Error>,
-    ) -> Result<Key, Error> {
-        let core = &self.tables.core;
-        self.update(
-            &item_keys::key(client_id),
-            Action::KeyRotate,
-            origin,
-            |key: Key| {
-                let rotated = decide(key.clone())?;
-                let item = record::write(item_keys::secret(client_id, secret.id), secret)?;
-                let also = Transaction::default().create(core, item)?;
-                let also = match user {
-                    Some(user) => users::require_unchanged_and_bump(also, core, user)?,
-                    None => also,
-                };
-                Ok(Some(self.rotation(&key, rotated, also)?))
-            },
-        )
+        let (core, client_id) = (&self.tables.core, view.key().client_id);
+        self.update_key(view, Action::KeyRotate, origin, |key: Key| {
+            let authorized = view.authorize(key.clone(), self.now())?;
+            let user = authorized.user_of_others();
+            let rotated = decide(authorized)?;
+            let item = record::write(item_keys::secret(client_id, secret.id), secret)?;
+            let also = Transaction::default().create(core, item)?;
+            let also = match user {
+                Some(user) => users::require_unchanged_and_bump(also, core, user)?,
+                None => also,
+            };
+            Ok(Some(self.rotation(&key, rotated, also)?))
+        })
         .await
     }
 
@@ -93,28 +65,23 @@ impl Store {
     /// that readers learn of it where that is not certain yet.
     ///
     /// # Errors
-    /// What `decide` refuses; the 404 of a key that is not there.
+    /// What the authorisation and `decide` refuse; the 404 of a key that is not there.
     pub async fn finish_rotation(
         &self,
-        client_id: ClientId,
+        view: &KeyView,
         origin: &Origin,
-        decide: impl Fn(Key) -> Result<Option<Rotated>, Error>,
+        decide: impl Fn(Authorized<'_>) -> Result<Option<Rotated>, Error>,
     ) -> Result<Key, Error> {
-        self.update(
-            &item_keys::key(client_id),
-            Action::KeyFinishRotation,
-            origin,
-            |key: Key| {
-                let Some(rotated) = decide(key.clone())? else {
-                    return Ok(None);
-                };
-                Ok(Some(self.rotation(
-                    &key,
-                    rotated,
-                    Transaction::default(),
-                )?))
-            },
-        )
+        self.update_key(view, Action::KeyFinishRotation, origin, |key: Key| {
+            let Some(rotated) = decide(view.authorize(key.clone(), self.now())?)? else {
+                return Ok(None);
+            };
+            Ok(Some(self.rotation(
+                &key,
+                rotated,
+                Transaction::default(),
+            )?))
+        })
         .await
     }
 
@@ -126,9 +93,9 @@ impl Store {
     ) -> Result<Change<Key>, StoreError> {
         let also = self.sweep_ending(before, &rotated, also)?;
         Ok(Change {
-            next: rotated.key,
             feed_changes: rotated.entry.into_iter().collect(),
             also,
+            ..Change::quiet(rotated.key)
         })
     }
 
@@ -151,23 +118,14 @@ impl Store {
         {
             return Ok(transaction);
         }
-        let sweep = Update::builder()
-            .update_expression("SET #expires = :expires")
-            .condition_expression("attribute_exists(PK)")
-            .expression_attribute_names("#expires", record::EXPIRES)
-            .expression_attribute_values(":expires", record::expires(at));
-        transaction.update(
-            &self.tables.core,
-            item_keys::secret(before.client_id, id),
-            sweep,
-            StoreError::Changed,
-        )
+        self.sweep_secret(transaction, item_keys::secret(before.client_id, id), at)
     }
 
     /// Starts the grace of a key's previous secret at the first use of its current one, `used`
-    /// (X-3); nothing when none waits for it. It is called while somebody waits for a token or an
-    /// answer, by functions that change nothing else about keys: so it is tried a few times only,
-    /// and written by an update that names what it sets.
+    /// (X-3); nothing when none waits for it. For machines' keys: of a personal key
+    /// [`Store::note_first_use`] notes it. It is called while somebody waits for a token, by a
+    /// function that changes nothing else about keys: so it is tried a few times only, and written
+    /// by an update that names what it sets.
     ///
     /// # Errors
     /// What any change can meet; the next use starts the grace then, if it has not started.
@@ -189,6 +147,7 @@ impl Store {
                 &at,
                 &record.outbox,
                 ClearOutboxWhen::Version(record.value.version),
+                record.value.budget_owner(),
             )
             .await?;
             let started = self.write_grace(&record.value, &rotated).await;
@@ -213,15 +172,10 @@ impl Store {
         let Rotated { key, .. } = rotated;
         let feed_changes: Vec<_> = rotated.entry.clone().into_iter().collect();
         let origin = Origin::of(Actor::System);
-        let counted = self
-            .count(
-                None,
-                (Action::KeyGrace, &feed_changes),
-                key.organization,
-                &origin,
-            )
-            .await?;
-        self.commit_and_publish(1, &feed_changes, counted, |now: Timestamp, entries| {
+        let owner = key.budget_owner();
+        let plan = self.plan_entries(owner, feed_changes.len(), &origin).await;
+        let planned = (plan, &origin);
+        self.commit_and_publish(1, &feed_changes, planned, |now: Timestamp, entries| {
             let start = Update::builder()
                 .update_expression(
                     "SET secrets = :secrets, updated_at = :at, version = :version, unannounced = \
@@ -231,7 +185,7 @@ impl Store {
                 .expression_attribute_values(":secrets", record::value(&key.secrets)?)
                 .expression_attribute_values(":at", record::value(&key.updated_at)?)
                 .expression_attribute_values(":version", AttributeValue::N(key.version.to_string()))
-                .expression_attribute_values(":entries", record::value(&entries)?)
+                .expression_attribute_values(":entries", record::value(&Outbox::of(&feed_changes))?)
                 .expression_attribute_values(
                     ":expected",
                     AttributeValue::N(before.version.to_string()),

@@ -26,15 +26,19 @@ use serde_json::{Value, json};
 
 use crate::{Store, Tables};
 
-mod behalf;
-mod budget;
+mod caller;
+mod covers;
+mod entry_plan;
 mod fixtures;
 mod gates;
 mod idempotency;
 mod keys;
+mod limits;
+mod look_up;
 mod outbox;
 mod rotation;
 mod table;
+
 mod users;
 mod wire;
 

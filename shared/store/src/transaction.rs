@@ -1,11 +1,11 @@
 //! Changes: all or nothing, each condition naming the failure that it stands for.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::{
     operation::transact_write_items::TransactWriteItemsError,
     types::{
-        AttributeValue, CancellationReason, Put, TransactWriteItem, Update,
+        AttributeValue, CancellationReason, Put, TransactWriteItem,
         builders::{ConditionCheckBuilder, PutBuilder, UpdateBuilder},
     },
 };
@@ -30,6 +30,8 @@ pub(crate) struct Transaction {
     failures: Vec<StoreError>,
     /// Where each item stands: a transaction may name an item once.
     touched: Vec<ItemKey>,
+    /// The versions over which items are put.
+    replaced: Vec<(ItemKey, u64)>,
 }
 
 impl Transaction {
@@ -49,7 +51,10 @@ impl Transaction {
         let put = Put::builder()
             .condition_expression("version = :expected")
             .expression_attribute_values(":expected", AttributeValue::N(expected.to_string()));
-        self.put(put, table, item, StoreError::Changed)
+        let at = ItemKey::of(&item);
+        let mut replaced = self.put(put, table, item, StoreError::Changed)?;
+        replaced.replaced.push((at, expected));
+        Ok(replaced)
     }
 
     /// Puts an item under a condition whose failure means `failure`.
@@ -121,22 +126,35 @@ impl Transaction {
         self.items.extend(other.items);
         self.failures.extend(other.failures);
         self.touched.extend(other.touched);
+        self.replaced.extend(other.replaced);
         self
+    }
+
+    /// With those items of `other` that this one does not name.
+    pub(crate) fn and_unless_named(self, other: Self) -> Self {
+        let parts = other.items.into_iter().zip(other.failures);
+        parts
+            .zip(other.touched)
+            .fold(self, |all, ((item, failure), at)| {
+                if all.touches(&at) {
+                    all
+                } else {
+                    all.push(item, at, failure)
+                }
+            })
+    }
+
+    /// The version over which it puts the item of this key, where it puts one.
+    pub(crate) fn replaces(&self, at: &ItemKey) -> Option<u64> {
+        let mut replaced = self.replaced.iter();
+        replaced
+            .find(|(item, _)| item == at)
+            .map(|(_, version)| *version)
     }
 
     /// Whether it names the item of this key.
     pub(crate) fn touches(&self, at: &ItemKey) -> bool {
         self.touched.contains(at)
-    }
-
-    /// Counts one more of a class, up to `max`.
-    pub(crate) fn count(self, table: &str, at: ItemKey, max: usize) -> Result<Self, StoreError> {
-        let update = Update::builder()
-            .update_expression("ADD n :one")
-            .condition_expression("attribute_not_exists(n) OR n < :max")
-            .expression_attribute_values(":one", AttributeValue::N("1".into()))
-            .expression_attribute_values(":max", AttributeValue::N(max.to_string()));
-        self.update(table, at, update, StoreError::LimitReached)
     }
 
     /// What the first failed condition stands for; nothing when the cancellation has another cause.
@@ -179,11 +197,14 @@ impl Store {
         tries: u32,
         build: impl Fn(Timestamp) -> Result<Transaction, StoreError>,
     ) -> Result<(Timestamp, Witness), StoreError> {
-        let mut snapshot = self.caller_snapshot().await?;
+        let mut snapshot = self.behalf.clone();
         self.require_a_true_clock().await?;
         for attempt in 0..tries {
             let now = self.now();
             let mut transaction = build(now)?;
+            if let Some(before) = snapshot.take_if(|caller| caller.is_stale(&transaction)) {
+                snapshot = Some(Arc::new(self.read_again(&before).await?));
+            }
             if let Some(snapshot) = &snapshot {
                 transaction = snapshot.guard(transaction, &self.tables.core, now)?;
             }
@@ -202,7 +223,11 @@ impl Store {
             };
             match transaction.failure(cancelled.cancellation_reasons()) {
                 // Something about the caller changed; whether that stops it is another question.
-                Some(StoreError::CallerStopped) => snapshot = self.caller_snapshot().await?,
+                Some(StoreError::CallerStopped) => {
+                    if let Some(before) = snapshot {
+                        snapshot = Some(Arc::new(self.read_again(&before).await?));
+                    }
+                }
                 Some(failure) => return Err(failure),
                 None => {}
             }

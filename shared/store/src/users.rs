@@ -1,22 +1,25 @@
 //! Users: people of organizations, and of the platform's own staff.
 
-use aws_sdk_dynamodb::types::{AttributeValue, Put, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, Update};
 use domain::{
     audit::{Action, Origin},
     error::Error,
     feed::Effect,
     ids::Guid,
+    key::MinterEnd,
     role::Role,
     user::User,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::{
-    IdempotencyRecord, MAX_OF_A_KIND, Store,
+    IdempotencyRecord, Store,
     audit::differences,
     change::{Change, Versioned},
     error::StoreError,
-    item_keys::{self, Class},
+    item_keys::{self, Class, ItemKey},
+    limits::Limit,
     record,
     transaction::Transaction,
 };
@@ -47,6 +50,13 @@ impl UserRow {
 struct EmailRecord {
     user: Guid,
     free: bool,
+}
+
+/// How many owners an organization ever made.
+#[derive(Deserialize)]
+struct OwnerCount {
+    #[serde(default)]
+    made: u64,
 }
 
 impl Versioned for User {
@@ -83,11 +93,7 @@ impl Store {
                 .idempotency(self, now, idempotency)?
                 .create(core, record::write(item_keys::user(user.guid), user)?)?
                 .create(core, record::write(row_at, &UserRow::of(user))?)?
-                .count(
-                    core,
-                    item_keys::count(user.organization, Class::User),
-                    MAX_OF_A_KIND,
-                )?;
+                .count_one(core, user.organization, Limit::Users)?;
             let created = take_email(created, core, user)?;
             let created = if is_owner(user) {
                 count_owner(created, core, user.organization, 1)?
@@ -135,6 +141,27 @@ impl Store {
         self.rows(organization, Class::User).await
     }
 
+    /// How many owners an organization ever made, or raised to it: while this is what it was,
+    /// nobody has become an owner.
+    ///
+    /// # Errors
+    /// What any read can meet.
+    pub async fn owners_made(&self, organization: Guid) -> Result<u64, StoreError> {
+        let ItemKey { pk, sk } = item_keys::owner_count(organization);
+        let read = self
+            .client
+            .query()
+            .table_name(&self.tables.core)
+            .consistent_read(true)
+            .key_condition_expression("PK = :list AND SK = :count")
+            .expression_attribute_values(":list", AttributeValue::S(pk))
+            .expression_attribute_values(":count", AttributeValue::S(sk));
+        let found = read.send().await.map_err(StoreError::unavailable)?;
+        let count = found.items.unwrap_or_default().pop();
+        let made: Option<OwnerCount> = count.map(record::read).transpose()?;
+        Ok(made.map_or(0, |count| count.made))
+    }
+
     /// Changes a user to what `decide` makes of it, unless somebody changed it in between: then it
     /// is decided again. Answers once every reader of the feed will learn that its keys are to be
     /// read again, or that they have stopped. Its address stays.
@@ -178,10 +205,20 @@ impl Store {
             if owners != 0 {
                 also = count_owner(also, core, user.organization, owners)?;
             }
+            // What the user was shown of other people's secrets ends with it (LEAK-9).
+            let end = if disabled {
+                Some(MinterEnd::MinterDisabled)
+            } else if next.narrowed != user.narrowed {
+                Some(MinterEnd::MinterNarrowed)
+            } else {
+                None
+            };
+            let notes = end.map(|end| ("secrets_shown_end".to_owned(), json!(end)));
             Ok(Some(Change {
-                next,
                 feed_changes,
                 also,
+                notes: notes.into_iter().collect(),
+                ..Change::quiet(next)
             }))
         })
         .await
@@ -281,22 +318,63 @@ fn change_row(
     )
 }
 
-/// Counts an owner more or less; never the last one less, however two of them go at once.
+/// Requires that a user is as it was read.
+pub(crate) fn require_unchanged(
+    transaction: Transaction,
+    core: &str,
+    user: &User,
+) -> Result<Transaction, StoreError> {
+    let unchanged = ConditionCheck::builder()
+        .condition_expression("version = :version")
+        .expression_attribute_values(":version", AttributeValue::N(user.version.to_string()));
+    transaction.check(
+        core,
+        item_keys::user(user.guid),
+        unchanged,
+        StoreError::Changed,
+    )
+}
+
+/// Holds only while no owner was made since they were `made`.
+pub(crate) fn require_owners_made(
+    transaction: Transaction,
+    core: &str,
+    organization: Guid,
+    made: u64,
+) -> Result<Transaction, StoreError> {
+    let unchanged = ConditionCheck::builder();
+    let unchanged = if made == 0 {
+        unchanged.condition_expression("attribute_not_exists(made)")
+    } else {
+        unchanged
+            .condition_expression("made = :made")
+            .expression_attribute_values(":made", AttributeValue::N(made.to_string()))
+    };
+    transaction.check(
+        core,
+        item_keys::owner_count(organization),
+        unchanged,
+        StoreError::Changed,
+    )
+}
+
+/// Counts an owner more or less; never the last one less, however two of them go at once. How many
+/// were ever made, or raised to it, is counted beside.
 fn count_owner(
     transaction: Transaction,
     core: &str,
     organization: Guid,
     by: i32,
 ) -> Result<Transaction, StoreError> {
-    let count = Update::builder()
-        .update_expression("ADD n :by")
-        .expression_attribute_values(":by", AttributeValue::N(by.to_string()));
+    let count =
+        Update::builder().expression_attribute_values(":by", AttributeValue::N(by.to_string()));
     let count = if by < 0 {
         count
+            .update_expression("ADD n :by")
             .condition_expression("n > :one")
             .expression_attribute_values(":one", AttributeValue::N("1".into()))
     } else {
-        count
+        count.update_expression("ADD n :by, made :by")
     };
     transaction.update(
         core,

@@ -124,6 +124,14 @@ impl Caller {
         }
     }
 
+    /// Whether both are one credential, whatever either was found to hold.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        (self.client_id, self.owner, self.organization, self.kind)
+            == (other.client_id, other.owner, other.organization, other.kind)
+            && (self.customer, self.jti, self.sid) == (other.customer, other.jti, other.sid)
+    }
+
     /// The person who calls.
     #[must_use]
     pub const fn user(&self) -> Option<Guid> {

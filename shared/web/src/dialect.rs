@@ -11,6 +11,8 @@ use domain::error::{Error, FieldError, Kind};
 use runtime::log;
 use serde_json::{Map, Value, json};
 
+use crate::refusal;
+
 /// An error of the management API:
 /// `{"status", "error", "message_code", "message", "error_message"}`.
 #[derive(Debug)]
@@ -205,8 +207,9 @@ fn with_headers(status: StatusCode, error: &Error, body: &Value) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if matches!(error.kind, Kind::RateLimited | Kind::TemporarilyUnavailable) {
-        headers.insert(header::RETRY_AFTER, error.retry_after.unwrap_or(1).into());
+        headers.insert(header::RETRY_AFTER, 1.into());
     }
+    refusal::mark(&mut response, error.kind);
     response
 }
 

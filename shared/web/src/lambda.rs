@@ -25,7 +25,7 @@ use tracing::Instrument;
 
 use crate::{
     proxy::{SourceIpTrust, TrustedProxy},
-    request::Facts,
+    refusal::{self, Answers},
 };
 
 /// A function's router behind what every function has in front of it; cheap to clone.
@@ -129,7 +129,7 @@ fn sanitize_event(event: &mut Value) {
 }
 
 /// Puts behind the routes that a panic is a 500 and a request that takes too long a 503, in the
-/// dialect `D`.
+/// dialect `D`, and that a refusal is logged.
 pub fn catch_panics_and_timeouts<
     D: From<Error> + IntoResponse + 'static,
     S: Clone + Send + Sync + 'static,
@@ -147,11 +147,10 @@ fn catch_panics_and_timeouts_after<
     timeout: Duration,
 ) -> Router<S> {
     let within_timeout = move |request: RouterRequest, next: Next| async move {
-        let span = tracing::error_span!(
-            "request",
-            request_id = Facts::of(request.extensions()).request_id
-        );
-        tokio::time::timeout(timeout, next.run(request).instrument(span))
+        let answers = Answers::to(&request);
+        let span = tracing::error_span!("request", request_id = answers.request_id());
+        let response = refusal::logged(answers, next.run(request));
+        tokio::time::timeout(timeout, response.instrument(span))
             .await
             .unwrap_or_else(|_| {
                 tracing::error!("a request took longer than the gateway waits");

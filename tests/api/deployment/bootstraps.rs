@@ -239,10 +239,7 @@ async fn a_bad_environment_ends_the_program_with_a_sentence() {
             ("LATCHKEY_CANARY_SECRET", None),
         ] {
             let mut environment = environment(&deployed.services, function);
-            // Authorizers do without the audit table.
-            let needless =
-                variable == "LATCHKEY_AUDIT_TABLE" && function.ends_with("AuthorizerFunction");
-            if environment.remove(variable).is_none() || needless {
+            if environment.remove(variable).is_none() {
                 continue;
             }
             environment.extend(wrong.map(|wrong| (variable.to_owned(), wrong.to_owned())));

@@ -7,7 +7,10 @@ use aws_sdk_dynamodb::{
     Client,
     types::{AttributeValue, KeyType, ScalarAttributeType, StreamSpecification, TimeToLiveStatus},
 };
-use domain::{feed::Rules, time::Timestamp};
+use domain::{
+    feed::{EntryKey, Rules},
+    time::Timestamp,
+};
 use local::services::Options;
 use serde_json::{Value, json};
 use tests::Platform;
@@ -228,8 +231,12 @@ async fn entries(platform: &Platform) -> Vec<(Timestamp, i64)> {
         .unwrap();
     let text = |value: Option<&AttributeValue>| value.unwrap().as_s().unwrap().clone();
     let entry = |item: &std::collections::HashMap<String, AttributeValue>| {
-        let time = Timestamp::parse(&text(item.get("time"))).unwrap();
-        (time, item[EXPIRES].as_n().unwrap().parse().unwrap())
+        let key: EntryKey = text(item.get("SK")).parse().unwrap();
+        (key.time, item[EXPIRES].as_n().unwrap().parse().unwrap())
     };
-    answer.items().iter().map(entry).collect()
+    let entries = answer.items().iter();
+    entries
+        .filter(|item| text(item.get("PK")) == "F#0")
+        .map(entry)
+        .collect()
 }

@@ -5,6 +5,7 @@ mod misplaced_secrets;
 mod printing;
 mod runs;
 mod search;
+mod stored_texts;
 
 use std::{
     fs,
@@ -18,7 +19,7 @@ use local::services::Options;
 use runtime::Entropy;
 use tests::Platform;
 
-pub(crate) use self::search::logs;
+pub(crate) use self::search::{Logs, logs};
 use self::{
     runs::{HandedOut, bad_run, good_run},
     search::{Needles, hex},

@@ -14,13 +14,15 @@ use operator::tenants::Credentials;
 use serde_json::{Value, json};
 use tests::{
     Platform,
-    lambda::{FunctionProcess, Outcome},
     proxy::{Fault, Proxy},
     wait,
 };
 use tokio::time::sleep;
 
-use crate::five_second_bound::{BOUND, die};
+use crate::{
+    authorizer_processes::Processes,
+    five_second_bound::{BOUND, die},
+};
 
 #[tokio::test]
 async fn cbm_4_401_for_key_and_live_tokens_within_five_seconds() {
@@ -365,86 +367,6 @@ async fn a_restart_keeps_keys_tokens_and_revocations() {
         second.request_token(&kept, second.anonymous()).await.status,
         200
     );
-}
-
-/// Authorizers as processes of their own over a platform's tables.
-struct Processes(Vec<FunctionProcess>);
-
-impl Processes {
-    async fn start(platform: &Platform, endpoints: &BTreeMap<String, String>) -> Self {
-        let services = platform.stack.services();
-        let mut environment = services.environment_of("SampleAuthorizerFunction").unwrap();
-        environment.extend(
-            services.description().functions["SampleAuthorizerFunction"]
-                .environment
-                .clone(),
-        );
-        environment.extend(endpoints.clone());
-        let mut processes = Vec::new();
-        for _ in 0..3 {
-            processes.push(
-                FunctionProcess::start(env!("CARGO_BIN_EXE_authorizer-process"), &environment)
-                    .await,
-            );
-        }
-        Self(processes)
-    }
-
-    /// Asks all at once about a call with this token, as API Gateway would.
-    async fn ask(&self, token: &str) -> Vec<Outcome> {
-        let event = json!({
-            "type": "REQUEST",
-            "methodArn": "arn:aws:execute-api:eu-west-1:000000000000:api/main/GET/v1/whoami",
-            "resource": "/v1/whoami",
-            "path": "/v1/whoami",
-            "httpMethod": "GET",
-            "headers": {"Authorization": format!("Bearer {token}")},
-            "multiValueHeaders": {"Authorization": [format!("Bearer {token}")]},
-            "requestContext": {
-                "identity": {"sourceIp": "8.8.8.8"},
-                "requestId": "1",
-                "resourcePath": "/v1/whoami",
-                "httpMethod": "GET",
-                "stage": "main",
-            },
-        });
-        let [first, second, third] = &self.0[..] else {
-            panic!("three processes")
-        };
-        let (first, second, third) = tokio::join!(
-            first.invoke(event.clone()),
-            second.invoke(event.clone()),
-            third.invoke(event)
-        );
-        vec![first, second, third]
-    }
-
-    /// [`Processes::ask`], as [`effect`] says it.
-    async fn effects(&self, token: &str) -> Vec<String> {
-        self.ask(token).await.iter().map(effect).collect()
-    }
-
-    /// Asks until all of them say this.
-    async fn until(&self, token: &str, expected: &str) {
-        wait::until(expected, async || {
-            self.effects(token)
-                .await
-                .iter()
-                .all(|effect| effect == expected)
-        })
-        .await;
-    }
-}
-
-/// `Allow`, `Deny`, or the error's text.
-fn effect(outcome: &Outcome) -> String {
-    match outcome {
-        Ok(answer) => answer["policyDocument"]["Statement"][0]["Effect"]
-            .as_str()
-            .expect("an effect")
-            .to_owned(),
-        Err(error) => error.clone(),
-    }
 }
 
 fn body(key: &Credentials) -> Value {

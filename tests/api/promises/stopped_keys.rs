@@ -1,8 +1,8 @@
 //! What a token of a stopped key can still do in the seconds before every authorizer knows: nothing
 //! that lasts.
 //!
-//! These go to the management function with the authorizer's context as it was a moment before the
-//! stop.
+//! These go to the management function with the bearer and the authorizer's context as they were a
+//! moment before the stop.
 
 use std::sync::{
     Arc,
@@ -27,6 +27,7 @@ const ADMINISTRATION: &str = "bank_applications:execute bank_applications:read \
 struct Admitted {
     functions: Arc<Functions>,
     context: Value,
+    bearer: String,
 }
 
 impl Admitted {
@@ -46,6 +47,7 @@ impl Admitted {
         Self {
             functions: Arc::new(functions),
             context,
+            bearer: format!("Bearer {}", caller.token()),
         }
     }
 
@@ -84,8 +86,16 @@ impl Admitted {
             "resource": resource,
             "path": path,
             "httpMethod": method,
-            "headers": {"content-type": "application/json", "host": "localhost"},
-            "multiValueHeaders": {"content-type": ["application/json"], "host": ["localhost"]},
+            "headers": {
+                "authorization": self.bearer,
+                "content-type": "application/json",
+                "host": "localhost",
+            },
+            "multiValueHeaders": {
+                "authorization": [self.bearer],
+                "content-type": ["application/json"],
+                "host": ["localhost"],
+            },
             "body": body.to_string(),
             "isBase64Encoded": false,
             "requestContext": {
@@ -155,8 +165,15 @@ async fn a_stopped_key_confers_nothing_restores_nothing_and_a_key_never_restores
         "/api/keys/{client_id}/restore",
         format!("/api/keys/{}/restore", stopped.client_id),
     );
+    // Whatever else a key may do to itself, it does not do this (above): nor when it has stopped.
     admitted
-        .assert_refused("POST", resource, &restore, &Value::Null, (403, "forbidden"))
+        .assert_refused(
+            "POST",
+            resource,
+            &restore,
+            &Value::Null,
+            (401, "authentication_failed"),
+        )
         .await;
     assert_eq!(
         act(&sibling, "restore").await,

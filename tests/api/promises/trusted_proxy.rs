@@ -16,17 +16,17 @@ use tempfile::TempDir;
 use tests::{Answer, Caller, Platform, platform::ALLOWED};
 
 const ADDRESS_HEADER: &str = "CloudFront-Viewer-Address";
-const PROOF_HEADER: &str = "X-Latchkey-Proxy";
+pub(crate) const PROOF_HEADER: &str = "X-Latchkey-Proxy";
 /// An edge of the proxy, as the gateway sees it.
-const EDGE: &str = "130.176.0.1";
+pub(crate) const EDGE: &str = "130.176.0.1";
 /// What the proxy says of a caller who is on the list, and of one who is not.
 const LISTED: &str = "8.8.8.8:46532";
 const UNLISTED: &str = "9.9.9.9:46532";
 const WHOAMI: &str = "/v1/whoami";
 
 /// The platform behind a proxy, as it is deployed: the secret first, then the stack that names it.
-struct Behind {
-    platform: Platform,
+pub(crate) struct Behind {
+    pub(crate) platform: Platform,
     secret: String,
     _directory: TempDir,
 }
@@ -37,7 +37,7 @@ fn proof() -> String {
 }
 
 impl Behind {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(TEMPLATE, Some(&json!({"current": proof()}))).await
     }
 
@@ -99,7 +99,7 @@ impl Behind {
 
     /// A bank's key that may be used from [`ALLOWED`] alone, with a token of it that was asked for
     /// there.
-    async fn listed_key(&self) -> (Credentials, String) {
+    pub(crate) async fn listed_key(&self) -> (Credentials, String) {
         let key = self
             .platform
             .bank_key(json!({"ip_allowlist": [ALLOWED]}))

@@ -4,7 +4,6 @@ mod delegation;
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     gate::Kyb,
     key::Owner,
@@ -368,55 +367,6 @@ async fn cyb_4_a_live_key_reaches_production_banks_alone() {
             .await
             .status,
         200
-    );
-}
-
-/// At most 10,000 of a kind per organization (docs/requirements.md, Lists). The count is set by
-/// hand: to make them takes minutes.
-#[tokio::test]
-async fn conflict_when_the_organization_has_10000_keys() {
-    let platform = Platform::start().await;
-    let caller = platform.organization().await;
-    let services = platform.stack.services();
-    let count = async |class: &str, number: u32| {
-        let call = aws_sdk_dynamodb::Client::new(&services.ambient().aws).update_item();
-        let call = call.table_name(&services.variables("management")["LATCHKEY_CORE_TABLE"]);
-        let call = call.key(
-            "PK",
-            AttributeValue::S(format!("L#{}", platform.seed.organization.guid)),
-        );
-        let call = call
-            .key("SK", AttributeValue::S(format!("COUNT#{class}")))
-            .update_expression("SET n = :n");
-        let call = call.condition_expression("attribute_exists(n)");
-        call.expression_attribute_values(":n", AttributeValue::N(number.to_string()))
-            .send()
-            .await
-            .unwrap();
-    };
-    let body = json!({"name": "key", "bank_guid": platform.seed.bank.guid});
-    count("key", 9_999).await;
-    create(&caller, body.clone()).await;
-    let before = organization_snapshot(&platform, &caller, seed_organization(&platform)).await;
-    caller
-        .post(PATH, &body)
-        .await
-        .assert_error(409, "limit_reached");
-    caller
-        .post("/api/organization_applications", &json!({"name": "key"}))
-        .await
-        .assert_error(409, "limit_reached");
-    count("bank", 10_000).await;
-    let bank = caller
-        .post(
-            "/api/banks",
-            &json!({"name": "bank", "environment": "sandbox"}),
-        )
-        .await;
-    bank.assert_error(409, "limit_reached");
-    assert_eq!(
-        organization_snapshot(&platform, &caller, seed_organization(&platform)).await,
-        before
     );
 }
 

@@ -1,6 +1,7 @@
 //! `POST /api/incidents/revoke`: many keys in one audited call, after a dry run (LEAK-8).
 
 mod orders;
+mod spared;
 mod windows;
 
 use domain::{gate::Kyb, key_mode::KeyMode, role::Role};
@@ -91,6 +92,7 @@ async fn leak_8_a_dry_run_shows_what_the_call_then_does() {
             "banks_affected": 1,
             "users_affected": 0,
             "includes_caller": false,
+            "spared_users": [],
             "cohort": null,
             "sample": [{
                 "client_id": leaked.client_id,

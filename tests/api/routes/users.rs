@@ -6,6 +6,7 @@ mod effect_within_five_seconds;
 mod last_owner;
 mod list;
 mod privilege_escalation;
+mod secrets_shown;
 
 use std::time::Duration;
 

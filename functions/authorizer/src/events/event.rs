@@ -47,6 +47,12 @@ pub(super) fn stage_of(arn: &str) -> Result<String, UnknownEvent> {
     }
 }
 
+/// The path that a method or route ARN says was called, without the stage:
+/// `arn:…:<api>/<stage>/<method>/<path>`.
+pub(super) fn path_of(arn: &str) -> Option<String> {
+    arn.splitn(4, '/').nth(3).map(|path| format!("/{path}"))
+}
+
 fn is_api(arn: &str) -> bool {
     let parts: Vec<&str> = arn.split(':').collect();
     let [arn, partition, service, region, account, api] = parts.as_slice() else {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use web::proxy::SourceIpTrust;
 
 use super::{
-    event::{Event, Form, UnknownEvent, stage_of, time},
+    event::{Event, Form, UnknownEvent, path_of, stage_of, time},
     headers::Headers,
 };
 use crate::settings::HttpApiResponse;
@@ -14,6 +14,7 @@ use crate::settings::HttpApiResponse;
 #[serde(rename_all = "camelCase")]
 pub(super) struct HttpApiEvent {
     route_arn: String,
+    /// The route as it was made: it may be made for `ANY`, so it does not say the method.
     route_key: String,
     #[serde(flatten)]
     headers: Headers,
@@ -31,10 +32,18 @@ struct RequestContext {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Http {
+    /// The method that was called.
+    method: String,
     source_ip: Option<String>,
 }
 
 pub(super) fn read(event: HttpApiEvent, response: HttpApiResponse) -> Result<Event, UnknownEvent> {
+    let resource = match event.route_key.split_once(' ') {
+        Some((_, resource)) => resource,
+        None if event.route_key == "$default" => "$default",
+        None => return Err(UnknownEvent("the event's routeKey is not of an HTTP API")),
+    };
+    let route = format!("{} {resource}", event.request_context.http.method);
     let request = Request {
         credential: event.headers.credential(),
         source_ip: event
@@ -43,9 +52,11 @@ pub(super) fn read(event: HttpApiEvent, response: HttpApiResponse) -> Result<Eve
             .source_ip
             .and_then(|ip| ip.parse().ok()),
         source_ip_trust: SourceIpTrust::Direct,
-        route: Route::Matched(event.route_key),
+        route: Route::Matched(route),
+        path: path_of(&event.route_arn),
         time: time(event.request_context.time_epoch),
         id: event.request_context.request_id,
+        is_admitted: false,
     };
     let form = match response {
         HttpApiResponse::Simple => Form::Simple,

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use web::proxy::SourceIpTrust;
 
 use super::{
-    event::{Event, Form, UnknownEvent, stage_of, time},
+    event::{Event, Form, UnknownEvent, path_of, stage_of, time},
     headers::Headers,
 };
 
@@ -13,8 +13,9 @@ use super::{
 #[serde(rename_all = "camelCase")]
 pub(super) struct RestEvent {
     method_arn: String,
+    /// The method that was called.
     http_method: String,
-    /// The matched resource, a template.
+    /// The matched resource, a template; `$default` at an HTTP API's route of this name.
     resource: String,
     #[serde(flatten)]
     headers: Headers,
@@ -47,8 +48,10 @@ pub(super) fn read(event: RestEvent) -> Result<Event, UnknownEvent> {
             .and_then(|ip| ip.parse().ok()),
         source_ip_trust: SourceIpTrust::Direct,
         route: Route::Matched(format!("{} {}", event.http_method, event.resource)),
+        path: path_of(&event.method_arn),
         time: time(event.request_context.request_time_epoch),
         id: event.request_context.request_id,
+        is_admitted: false,
     };
     Ok(Event {
         request,

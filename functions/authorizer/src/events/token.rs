@@ -32,8 +32,10 @@ pub(super) fn read(event: &TokenEvent) -> Result<Event, UnknownEvent> {
         source_ip: None,
         source_ip_trust: SourceIpTrust::Direct,
         route,
+        path: None,
         time: None,
         id: None,
+        is_admitted: false,
     };
     Ok(Event {
         request,

@@ -30,6 +30,11 @@ struct RequestContext {
 }
 
 pub(super) fn read(event: WebSocketEvent) -> Result<Event, UnknownEvent> {
+    if event.request_context.route_key != "$connect" {
+        return Err(UnknownEvent(
+            "the event connects by another route than $connect",
+        ));
+    }
     let request = Request {
         // Never the query string, which logs and histories keep.
         credential: event.headers.credential(),
@@ -40,8 +45,10 @@ pub(super) fn read(event: WebSocketEvent) -> Result<Event, UnknownEvent> {
             .and_then(|ip| ip.parse().ok()),
         source_ip_trust: SourceIpTrust::Direct,
         route: Route::Matched(event.request_context.route_key),
+        path: None,
         time: time(event.request_context.request_time_epoch),
         id: event.request_context.request_id,
+        is_admitted: false,
     };
     Ok(Event {
         request,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use domain::{
     feed::{Cohort, Effect, Feed, Subject},
+    ids::Guid,
     key_mode::KeyMode,
     time::Timestamp,
 };
@@ -45,12 +46,12 @@ enum Fault {
 
 fn subjects() -> [Subject; 5] {
     [
-        Subject::Key(claims().client_id.to_string()),
-        Subject::Secret(claims().sid.to_string()),
-        Subject::Token(claims().jti.to_string()),
-        Subject::Owner("05".repeat(16)),
+        Subject::Key(claims().client_id),
+        Subject::Secret(claims().sid),
+        Subject::Token(claims().jti),
+        Subject::Owner(Guid::from_bytes([5; 16])),
         Subject::Organization {
-            guid: claims().org.to_string(),
+            guid: claims().org,
             cohort: Cohort::default(),
         },
     ]

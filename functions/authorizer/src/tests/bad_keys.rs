@@ -14,7 +14,7 @@ use domain::{
 use guard::{
     KeyError,
     testing::{
-        person::{KEY, ORGANIZATION, Person, SECRET, USER, secret},
+        person::{KEY, ORGANIZATION, Person, SECRET, USER, rotated, secret},
         world::{NOW, World, feed, later},
     },
 };
@@ -55,11 +55,11 @@ enum Fault {
 
 fn subjects() -> [Subject; 4] {
     [
-        Subject::Key(KEY.to_string()),
-        Subject::Secret(SECRET.to_string()),
-        Subject::User(USER.to_string()),
+        Subject::Key(KEY),
+        Subject::Secret(SECRET),
+        Subject::User(USER),
         Subject::Organization {
-            guid: ORGANIZATION.to_string(),
+            guid: ORGANIZATION,
             cohort: Cohort {
                 owner: Some(USER),
                 ..Cohort::default()
@@ -125,10 +125,8 @@ fn person(faults: &[Fault]) -> Person {
             (Fault::SecretEnded, _) => {
                 let rotation = Rotation::Keep(Grace::FromNow(Duration::ZERO));
                 // One that is over is not rotated; its secret ends with it.
-                *key = key
-                    .clone()
-                    .rotate(SecretId::from_bytes([9; 16]), rotation, NOW)
-                    .map_or(key.clone(), |rotated| rotated.key);
+                *key = rotated(key, SecretId::from_bytes([9; 16]), rotation, NOW)
+                    .unwrap_or_else(|_| key.clone());
             }
             (Fault::KindNotAccepted, _) => key.kind = KeyMode::Live,
             (Fault::Deactivated, _) => key.state = State::Deactivated,

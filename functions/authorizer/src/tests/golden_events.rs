@@ -59,7 +59,7 @@ fn with(event: &Value, pointer: &str, value: Value) -> Value {
     event
 }
 
-fn http_api_event() -> Value {
+pub(super) fn http_api_event() -> Value {
     json!({
         "version": "2.0", "type": "REQUEST", "identitySource": null,
         "routeArn": "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/v1/GET/banks/05",
@@ -88,7 +88,7 @@ fn http_api_event() -> Value {
     })
 }
 
-fn websocket_event() -> Value {
+pub(super) fn websocket_event() -> Value {
     let token = token();
     json!({
         "type": "REQUEST",
@@ -115,7 +115,7 @@ fn websocket_event() -> Value {
     })
 }
 
-fn token_event(token: &str, arn: &str) -> Value {
+pub(super) fn token_event(token: &str, arn: &str) -> Value {
     json!({"type": "TOKEN", "methodArn": arn, "authorizationToken": format!("Bearer {token}")})
 }
 

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Request, State},
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Response as Answer},
 };
@@ -13,6 +13,7 @@ use domain::{
     organization::{Bank, Name},
 };
 use serde::Deserialize;
+use store::IdempotencyRecord;
 use utoipa::ToSchema;
 use web::{
     dialect::Management,
@@ -21,7 +22,10 @@ use web::{
 };
 
 use super::Response;
-use crate::api::{Api, Caller, Outcome, replayed};
+use crate::{
+    api::{Api, Caller},
+    idempotent::{Failed, Request},
+};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -55,7 +59,7 @@ struct Body {
 pub(crate) async fn create(
     State(api): State<Api>,
     caller: Caller,
-    request: Request,
+    request: axum::extract::Request,
 ) -> Result<Answer, Management> {
     caller.require(Operation::CreateBank)?;
     let (parts, body) = request.into_parts();
@@ -71,42 +75,36 @@ pub(crate) async fn create(
         )
         .into());
     }
-    let authority = api.caller_authority(&caller).await?;
-    authority.require(Operation::CreateBank)?;
-    let (now, guid) = (api.now(), api.entropy.guid());
-    let record = match api.check_idempotency(&caller, &parts, &bytes, guid).await? {
-        Outcome::Created(record) => record,
-        Outcome::Replayed(made) => return replay(&api, &made).await,
+    let snapshot = &api.caller_snapshot(&caller).await?;
+    snapshot.authority().require(Operation::CreateBank)?;
+    let request = Request {
+        caller: &caller,
+        parts: &parts,
+        body: &bytes,
     };
-    let (organization, environment) = (caller.organization, body.environment);
+    let (api, caller) = (&api, &caller);
+    let (now, guid) = (api.now(), api.entropy.guid());
     let bank = Bank {
         guid,
-        organization,
+        organization: caller.organization,
         name,
-        environment,
+        environment: body.environment,
         created_at: now,
         updated_at: now,
         version: 0,
     };
-    let created = api
-        .store
-        .on_behalf_of(&authority.behalf)
-        .create_bank(&bank, record.as_ref(), &caller.origin())
-        .await;
-    match api.resolve(created, record).await? {
-        Outcome::Created(_) => {
-            Ok((StatusCode::CREATED, Json(Response::from(&bank))).into_response())
-        }
-        Outcome::Replayed(made) => replay(&api, &made).await,
-    }
-}
-
-/// The bank that was made before, as it is now.
-async fn replay(api: &Api, made: &str) -> Result<Answer, Management> {
-    let bank = api
-        .store
-        .bank(super::guid(made)?)
-        .await?
-        .ok_or_else(Error::not_found)?;
-    Ok(replayed(Response::from(&bank)))
+    let create = |record: Option<IdempotencyRecord>| async move {
+        snapshot.authority().require_end()?;
+        api.store
+            .on_behalf_of(snapshot)
+            .create_bank(&bank, record.as_ref(), &caller.origin())
+            .await?;
+        Ok::<_, Failed>((StatusCode::CREATED, Json(Response::from(&bank))).into_response())
+    };
+    // As it is now.
+    let again = |made: String| async move {
+        let bank = api.store.bank(super::guid(&made)?).await?;
+        Ok::<_, Error>(Response::from(&bank.ok_or_else(Error::not_found)?))
+    };
+    Ok(api.create_once(request, guid, create, again).await?)
 }

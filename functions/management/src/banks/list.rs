@@ -38,7 +38,7 @@ pub(crate) async fn list(
     caller: Caller,
     uri: Uri,
 ) -> Result<Json<List<Response>>, Management> {
-    caller.require(Operation::ListBanks)?;
+    api.require_now(&caller, Operation::ListBanks).await?;
     let query: Query = extract::query(uri.query())?;
     caller.require_no_bank(
         query.bank_guid.is_some(),

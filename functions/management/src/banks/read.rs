@@ -23,7 +23,7 @@ pub(crate) async fn read(
     caller: Caller,
     Id(text): Id,
 ) -> Result<Json<Response>, Management> {
-    caller.require(Operation::ReadBank)?;
+    api.require_now(&caller, Operation::ReadBank).await?;
     let bank = api
         .store
         .bank(guid(&text)?)

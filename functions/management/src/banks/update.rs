@@ -54,9 +54,10 @@ pub(crate) async fn update(
         .transpose()
         .map_err(|reason| Error::field("name", reason))?;
     let guid = guid(&text)?;
-    let authority = api.caller_authority(&caller).await?;
+    let snapshot = api.caller_snapshot(&caller).await?;
+    let authority = snapshot.authority();
     authority.require(Operation::UpdateBank)?;
-    let (origin, store) = (caller.origin(), api.store.on_behalf_of(&authority.behalf));
+    let (origin, store) = (caller.origin(), api.store.on_behalf_of(&snapshot));
     let bank = store.change_bank(guid, &origin, |bank| {
         require_visible(&caller, &bank)?;
         Ok(Bank {

@@ -1,6 +1,9 @@
 //! What an incident asks for: exactly one way to say which keys, read before anything is looked up.
 
+use std::collections::BTreeSet;
+
 use domain::{
+    authority::{CallerAuthority, Target},
     error::{Error, Kind},
     feed::Cohort,
     gate::OrganizationGate,
@@ -16,10 +19,7 @@ use web::{extract, openapi::schema};
 
 use crate::{
     api::{Api, Caller},
-    keys::{
-        access::{Target, may_see},
-        members::Reader,
-    },
+    keys::members::Reader,
 };
 
 /// How many keys can be named one by one.
@@ -206,87 +206,116 @@ pub(super) enum Found {
     Cohort {
         cohort: Cohort,
         created_until: Option<Timestamp>,
+        /// Whether it is a bank's, not people's.
+        bank: bool,
     },
 }
 
 impl Order {
-    /// What is named, where the caller may know of it. What is not the organization's is refused
+    /// What is named, where the caller may know of it and has a say over whose it is: what it may
+    /// not stop one by one it does not stop here either. What is not the organization's is refused
     /// with the words for nothing at all.
     pub(super) async fn find(
         self,
         api: &Api,
         caller: &Caller,
+        authority: &CallerAuthority,
         organization: Guid,
     ) -> Result<Found, Error> {
-        match self {
-            Self::Keys(client_ids) => find_keys(api, caller, organization, &client_ids)
-                .await
-                .map(Found::Keys),
+        let (owner, environment, created_from, created_until) = match self {
+            Self::Keys(client_ids) => {
+                let keys = find_keys(api, authority, organization, &client_ids).await?;
+                return Ok(Found::Keys(keys));
+            }
             Self::Cohort {
                 owner,
                 environment,
                 created_from,
                 created_until,
-            } => {
-                let environment = match owner {
-                    Some(Owner::Bank(guid)) => {
-                        require_bank(api, caller, organization, guid).await?;
-                        require_reached(caller, environment)?
-                    }
-                    Some(Owner::User(guid)) => {
-                        let user = api
-                            .store
-                            .user(guid)
-                            .await?
-                            .filter(|user| user.organization == organization);
-                        user.ok_or_else(|| {
-                            Error::field("user_guid", "names no user of this organization")
-                        })?;
-                        environment
-                    }
-                    Some(Owner::Organization(_)) | None => require_reached(caller, environment)?,
-                };
-                let owner = owner.map(Owner::guid);
-                Ok(Found::Cohort {
-                    cohort: Cohort {
-                        environment,
-                        created_from,
-                        created_until: None,
-                        owner,
-                    },
-                    created_until,
-                })
+            } => (owner, environment, created_from, created_until),
+        };
+        let environment = match owner {
+            Some(Owner::Bank(guid)) => {
+                require_bank(api, caller, organization, guid).await?;
+                require_reached(caller, environment)?
             }
-        }
+            Some(owner @ Owner::User(guid)) => {
+                let user = api
+                    .store
+                    .user(guid)
+                    .await?
+                    .filter(|user| user.organization == organization)
+                    .ok_or_else(|| {
+                        Error::field("user_guid", "names no user of this organization")
+                    })?;
+                let target = Target {
+                    organization,
+                    owner,
+                    kind: authority.kind(),
+                };
+                authority.require_say(target, Some(&user))?;
+                environment
+            }
+            Some(Owner::Organization(_)) | None => require_reached(caller, environment)?,
+        };
+        Ok(Found::Cohort {
+            cohort: Cohort {
+                environment,
+                created_from,
+                owner: owner.map(Owner::guid),
+                ..Cohort::default()
+            },
+            created_until,
+            bank: matches!(owner, Some(Owner::Bank(_))),
+        })
     }
 }
 
 impl Found {
     /// The cohort, its window ended for an incident that is chosen at `now` beside what the gate
-    /// has.
-    pub(super) fn cohort(&self, gate: &OrganizationGate, now: Timestamp) -> Option<Cohort> {
+    /// has, without the keys of those whom it spares.
+    pub(super) fn cohort(
+        &self,
+        gate: &OrganizationGate,
+        spared: &[Guid],
+        now: Timestamp,
+    ) -> Option<Cohort> {
         match self {
             Self::Keys(_) => None,
             Self::Cohort {
                 cohort,
                 created_until,
+                ..
             } => Some(Cohort {
                 created_until: Some(gate.window_end(*created_until, now)),
-                ..*cohort
+                spared: spared.to_vec(),
+                ..cohort.clone()
             }),
+        }
+    }
+
+    /// Whether it may hit people's keys: it names no bank.
+    pub(super) const fn is_of_people(&self) -> bool {
+        matches!(self, Self::Cohort { bank: false, .. })
+    }
+
+    /// The one whose keys it is about, where it is one's.
+    pub(super) const fn owner(&self) -> Option<Guid> {
+        match self {
+            Self::Cohort { cohort, .. } => cohort.owner,
+            Self::Keys(_) => None,
         }
     }
 }
 
 async fn find_keys(
     api: &Api,
-    caller: &Caller,
+    authority: &CallerAuthority,
     organization: Guid,
     client_ids: &[ClientId],
 ) -> Result<Vec<Key>, Error> {
     let found = api.store.keys(client_ids.iter().copied()).await?;
-    let known =
-        |key: &&Key| key.organization == organization && may_see(caller, Target::from(*key));
+    let known = |key: &&Key| key.organization == organization && authority.sees((*key).into());
     let mut reader = Reader::default();
     for (index, client_id) in client_ids.iter().enumerate() {
         if !found
@@ -297,7 +326,16 @@ async fn find_keys(
             reader.refuse(&format!("keys[{index}]"), NO_KEY);
         }
     }
-    reader.finish(Some(found))
+    let found = reader.finish(Some(found))?;
+    let owners: BTreeSet<Guid> = found.iter().filter_map(|key| key.owner.user()).collect();
+    let users = api.store.users(owners).await?;
+    for key in &found {
+        let user = users
+            .iter()
+            .find(|user| Some(user.guid) == key.owner.user());
+        authority.require_say(key.into(), user)?;
+    }
+    Ok(found)
 }
 
 async fn require_bank(

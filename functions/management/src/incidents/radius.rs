@@ -40,6 +40,10 @@ pub(crate) struct Radius {
     users_affected: usize,
     /// Whether the key that makes this call is among them.
     pub(super) includes_caller: bool,
+    /// People whose personal keys it spares: those over whom the caller has no say at this moment,
+    /// such as an administrator over owners. Whatever their role becomes, it stays so.
+    #[schema(value_type = Vec<schema::Guid>, max_items = 50)]
+    spared_users: Vec<Guid>,
     /// Which keys they are; null where they were named one by one.
     #[schema(required)]
     cohort: Option<Members>,
@@ -60,7 +64,7 @@ struct Members {
     /// Made at this time or later.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     created_from: Option<Timestamp>,
-    /// Made before this time. It lies half a minute ahead, where no other end was asked for, so
+    /// Made before this time. It lies fifteen seconds ahead, where no other end was asked for, so
     /// that no clock that is ahead lets a key escape; keys that are made from now on count as made
     /// after it.
     #[schema(value_type = Option<String>, format = DateTime, required)]
@@ -74,6 +78,7 @@ impl From<Cohort> for Members {
             created_from,
             created_until,
             owner,
+            ..
         }: Cohort,
     ) -> Self {
         Self {
@@ -104,14 +109,14 @@ impl Radius {
     pub(super) async fn measure(
         api: &Api,
         caller: &Caller,
-        organization: Guid,
-        gate: &OrganizationGate,
+        (organization, gate): (Guid, &OrganizationGate),
         found: &Found,
+        spared: &[Guid],
         dry_run: bool,
     ) -> Result<Self, Error> {
         let now = api.now();
-        let cohort = found.cohort(gate, now);
-        let keys = match (found, cohort) {
+        let cohort = found.cohort(gate, spared, now);
+        let keys = match (found, &cohort) {
             (Found::Keys(keys), _) => keys.clone(),
             (_, Some(cohort)) => members(api, organization, cohort).await?,
             (_, None) => Vec::new(),
@@ -141,6 +146,7 @@ impl Radius {
             includes_caller: affected
                 .iter()
                 .any(|(key, _)| key.client_id == caller.client_id),
+            spared_users: spared.to_vec(),
             cohort: cohort.map(Members::from),
             sample: affected
                 .iter()
@@ -153,6 +159,9 @@ impl Radius {
     /// The same, done, of the cohort that it was in the end.
     pub(super) fn done(self, cohort: Option<Cohort>) -> Self {
         Self {
+            spared_users: cohort
+                .as_ref()
+                .map_or_else(Vec::new, |cohort| cohort.spared.clone()),
             cohort: cohort.map(Members::from),
             ..self
         }
@@ -160,7 +169,7 @@ impl Radius {
 }
 
 /// The keys of a cohort that are not revoked by themselves, in order of creation.
-async fn members(api: &Api, organization: Guid, cohort: Cohort) -> Result<Vec<Key>, Error> {
+async fn members(api: &Api, organization: Guid, cohort: &Cohort) -> Result<Vec<Key>, Error> {
     let rows = api.store.key_rows(organization).await?;
     let rows = rows.iter().filter(|row| {
         !row.revoked && cohort.contains(row.kind, row.created_at, &[row.owner.guid()])

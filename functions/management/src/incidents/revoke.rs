@@ -11,13 +11,16 @@ use axum::{
 };
 use domain::{
     audit::Origin,
+    authority::CallerAuthority,
     error::{Error, Kind},
     feed::Cohort,
     gate::OrganizationGate,
     ids::Guid,
+    key::Key,
     operation::Operation,
+    role::Role,
 };
-use store::{Store, StoreError};
+use store::{Beside, CallerSnapshot, StoreError, UserRow};
 use web::{
     dialect::Management,
     extract,
@@ -58,12 +61,16 @@ pub(crate) async fn revoke(
     let body: Body = extract::json(&parts.headers, body).await?;
     let (reason, order) = body.read(api.now())?;
     let organization = caller.organization_of(body.organization_guid.as_deref())?;
-    let authority = api.caller_authority(&caller).await?;
+    let snapshot = api.caller_snapshot(&caller).await?;
+    let authority = snapshot.authority();
     authority.require(Operation::RevokeIncident)?;
     authority.require_all(&SCOPES)?;
-    let gate = gate(&api, organization).await?;
-    let found = order.find(&api, &caller, organization).await?;
-    let radius = Radius::measure(&api, &caller, organization, &gate, &found, body.dry_run).await?;
+    let gate = api.gate_of(&snapshot, organization).await?;
+    let found = order.find(&api, &caller, authority, organization).await?;
+    let spared = Spared::of(&api, authority, organization, &found).await?;
+    let scope = (organization, &gate);
+    let radius =
+        Radius::measure(&api, &caller, scope, &found, &spared.people, body.dry_run).await?;
     if body.dry_run {
         return Ok(Json(radius));
     }
@@ -76,61 +83,139 @@ pub(crate) async fn revoke(
         reason: Some(reason.as_str().to_owned()),
         ..caller.origin()
     };
-    let store = api.store.on_behalf_of(&authority.behalf);
     let cohort = match &found {
         Found::Keys(keys) => {
-            // Its own last: a revoked key revokes nothing more.
-            let (own, others): (Vec<_>, Vec<_>) = keys
-                .iter()
-                .partition(|key| key.client_id == caller.client_id);
-            for key in others.into_iter().chain(own) {
-                store.revoke_key(key, &origin).await?;
-            }
+            revoke_keys(&api, &caller, keys, &origin).await?;
             None
         }
         Found::Cohort { .. } => {
-            Some(revoke_cohort(&api, &store, organization, &found, &origin).await?)
+            Some(revoke_cohort(&api, &snapshot, organization, &found, &origin).await?)
         }
     };
     Ok(Json(radius.done(cohort)))
 }
 
-async fn gate(api: &Api, organization: Guid) -> Result<OrganizationGate, Error> {
-    Ok(api
-        .store
-        .organization(organization)
-        .await?
-        .ok_or_else(Error::not_found)?
-        .gate)
+/// Revokes keys one by one, the caller's own last: a revoked key revokes nothing more.
+async fn revoke_keys(
+    api: &Api,
+    caller: &Caller,
+    keys: &[Key],
+    origin: &Origin,
+) -> Result<(), Error> {
+    let (own, others): (Vec<_>, Vec<_>) = keys
+        .iter()
+        // Those that are listed no longer were revoked long ago.
+        .filter(|key| key.is_listed(api.now()))
+        .partition(|key| key.client_id == caller.client_id);
+    let identity = caller.identity();
+    for key in others.into_iter().chain(own) {
+        let view = api
+            .store
+            .view_key(
+                &identity,
+                &api.catalogue,
+                Operation::RevokeIncident,
+                key.client_id,
+            )
+            .await?;
+        api.store.revoke_key(&view, origin).await?;
+    }
+    Ok(())
 }
 
 /// Revokes a cohort whose window ends late enough for what was made before, whatever else happened
-/// in between.
+/// in between, and which spares whom it must at that very moment.
 async fn revoke_cohort(
     api: &Api,
-    store: &Store,
+    caller: &CallerSnapshot,
     organization: Guid,
     found: &Found,
     origin: &Origin,
 ) -> Result<Cohort, Error> {
-    let mut store = store;
+    let mut store = api.store.on_behalf_of(caller);
     for _ in 0..MAX_ATTEMPTS {
-        let gate = gate(api, organization).await?;
+        let spared = Spared::of(api, caller.authority(), organization, found).await?;
+        let gate = api
+            .store
+            .organization(organization)
+            .await?
+            .ok_or_else(Error::not_found)?
+            .gate;
         let chosen = api.now();
-        let Some(cohort) = found.cohort(&gate, chosen) else {
+        let Some(cohort) = found.cohort(&gate, &spared.people, chosen) else {
             return Err(Error::internal());
         };
+        let beside = Beside {
+            revocations: &gate.revocations,
+            owners_made: spared.owners_made,
+        };
         match store
-            .revoke_cohort(organization, cohort, &gate.revocations, origin)
+            .revoke_cohort(organization, &cohort, beside, origin)
             .await
         {
             Ok(()) if OrganizationGate::window_holds(chosen, api.now()) => return Ok(cohort),
             // It stands, and took too long. The caller may be among the revoked by now, and had the
             // right to it.
-            Ok(()) => store = &api.store,
+            Ok(()) => store = api.store.clone(),
             Err(StoreError::Changed) => {}
             Err(error) => return Err(error.into()),
         }
     }
     Err(Error::temporarily_unavailable())
+}
+
+/// Whom an incident spares: people over whom its caller has no say, by guid, as they are at this
+/// moment. A role changes later, and a revocation is final.
+struct Spared {
+    people: Vec<Guid>,
+    /// How many owners had been made when they were looked for, where any are spared or might be.
+    owners_made: Option<u64>,
+}
+
+impl Spared {
+    async fn of(
+        api: &Api,
+        caller: &CallerAuthority,
+        organization: Guid,
+        found: &Found,
+    ) -> Result<Self, Error> {
+        let everybody = caller
+            .role()
+            .is_none_or(|role| role.is_staff() || role.covers(Role::Owner));
+        if everybody || !found.is_of_people() {
+            return Ok(Self {
+                people: Vec::new(),
+                owners_made: None,
+            });
+        }
+        // Before the people: whoever is raised after this is noticed.
+        let owners_made = api.store.owners_made(organization).await?;
+        let rows = api.store.user_rows(organization).await?;
+        let above = |row: &&UserRow| {
+            !row.disabled && caller.role().is_none_or(|role| !role.covers(row.role))
+        };
+        let mut people: Vec<_> = rows.iter().filter(above).map(|row| row.guid).collect();
+        people.sort_unstable();
+        if let Some(owner) = found.owner() {
+            if people.contains(&owner) {
+                return Err(Error::new(
+                    Kind::Forbidden,
+                    "This caller has no say over that user's keys",
+                ));
+            }
+            people.clear();
+        }
+        if people.len() > Cohort::MAX_SPARED {
+            let message = format!(
+                "More than {} people stand above this caller, and their keys would be spared: an \
+                 owner must do it",
+                Cohort::MAX_SPARED
+            );
+            return Err(Error::new(Kind::Forbidden, message));
+        }
+        Ok(Self {
+            people,
+            owners_made: Some(owners_made),
+        })
+    }
 }

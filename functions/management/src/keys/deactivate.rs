@@ -12,9 +12,7 @@ use web::{
     openapi::{BadBody, CommonErrors, Conflict, KeyPath, NotFound},
 };
 
-use super::{
-    Nothing, access::require, find, require_nothing, shape::Response, with_bulk_revocations,
-};
+use super::{Nothing, require_nothing, shape::Response};
 use crate::api::{Api, Caller};
 
 /// Stops a key for now.
@@ -34,18 +32,14 @@ pub(crate) async fn deactivate(
     request: Request,
 ) -> Result<Json<Response>, Management> {
     require_nothing(&caller, request).await?;
-    let key = find(&api, &caller, &text).await?;
-    require(&api, &caller, Operation::DeactivateKey, (&key).into()).await?;
-    let gates = api.store.gates(&key).await?;
-    let deactivate = |key| with_bulk_revocations(&gates, key, api.now()).deactivate(api.now());
+    let view = api
+        .view_key(&caller, Operation::DeactivateKey, &text)
+        .await?;
     let key = api
         .store
-        .switch_key(
-            key.client_id,
-            Action::KeyDeactivate,
-            &caller.origin(),
-            deactivate,
-        )
+        .switch_key(&view, Action::KeyDeactivate, &caller.origin(), |key| {
+            key.deactivate()
+        })
         .await?;
-    Ok(Json(Response::new(&api, &caller, &key, &gates)))
+    Ok(Json(Response::changed(&api, &view, &key)))
 }

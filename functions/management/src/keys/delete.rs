@@ -8,7 +8,6 @@ use web::{
     openapi::{CommonErrors, KeyPath, NotFound},
 };
 
-use super::{access::require, find};
 use crate::api::{Api, Caller};
 
 /// Revokes a key by DELETE.
@@ -23,8 +22,7 @@ pub(crate) async fn delete(
     caller: Caller,
     Id(text): Id,
 ) -> Result<StatusCode, Management> {
-    let key = find(&api, &caller, &text).await?;
-    require(&api, &caller, Operation::DeleteKey, (&key).into()).await?;
-    api.store.revoke_key(&key, &caller.origin()).await?;
+    let view = api.view_key(&caller, Operation::DeleteKey, &text).await?;
+    api.store.revoke_key(&view, &caller.origin()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,7 +8,7 @@ use axum::{
     Json,
     extract::{Request, State},
 };
-use domain::{error::Error, key::Key, operation::Operation};
+use domain::operation::Operation;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -18,12 +18,7 @@ use web::{
     openapi::{BadBody, CommonErrors, Conflict, KeyPath, NotFound, schema},
 };
 
-use super::{
-    access::{is_itself, require},
-    find, seconds,
-    shape::Response,
-    with_bulk_revocations,
-};
+use super::{seconds, shape::Response};
 use crate::api::{Api, Caller};
 
 #[derive(Default, Deserialize, ToSchema)]
@@ -72,33 +67,12 @@ pub(crate) async fn finish_rotation(
     let grace = body.grace_period.map_or(Ok(Duration::ZERO), |given| {
         seconds(&given, "or be left out")
     })?;
-    let key = find(&api, &caller, &text).await?;
-    authorise(&api, &caller, &key).await?;
-    let gates = api.store.gates(&key).await?;
-    let finish = |key: Key| {
-        if key.client_id == caller.client_id {
-            key.require_finishable_by(caller.sid)?;
-        }
-        with_bulk_revocations(&gates, key, api.now()).finish_rotation(grace, api.now())
-    };
+    let view = api
+        .view_key(&caller, Operation::FinishRotation, &text)
+        .await?;
     let key = api
         .store
-        .finish_rotation(key.client_id, &caller.origin(), finish)
+        .finish_rotation(&view, &caller.origin(), |key| key.finish_rotation(grace))
         .await?;
-    Ok(Json(Response::new(&api, &caller, &key, &gates)))
-}
-
-/// Key managers may finish any rotation. A credential may also finish its own key's rotation, but
-/// only with a token that carries all of the key's scopes; a down-scoped token may not.
-async fn authorise(api: &Api, caller: &Caller, key: &Key) -> Result<(), Error> {
-    let operation = Operation::FinishRotation;
-    caller.require(operation)?;
-    match require(api, caller, operation, key.into()).await {
-        Err(_) if is_itself(caller, operation, key) => api
-            .caller_authority(caller)
-            .await?
-            .delegator()
-            .require_scopes_of(&api.catalogue, key),
-        decided => decided,
-    }
+    Ok(Json(Response::changed(&api, &view, &key)))
 }

@@ -12,7 +12,7 @@ use domain::{
 
 use crate::api::Api;
 
-/// The organization's gate, and the users of the personal keys.
+/// The organization's gate, the users of the personal keys, and whom their secrets were shown.
 pub(crate) struct GateCache {
     gates: Gates,
     users: HashMap<Guid, User>,
@@ -25,13 +25,17 @@ impl GateCache {
         organization: OrganizationGate,
         keys: &[Key],
     ) -> Result<Self, Error> {
-        let owners: BTreeSet<Guid> = keys.iter().filter_map(|key| key.owner.user()).collect();
-        let users = api.store.users(owners).await?;
+        let people: BTreeSet<Guid> = keys
+            .iter()
+            .flat_map(|key| key.owner.user().into_iter().chain(key.minters()))
+            .collect();
+        let users = api.store.users(people).await?;
         let users = users.into_iter().map(|user| (user.guid, user)).collect();
         Ok(Self {
             gates: Gates {
                 organization,
                 user: None,
+                minters: Vec::new(),
             },
             users,
         })
@@ -44,6 +48,8 @@ impl GateCache {
             .owner
             .user()
             .and_then(|guid| self.users.get(&guid).cloned());
+        let minters = key.minters().filter_map(|guid| self.users.get(&guid));
+        self.gates.minters = minters.cloned().collect();
         &self.gates
     }
 }

@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State, http::Uri};
 use domain::{
+    authority::Target,
     error::Error,
     gate::OrganizationGate,
     ids::{ClientId, Guid},
@@ -19,7 +20,6 @@ use web::{
 };
 
 use super::{
-    access::{Target, may_see, require_reading},
     gate_cache::GateCache,
     members::Reader,
     shape::{OwnerType, Response},
@@ -54,6 +54,8 @@ pub(crate) struct Query {
 }
 
 /// Lists keys.
+///
+/// A revoked key is listed for 90 days; of each kind, the newest 10,000 are.
 #[utoipa::path(get, path = "/api/keys", params(Paging, Query),
     responses((status = 200, body = List<Response>), CommonErrors, NotFound, BadQuery))]
 pub(crate) async fn list(
@@ -66,12 +68,9 @@ pub(crate) async fn list(
     let page = Page::parse(query.page.as_deref(), query.per_page.as_deref())?;
     let filter = Filter::read(&caller, &query)?;
     let organization = caller.organization_of(query.organization_guid.as_deref())?;
-    let gate = api
-        .store
-        .organization(organization)
-        .await?
-        .ok_or_else(Error::not_found)?
-        .gate;
+    let snapshot = api.caller_snapshot(&caller).await?;
+    let authority = snapshot.authority();
+    let gate = api.gate_of(&snapshot, organization).await?;
     let mut rows = api.store.key_rows(organization).await?;
     rows.retain(|row| {
         let target = Target {
@@ -79,8 +78,8 @@ pub(crate) async fn list(
             owner: row.owner,
             kind: row.kind,
         };
-        may_see(&caller, target)
-            && require_reading(&caller, Operation::ListKeys, target).is_ok()
+        authority.sees(target)
+            && authority.permits(Operation::ListKeys, target).is_ok()
             && filter.admits(row, &gate)
     });
     let client_ids: Vec<ClientId> = rows.iter().map(|row| row.client_id).collect();
@@ -102,7 +101,7 @@ pub(crate) async fn list(
     }
     let shown = keys
         .iter()
-        .map(|key| Response::new(&api, &caller, key, gates.of(key)))
+        .map(|key| Response::new(&api, authority, key, gates.of(key)))
         .collect();
     Ok(Json(page.envelope(total, shown)))
 }

@@ -8,10 +8,12 @@ use web::{
     openapi::{CommonErrors, KeyPath, NotFound},
 };
 
-use super::{access::require_reading, find, shape::Response, show};
+use super::shape::Response;
 use crate::api::{Api, Caller};
 
 /// Gets a key.
+///
+/// A revoked key is there for 90 days, and then a 404.
 #[utoipa::path(get, path = "/api/keys/{client_id}", params(KeyPath),
     responses((status = 200, body = Response), CommonErrors, NotFound))]
 pub(crate) async fn read(
@@ -19,7 +21,7 @@ pub(crate) async fn read(
     caller: Caller,
     Id(text): Id,
 ) -> Result<Json<Response>, Management> {
-    let key = find(&api, &caller, &text).await?;
-    require_reading(&caller, Operation::ReadKey, (&key).into())?;
-    Ok(show(&api, &caller, &key).await?)
+    let view = api.view_key(&caller, Operation::ReadKey, &text).await?;
+    view.authorized(api.now())?;
+    Ok(Json(Response::of(&api, &view)))
 }

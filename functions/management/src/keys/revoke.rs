@@ -14,7 +14,7 @@ use web::{
     openapi::{BadBody, CommonErrors, KeyPath, NotFound, schema},
 };
 
-use super::{access::require, find, shape::Response, show};
+use super::shape::Response;
 use crate::api::{Api, Caller};
 
 #[derive(Default, Deserialize, ToSchema)]
@@ -58,9 +58,9 @@ pub(crate) async fn revoke(
         .map(Note::parse)
         .transpose()
         .map_err(|reason| Error::field("reason", reason))?;
-    let key = find(&api, &caller, &text).await?;
-    require(&api, &caller, Operation::RevokeKey, (&key).into()).await?;
-    if caller.is_staff() && reason.is_none() {
+    let view = api.view_key(&caller, Operation::RevokeKey, &text).await?;
+    view.authorized(api.now())?;
+    if view.caller().is_staff() && reason.is_none() {
         return Err(Error::field(
             "reason",
             "is required of platform staff: name the customer's request or the incident",
@@ -71,11 +71,6 @@ pub(crate) async fn revoke(
         reason: reason.map(|reason| reason.as_str().to_owned()),
         ..caller.origin()
     };
-    api.store.revoke_key(&key, &origin).await?;
-    let key = api
-        .store
-        .key(key.client_id)
-        .await?
-        .ok_or_else(Error::not_found)?;
-    Ok(show(&api, &caller, &key).await?)
+    let key = api.store.revoke_key(&view, &origin).await?;
+    Ok(Json(Response::changed(&api, &view, &key)))
 }

@@ -10,7 +10,7 @@ use axum::{
 };
 use domain::{
     error::Error,
-    key::{self, Grace, Key, Rotation},
+    key::{Grace, Rotation},
     operation::Operation,
 };
 use serde::{Deserialize, Serialize, de::IgnoredAny};
@@ -22,13 +22,7 @@ use web::{
     openapi::{BadBody, CommonErrors, Conflict, KeyPath, NotFound, schema},
 };
 
-use super::{
-    access::{is_itself, require_now},
-    delegation::require_held,
-    find, require_own_works,
-    shape::{Response, Secret},
-    with_bulk_revocations,
-};
+use super::shape::{Response, Secret};
 use crate::api::{Api, Caller};
 
 /// How long the old secret works on when nothing is said (CBM-3).
@@ -47,11 +41,17 @@ pub(crate) struct Body {
     #[serde(default, deserialize_with = "extract::nullable")]
     #[schema(value_type = Option<u64>, minimum = 0, maximum = 7_776_000, default = 86_400)]
     grace_period: Option<Option<Value>>,
-    /// From when on those are counted: from now, or from the new secret's first use. While that is
-    /// waited for, the old secret may replace the new one.
+    /// From when on those are counted: from now, or from the new secret's first use. After a leak
+    /// send `grace_period` 0 instead: whoever has the old secret has it until then.
     #[serde(default, deserialize_with = "starts")]
     #[schema(nullable = false)]
     grace_starts: Option<Starts>,
+    /// Whether the old secret may replace a new one that nobody has used, where `grace_starts` is
+    /// `first_use`: for an unattended rotation, whose new secret may be lost on its way. Whoever
+    /// has the old secret can then lock out whoever has the new one, so never after a leak.
+    #[serde(default, deserialize_with = "extract::not_null")]
+    #[schema(nullable = false, default = false)]
+    replaceable: Option<bool>,
     /// End the newest secret at once, because nobody has it, and leave an older one as it is.
     #[serde(default, deserialize_with = "extract::not_null")]
     #[schema(nullable = false)]
@@ -92,8 +92,9 @@ pub(crate) struct Rotated<'a> {
 ///
 /// The old one works on for 24 hours, or for as long as is asked for. While an older secret still
 /// works, finish that rotation first, or replace the newest one. An older secret does not rotate
-/// its own key, but replaces a newest one that nobody has used where its grace waits for that.
-/// Every credential rotates its own key, by a token with all the key's scopes.
+/// its own key, but replaces a newest one that nobody has used where the rotation said
+/// `replaceable`. After a leak send `grace_period` 0. Every credential rotates its own key, by a
+/// token with all the key's scopes.
 #[utoipa::path(
     post,
     path = "/api/keys/{client_id}/rotate",
@@ -111,54 +112,19 @@ pub(crate) async fn rotate(
     let body: Body = extract::optional_json(&parts.headers, body).await?;
     caller.require_no_bank(body.bank_guid.is_some(), "is not a member that this takes")?;
     let rotation = body.rotation()?;
-    let key = find(&api, &caller, &text).await?;
-    let authority = api.caller_authority(&caller).await?;
-    caller.require(Operation::RotateKey)?;
-    if !is_itself(&caller, Operation::RotateKey, &key) {
-        require_now(
-            &api,
-            &caller,
-            &authority,
-            Operation::RotateKey,
-            (&key).into(),
-        )
-        .await?;
-    }
-    let gates = api.store.gates(&key).await?;
-    let (plain, secret) = api.mint(key.kind, key.client_id).await?;
-    let rotate = |key: Key| {
-        let now = api.now();
-        require_own_works(&caller, &key, now)?;
-        let key = with_bulk_revocations(&gates, key, now);
-        if key.client_id == caller.client_id {
-            key.require_rotatable_by(caller.sid, rotation)?;
-        }
-        require_held(&api, &caller, &authority, &gates, &key)?;
-        let rotated = key.rotate(secret.id, rotation, now)?;
-        Ok(key::Rotated {
-            key: rotated.key.shown_to(caller.user()),
-            ..rotated
+    let view = api.view_key(&caller, Operation::RotateKey, &text).await?;
+    // Before a secret is made for somebody who gets none.
+    view.authorized(api.now())?;
+    let (plain, secret) = api.mint(view.key().kind, view.key().client_id).await?;
+    let key = api
+        .store
+        .rotate_key(&view, &secret, &caller.origin(), |key| {
+            key.rotate(secret.id, rotation)
         })
-    };
-    let (store, origin) = (api.store.on_behalf_of(&authority.behalf), caller.origin());
-    let key = match gates
-        .user
-        .as_ref()
-        .filter(|user| caller.user() != Some(user.guid))
-    {
-        Some(user) => {
-            store
-                .rotate_key_for(user, key.client_id, &secret, &origin, rotate)
-                .await?
-        }
-        None => {
-            store
-                .rotate_key(key.client_id, &secret, &origin, rotate)
-                .await?
-        }
-    };
-    let previous_secret = key.secrets.working_previous(api.now()).map(Secret::from);
-    let key = Response::new(&api, &caller, &key, &gates);
+        .await?;
+    let mut secrets = Secret::of(view.caller(), &key, view.gates(), api.now());
+    let previous_secret = (secrets.len() > 1).then(|| secrets.swap_remove(1));
+    let key = Response::changed(&api, &view, &key);
     let rotated = Rotated {
         key,
         secret: &plain.expose(),
@@ -170,15 +136,23 @@ pub(crate) async fn rotate(
 impl Body {
     fn rotation(&self) -> Result<Rotation, Error> {
         let grace = self.grace()?;
-        if self.replace != Some(true) {
+        let replaceable = self.replaceable == Some(true);
+        if self.replace == Some(true) {
+            if self.grace_period.is_some() || self.grace_starts.is_some() || replaceable {
+                let reason = "ends the newest secret at once: send it without grace_period, \
+                              grace_starts and replaceable";
+                return Err(Error::field("replace", reason));
+            }
+            return Ok(Rotation::Replace);
+        }
+        if !replaceable {
             return Ok(Rotation::Keep(grace));
         }
-        if self.grace_period.is_some() || self.grace_starts.is_some() {
-            let reason =
-                "ends the newest secret at once: send it without grace_period and grace_starts";
-            return Err(Error::field("replace", reason));
+        if self.grace_starts != Some(Starts::FirstUse) {
+            let reason = "is for a grace that starts at the first use: send grace_starts first_use";
+            return Err(Error::field("replaceable", reason));
         }
-        Ok(Rotation::Replace)
+        Ok(Rotation::KeepReplaceable(grace))
     }
 
     fn grace(&self) -> Result<Grace, Error> {

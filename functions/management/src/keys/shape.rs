@@ -3,9 +3,10 @@
 use std::{iter, str::FromStr};
 
 use domain::{
+    authority::CallerAuthority,
     gate::Gates,
     ids::{ClientId, Guid, SecretId},
-    key::{self, Effective, Key, Previous, Until},
+    key::{self, Effective, Key, MinterEnd, Previous, Until},
     key_mode::KeyMode,
     organization::Name,
     text::Note,
@@ -13,10 +14,11 @@ use domain::{
     webhook_url::WebhookUrl,
 };
 use serde::{Deserialize, Serialize};
+use store::KeyView;
 use utoipa::ToSchema;
 use web::openapi::schema;
 
-use crate::api::{Api, Caller};
+use crate::api::Api;
 
 /// A key and what it is now.
 #[derive(Serialize, ToSchema)]
@@ -51,7 +53,7 @@ pub(crate) struct Response {
     /// Where its webhooks go. Platform staff do not see its path and query.
     #[schema(required)]
     webhook_url: Option<String>,
-    /// Those that still work, the newest first.
+    /// Those whose term is not over, the newest first.
     secrets: Vec<Secret>,
 }
 
@@ -129,6 +131,36 @@ pub(crate) struct Secret {
     /// Seconds from the first use of the newer secret on, where that starts them.
     #[schema(required)]
     grace_period: Option<u64>,
+    /// The person who asked for it and was shown it, who is not the key's own user; null where
+    /// nobody is known, and to those who do not manage the key.
+    #[schema(value_type = Option<String>, required)]
+    minted_by: Option<Guid>,
+    /// Another person who may have been shown it: who knows the secret by which it was asked
+    /// for.
+    #[schema(value_type = Option<String>, required)]
+    known_to: Option<Guid>,
+    /// How one of these people ended it (LEAK-9): it works no more, and nothing brings it back.
+    /// Null where nobody did, and to those who do not manage the key.
+    #[schema(required)]
+    ended_by_minter: Option<MinterEndName>,
+}
+
+/// Why a secret ended that somebody else than the key's user was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = MinterEnd)]
+pub(crate) enum MinterEndName {
+    MinterDisabled,
+    MinterNarrowed,
+}
+
+impl From<MinterEnd> for MinterEndName {
+    fn from(end: MinterEnd) -> Self {
+        match end {
+            MinterEnd::MinterDisabled => Self::MinterDisabled,
+            MinterEnd::MinterNarrowed => Self::MinterNarrowed,
+        }
+    }
 }
 
 /// What ends a secret that a newer one has followed.
@@ -145,8 +177,10 @@ impl From<Previous> for Secret {
     fn from(previous: Previous) -> Self {
         let (ends, grace_period) = match previous.until {
             Until::At { .. } => (Ends::AtExpiry, None),
-            Until::Finish | Until::FirstUse { grace: None } => (Ends::WhenFinished, None),
-            Until::FirstUse { grace: Some(grace) } => (Ends::AfterFirstUse, Some(grace)),
+            Until::Finish | Until::FirstUse { grace: None, .. } => (Ends::WhenFinished, None),
+            Until::FirstUse {
+                grace: Some(grace), ..
+            } => (Ends::AfterFirstUse, Some(grace)),
         };
         Self {
             id: previous.id,
@@ -154,13 +188,26 @@ impl From<Previous> for Secret {
             expires_at: previous.expires_at(),
             ends: Some(ends),
             grace_period,
+            minted_by: None,
+            known_to: None,
+            ended_by_minter: None,
         }
     }
 }
 
 impl Response {
+    /// The key of a view, for its caller's eyes.
+    pub(crate) fn of(api: &Api, view: &KeyView) -> Self {
+        Self::changed(api, view, view.key())
+    }
+
+    /// The key of a view as it has become.
+    pub(crate) fn changed(api: &Api, view: &KeyView, key: &Key) -> Self {
+        Self::new(api, view.caller(), key, view.gates())
+    }
+
     /// A key behind its gates, for this caller's eyes.
-    pub(crate) fn new(api: &Api, caller: &Caller, key: &Key, gates: &Gates) -> Self {
+    pub(crate) fn new(api: &Api, caller: &CallerAuthority, key: &Key, gates: &Gates) -> Self {
         let now = api.now();
         let state = key.effective(gates, now);
         let scopes = match key.owner {
@@ -191,24 +238,55 @@ impl Response {
             state,
             destination: key.destination.clone(),
             webhook_url: key.webhook_url.as_ref().map(address),
-            secrets: secrets(key, state, now),
+            secrets: Secret::of(caller, key, gates, now),
         }
     }
 }
 
-fn secrets(key: &Key, state: Effective, now: Timestamp) -> Vec<Secret> {
-    if matches!(state, Effective::Revoked | Effective::Expired) {
-        return Vec::new();
+impl Secret {
+    /// The secrets of a key that is not over, the newest first.
+    pub(crate) fn of(
+        caller: &CallerAuthority,
+        key: &Key,
+        gates: &Gates,
+        now: Timestamp,
+    ) -> Vec<Self> {
+        if matches!(
+            key.effective(gates, now),
+            Effective::Revoked | Effective::Expired
+        ) {
+            return Vec::new();
+        }
+        let key::Current { id, created_at, .. } = key.secrets.current;
+        let current = Self {
+            id,
+            created_at,
+            expires_at: None,
+            ends: None,
+            grace_period: None,
+            minted_by: None,
+            known_to: None,
+            ended_by_minter: None,
+        };
+        let manages = caller.manages(key.into(), gates.user.as_ref());
+        let shown_to = |id| {
+            if manages {
+                key.secrets.shown_to(id)
+            } else {
+                key::ShownTo::NOBODY
+            }
+        };
+        iter::once(current)
+            .chain(key.secrets.working_previous(now).map(Self::from))
+            .map(|secret| Self {
+                minted_by: shown_to(secret.id).minted_by.map(|minter| minter.user),
+                known_to: shown_to(secret.id).known_to.map(|minter| minter.user),
+                ended_by_minter: key
+                    .ended_by_minter(secret.id, gates)
+                    .filter(|_| manages)
+                    .map(MinterEndName::from),
+                ..secret
+            })
+            .collect()
     }
-    let key::Current { id, created_at, .. } = key.secrets.current;
-    let current = Secret {
-        id,
-        created_at,
-        expires_at: None,
-        ends: None,
-        grace_period: None,
-    };
-    iter::once(current)
-        .chain(key.secrets.working_previous(now).map(Secret::from))
-        .collect()
 }

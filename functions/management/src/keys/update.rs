@@ -6,12 +6,7 @@ use axum::{
     extract::{Request, State},
 };
 use domain::{
-    error::Error,
-    key::{Edit, Key},
-    operation::Operation,
-    organization::Name,
-    text::Note,
-    time::Timestamp,
+    error::Error, key::Edit, operation::Operation, organization::Name, text::Note, time::Timestamp,
     webhook_url::WebhookUrl,
 };
 use serde::{Deserialize, de::IgnoredAny};
@@ -22,11 +17,8 @@ use web::{
     openapi::{BadBody, CommonErrors, Conflict, KeyPath, NotFound, schema},
 };
 
-use super::{
-    access::require_now, delegation::require_held_for, find, members::Reader, require_own_works,
-    shape::Response, with_bulk_revocations,
-};
-use crate::api::{Api, Caller, CallerAuthority};
+use super::{members::Reader, shape::Response};
+use crate::api::{Api, Caller};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -74,34 +66,14 @@ pub(crate) async fn update(
     let (parts, body) = request.into_parts();
     let body: Body = extract::json(&parts.headers, body).await?;
     let edit = read(&caller, &body)?;
-    let key = find(&api, &caller, &text).await?;
-    let authority = api.caller_authority(&caller).await?;
-    require_now(
-        &api,
-        &caller,
-        &authority,
-        Operation::UpdateKey,
-        (&key).into(),
-    )
-    .await?;
-    let gates = api.store.gates(&key).await?;
-    let latest_end = match edit.expires_at {
-        Some(_) => latest_end(&api, &key).await?,
-        None => None,
-    };
-    let update = |key| {
-        let now = api.now();
-        require_own_works(&caller, &key, now)?;
-        let key = with_bulk_revocations(&gates, key, now);
-        let edit = delegated(&authority, &key, edit.clone(), latest_end, now)?;
-        require_held_for(&api, &caller, &authority, &gates, &key, &edit)?;
-        key.edit(edit, now)
-    };
-    let store = api.store.on_behalf_of(&authority.behalf);
-    let key = store
-        .change_key(key.client_id, &caller.origin(), update)
+    let view = api.view_key(&caller, Operation::UpdateKey, &text).await?;
+    let key = api
+        .store
+        .change_key(&view, &caller.origin(), |key| {
+            key.edit(edit.clone(), view.latest_end())
+        })
         .await?;
-    Ok(Json(Response::new(&api, &caller, &key, &gates)))
+    Ok(Json(Response::changed(&api, &view, &key)))
 }
 
 fn read(caller: &Caller, body: &Body) -> Result<Edit, Error> {
@@ -121,36 +93,4 @@ fn read(caller: &Caller, body: &Body) -> Result<Edit, Error> {
         webhook_url: reader.nullable("webhook_url", body.webhook_url.as_ref(), WebhookUrl::parse),
     };
     reader.finish(Some(edit))
-}
-
-/// The latest end that the organization's policy leaves to this key (LEAK-10).
-async fn latest_end(api: &Api, key: &Key) -> Result<Option<Timestamp>, Error> {
-    let found = api
-        .store
-        .organization(key.organization)
-        .await?
-        .ok_or_else(Error::not_found)?;
-    Ok(found.organization.latest_end(key.created_at))
-}
-
-/// The change, as far as the caller may delegate it.
-fn delegated(
-    authority: &CallerAuthority,
-    key: &Key,
-    edit: Edit,
-    latest_end: Option<Timestamp>,
-    now: Timestamp,
-) -> Result<Edit, Error> {
-    let delegator = authority.delegator();
-    if let Some(list) = &edit.ip_allowlist {
-        delegator.require_edited_allowlist(&key.ip_allowlist, list)?;
-    }
-    let expires_at = match edit.expires_at {
-        // What is over gets no other end: the domain says so, whatever end is asked for.
-        Some(end) if !key.is_revoked() && !key.is_expired(now) => {
-            Some(delegator.edited_expiry(key.expires_at, end, latest_end, now)?)
-        }
-        end => end,
-    };
-    Ok(Edit { expires_at, ..edit })
 }

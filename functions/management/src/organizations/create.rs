@@ -6,7 +6,7 @@
 
 use axum::{
     Json,
-    extract::{Request, State},
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Response as Answer},
 };
@@ -19,7 +19,7 @@ use domain::{
     user::{Email, User},
 };
 use serde::{Deserialize, Serialize};
-use store::StoreError;
+use store::{CallerSnapshot, IdempotencyRecord, StoreError};
 use utoipa::ToSchema;
 use web::{
     dialect::Management,
@@ -29,7 +29,8 @@ use web::{
 
 use super::Response;
 use crate::{
-    api::{Api, Caller, CallerAuthority, Outcome, replayed},
+    api::{Api, Caller},
+    idempotent::{Failed, Request},
     keys::members::Reader,
     users,
 };
@@ -85,14 +86,23 @@ pub(crate) struct Created {
 pub(crate) async fn create(
     State(api): State<Api>,
     caller: Caller,
-    request: Request,
+    request: axum::extract::Request,
 ) -> Result<Answer, Management> {
     caller.require(Operation::CreateOrganization)?;
     let (parts, body) = request.into_parts();
     let (body, bytes): (Body, _) = extract::json_and_bytes(&parts.headers, body).await?;
     let (name, owner_email) = read(&body)?;
-    let authority = api.caller_authority(&caller).await?;
+    let snapshot = &api.caller_snapshot(&caller).await?;
+    let authority = snapshot.authority();
     authority.require(Operation::CreateOrganization)?;
+    // With its owner, whom a repetition makes too.
+    authority.require_lasting()?;
+    let request = Request {
+        caller: &caller,
+        parts: &parts,
+        body: &bytes,
+    };
+    let (api, caller) = (&api, &caller);
     let (now, guid) = (api.now(), api.entropy.guid());
     let organization = Organization {
         guid,
@@ -102,39 +112,29 @@ pub(crate) async fn create(
         updated_at: now,
         version: 0,
     };
-    let outcome = match api.check_idempotency(&caller, &parts, &bytes, guid).await? {
-        Outcome::Created(record) => {
-            let store = api.store.on_behalf_of(&authority.behalf);
-            let created = store
-                .create_organization(&organization, record.as_ref(), &caller.origin())
-                .await;
-            api.resolve(created, record).await?
-        }
-        replayed @ Outcome::Replayed(_) => replayed,
+    let owner_email = owner_email.as_ref();
+    let shown = |made: Guid| async move {
+        let owner = match owner_email {
+            Some(email) => Some(owner(api, caller, snapshot, made, email.clone()).await?),
+            None => None,
+        };
+        let made = api.store.organization(made).await?;
+        Ok::<_, Error>(Created {
+            organization: Response::of(&made.ok_or_else(Error::not_found)?, api.now()),
+            owner: owner.map(|owner| users::Response::invited(api, &owner)),
+        })
     };
-    let (made, again) = match outcome {
-        Outcome::Created(_) => (guid, false),
-        Outcome::Replayed(made) => (made.parse().map_err(|_| Error::internal())?, true),
+    let create = |record: Option<IdempotencyRecord>| async move {
+        api.store
+            .on_behalf_of(snapshot)
+            .create_organization(&organization, record.as_ref(), &caller.origin())
+            .await?;
+        Ok::<_, Failed>((StatusCode::CREATED, Json(shown(guid).await?)).into_response())
     };
-    let owner = match owner_email {
-        Some(email) => Some(owner(&api, &caller, &authority, made, email).await?),
-        None => None,
-    };
-    let made = api
-        .store
-        .organization(made)
-        .await?
-        .ok_or_else(Error::not_found)?;
-    let owner = owner.map(|owner| users::Response::invited(&api, &owner));
-    let created = Created {
-        organization: Response::of(&made, api.now()),
-        owner,
-    };
-    Ok(if again {
-        replayed(created)
-    } else {
-        (StatusCode::CREATED, Json(created)).into_response()
-    })
+    // Its owner is made by the repetition, where the first request did not come so far.
+    let again =
+        |made: String| async move { shown(made.parse().map_err(|_| Error::internal())?).await };
+    Ok(api.create_once(request, guid, create, again).await?)
 }
 
 /// Reads the members that can be wrong by themselves, and says of all of them at once what is
@@ -150,7 +150,7 @@ fn read(body: &Body) -> Result<(Name, Option<Email>), Error> {
 async fn owner(
     api: &Api,
     caller: &Caller,
-    authority: &CallerAuthority,
+    snapshot: &CallerSnapshot,
     organization: Guid,
     email: Email,
 ) -> Result<User, Error> {
@@ -161,7 +161,7 @@ async fn owner(
     let user = users::new(api, organization, email.clone(), Role::Owner, None, now);
     match api
         .store
-        .on_behalf_of(&authority.behalf)
+        .on_behalf_of(snapshot)
         .create_user(&user, None, &caller.origin())
         .await
     {

@@ -39,10 +39,12 @@ pub(crate) async fn kyb(
     let (parts, body) = request.into_parts();
     let body: Body = extract::json(&parts.headers, body).await?;
     let guid = find(&api, &caller, &text).await?.organization.guid;
-    let authority = api.caller_authority(&caller).await?;
+    let snapshot = api.caller_snapshot(&caller).await?;
+    let authority = snapshot.authority();
     authority.require(Operation::DecideKyb)?;
+    authority.require_lasting()?;
     api.store
-        .on_behalf_of(&authority.behalf)
+        .on_behalf_of(&snapshot)
         .set_kyb(guid, body.status, &caller.origin())
         .await?;
     let decided = api

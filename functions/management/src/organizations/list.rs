@@ -28,7 +28,8 @@ pub(crate) async fn list(
     caller: Caller,
     uri: Uri,
 ) -> Result<Json<List<Response>>, Management> {
-    caller.require(Operation::ListOrganizations)?;
+    api.require_now(&caller, Operation::ListOrganizations)
+        .await?;
     let query: Query = extract::query(uri.query())?;
     let page = Page::parse(query.page.as_deref(), query.per_page.as_deref())?;
     let mut guids = if caller.is_staff() {

@@ -60,10 +60,12 @@ pub(crate) async fn plan(
         caller.is_staff(),
     )?;
     let organization = find(&api, &caller, &text).await?.organization;
-    let authority = api.caller_authority(&caller).await?;
+    let snapshot = api.caller_snapshot(&caller).await?;
+    let authority = snapshot.authority();
     authority.require(Operation::ChangePlan)?;
+    authority.require_lasting()?;
     authority.require_all(&["organizations:write"])?;
-    let (origin, store) = (caller.origin(), api.store.on_behalf_of(&authority.behalf));
+    let (origin, store) = (caller.origin(), api.store.on_behalf_of(&snapshot));
     let gate = store
         .set_plan(organization.guid, &origin, |gate| {
             order.decide(gate, api.now())

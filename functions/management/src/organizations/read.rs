@@ -19,7 +19,8 @@ pub(crate) async fn read(
     caller: Caller,
     Id(text): Id,
 ) -> Result<Json<Response>, Management> {
-    caller.require(Operation::ReadOrganization)?;
+    api.require_now(&caller, Operation::ReadOrganization)
+        .await?;
     Ok(Json(Response::of(
         &find(&api, &caller, &text).await?,
         api.now(),

@@ -66,12 +66,13 @@ pub(crate) async fn update(
     let (parts, body) = request.into_parts();
     let change = read(&extract::json(&parts.headers, body).await?)?;
     let found = find(&api, &caller, &text).await?;
-    let authority = api.caller_authority(&caller).await?;
+    let snapshot = api.caller_snapshot(&caller).await?;
+    let authority = snapshot.authority();
     authority.require(Operation::UpdateOrganization)?;
     if change.max_key_age_days.is_some() {
         authority.require(Operation::UpdatePolicies)?;
     }
-    let (origin, store) = (caller.origin(), api.store.on_behalf_of(&authority.behalf));
+    let (origin, store) = (caller.origin(), api.store.on_behalf_of(&snapshot));
     let changed = store.change_organization(found.organization.guid, &origin, |organization| {
         Ok(Organization {
             name: change.name.clone().unwrap_or(organization.name),

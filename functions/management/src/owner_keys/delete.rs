@@ -7,11 +7,8 @@ use web::{
     openapi::{CommonErrors, KeyPath, NotFound},
 };
 
-use super::{Family, find};
-use crate::{
-    api::{Api, Caller},
-    keys::access::require,
-};
+use super::{Family, view};
+use crate::api::{Api, Caller};
 
 /// Revokes a key.
 #[utoipa::path(
@@ -25,9 +22,7 @@ pub(crate) async fn delete<F: Family>(
     caller: Caller,
     Id(text): Id,
 ) -> Result<StatusCode, Management> {
-    caller.require(F::DELETE)?;
-    let key = find::<F>(&api, &caller, &text).await?;
-    require(&api, &caller, F::DELETE, (&key).into()).await?;
-    api.store.revoke_key(&key, &caller.origin()).await?;
+    let view = view::<F>(&api, &caller, F::DELETE, &text).await?;
+    api.store.revoke_key(&view, &caller.origin()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

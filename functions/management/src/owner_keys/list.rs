@@ -1,7 +1,7 @@
 //! Lists the keys that the caller may know of, in order of creation (CYB-3).
 
 use axum::{Json, extract::State, http::Uri};
-use domain::{error::Error, ids::Guid, key::Owner};
+use domain::{authority::Target, error::Error, ids::Guid, key::Owner};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use web::{
@@ -11,10 +11,7 @@ use web::{
 };
 
 use super::{Family, OwnerKey};
-use crate::{
-    api::{Api, Caller},
-    keys::access::{Target, may_see, require_reading},
-};
+use crate::api::{Api, Caller};
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -45,12 +42,9 @@ pub(crate) async fn list<F: Family>(
     let page = Page::parse(query.page.as_deref(), query.per_page.as_deref())?;
     let only = bank_filter(&caller, query.bank_guid.as_deref())?;
     let organization = caller.organization_of(query.organization_guid.as_deref())?;
-    let gate = api
-        .store
-        .organization(organization)
-        .await?
-        .ok_or_else(Error::not_found)?
-        .gate;
+    let snapshot = api.caller_snapshot(&caller).await?;
+    let authority = snapshot.authority();
+    let gate = api.gate_of(&snapshot, organization).await?;
     let rows = api.store.key_rows(organization).await?;
     let shown = rows.into_iter().filter(|row| {
         let target = Target {
@@ -59,10 +53,10 @@ pub(crate) async fn list<F: Family>(
             kind: row.kind,
         };
         let revoked = row.revoked || gate.revokes(row.owner, row.kind, row.created_at);
-        let visible = F::has(row.owner) && !revoked && may_see(&caller, target);
+        let visible = F::has(row.owner) && !revoked && authority.sees(target);
         visible
             && only.is_none_or(|bank| row.owner == Owner::Bank(bank))
-            && require_reading(&caller, F::LIST, target).is_ok()
+            && authority.permits(F::LIST, target).is_ok()
     });
     let client_ids: Vec<_> = shown.map(|row| row.client_id).collect();
     let keys = api

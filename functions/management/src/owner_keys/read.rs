@@ -7,11 +7,8 @@ use web::{
     openapi::{CommonErrors, KeyPath, NotFound},
 };
 
-use super::{Family, OwnerKey, find_living};
-use crate::{
-    api::{Api, Caller},
-    keys::access::require_reading,
-};
+use super::{Family, OwnerKey, view_living};
+use crate::api::{Api, Caller};
 
 /// Gets a key.
 #[utoipa::path(
@@ -25,8 +22,6 @@ pub(crate) async fn read<F: Family>(
     caller: Caller,
     Id(text): Id,
 ) -> Result<Json<OwnerKey>, Management> {
-    caller.require(F::READ)?;
-    let key = find_living::<F>(&api, &caller, &text).await?;
-    require_reading(&caller, F::READ, (&key).into())?;
-    Ok(Json(OwnerKey::from(&key)))
+    let view = view_living::<F>(&api, &caller, F::READ, &text).await?;
+    Ok(Json(OwnerKey::from(view.key())))
 }

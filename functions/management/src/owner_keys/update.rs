@@ -5,11 +5,7 @@ use axum::{
     Json,
     extract::{Request, State},
 };
-use domain::{
-    error::Error,
-    key::{Edit, Key},
-    organization::Name,
-};
+use domain::{error::Error, key::Edit, organization::Name};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -19,10 +15,10 @@ use web::{
     openapi::{BadBody, CommonErrors, KeyPath, NotFound, schema},
 };
 
-use super::{Family, OwnerKey, find_living};
+use super::{Family, OwnerKey, view_living};
 use crate::{
     api::{Api, Caller},
-    keys::{access::require_now, members::Reader, require_own_works},
+    keys::members::Reader,
 };
 
 #[derive(Deserialize, ToSchema)]
@@ -54,30 +50,16 @@ pub(crate) async fn update<F: Family>(
     let (parts, body) = request.into_parts();
     let body: Body = extract::json(&parts.headers, body).await?;
     let edit = read(&caller, &body)?;
-    let key = find_living::<F>(&api, &caller, &text).await?;
-    let authority = api.caller_authority(&caller).await?;
-    require_now(&api, &caller, &authority, F::UPDATE, (&key).into()).await?;
-    let update = |key: Key| {
-        let now = api.now();
-        if key.is_revoked() {
-            return Err(Error::not_found());
-        }
-        require_own_works(&caller, &key, now)?;
-        if let Some(list) = &edit.ip_allowlist {
-            authority
-                .delegator()
-                .require_edited_allowlist(&key.ip_allowlist, list)?;
-        }
-        if edit.extends(&key) {
-            authority
-                .delegator()
-                .require_scopes_of(&api.catalogue, &key)?;
-        }
-        key.edit(edit.clone(), now)
-    };
-    let store = api.store.on_behalf_of(&authority.behalf);
-    let key = store
-        .change_key(key.client_id, &caller.origin(), update)
+    let view = view_living::<F>(&api, &caller, F::UPDATE, &text).await?;
+    let key = api
+        .store
+        .change_key(&view, &caller.origin(), |key| {
+            // Somebody else was quicker.
+            if key.key().is_revoked() {
+                return Err(Error::not_found());
+            }
+            key.edit(edit.clone(), None)
+        })
         .await?;
     Ok(Json(OwnerKey::from(&key)))
 }

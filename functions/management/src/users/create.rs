@@ -3,7 +3,7 @@
 
 use axum::{
     Json,
-    extract::{Request, State},
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Response as Answer},
 };
@@ -15,7 +15,7 @@ use domain::{
     user::Email,
 };
 use serde::Deserialize;
-use store::StoreError;
+use store::{IdempotencyRecord, StoreError};
 use utoipa::ToSchema;
 use web::{
     dialect::Management,
@@ -25,7 +25,8 @@ use web::{
 
 use super::{Response, allowed_scopes, require_no_bank_token, role};
 use crate::{
-    api::{Api, Caller, Outcome, replayed},
+    api::{Api, Caller},
+    idempotent::{Failed, Request},
     keys::members::Reader,
 };
 
@@ -72,59 +73,48 @@ struct Body {
 pub(crate) async fn create(
     State(api): State<Api>,
     caller: Caller,
-    request: Request,
+    request: axum::extract::Request,
 ) -> Result<Answer, Management> {
     caller.require(Operation::CreateUser)?;
     require_no_bank_token(&caller)?;
     let (parts, body) = request.into_parts();
     let (body, bytes): (Body, _) = extract::json_and_bytes(&parts.headers, body).await?;
     let (email, role, allowed_scopes) = read(&api.catalogue, &body)?;
-    let authority = api.caller_authority(&caller).await?;
+    let snapshot = &api.caller_snapshot(&caller).await?;
+    let authority = snapshot.authority();
     authority.require(Operation::CreateUser)?;
-    let user = super::new(
-        &api,
-        caller.organization,
-        email,
-        role,
-        allowed_scopes,
-        api.now(),
-    );
-    let record = match api
-        .check_idempotency(&caller, &parts, &bytes, user.guid)
-        .await?
-    {
-        Outcome::Created(record) => record,
-        Outcome::Replayed(made) => return replay(&api, &made).await,
+    let request = Request {
+        caller: &caller,
+        parts: &parts,
+        body: &bytes,
     };
-    authority.delegator().require_user(&api.catalogue, &user)?;
-    let created = api
-        .store
-        .on_behalf_of(&authority.behalf)
-        .create_user(&user, record.as_ref(), &caller.origin())
-        .await;
-    if created == Err(StoreError::Exists) {
-        return Err(Error::new(
-            Kind::Conflict,
-            "The organization has a user of this email address already",
-        )
-        .into());
-    }
-    match api.resolve(created, record).await? {
-        Outcome::Created(_) => {
-            Ok((StatusCode::CREATED, Json(Response::invited(&api, &user))).into_response())
+    let (api, caller) = (&api, &caller);
+    let organization = caller.organization;
+    let user = super::new(api, organization, email, role, allowed_scopes, api.now());
+    let guid = user.guid;
+    let create = |record: Option<IdempotencyRecord>| async move {
+        authority.require_lasting()?;
+        authority.require_user(&api.catalogue, &user)?;
+        let created = api
+            .store
+            .on_behalf_of(snapshot)
+            .create_user(&user, record.as_ref(), &caller.origin())
+            .await;
+        if created == Err(StoreError::Exists) {
+            return Err(Failed::from(Error::new(
+                Kind::Conflict,
+                "The organization has a user of this email address already",
+            )));
         }
-        Outcome::Replayed(made) => replay(&api, &made).await,
-    }
-}
-
-/// The user who was made before, as they are now.
-async fn replay(api: &Api, made: &str) -> Result<Answer, Management> {
-    let user = api
-        .store
-        .user(super::guid(made)?)
-        .await?
-        .ok_or_else(Error::not_found)?;
-    Ok(replayed(Response::invited(api, &user)))
+        created?;
+        Ok((StatusCode::CREATED, Json(Response::invited(api, &user))).into_response())
+    };
+    // As they are now.
+    let again = |made: String| async move {
+        let user = api.store.user(super::guid(&made)?).await?;
+        Ok(Response::invited(api, &user.ok_or_else(Error::not_found)?))
+    };
+    Ok(api.create_once(request, guid, create, again).await?)
 }
 
 /// Reads the members that can be wrong by themselves, and says of all of them at once what is

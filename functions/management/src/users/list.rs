@@ -44,7 +44,7 @@ pub(crate) async fn list(
     caller: Caller,
     uri: Uri,
 ) -> Result<Json<List<Response>>, Management> {
-    caller.require(Operation::ListUsers)?;
+    api.require_now(&caller, Operation::ListUsers).await?;
     require_no_bank_token(&caller)?;
     let query: Query = extract::query(uri.query())?;
     let page = Page::parse(query.page.as_deref(), query.per_page.as_deref())?;

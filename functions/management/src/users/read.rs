@@ -23,7 +23,7 @@ pub(crate) async fn read(
     caller: Caller,
     Id(text): Id,
 ) -> Result<Json<Response>, Management> {
-    caller.require(Operation::ReadUser)?;
+    api.require_now(&caller, Operation::ReadUser).await?;
     require_no_bank_token(&caller)?;
     let user = api
         .store

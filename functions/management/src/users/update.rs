@@ -10,23 +10,28 @@ use axum::{
 use domain::{
     audit::Action,
     error::{Error, Kind},
-    ids::{ClientId, Guid},
-    key::{Key, Owner},
+    gate::Gates,
+    ids::{ClientId, Guid, SecretId},
+    key::{Key, Owner, ShownTo},
     operation::Operation,
     role::Role,
     scope::{Catalogue, ScopeSet},
+    time::Timestamp,
     user::User,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use store::{KeyRow, StoreError};
 use utoipa::ToSchema;
 use web::{
     dialect::Management,
     extract::{self, Id},
-    openapi::{BadBody, CommonErrors, Conflict, GuidPath, NotFound, schema},
+    openapi::{BadBody, BadQuery, CommonErrors, Conflict, GuidPath, NotFound, schema},
 };
 
-use super::{Response, allowed_scopes, guid, require_no_bank_token, require_visible, role};
+use super::{
+    DryRun, Response, allowed_scopes, guid, impact::Impact, require_no_bank_token, require_visible,
+    role,
+};
 use crate::{
     api::{Api, Caller},
     keys::members::Reader,
@@ -50,53 +55,83 @@ struct Body {
     allowed_scopes: Option<Option<Vec<String>>>,
 }
 
+/// What the answer holds.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum Updated {
+    /// The user.
+    User(Response),
+    /// What it would do, with `dry_run=true`.
+    Impact(Impact),
+}
+
 /// Changes a user's role or scopes.
 ///
 /// A user is raised only while nobody who may less than they will was shown a secret of their
 /// personal keys that works: whoever minted one would be raised with them. The user rotates such
-/// keys with a `grace_period` of 0, or they are revoked, first.
-#[utoipa::path(patch, path = "/api/users/{guid}", params(GuidPath), request_body = Body,
-    responses((status = 200, body = Response), CommonErrors, NotFound, BadBody, Conflict))]
+/// keys with a `grace_period` of 0, by a key that nobody else was shown, or they are revoked,
+/// first. Who loses a role or a scope also
+/// loses the secrets of other people's keys that they were shown. With `dry_run=true` nothing is
+/// done, and the answer tells what would end, and which keys of machines to rotate, since the user
+/// knows a secret of theirs.
+#[utoipa::path(
+    patch,
+    path = "/api/users/{guid}",
+    params(GuidPath, DryRun),
+    request_body = Body,
+    responses(
+        (status = 200, body = inline(Updated)),
+        CommonErrors,
+        NotFound,
+        BadBody,
+        BadQuery,
+        Conflict
+    )
+)]
 pub(crate) async fn update(
     State(api): State<Api>,
     caller: Caller,
     Id(text): Id,
     request: Request,
-) -> Result<Json<Response>, Management> {
+) -> Result<Json<Updated>, Management> {
     caller.require(Operation::UpdateUser)?;
     require_no_bank_token(&caller)?;
+    let dry_run = DryRun::read(request.uri())?;
     let (parts, body) = request.into_parts();
     let change = Change::read(&api.catalogue, &extract::json(&parts.headers, body).await?)?;
     let guid = guid(&text)?;
-    let authority = api.caller_authority(&caller).await?;
+    let snapshot = api.caller_snapshot(&caller).await?;
+    let authority = snapshot.authority();
     authority.require(Operation::UpdateUser)?;
     let raise = Raise::foresee(&api, guid, &change).await?;
-    let (origin, store, delegator) = (
-        caller.origin(),
-        api.store.on_behalf_of(&authority.behalf),
-        authority.delegator(),
-    );
-    let user = store.change_user(guid, Action::UserUpdate, &origin, |user| {
+    let update = |user: User| {
         require_visible(&caller, &user)?;
-        delegator.require_role(user.role)?;
+        authority.require_role(user.role)?;
         if user.is_disabled() {
             return Err(Error::new(
                 Kind::Conflict,
                 "The user is disabled and cannot be changed: make a new one",
             ));
         }
-        let changed = change.of(user.clone());
-        delegator.require_user(&api.catalogue, &changed)?;
+        let changed = change.of(&user, &api.catalogue, api.now());
+        authority.require_user(&api.catalogue, &changed)?;
         if changed.exceeds(&user, &api.catalogue) {
+            authority.require_lasting()?;
             raise.require_own_secrets(&user)?;
         }
-        Ok(User {
-            updated_at: api.now(),
-            version: user.version + 1,
-            ..changed
-        })
-    });
-    Ok(Json(Response::from(&user.await?)))
+        Ok(changed)
+    };
+    if dry_run {
+        let user = api.store.user(guid).await?.ok_or_else(Error::not_found)?;
+        let after = update(user.clone())?;
+        let impact = Impact::measure(&api, (authority, snapshot.gates()), &user, &after).await?;
+        return Ok(Json(Updated::Impact(impact)));
+    }
+    let (origin, store) = (caller.origin(), api.store.on_behalf_of(&snapshot));
+    let user = store
+        .change_user(guid, Action::UserUpdate, &origin, update)
+        .await?;
+    Ok(Json(Updated::User(Response::from(&user))))
 }
 
 /// Another role, other scopes; an inner nothing narrows no more.
@@ -127,18 +162,20 @@ impl Change {
         }))
     }
 
-    fn of(&self, user: User) -> User {
-        User {
-            role: self.role.unwrap_or(user.role),
-            allowed_scopes: self.allowed_scopes.clone().unwrap_or(user.allowed_scopes),
-            ..user
-        }
+    fn of(&self, user: &User, catalogue: &Catalogue, now: Timestamp) -> User {
+        let allowed_scopes = self.allowed_scopes.clone();
+        user.clone().with_authority(
+            self.role.unwrap_or(user.role),
+            allowed_scopes.unwrap_or_else(|| user.allowed_scopes.clone()),
+            catalogue,
+            now,
+        )
     }
 }
 
 /// What stands in the way of raising a user: personal keys of which somebody who may less was shown
 /// a secret that works. A secret is handed to somebody else only together with a new version of the
-/// user ([`store::Store::create_key_for`]): so what was found is all there is while the user has
+/// user ([`store::Store::create_key`]): so what was found is all there is while the user has
 /// the version that was read before.
 struct Raise {
     /// Nothing where the change does not raise.
@@ -152,11 +189,12 @@ impl Raise {
 
     async fn foresee(api: &Api, guid: Guid, change: &Change) -> Result<Self, Error> {
         let user = api.store.user(guid).await?;
-        let raised = user.filter(|user| change.of(user.clone()).exceeds(user, &api.catalogue));
+        let changed = |user: &User| change.of(user, &api.catalogue, api.now());
+        let raised = user.filter(|user| changed(user).exceeds(user, &api.catalogue));
         Ok(match raised {
             Some(user) => Self {
                 version: Some(user.version),
-                known: known_to_lesser(api, &change.of(user)).await?,
+                known: known_to_lesser(api, &changed(&user)).await?,
             },
             None => Self {
                 version: None,
@@ -180,7 +218,8 @@ impl Raise {
             .collect();
         let message = format!(
             "Somebody who may less was shown a secret of this user's that works, of {}: let the \
-             user rotate it with a grace_period of 0, or revoke it, before the user may do more",
+             user rotate it by a key that nobody else was shown, with a grace_period of 0, or \
+             revoke it, before the user may do more",
             named.join(", ")
         );
         Err(Error::new(Kind::Conflict, message))
@@ -203,33 +242,34 @@ async fn known_to_lesser(api: &Api, user: &User) -> Result<Vec<ClientId>, Error>
         .filter(|row| row.owner == Owner::User(user.guid) && !revoked(row));
     let keys = api.store.keys(theirs.map(|row| row.client_id)).await?;
     let now = api.now();
-    let works = |key: &&Key| !key.is_revoked() && !key.is_expired(now);
-    let minters: BTreeSet<Guid> = keys
-        .iter()
-        .filter(works)
-        .flat_map(|key| key.secrets.known_to(now))
-        .collect();
-    let minters = api.store.users(minters).await?;
-    let gains = |minter: Guid| {
-        let minter = minters
-            .iter()
-            .find(|user| user.guid == minter && !user.is_disabled());
-        minter.is_none_or(|minter| user.exceeds(minter, &api.catalogue))
+    let minters: BTreeSet<Guid> = keys.iter().flat_map(Key::minters).collect();
+    let gates = Gates {
+        organization: gate,
+        user: None,
+        minters: api.store.users(minters).await?,
+    };
+    let gains = |key: &Key, secret: SecretId, shown_to: ShownTo| {
+        let mut minters = shown_to.people().filter_map(|shown_to| {
+            let mut minters = gates.minters.iter();
+            minters.find(|minter| minter.guid == shown_to.user)
+        });
+        key.ended_by_minter(secret, &gates).is_none()
+            && minters.any(|minter| user.exceeds(minter, &api.catalogue))
     };
     Ok(keys
         .iter()
-        .filter(works)
-        .filter(|key| key.secrets.known_to(now).any(gains))
+        .filter(|key| !key.is_revoked() && !key.is_expired(now))
+        .filter(|key| {
+            let mut secrets = key.secrets.in_term(now);
+            secrets.any(|(secret, shown_to)| gains(key, secret, shown_to))
+        })
         .map(|key| key.client_id)
         .collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use domain::{
-        time::Timestamp,
-        user::{Email, UserState},
-    };
+    use domain::user::{Email, UserState};
 
     use super::*;
 
@@ -247,6 +287,7 @@ mod tests {
             state: UserState::Active,
             created_at: now,
             updated_at: now,
+            narrowed: 0,
             version,
         };
         let told = |raise: &Raise, version| {

@@ -5,6 +5,7 @@ mod api;
 mod aws;
 mod groups;
 mod keys;
+mod options;
 mod responses;
 mod stage;
 mod tables;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use runtime::{Ambient, Env};
 
-use self::{api::Api, aws::Aws};
+use self::{api::Api, aws::Aws, options::LiveKeys};
 use super::{
     expected::Expected,
     outside::Denied,
@@ -98,6 +99,16 @@ impl<'a> Inside<'a> {
             groups::GROUPS,
             groups::all(self.env, &self.aws, self.expected).await,
         );
+        let mut live = LiveKeys::new(self.env, self.ambient);
+        report.add(
+            options::OPERATOR_ROLE,
+            options::operator_role(&tables, self.env, &self.aws, &mut live).await,
+        );
+        report.add(
+            options::ALARM_RECEIVER,
+            options::alarm_receiver(self.env, &mut live).await,
+        );
+        report.add(options::CANARY, options::canary(self.env));
         let clock = &self.ambient.clock;
         report.add(
             access_log::LINE,

@@ -3,23 +3,30 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::Guid, key_mode::KeyMode, time::Timestamp};
+use crate::{
+    ids::{ClientId, Guid, SecretId},
+    key_mode::KeyMode,
+    time::Timestamp,
+};
 
 /// The facts about a token or a bearer key that an entry can name.
 #[derive(Clone, Copy, Debug)]
 pub struct Credential<'a> {
-    /// The key's `client_id`.
-    pub client_id: &'a str,
+    /// The key.
+    pub client_id: ClientId,
     /// The secret that obtained the token, or that was presented.
-    pub secret: &'a str,
+    pub secret: SecretId,
     /// The token's `jti`; a bearer key has none.
-    pub token: Option<&'a str>,
+    pub token: Option<Guid>,
     /// The user it acts for, or whose personal key it is.
     pub user: Option<Guid>,
+    /// The people who were shown the secret of a personal key that is not theirs: it rests on them
+    /// too (LEAK-9).
+    pub minters: &'a [Guid],
     /// The bank or application that owns the key.
     pub owner: Option<Guid>,
     /// The tenant.
-    pub organization: &'a str,
+    pub organization: Guid,
     /// The key's kind.
     pub kind: KeyMode,
     /// When the key was made, to the millisecond: rounded, it would cross the edge of a creation
@@ -41,11 +48,11 @@ impl Credential<'_> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parent {
     /// The ancestor's key.
-    pub client_id: String,
+    pub client_id: ClientId,
     /// The secret that obtained the ancestor.
-    pub sid: String,
+    pub sid: SecretId,
     /// The ancestor's own id.
-    pub jti: String,
+    pub jti: Guid,
 }
 
 /// Why the feed refuses a credential. For the log line; callers answer all of them with the
@@ -71,6 +78,8 @@ pub enum Fact {
     Token,
     /// Its user.
     User,
+    /// The person who was shown its secret and is not its user.
+    Minter,
     /// The bank or application that owns its key.
     Owner,
     /// Its organization.

@@ -1,10 +1,16 @@
 //! What is written: one entry, one fact about which something was withdrawn or given back.
 
+use std::{fmt, str::FromStr};
+
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::Guid, key_mode::KeyMode, time::Timestamp};
+use crate::{
+    ids::{ClientId, Guid, SecretId},
+    key_mode::KeyMode,
+    time::Timestamp,
+};
 
-/// What an entry does to the credentials that its subject covers.
+/// What an entry does to the credentials that its subject contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Effect {
     /// Ends them. Nothing undoes it.
@@ -32,26 +38,32 @@ pub enum Effect {
     /// Refuses nothing: whoever remembers what the subject may do reads it again. A narrower role,
     /// scope or bearer allowlist.
     Refresh,
+    /// Opens a cover of a key or an organization: until its end, their changes may have no entry,
+    /// so whoever decides reads the tables ([`Feed::validity`](super::Feed::validity)).
+    Cover {
+        /// The end of the cover.
+        until: Timestamp,
+    },
 }
 
 /// The fact an entry is about. Facts never change, so an entry means the same to every token,
 /// whenever it was signed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
-    /// A key, by its `client_id` (never by the other spelling, its guid).
-    Key(String),
-    /// One of a key's secrets, by its id (`sid`).
-    Secret(String),
+    /// A key.
+    Key(ClientId),
+    /// One of a key's secrets.
+    Secret(SecretId),
     /// One token, by its `jti`.
-    Token(String),
-    /// A user, by guid.
-    User(String),
-    /// The bank or application that owns keys, by guid.
-    Owner(String),
+    Token(Guid),
+    /// A user.
+    User(Guid),
+    /// The bank or application that owns keys.
+    Owner(Guid),
     /// An organization's keys, or some of them.
     Organization {
         /// The organization.
-        guid: String,
+        guid: Guid,
         /// Which of its keys.
         cohort: Cohort,
     },
@@ -59,9 +71,7 @@ pub enum Subject {
 
 /// Some of an organization's keys, told by what never changes about a key. The default is all of
 /// them.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Cohort {
     /// Keys of this kind alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,6 +85,10 @@ pub struct Cohort {
     /// Keys of this owner alone: a bank or a user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<Guid>,
+    /// Not the keys of these owners: people over whom whoever revoked the cohort had no say at that
+    /// moment (LEAK-8). In order, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spared: Vec<Guid>,
 }
 
 impl Cohort {
@@ -85,29 +99,26 @@ impl Cohort {
         created_from: None,
         created_until: None,
         owner: None,
+        spared: Vec::new(),
     };
+    /// How many owners one may spare: it stands in the gate, which is read with every key, and in
+    /// an entry that every reader has.
+    pub const MAX_SPARED: usize = 50;
 
     /// Whether a key of this kind and of one of these owners, made at `created`, belongs to it.
     #[must_use]
     pub fn contains(&self, kind: KeyMode, created: Timestamp, owners: &[Guid]) -> bool {
+        let spared = || owners.iter().any(|owner| self.spared.contains(owner));
         self.owner.is_none_or(|only| owners.contains(&only))
             && self.environment.is_none_or(|only| only == kind)
             && self.created_from.is_none_or(|from| from <= created)
             && self.created_until.is_none_or(|until| created < until)
+            && !spared()
     }
 }
 
-/// One entry of the feed. Its position is `(time, id)`.
-///
-/// Its stored form is flat: `time`, `id`, `effect` (`revoke`, `suspend`, `resume`, `expire`,
-/// `refresh`), `version` with the middle three, `at` with `expire`, `subject` (`key`, `secret`,
-/// `token`, `user`, `owner`, `organization`), `name` (the identifier), and for organizations
-/// `environment`, `created_from`, `created_until`, `owner` where set. An effect or subject unknown
-/// to the reader is an error, not skipped: a reader that does not understand the feed must not
-/// decide by it. Other members are ignored, so a later one may narrow a subject (older readers then
-/// refuse too much, never too little).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "Stored", into = "Stored")]
+/// One entry of the feed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Entry {
     /// The writer's clock just before the attempt that wrote it.
     pub time: Timestamp,
@@ -119,110 +130,40 @@ pub struct Entry {
     pub subject: Subject,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    time: Timestamp,
-    id: String,
-    effect: EffectName,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    version: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    at: Option<Timestamp>,
-    subject: SubjectName,
-    name: String,
-    #[serde(flatten)]
-    cohort: Cohort,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum EffectName {
-    Revoke,
-    Suspend,
-    Resume,
-    Expire,
-    Refresh,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum SubjectName {
-    Key,
-    Secret,
-    Token,
-    User,
-    Owner,
-    Organization,
-}
-
-impl From<Entry> for Stored {
-    fn from(
-        Entry {
-            time,
-            id,
-            effect,
-            subject,
-        }: Entry,
-    ) -> Self {
-        let (effect, version, at) = match effect {
-            Effect::Revoke => (EffectName::Revoke, None, None),
-            Effect::Suspend { version } => (EffectName::Suspend, Some(version), None),
-            Effect::Resume { version } => (EffectName::Resume, Some(version), None),
-            Effect::Expire { at, version } => (EffectName::Expire, Some(version), Some(at)),
-            Effect::Refresh => (EffectName::Refresh, None, None),
-        };
-        let (subject, name, cohort) = match subject {
-            Subject::Key(name) => (SubjectName::Key, name, Cohort::default()),
-            Subject::Secret(name) => (SubjectName::Secret, name, Cohort::default()),
-            Subject::Token(name) => (SubjectName::Token, name, Cohort::default()),
-            Subject::User(name) => (SubjectName::User, name, Cohort::default()),
-            Subject::Owner(name) => (SubjectName::Owner, name, Cohort::default()),
-            Subject::Organization { guid, cohort } => (SubjectName::Organization, guid, cohort),
-        };
-        Self {
-            time,
-            id,
-            effect,
-            version,
-            at,
-            subject,
-            name,
-            cohort,
+impl Entry {
+    /// Where it stands in the feed.
+    #[must_use]
+    pub fn key(&self) -> EntryKey {
+        EntryKey {
+            time: self.time,
+            id: self.id.clone(),
         }
     }
 }
 
-impl TryFrom<Stored> for Entry {
-    type Error = &'static str;
+/// Where an entry stands in the feed: by time, then by id. As text, the two with a `#` between.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryKey {
+    /// The entry's time.
+    pub time: Timestamp,
+    /// The entry's id.
+    pub id: String,
+}
 
-    fn try_from(stored: Stored) -> Result<Self, Self::Error> {
-        let effect = match (stored.effect, stored.version, stored.at) {
-            (EffectName::Revoke, None, None) => Effect::Revoke,
-            (EffectName::Suspend, Some(version), None) => Effect::Suspend { version },
-            (EffectName::Resume, Some(version), None) => Effect::Resume { version },
-            (EffectName::Expire, Some(version), Some(at)) => Effect::Expire { at, version },
-            (EffectName::Refresh, None, None) => Effect::Refresh,
-            _ => {
-                return Err(
-                    "a suspend, resume or expire has a version, an expire has a time, nothing else \
-                     has either",
-                );
-            }
-        };
-        let Stored { name, cohort, .. } = stored;
-        let subject = match stored.subject {
-            SubjectName::Key => Subject::Key(name),
-            SubjectName::Secret => Subject::Secret(name),
-            SubjectName::Token => Subject::Token(name),
-            SubjectName::User => Subject::User(name),
-            SubjectName::Owner => Subject::Owner(name),
-            SubjectName::Organization => Subject::Organization { guid: name, cohort },
-        };
+impl fmt::Display for EntryKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.time, self.id)
+    }
+}
+
+impl FromStr for EntryKey {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (time, id) = text.split_once('#').ok_or("is not a time and an id")?;
         Ok(Self {
-            time: stored.time,
-            id: stored.id,
-            effect,
-            subject,
+            time: time.parse()?,
+            id: id.to_owned(),
         })
     }
 }

@@ -1,30 +1,33 @@
 //! A reader's state: what it knows of the feed, since when, and what follows for a credential.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-    fmt, iter,
-};
+use std::{cmp::Reverse, collections::BTreeMap, fmt, iter};
 
-use super::{Cohort, Credential, Effect, Entry, Exchange, Fact, Invalidation, Rules, Subject};
-use crate::{ids::Guid, time::Timestamp};
+use super::{
+    Cohort, Credential, Effect, Fact, Invalidation, LeftOut, Page, Query, Rules, Subject,
+    reading::Reading,
+};
+use crate::{
+    ids::{ClientId, Guid, SecretId},
+    time::Timestamp,
+};
 
 /// What one reader knows. It starts cold ([`Feed::default`]), and is stale until its first read.
 ///
-/// It depends on the set of absorbed entries alone, not on their order or number. Ordered maps,
-/// since they make the whole a value that the model can hash, and a lookup among some thousands of
-/// entries is far below the cost of one signature.
+/// What it says depends on the set of absorbed entries alone, not on their order or number. Ordered
+/// maps, since they make the whole a value that the model can hash, and a lookup among some
+/// thousands of entries is far below the cost of one signature.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Feed {
     rules: Rules,
-    keys: BTreeMap<String, Record>,
-    secrets: BTreeMap<String, Record>,
-    tokens: BTreeMap<String, Record>,
-    users: BTreeMap<String, Record>,
-    owners: BTreeMap<String, Record>,
-    organizations: BTreeMap<String, BTreeMap<Cohort, Record>>,
-    newest: Option<Timestamp>,
-    counts_from: Option<Timestamp>,
+    keys: BTreeMap<ClientId, Record>,
+    secrets: BTreeMap<SecretId, Record>,
+    tokens: BTreeMap<Guid, Record>,
+    users: BTreeMap<Guid, Record>,
+    owners: BTreeMap<Guid, Record>,
+    organizations: BTreeMap<Guid, BTreeMap<Cohort, Record>>,
+    reading: Reading,
+    /// When records that have ceased to matter are looked for again.
+    prune_at: Option<Timestamp>,
 }
 
 /// How far a feed can be relied on at a moment.
@@ -36,6 +39,17 @@ pub enum Freshness {
     Ageing,
     /// Read again; if that fails, refuse with 503 (CBM-4: fail closed).
     Stale,
+}
+
+/// What the feed says of a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Validity {
+    /// No entry refuses it.
+    Valid,
+    /// An entry refuses it.
+    Invalid(Invalidation),
+    /// It is looked up: changes of its key or organization may have no entry, so the tables decide.
+    LookUp,
 }
 
 /// The reader's clock is not proven within [`Rules::clock_bound`] of the table's: the read counts
@@ -72,78 +86,107 @@ impl Feed {
             users: BTreeMap::new(),
             owners: BTreeMap::new(),
             organizations: BTreeMap::new(),
-            newest: None,
-            counts_from: None,
+            reading: Reading::COLD,
+            prune_at: None,
         }
     }
 
-    /// The time from which to read, inclusive: the overlap before the newest entry it has, or the
-    /// edge of the window.
-    ///
-    /// An entry stamped in the future would push it past entries to come, so `now` limits it;
-    /// starting earlier costs little.
+    /// The page to read next, `now` by the reader's clock: it begins a pass, or goes on with one.
     #[must_use]
-    pub fn query_start(&self, now: Timestamp) -> Timestamp {
-        match self.newest {
-            Some(newest) => newest.min(now).earlier_by(self.rules.overlap),
-            None => now.earlier_by(self.rules.window()),
-        }
+    pub fn query(&self, now: Timestamp) -> Query {
+        self.reading.query(&self.rules, now)
     }
 
-    /// Takes in the answer of one whole, strongly consistent read from [`Feed::query_start`]. A
-    /// read that failed on any page is no read: read newest first, its part would hide the hole
-    /// behind it.
+    /// Takes in a page that was read for the newest query. A page that was lost changes nothing,
+    /// and the next query asks for it again.
     ///
     /// # Errors
     /// When the clock is out of bound. Nothing is taken in: a cold read by such a clock may have
-    /// begun too late, and what it holds would make the next read begin later still.
-    pub fn absorb(
-        &mut self,
-        entries: impl IntoIterator<Item = Entry>,
-        read: &Exchange,
-    ) -> Result<(), ClockOutOfBound> {
-        if !self.rules.clock_within_bound(read) {
-            return Err(ClockOutOfBound);
-        }
-        let newest_before = self.newest;
-        for entry in entries {
-            self.newest = self.newest.max(Some(entry.time));
+    /// begun too late.
+    pub fn absorb(&mut self, query: &Query, page: Page) -> Result<(), ClockOutOfBound> {
+        self.reading.advance(&self.rules, query, &page)?;
+        for entry in page.entries {
             self.record(entry.subject)
                 .add(entry.time, entry.id, entry.effect);
         }
-        if self.newest != newest_before {
-            self.prune(read.sent);
+        let now = page.exchange.sent;
+        if self.prune_at.is_none_or(|at| at <= now) {
+            self.prune(now);
+            self.prune_at = Some(now + self.rules.prune_interval);
         }
-        // Not the latest of all reads: if the clock was set back, an earlier read would outshine
-        // every later one.
-        self.counts_from = Some(self.rules.counts_from(read));
         Ok(())
+    }
+
+    /// Up to when it has every entry that was promised or will be, but for those too old to matter:
+    /// nothing while it is cold.
+    #[must_use]
+    pub const fn complete_until(&self) -> Option<Timestamp> {
+        self.reading.complete_until()
     }
 
     /// How far to rely on it, `now` by the wall clock and, where the event tells, at the request's
     /// own time: a frozen instance may wake with its clock behind.
     #[must_use]
     pub fn freshness(&self, now: Timestamp, request: Option<Timestamp>) -> Freshness {
-        let Some(counts_from) = self.counts_from else {
-            return Freshness::Stale;
+        self.reading.freshness(&self.rules, now, request)
+    }
+
+    /// From when it counts; nothing before the first pass.
+    #[must_use]
+    pub const fn counts_from(&self) -> Option<Timestamp> {
+        self.reading.counts_from()
+    }
+
+    /// Whether this key is looked up: the feed has a cover of the key or of its organization, and
+    /// look-ups go on.
+    #[must_use]
+    pub fn is_looked_up(&self, key: ClientId, organization: Guid, now: Timestamp) -> bool {
+        let cohorts = self.organizations.get(&organization);
+        let of_organization = cohorts.and_then(|cohorts| cohorts.get(&Cohort::default()));
+        [self.keys.get(&key), of_organization]
+            .into_iter()
+            .flatten()
+            .any(|record| record.is_looked_up(&self.rules, now))
+    }
+
+    /// Whether the credential works, to be asked only of a feed that is not stale, right after that
+    /// was found.
+    ///
+    /// A revocation in the feed always refuses. Otherwise the tables decide on a credential that is
+    /// looked up: the feed may hold a suspend or an end, and the change that undid it may have no
+    /// entry. `earliest` and `latest` are the earlier and the later of the reader's clock and the
+    /// request's own time.
+    #[must_use]
+    pub fn validity(
+        &self,
+        credential: &Credential<'_>,
+        earliest: Timestamp,
+        latest: Timestamp,
+    ) -> Validity {
+        let is_looked_up = || {
+            self.records(credential)
+                .any(|found| found.record.is_looked_up(&self.rules, earliest))
         };
-        let now = request.map_or(now, |request| now.max(request));
-        if now + self.rules.negative_age < counts_from || now > counts_from + self.rules.usable {
-            Freshness::Stale
-        } else if now > counts_from + self.rules.fresh {
-            Freshness::Ageing
-        } else {
-            Freshness::Fresh
+        match self.verdict(credential, latest) {
+            Some(revoked @ Invalidation::Revoked(_)) => Validity::Invalid(revoked),
+            Some(found) if self.rules.left_out == Some(LeftOut::TablesAlone) => {
+                Validity::Invalid(found)
+            }
+            _ if is_looked_up() => Validity::LookUp,
+            found => found.map_or(Validity::Valid, Validity::Invalid),
         }
     }
 
-    /// What it has against the credential, to be asked only of a feed that is not stale, right
-    /// after that was found.
+    /// What the entries have against the credential, covers aside.
     ///
     /// A suspension by KYB says nothing about a personal key. Everything else about the same cohort
     /// does.
     #[must_use]
-    pub fn verdict(&self, credential: &Credential<'_>, now: Timestamp) -> Option<Invalidation> {
+    pub(super) fn verdict(
+        &self,
+        credential: &Credential<'_>,
+        now: Timestamp,
+    ) -> Option<Invalidation> {
         let found = self.records(credential);
         let suspends = |found: &Found<'_>| {
             let by_kyb = found.cohort == Some(&Cohort::OF_KYB);
@@ -151,7 +194,7 @@ impl Feed {
         };
         let revoked = found
             .clone()
-            .find(|found| found.record.revoked)
+            .find(|found| found.record.is_revoked())
             .map(|found| Invalidation::Revoked(found.fact));
         let suspended = || {
             found
@@ -186,16 +229,16 @@ impl Feed {
         credential: &'a Credential<'a>,
     ) -> impl Iterator<Item = Found<'a>> + Clone {
         let keys = iter::once(credential.client_id)
-            .chain(credential.parents.iter().map(|parent| &*parent.client_id));
-        let secrets = iter::once(credential.secret)
-            .chain(credential.parents.iter().map(|parent| &*parent.sid));
+            .chain(credential.parents.iter().map(|parent| parent.client_id));
+        let secrets =
+            iter::once(credential.secret).chain(credential.parents.iter().map(|parent| parent.sid));
         let tokens = credential
             .token
             .into_iter()
-            .chain(credential.parents.iter().map(|parent| &*parent.jti));
+            .chain(credential.parents.iter().map(|parent| parent.jti));
         let cohorts = self
             .organizations
-            .get(credential.organization)
+            .get(&credential.organization)
             .into_iter()
             .flatten();
         let owners: Vec<Guid> = credential
@@ -210,18 +253,24 @@ impl Feed {
                 record,
             })
         };
-        keys.filter_map(move |id| one(Fact::Key, self.keys.get(id)?))
-            .chain(secrets.filter_map(move |id| one(Fact::Secret, self.secrets.get(id)?)))
-            .chain(tokens.filter_map(move |id| one(Fact::Token, self.tokens.get(id)?)))
+        keys.filter_map(move |id| one(Fact::Key, self.keys.get(&id)?))
+            .chain(secrets.filter_map(move |id| one(Fact::Secret, self.secrets.get(&id)?)))
+            .chain(tokens.filter_map(move |id| one(Fact::Token, self.tokens.get(&id)?)))
             .chain(
                 credential
                     .user
-                    .and_then(|id| one(Fact::User, self.users.get(&id.to_string())?)),
+                    .and_then(|id| one(Fact::User, self.users.get(&id)?)),
+            )
+            .chain(
+                credential
+                    .minters
+                    .iter()
+                    .filter_map(move |id| one(Fact::Minter, self.users.get(id)?)),
             )
             .chain(
                 credential
                     .owner
-                    .and_then(|id| one(Fact::Owner, self.owners.get(&id.to_string())?)),
+                    .and_then(|id| one(Fact::Owner, self.owners.get(&id)?)),
             )
             .chain(
                 cohorts
@@ -255,15 +304,11 @@ impl Feed {
     /// Drops what has ceased to matter. The clock is proven by now, and what it may be ahead is
     /// part of the window's margin.
     fn prune(&mut self, now: Timestamp) {
-        let cutoff = now.earlier_by(self.rules.window());
-        let matters = |record: &Record| record.latest >= Some(cutoff);
-        for records in [
-            &mut self.keys,
-            &mut self.secrets,
-            &mut self.tokens,
-            &mut self.users,
-            &mut self.owners,
-        ] {
+        let rules = self.rules;
+        let matters = |record: &mut Record| record.forget(&rules, now);
+        self.keys.retain(|_, record| matters(record));
+        self.secrets.retain(|_, record| matters(record));
+        for records in [&mut self.tokens, &mut self.users, &mut self.owners] {
             records.retain(|_, record| matters(record));
         }
         self.organizations.retain(|_, cohorts| {
@@ -286,39 +331,66 @@ struct Found<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Footprint(Vec<Record>);
 
-/// What the entries of one subject amount to.
+/// The effects of one subject's entries. Each effect has the time of its latest entry, since the
+/// effects cease to matter one by one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Record {
-    revoked: bool,
+    revoked: Option<Timestamp>,
     /// The last suspend or resume: its version, and whether it was a suspend (which wins between
     /// equals).
-    last: Option<(u64, bool)>,
+    last: Option<(u64, bool, Timestamp)>,
     /// The last end that was set: its version, and when it is (of two the earlier wins between
     /// equals).
-    end: Option<(u64, Reverse<Timestamp>)>,
+    end: Option<(u64, Reverse<Timestamp>, Timestamp)>,
     /// The entries that ask for another look.
-    refreshes: BTreeSet<String>,
-    /// The latest entry's time, for pruning.
-    latest: Option<Timestamp>,
+    refreshes: BTreeMap<String, Timestamp>,
+    /// The end of the last cover.
+    cover_ends_at: Option<Timestamp>,
 }
 
 impl Record {
     fn add(&mut self, time: Timestamp, id: String, effect: Effect) {
-        self.latest = self.latest.max(Some(time));
         match effect {
-            Effect::Revoke => self.revoked = true,
-            Effect::Suspend { version } => self.last = self.last.max(Some((version, true))),
-            Effect::Resume { version } => self.last = self.last.max(Some((version, false))),
-            Effect::Expire { at, version } => self.end = self.end.max(Some((version, Reverse(at)))),
-            Effect::Refresh => _ = self.refreshes.insert(id),
+            Effect::Revoke => self.revoked = self.revoked.max(Some(time)),
+            Effect::Suspend { version } => self.last = self.last.max(Some((version, true, time))),
+            Effect::Resume { version } => self.last = self.last.max(Some((version, false, time))),
+            Effect::Expire { at, version } => {
+                self.end = self.end.max(Some((version, Reverse(at), time)));
+            }
+            Effect::Refresh => {
+                let known = self.refreshes.entry(id).or_insert(time);
+                *known = time.max(*known);
+            }
+            Effect::Cover { until } => self.cover_ends_at = self.cover_ends_at.max(Some(until)),
         }
     }
 
+    fn is_looked_up(&self, rules: &Rules, now: Timestamp) -> bool {
+        self.cover_ends_at
+            .is_some_and(|until| now <= until + rules.look_up_after_cover())
+    }
+
+    const fn is_revoked(&self) -> bool {
+        self.revoked.is_some()
+    }
+
     fn is_expired(&self, now: Timestamp) -> bool {
-        self.end.is_some_and(|(_, Reverse(end))| end <= now)
+        self.end.is_some_and(|(_, Reverse(end), _)| end <= now)
     }
 
     fn is_suspended(&self) -> bool {
-        self.last.is_some_and(|(_, suspended)| suspended)
+        self.last.is_some_and(|(_, suspended, _)| suspended)
+    }
+
+    /// Forgets the effects that have ceased to matter. Returns whether anything is left.
+    fn forget(&mut self, rules: &Rules, now: Timestamp) -> bool {
+        let matters = |time: Timestamp| time >= now.earlier_by(rules.window());
+        self.revoked = self.revoked.filter(|time| matters(*time));
+        self.last = self.last.filter(|(.., time)| matters(*time));
+        self.end = self.end.filter(|(.., time)| matters(*time));
+        self.refreshes.retain(|_, time| matters(*time));
+        let until_matters = |until: &Timestamp| now <= *until + rules.look_up_after_cover();
+        self.cover_ends_at = self.cover_ends_at.filter(until_matters);
+        *self != Self::default()
     }
 }

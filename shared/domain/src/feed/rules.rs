@@ -3,24 +3,39 @@
 
 use std::time::Duration;
 
+use super::{Effect, Freshness};
 use crate::time::Timestamp;
 
 /// The protocol's numbers. Code takes them as a value so that the model can show what happens with
 /// others; everything that runs uses [`Rules::STANDARD`].
 ///
-/// # Why the overlap is sixty seconds
-/// Let `S` be `clock_bound`, `P` be `visible_within`. A reader that holds entry `N` asks for what
-/// is stamped from `N - overlap` on. It must not skip an entry `E` that became visible after the
-/// read that returned `N`.
-/// - `N` was stamped before it became visible, by a clock at most `S` ahead:
-///   `N.time <= visible(N) + S`.
-/// - `E` counts only if its answer came, by its writer's clock, at most `P` after `E.time`, and
-///   that clock was then at most `S` behind: `E.time >= visible(E) - S - P`.
-/// - `visible(E) >= visible(N)`, so `E.time >= N.time - (P + 2 S)`: **thirty seconds** suffice, and
-///   the model finds a counterexample with less.
+/// # Why the overlap is thirty seconds
+/// Let `S` be `clock_bound`, `P` be `visible_within`. An entry is *promised* if its change was
+/// answered, now or later: the answer came, by its writer's clock, at most `P` after the entry's
+/// time, and that clock was then at most `S` behind. So `visible(E) <= E.time + S + P`.
+/// - *A page* that is sent at `s` has all that was visible then in its range. It counts from at
+///   most `s + S`, by a clock that is that far ahead. A promised entry that was not visible at `s`
+///   has a time after `s - S - P`, hence after `counts_from - (P + 2 S)`: with an overlap of
+///   **fifteen seconds** nothing promised before `counts_from - overlap` is still to come, ever.
+///   The model finds a counterexample with less.
+/// - *A pass* is pages that lie end to end, all sent after its first. Up to when each is complete
+///   follows from the **first**: a page may have passed a place that an entry reached before a
+///   later page was sent. An unfinished pass makes nothing wrong, since records only grow, and
+///   dates nothing.
+/// - *A page that ends before that horizon ends its pass*: all that is promised up to its last
+///   entry was visible, so the next pass may begin behind it.
+/// - *Not the newest entry minus the overlap*: a page reads up to an entry that is stamped ahead, a
+///   revoke behind that place becomes visible and is answered, seconds later the next page brings a
+///   newer entry, and the next pass begins the overlap before *that*. The gap is as long as the
+///   pass, which nothing bounds.
 ///
 /// The overlap is twice that: a clock may step between its proof and its use, and the table's hosts
 /// may differ a little.
+///
+/// # That it heals
+/// Each page that arrives is progress: the next one begins behind it, in this decision or a later
+/// one. A pass reads what came since the last one began and the overlap before, so it converges
+/// while entries come slower than they are read.
 ///
 /// # What the bound is
 /// A read sees everything visible when it is sent, and a revoke is visible when it is answered. So
@@ -36,6 +51,26 @@ use crate::time::Timestamp;
 /// the read that issuance rests on and `iat`, plus `P + S` (the entry may be stamped that much
 /// early) and `S` for the reader's clock. Only issuance is unbounded by nature; a token function's
 /// time limit (at most half a minute) leaves ample room.
+///
+/// # Covers
+/// A key or organization that exceeds its budget of entries gets a cover: one entry,
+/// [`Effect::Cover`], in place of those of its changes. Let a change without an entry be made under
+/// a cover that ends at `A`, and be answered at `a`, when the writer's clock said `a <= A`. Let a
+/// decision be made later than the bound after `a`.
+/// 1. The cover was published before `a` and the feed counts from later than `a`, so the feed has
+///    the cover.
+/// 2. The change was committed before `A + S`. A token that was issued from an earlier read has an
+///    `iat` of at most `A + 2 S`, plus the time that issuance takes. So it ends before
+///    `A + look_up_after_cover`. The reader compares both times with one clock, so it looks the
+///    token up for as long as the token lives.
+/// 3. The look-up is sent after `a`, is strongly consistent, and each thing that it reads is one
+///    item. So it sees the change.
+/// 4. A cold reader needs the cover iff `now <= cover.time + cover_duration + look_up_after_cover`,
+///    and reads from `now - reach`: the same line, by the same clock.
+/// 5. A resume without an entry leaves the suspend that it undoes in the feed. While the subject is
+///    looked up, the reader ignores the feed's suspends and ends. It drops each effect at most
+///    `window + prune_interval` after the effect's own time, which is before the look-ups end:
+///    hence `look_up_margin`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rules {
     /// How soon after its own time an entry must be known visible, by its writer's clock, or it is
@@ -45,12 +80,21 @@ pub struct Rules {
     pub clock_bound: Duration,
     /// What the `Date` header rounds down to (RFC 9110 §5.6.7).
     pub date_resolution: Duration,
-    /// How far before the newest entry it has a reader reads.
+    /// How far before its start a pass is complete: younger entries may still become visible.
     pub overlap: Duration,
     /// The longest life a token can be given.
     pub longest_token: Duration,
     /// How much longer than a token an entry matters.
     pub window_margin: Duration,
+    /// How long a cover lasts. Until its end, changes of its key or organization may have no entry.
+    pub cover_duration: Duration,
+    /// How long before the end of a cover the next change no longer relies on it.
+    pub cover_renewal: Duration,
+    /// How much longer than `window` look-ups go on after the end of a cover.
+    pub look_up_margin: Duration,
+    /// How often a reader forgets what has ceased to matter: rarely, since it goes through all that
+    /// it knows.
+    pub prune_interval: Duration,
     /// How long the table keeps an entry that has ceased to matter.
     pub retention: Duration,
     /// The age above which a reader reads again before it decides.
@@ -59,27 +103,58 @@ pub struct Rules {
     pub usable: Duration,
     /// How negative an age may be. Not at all: a clock that went backwards proves nothing.
     pub negative_age: Duration,
-    /// How often a reader tries to read for one decision.
-    pub read_tries: u32,
-    /// How long those tries may take together.
+    /// How long a reader waits for one page.
+    pub page_time: Duration,
+    /// After this many failed pages in a row, a decision stops reading.
+    pub page_tries: u32,
+    /// How long a reader reads for one decision while it could decide without.
     pub read_time: Duration,
+    /// How long it does so where it would have to refuse, while pages arrive.
+    pub read_time_stale: Duration,
+    /// Nothing, but in the model: it shows what happens without a rule that is no number.
+    pub left_out: Option<LeftOut>,
+}
+
+/// A rule of readers that is no number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LeftOut {
+    /// A page is complete up to the overlap before its pass began, not before itself.
+    FirstPageCompletes,
+    /// A pass is complete up to the overlap before it began, not before its newest entry.
+    SendingCompletes,
+    /// A page that ends exactly at the horizon does not end its pass: more entries of that
+    /// millisecond may come.
+    HorizonIsOpen,
+    /// A pass counts from its first page.
+    FirstPageDates,
+    /// A pass counts once its last page is taken in.
+    WholePassDates,
+    /// While a credential is looked up, the feed's suspends and ends do not refuse it.
+    TablesAlone,
 }
 
 impl Rules {
     /// The rules that hold.
     pub const STANDARD: Self = Self {
-        visible_within: Duration::from_secs(10),
-        clock_bound: Duration::from_secs(10),
+        visible_within: Duration::from_secs(5),
+        clock_bound: Duration::from_secs(5),
         date_resolution: Duration::from_secs(1),
-        overlap: Duration::from_mins(1),
+        overlap: Duration::from_secs(30),
         longest_token: Duration::from_hours(1),
         window_margin: Duration::from_mins(10),
+        cover_duration: Duration::from_mins(5),
+        cover_renewal: Duration::from_secs(30),
+        look_up_margin: Duration::from_mins(5),
+        prune_interval: Duration::from_mins(1),
         retention: Duration::from_hours(24),
         fresh: Duration::from_secs(1),
         usable: Duration::from_secs(4),
         negative_age: Duration::ZERO,
-        read_tries: 2,
+        page_time: Duration::from_millis(300),
+        page_tries: 2,
         read_time: Duration::from_millis(600),
+        read_time_stale: Duration::from_secs(2),
+        left_out: None,
     };
 
     /// Whether `exchange` proves the clock within the bound of the table's.
@@ -87,7 +162,7 @@ impl Rules {
     /// The table's clock stood in `[date, date + 1 s)` at some moment between `sent` and
     /// `answered`. So ours is ahead by at most `answered - date` and behind by less than
     /// `date + 1 s - sent`, and both ends must lie within: the header's resolution and the time the
-    /// answer took count against us. An answer slower than nine seconds proves nothing; ask again
+    /// answer took count against us. An answer slower than four seconds proves nothing; ask again
     /// rather than alarm on one of those.
     #[must_use]
     pub fn clock_within_bound(&self, exchange: &Exchange) -> bool {
@@ -119,14 +194,78 @@ impl Rules {
         self.longest_token + self.window_margin
     }
 
+    /// The effect of a cover that is written at `time`.
+    #[must_use]
+    pub fn cover_at(&self, time: Timestamp) -> Effect {
+        Effect::Cover {
+            until: time + self.cover_duration,
+        }
+    }
+
+    /// Whether a change that is about to be made may omit its entries, under a published cover that
+    /// ends at `covered_until`.
+    #[must_use]
+    pub fn may_omit_entry(&self, covered_until: Timestamp, now: Timestamp) -> bool {
+        now + self.cover_renewal <= covered_until
+    }
+
+    /// Whether a change that omitted its entries may be answered, given the exchange that committed
+    /// it.
+    #[must_use]
+    pub fn may_answer_without_entry(&self, covered_until: Timestamp, exchange: &Exchange) -> bool {
+        self.clock_within_bound(exchange) && exchange.answered <= covered_until
+    }
+
+    /// How far back a cold reader reads: a cover is needed until what it covers is no longer looked
+    /// up, and it was written as long before its end as it lasts.
+    pub(super) fn reach(&self) -> Duration {
+        self.look_up_after_cover() + self.cover_duration
+    }
+
+    /// How long look-ups go on after the end of a cover: by then, every token has expired that was
+    /// issued from a read before the last change under the cover.
+    pub(super) fn look_up_after_cover(&self) -> Duration {
+        self.window() + self.look_up_margin
+    }
+
+    /// Before when a page lacks nothing that is promised, in its range: the overlap before its pass
+    /// began. What was not visible then and is older was never promised.
+    pub(super) fn complete_before(&self, first: &Exchange, page: &Exchange) -> Timestamp {
+        let began = match self.left_out {
+            Some(LeftOut::FirstPageCompletes) => page,
+            _ => first,
+        };
+        self.counts_from(began).earlier_by(self.overlap)
+    }
+
+    /// How usable a read is that counts from `counts_from`. Its age is taken at the later of `now`
+    /// and the request's own time, since a frozen instance may wake with its clock behind.
+    #[must_use]
+    pub fn freshness(
+        &self,
+        counts_from: Timestamp,
+        now: Timestamp,
+        request: Option<Timestamp>,
+    ) -> Freshness {
+        let now = request.map_or(now, |request| now.max(request));
+        if now + self.negative_age < counts_from || now > counts_from + self.usable {
+            Freshness::Stale
+        } else if now > counts_from + self.fresh {
+            Freshness::Ageing
+        } else {
+            Freshness::Fresh
+        }
+    }
+
     /// From when a read counts: its sending, but no later than its `Date` can mean, since the clock
     /// that stamped the sending may have been ahead and be set back since.
-    pub(super) fn counts_from(&self, read: &Exchange) -> Timestamp {
+    #[must_use]
+    pub fn counts_from(&self, read: &Exchange) -> Timestamp {
         read.sent.min(read.date + self.date_resolution)
     }
 }
 
-/// One request to the table, as both clocks saw it. Of a read in several pages: the first page's.
+/// One request to the table, as both clocks saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Exchange {
     /// The caller's clock just before the attempt that was answered.

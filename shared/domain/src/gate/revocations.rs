@@ -23,6 +23,10 @@ impl OrganizationGate {
     /// three at most, one of each kind and one of both: of two of the same kind, the later one
     /// covers the other.
     pub const MAX_REVOCATIONS: usize = 200;
+    /// How many may spare somebody, each naming up to [`Cohort::MAX_SPARED`] owners: so many
+    /// windows, which are among those 200, and beside them so many of the whole organization, so
+    /// that no number of windows keeps an administrator from an emergency stop.
+    pub const MAX_SPARING: usize = 20;
 
     /// The gate with these keys revoked too; nothing when it covers them already. What a cohort of
     /// the whole organization covers goes, and however full the gate is, there is room for it: that
@@ -31,15 +35,17 @@ impl OrganizationGate {
     /// # Errors
     /// [`TooMany`], when merging what overlaps makes no room.
     pub fn revoke(&self, cohort: Cohort) -> Result<Option<Self>, TooMany> {
+        let cohort = plain(cohort);
         if self.revocations.iter().any(|wider| covers(wider, &cohort)) {
             return Ok(None);
         }
         let mut revocations = self.revocations.clone();
-        if is_sweeping(&cohort) {
+        if is_of_all(&cohort) {
             revocations.retain(|narrower| !covers(&cohort, narrower));
         }
+        let sweeping = is_sweeping(&cohort);
         revocations.push(cohort);
-        if !is_sweeping(&cohort) && is_over_full(&revocations) {
+        if !sweeping && is_over_full(&revocations) {
             revocations = merged(revocations);
             if is_over_full(&revocations) {
                 return Err(TooMany);
@@ -52,13 +58,32 @@ impl OrganizationGate {
     }
 }
 
-/// Whether it is of the whole organization, of one kind or both, up to its end.
-const fn is_sweeping(cohort: &Cohort) -> bool {
+/// The cohort without what it says in vain: of one owner's keys nobody else's are spared.
+fn plain(mut cohort: Cohort) -> Cohort {
+    if let Some(only) = cohort.owner {
+        cohort.spared.retain(|spared| *spared == only);
+    }
+    cohort
+}
+
+/// Whether it is of the whole organization, of one kind or both, up to its end; but for those whom
+/// it spares.
+const fn is_of_all(cohort: &Cohort) -> bool {
     cohort.owner.is_none() && cohort.created_from.is_none()
 }
 
+/// The same, sparing nobody.
+const fn is_sweeping(cohort: &Cohort) -> bool {
+    is_of_all(cohort) && cohort.spared.is_empty()
+}
+
 fn is_over_full(cohorts: &[Cohort]) -> bool {
-    cohorts.iter().filter(|cohort| !is_sweeping(cohort)).count() > OrganizationGate::MAX_REVOCATIONS
+    let count = |counts: fn(&&Cohort) -> bool| cohorts.iter().filter(counts).count();
+    count(|cohort| !is_of_all(cohort)) > OrganizationGate::MAX_REVOCATIONS
+        || count(|cohort| !is_of_all(cohort) && !cohort.spared.is_empty())
+            > OrganizationGate::MAX_SPARING
+        || count(|cohort| is_of_all(cohort) && !cohort.spared.is_empty())
+            > OrganizationGate::MAX_SPARING
 }
 
 /// Whether every key of `narrower` is one of `wider`.
@@ -67,6 +92,9 @@ fn covers(wider: &Cohort, narrower: &Cohort) -> bool {
         .environment
         .is_none_or(|only| narrower.environment == Some(only))
         && wider.owner.is_none_or(|only| narrower.owner == Some(only))
+        && wider.spared.iter().all(|spared| {
+            narrower.spared.contains(spared) || narrower.owner.is_some_and(|only| only != *spared)
+        })
         && wider.created_from.is_none_or(|from| {
             narrower
                 .created_from
@@ -82,14 +110,12 @@ fn covers(wider: &Cohort, narrower: &Cohort) -> bool {
 /// The same keys in fewer cohorts: windows of the same kind and owner that overlap or adjoin become
 /// one, and what another one covers goes.
 fn merged(mut cohorts: Vec<Cohort>) -> Vec<Cohort> {
-    cohorts.sort_by_key(|cohort| (cohort.environment, cohort.owner, cohort.created_from));
+    let shape = |cohort: &Cohort| (cohort.environment, cohort.owner, cohort.spared.clone());
+    cohorts.sort_by_key(|cohort| (shape(cohort), cohort.created_from));
     let mut merged: Vec<Cohort> = Vec::new();
     for cohort in cohorts {
         match merged.last_mut() {
-            Some(last)
-                if (last.environment, last.owner) == (cohort.environment, cohort.owner)
-                    && reaches(last, &cohort) =>
-            {
+            Some(last) if shape(last) == shape(&cohort) && reaches(last, &cohort) => {
                 last.created_until = last
                     .created_until
                     .zip(cohort.created_until)
@@ -217,15 +243,83 @@ mod tests {
     fn any_cohort() -> impl Strategy<Value = Cohort> {
         let time = || proptest::option::of((0..6_i64).prop_map(Timestamp::from_seconds));
         let kind = proptest::option::of(prop_oneof![Just(KeyMode::Sandbox), Just(KeyMode::Live)]);
-        let owner = proptest::option::of((0..2_u8).prop_map(|byte| Guid::from_bytes([byte; 16])));
-        (kind, time(), time(), owner).prop_map(
-            |(environment, created_from, created_until, owner)| Cohort {
+        let guid = |byte| Guid::from_bytes([byte; 16]);
+        let owner = proptest::option::of((0..2_u8).prop_map(guid));
+        let spared = proptest::sample::subsequence(vec![guid(0), guid(1), guid(2)], 0..3);
+        (kind, time(), time(), owner, spared).prop_map(
+            |(environment, created_from, created_until, owner, spared)| Cohort {
                 environment,
                 created_from,
                 created_until,
                 owner,
+                spared,
             },
         )
+    }
+
+    #[test]
+    fn leak_8_a_sweep_that_spares_somebody_neither_covers_them_nor_hides_a_later_one() {
+        let sweep = |spared: &[u8]| Cohort {
+            created_until: Some(Timestamp::from_seconds(100)),
+            spared: spared
+                .iter()
+                .map(|byte| Guid::from_bytes([*byte; 16]))
+                .collect(),
+            ..Cohort::default()
+        };
+        let gate = OrganizationGate::NEW.revoke(sweep(&[1])).unwrap().unwrap();
+        assert_eq!(
+            gate.revoke(sweep(&[1, 2])),
+            Ok(None),
+            "who is spared more is covered"
+        );
+        let of = |byte| Cohort {
+            owner: Some(Guid::from_bytes([byte; 16])),
+            ..sweep(&[])
+        };
+        assert_eq!(gate.revoke(of(2)), Ok(None));
+        assert!(
+            gate.revoke(of(1)).unwrap().is_some(),
+            "their keys still work"
+        );
+        let all = gate.revoke(sweep(&[])).unwrap().unwrap();
+        assert_eq!(
+            all.revocations,
+            [sweep(&[])],
+            "what spares nobody takes its place"
+        );
+    }
+
+    #[test]
+    fn leak_8_twenty_sweeps_may_spare_somebody_whatever_windows_there_are_and_any_other_has_room() {
+        let sparing = |n: u8| Cohort {
+            created_until: Some(Timestamp::from_seconds(i64::from(n))),
+            spared: vec![Guid::from_bytes([n; 16])],
+            ..Cohort::default()
+        };
+        let in_window = |n: u8| Cohort {
+            created_from: Some(Timestamp::from_seconds(i64::from(n) * 2 + 1000)),
+            created_until: Some(Timestamp::from_seconds(i64::from(n) * 2 + 1001)),
+            ..sparing(n)
+        };
+        let fill = |gate, cohort: &dyn Fn(u8) -> Cohort| {
+            (0..20).fold(gate, |gate: OrganizationGate, n| {
+                gate.revoke(cohort(n)).unwrap().unwrap()
+            })
+        };
+        let windows = fill(OrganizationGate::NEW, &in_window);
+        assert_eq!(windows.revoke(in_window(20)), Err(TooMany));
+        let sweeps = fill(windows, &sparing);
+        assert_eq!(sweeps.revoke(sparing(20)), Err(TooMany));
+        let all = Cohort {
+            spared: Vec::new(),
+            created_until: Some(Timestamp::from_seconds(5000)),
+            ..sparing(21)
+        };
+        assert_eq!(
+            sweeps.revoke(all.clone()).unwrap().unwrap().revocations,
+            [all]
+        );
     }
 
     proptest! {
@@ -233,7 +327,7 @@ mod tests {
         fn merging_revokes_the_same_keys(
             cohorts in proptest::collection::vec(any_cohort(), 0..12),
         ) {
-            let merged = merged(cohorts.clone());
+            let merged = merged(cohorts.iter().cloned().map(plain).collect());
             prop_assert!(merged.len() <= cohorts.len());
             for (kind, created, owner) in every_key(&[KeyMode::Sandbox, KeyMode::Live]) {
                 let revoked = |cohorts: &[Cohort]| {
@@ -250,7 +344,7 @@ mod tests {
             cohorts in proptest::collection::vec(any_cohort(), 0..12),
         ) {
             let gate = cohorts.iter().fold(OrganizationGate::NEW, |gate, cohort| {
-                gate.revoke(*cohort).unwrap().unwrap_or(gate)
+                gate.revoke(cohort.clone()).unwrap().unwrap_or(gate)
             });
             for (kind, created, owner) in every_key(&[KeyMode::Sandbox, KeyMode::Live]) {
                 let revoked = |cohorts: &[Cohort]| {

@@ -30,6 +30,23 @@ pub struct Edit {
 }
 
 impl Edit {
+    /// Whether `key` could be used from elsewhere by it, or leads its payments or webhooks
+    /// somewhere else: that has no end of its own.
+    #[must_use]
+    pub fn leads_elsewhere(&self, key: &Key) -> bool {
+        self.ip_allowlist
+            .as_ref()
+            .is_some_and(|list| !list.is_within(&key.ip_allowlist))
+            || self
+                .destination
+                .as_ref()
+                .is_some_and(|to| to.is_some() && *to != key.destination)
+            || self
+                .webhook_url
+                .as_ref()
+                .is_some_and(|to| to.is_some() && *to != key.webhook_url)
+    }
+
     /// Whether `key` could be used for longer by it, or from elsewhere: that gives something, as
     /// another secret does.
     #[must_use]
@@ -53,7 +70,7 @@ impl Key {
     /// [`Kind::Conflict`] for a revoked key, another end of an expired one, and another destination
     /// of a live one; [`Kind::InvalidParameter`] for an end that is not in the future, and for
     /// members that do not go together.
-    pub fn edit(self, edit: Edit, now: Timestamp) -> Result<Self, Error> {
+    pub(crate) fn edit(self, edit: Edit, now: Timestamp) -> Result<Self, Error> {
         if matches!(self.state, State::Revoked { .. }) {
             return Err(self.illegal("be changed", now));
         }

@@ -7,14 +7,15 @@
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{iter, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Key, State};
 use crate::{
     error::{Error, Kind},
-    feed::{Effect, Subject},
+    feed::{Effect, Rules, Subject},
+    gate::Gates,
     ids::{Guid, SecretId},
     time::Timestamp,
 };
@@ -28,8 +29,8 @@ pub enum Grace {
     FromFirstUse(Duration),
     /// Until the rotation is finished (ARZ-5).
     Open,
-    /// Until the rotation is finished; and while nobody has used the new secret, the previous one
-    /// gets another in its place.
+    /// Until the rotation is finished; and while nobody has used the new secret, that is known of
+    /// it.
     OpenUntilUsed,
 }
 
@@ -45,6 +46,9 @@ impl Grace {
 pub enum Rotation {
     /// Let it work on for a while.
     Keep(Grace),
+    /// As `Keep` of a grace that starts at the first use; and until then the previous secret may
+    /// put another in the place of the new one, which may be lost (X-8).
+    KeepReplaceable(Grace),
     /// End it at once: nobody has it (X-8). A previous one stays as it is.
     Replace,
 }
@@ -65,7 +69,71 @@ pub enum Until {
         /// Seconds; nothing where it then ends when the rotation is finished.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         grace: Option<u64>,
+        /// Whether it may replace the new secret until then: only where the rotation asked for it,
+        /// since whoever holds the old secret locks out whoever holds the new one.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        replaceable: bool,
     },
+}
+
+/// A person who was shown a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Minter {
+    /// The person.
+    pub user: Guid,
+    /// How often that person had been narrowed by then (`User::narrowed`).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub narrowed: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+const fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+/// The people who were shown a secret and are not the user of its key (LEAK-9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownTo {
+    /// Who asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minted_by: Option<Minter>,
+    /// Who was shown the secret by which that one asked, and cannot be told from them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_to: Option<Minter>,
+}
+
+impl ShownTo {
+    /// Nobody else.
+    pub const NOBODY: Self = Self {
+        minted_by: None,
+        known_to: None,
+    };
+
+    /// These people; nothing where they are more than are remembered.
+    #[must_use]
+    pub(crate) fn of(people: impl IntoIterator<Item = Minter>) -> Option<Self> {
+        let mut people = people.into_iter();
+        let (minted_by, known_to) = (people.next(), people.next());
+        people.next().is_none().then_some(Self {
+            minted_by,
+            known_to,
+        })
+    }
+
+    /// Each of them.
+    pub fn people(self) -> impl Iterator<Item = Minter> {
+        self.minted_by.into_iter().chain(self.known_to)
+    }
+}
+
+/// How the person who was shown somebody else's secret has ended it (LEAK-9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MinterEnd {
+    /// They are disabled, or gone.
+    MinterDisabled,
+    /// They lost a role or a scope since.
+    MinterNarrowed,
 }
 
 /// One of a key's secrets.
@@ -75,9 +143,9 @@ pub struct Current {
     pub id: SecretId,
     /// When it was made.
     pub created_at: Timestamp,
-    /// Who was shown it, where that is not the user of a personal key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub minted_by: Option<Guid>,
+    /// Whom it was shown.
+    #[serde(flatten)]
+    pub shown_to: ShownTo,
 }
 
 /// A secret that another one has followed.
@@ -87,9 +155,9 @@ pub struct Previous {
     pub id: SecretId,
     /// When it was made.
     pub created_at: Timestamp,
-    /// Who was shown it, where that is not the user of a personal key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub minted_by: Option<Guid>,
+    /// Whom it was shown.
+    #[serde(flatten)]
+    pub shown_to: ShownTo,
     /// When it ends.
     #[serde(flatten)]
     pub until: Until,
@@ -110,6 +178,24 @@ impl Previous {
     pub fn works_at(&self, now: Timestamp) -> bool {
         self.expires_at().is_none_or(|end| now < end)
     }
+
+    /// Whether its end waits for the first use of the secret that followed it.
+    #[must_use]
+    pub const fn awaits_first_use(&self) -> bool {
+        matches!(self.until, Until::FirstUse { .. })
+    }
+
+    /// The secret once the one that followed it was used, at `at`; nothing where it does not wait
+    /// for that.
+    fn after_first_use(self, at: Timestamp) -> Option<Self> {
+        let Until::FirstUse { grace, .. } = self.until else {
+            return None;
+        };
+        let until = grace.map_or(Until::Finish, |grace| Until::At {
+            at: at + Duration::from_secs(grace),
+        });
+        Some(Self { until, ..self })
+    }
 }
 
 /// A key's secrets.
@@ -129,6 +215,8 @@ pub struct Term {
     pub ends_at: Option<Timestamp>,
     /// Whether this use starts the previous one's grace (X-3).
     pub starts_grace: bool,
+    /// Whether another one has followed it.
+    pub is_previous: bool,
 }
 
 /// What became of the secrets by a rotation.
@@ -150,7 +238,7 @@ impl Secrets {
             current: Current {
                 id,
                 created_at,
-                minted_by: None,
+                shown_to: ShownTo::NOBODY,
             },
             previous: None,
         }
@@ -162,10 +250,11 @@ impl Secrets {
         if id == self.current.id {
             let starts_grace = self
                 .previous
-                .is_some_and(|previous| matches!(previous.until, Until::FirstUse { .. }));
+                .is_some_and(|previous| previous.awaits_first_use());
             return Some(Term {
                 ends_at: None,
                 starts_grace,
+                is_previous: false,
             });
         }
         let previous = self
@@ -174,6 +263,7 @@ impl Secrets {
         Some(Term {
             ends_at: previous.expires_at(),
             starts_grace: false,
+            is_previous: true,
         })
     }
 
@@ -183,27 +273,84 @@ impl Secrets {
         self.previous.filter(|previous| previous.works_at(now))
     }
 
-    /// Who else than the user of a personal key was shown a secret of it that works at `now`.
-    pub fn known_to(&self, now: Timestamp) -> impl Iterator<Item = Guid> {
+    /// Whom the secret of this name was shown.
+    #[must_use]
+    pub fn shown_to(&self, id: SecretId) -> ShownTo {
+        let previous = self.previous.filter(|previous| previous.id == id);
+        if id == self.current.id {
+            self.current.shown_to
+        } else {
+            previous.map_or(ShownTo::NOBODY, |previous| previous.shown_to)
+        }
+    }
+
+    /// The secrets whose term is not over at `now`, the newest first, and whom each was shown.
+    pub fn in_term(&self, now: Timestamp) -> impl Iterator<Item = (SecretId, ShownTo)> {
         let previous = self
             .working_previous(now)
-            .and_then(|previous| previous.minted_by);
-        self.current.minted_by.into_iter().chain(previous)
+            .map(|previous| (previous.id, previous.shown_to));
+        iter::once((self.current.id, self.current.shown_to)).chain(previous)
     }
 }
 
 impl Key {
+    /// Everybody who was shown one of its secrets and is not its user, and on whom that secret
+    /// therefore rests (LEAK-9); of a machine's key, which works on, nobody.
+    pub fn minters(&self) -> impl Iterator<Item = Guid> {
+        let personal = self.owner.user().is_some();
+        let Secrets { current, previous } = self.secrets;
+        iter::once(current.shown_to)
+            .chain(previous.map(|previous| previous.shown_to))
+            .flat_map(ShownTo::people)
+            .filter(move |_| personal)
+            .map(|minter| minter.user)
+    }
+
+    /// How the person whom the secret of this name was shown has ended it; nothing where nobody
+    /// has. It works only while they are active and were not narrowed since: or their authority
+    /// would outlive them in somebody else's name (LEAK-9).
+    #[must_use]
+    pub fn ended_by_minter(&self, secret: SecretId, gates: &Gates) -> Option<MinterEnd> {
+        self.owner.user()?;
+        let end = |minter: Minter| {
+            let person = gates
+                .minters
+                .iter()
+                .find(|user| user.guid == minter.user && user.organization == self.organization);
+            match person {
+                Some(person) if person.is_disabled() => Some(MinterEnd::MinterDisabled),
+                Some(person) if person.narrowed != minter.narrowed => {
+                    Some(MinterEnd::MinterNarrowed)
+                }
+                Some(_) => None,
+                None => Some(MinterEnd::MinterDisabled),
+            }
+        };
+        self.secrets.shown_to(secret).people().find_map(end)
+    }
+
     /// Refuses a rotation that a previous secret of this key asks for: it is on its way out, and
     /// whoever holds it would stay with the new one and lock out the holder of the current one.
-    /// While nobody has used the current one it may be lost (X-3, X-8): then the previous one
-    /// replaces it.
+    /// Where the rotation asked for it, the previous one replaces a current one that nobody has
+    /// used, which may be lost (X-3, X-8).
     ///
     /// # Errors
     /// [`Kind::Forbidden`].
-    pub fn require_rotatable_by(&self, own: SecretId, rotation: Rotation) -> Result<(), Error> {
+    pub(crate) fn require_rotatable_by(
+        &self,
+        own: SecretId,
+        rotation: Rotation,
+    ) -> Result<(), Error> {
         let Secrets { current, previous } = self.secrets;
         let unused = previous.is_some_and(|previous| {
-            previous.id == own && matches!(previous.until, Until::FirstUse { .. })
+            previous.id == own
+                && matches!(
+                    previous.until,
+                    Until::FirstUse {
+                        replaceable: true,
+                        ..
+                    }
+                )
         });
         if own == current.id || (unused && rotation == Rotation::Replace) {
             Ok(())
@@ -219,7 +366,7 @@ impl Key {
     ///
     /// # Errors
     /// [`Kind::Forbidden`].
-    pub fn require_finishable_by(&self, own: SecretId) -> Result<(), Error> {
+    pub(crate) fn require_finishable_by(&self, own: SecretId) -> Result<(), Error> {
         if self
             .secrets
             .previous
@@ -232,12 +379,10 @@ impl Key {
         Ok(())
     }
 
-    /// The key, its newest secret shown to `person`: that is remembered of a personal key which is
-    /// not theirs.
+    /// The key, its newest secret shown to these people.
     #[must_use]
-    pub fn shown_to(mut self, person: Option<Guid>) -> Self {
-        let others = |person: &Guid| self.owner.user().is_some_and(|own| own != *person);
-        self.secrets.current.minted_by = person.filter(others);
+    pub(crate) fn with_shown_to(mut self, people: ShownTo) -> Self {
+        self.secrets.current.shown_to = people;
         self
     }
 
@@ -246,7 +391,7 @@ impl Key {
     /// # Errors
     /// [`Kind::Conflict`] when it is revoked or expired, or when a previous secret still works and
     /// would become a third.
-    pub fn rotate(
+    pub(crate) fn rotate(
         self,
         new: SecretId,
         rotation: Rotation,
@@ -260,42 +405,56 @@ impl Key {
         let Current {
             id,
             created_at,
-            minted_by,
+            shown_to,
         } = current;
         let keep = |until| Previous {
             id,
             created_at,
-            minted_by,
+            shown_to,
             until,
         };
+        let replaceable = matches!(rotation, Rotation::KeepReplaceable(_));
         let (previous, ending) = match rotation {
             Rotation::Replace => (previous, Some((current.id, now))),
-            Rotation::Keep(_) if previous.is_some() => {
+            Rotation::Keep(_) | Rotation::KeepReplaceable(_) if previous.is_some() => {
                 let message = "The key is being rotated: a previous secret still works. Finish \
                                that rotation first, or send replace";
                 return Err(Error::new(Kind::Conflict, message));
             }
-            Rotation::Keep(Grace::FromNow(Duration::ZERO)) => (None, Some((current.id, now))),
-            Rotation::Keep(Grace::FromNow(grace)) => (
+            Rotation::Keep(Grace::FromNow(Duration::ZERO))
+            | Rotation::KeepReplaceable(Grace::FromNow(Duration::ZERO)) => {
+                (None, Some((current.id, now)))
+            }
+            Rotation::Keep(Grace::FromNow(grace))
+            | Rotation::KeepReplaceable(Grace::FromNow(grace)) => (
                 Some(keep(Until::At { at: now + grace })),
                 Some((current.id, now + grace)),
             ),
-            Rotation::Keep(Grace::FromFirstUse(grace)) => (
+            Rotation::Keep(Grace::FromFirstUse(grace))
+            | Rotation::KeepReplaceable(Grace::FromFirstUse(grace)) => (
                 Some(keep(Until::FirstUse {
                     grace: Some(grace.as_secs()),
+                    replaceable,
                 })),
                 None,
             ),
-            Rotation::Keep(Grace::OpenUntilUsed) => {
-                (Some(keep(Until::FirstUse { grace: None })), None)
+            Rotation::Keep(Grace::OpenUntilUsed)
+            | Rotation::KeepReplaceable(Grace::OpenUntilUsed) => (
+                Some(keep(Until::FirstUse {
+                    grace: None,
+                    replaceable,
+                })),
+                None,
+            ),
+            Rotation::Keep(Grace::Open) | Rotation::KeepReplaceable(Grace::Open) => {
+                (Some(keep(Until::Finish)), None)
             }
-            Rotation::Keep(Grace::Open) => (Some(keep(Until::Finish)), None),
         };
         let secrets = Secrets {
             current: Current {
                 id: new,
                 created_at: now,
-                minted_by: None,
+                shown_to: ShownTo::NOBODY,
             },
             previous,
         };
@@ -307,7 +466,7 @@ impl Key {
     ///
     /// # Errors
     /// [`Kind::Conflict`] when it is revoked.
-    pub fn finish_rotation(
+    pub(crate) fn finish_rotation(
         self,
         grace: Duration,
         now: Timestamp,
@@ -319,8 +478,10 @@ impl Key {
             return Err(self.illegal("be rotated", now));
         }
         let grace = match previous.until {
-            Until::FirstUse { grace: Some(own) } => grace.min(Duration::from_secs(own)),
-            Until::FirstUse { grace: None } | Until::Finish | Until::At { .. } => grace,
+            Until::FirstUse {
+                grace: Some(own), ..
+            } => grace.min(Duration::from_secs(own)),
+            Until::FirstUse { grace: None, .. } | Until::Finish | Until::At { .. } => grace,
         };
         if grace.is_zero() {
             let secrets = Secrets {
@@ -358,17 +519,47 @@ impl Key {
         let previous = self
             .secrets
             .previous
-            .filter(|_| used == self.secrets.current.id)?;
-        let Until::FirstUse { grace } = previous.until else {
-            return None;
-        };
-        let at = grace.map(|grace| now + Duration::from_secs(grace));
-        let until = at.map_or(Until::Finish, |at| Until::At { at });
+            .filter(|_| used == self.secrets.current.id)?
+            .after_first_use(now)?;
         let secrets = Secrets {
-            previous: Some(Previous { until, ..previous }),
+            previous: Some(previous),
             ..self.secrets
         };
-        Some(self.with_secrets(secrets, at.map(|at| (previous.id, at)), now))
+        let ending = previous.expires_at().map(|at| (previous.id, at));
+        Some(self.with_secrets(secrets, ending, now))
+    }
+
+    /// The secret whose first use is noted beside the key and not in it: the current one of a
+    /// personal key, while the previous one waits for that (X-3). Those who see such a use change
+    /// no key.
+    #[must_use]
+    pub fn awaits_note_of(&self) -> Option<SecretId> {
+        self.owner.user()?;
+        self.secrets
+            .previous
+            .filter(Previous::awaits_first_use)
+            .map(|_| self.secrets.current.id)
+    }
+
+    /// The key at `now`, the first use of its current secret noted at `at`: the previous one's
+    /// grace runs from then on, or it waits for the end of the rotation. A key that waits for
+    /// nothing stays as it is, so that no note gives a secret a later end, or brings one back.
+    ///
+    /// Whoever notes may lie. No secret was used before it was made: such a note counts as its
+    /// making. Nor is one used in the future, as far as two clocks can differ: such a note counts
+    /// as none yet, so that the key still waits, and the true first use is noted too.
+    #[must_use]
+    pub fn with_first_use(mut self, at: Timestamp, now: Timestamp) -> Self {
+        if at > now + Rules::STANDARD.clock_bound * 2 {
+            return self;
+        }
+        let at = at.max(self.secrets.current.created_at);
+        let noted = self
+            .secrets
+            .previous
+            .and_then(|previous| previous.after_first_use(at));
+        self.secrets.previous = noted.or(self.secrets.previous);
+        self
     }
 
     fn with_secrets(
@@ -390,7 +581,7 @@ impl Key {
                     version: key.version,
                 }
             };
-            (Subject::Secret(id.to_string()), effect)
+            (Subject::Secret(id), effect)
         });
         Rotated { key, ending, entry }
     }

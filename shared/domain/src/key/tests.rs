@@ -48,6 +48,7 @@ fn only_an_open_gate_and_an_active_state_make_a_key_active() {
             ..OrganizationGate::NEW
         },
         user: None,
+        minters: Vec::new(),
     };
     let (open, pending, rejected) = (
         &gate(Kyb::Approved, false),
@@ -182,6 +183,7 @@ fn user(state: UserState) -> User {
         state,
         created_at: NOW,
         updated_at: NOW,
+        narrowed: 0,
         version: 0,
     }
 }
@@ -193,8 +195,14 @@ fn cbm_2_a_personal_key_works_by_its_plan_and_user_whatever_kyb_says() {
         next_plan,
         ..OrganizationGate::NEW
     };
-    let behind =
-        |organization, user| personal(KeyMode::Live).effective(&Gates { organization, user }, NOW);
+    let behind = |organization, user| {
+        let gates = Gates {
+            organization,
+            user,
+            minters: Vec::new(),
+        };
+        personal(KeyMode::Live).effective(&gates, NOW)
+    };
     let active = || Some(user(UserState::Active));
     assert_eq!(behind(gate(Plan::Pro, None), active()), Effective::Active);
     assert_eq!(
@@ -238,6 +246,7 @@ fn leak_8_a_cohort_in_the_gate_revokes_for_good() {
             ..OrganizationGate::NEW
         },
         user: None,
+        minters: Vec::new(),
     };
     let own = key(KeyMode::Sandbox, State::Deactivated, Some(150));
     let until = |until| Cohort {

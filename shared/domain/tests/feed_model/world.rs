@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use domain::{
     feed::{Credential, Feed, Rules},
+    ids::{ClientId, Guid, SecretId},
     key_mode::KeyMode,
     time::Timestamp,
 };
@@ -17,18 +18,27 @@ use self::state::{Action, Reader, State, Task, Writer};
 
 const MIDNIGHT: Timestamp = Timestamp::from_seconds(1_795_392_000);
 
-/// A token of the key that is revoked, and nothing else against it.
-const TOKEN: Credential<'_> = Credential {
-    client_id: "revoked",
-    secret: "secret",
-    token: Some("token"),
-    user: None,
-    owner: None,
-    organization: "organization",
-    kind: KeyMode::Live,
-    key_created: MIDNIGHT,
-    parents: &[],
-};
+pub const REVOKED: ClientId = ClientId::of(Guid::from_bytes([0; 16]));
+pub const OTHER: ClientId = ClientId::of(Guid::from_bytes([1; 16]));
+
+/// A token of the key that is revoked.
+pub const TOKEN: Credential<'_> = token_of(REVOKED);
+
+/// A token of a key, and nothing else against it.
+pub const fn token_of(client_id: ClientId) -> Credential<'static> {
+    Credential {
+        client_id,
+        secret: SecretId::from_bytes([2; 16]),
+        token: Some(Guid::from_bytes([3; 16])),
+        user: None,
+        minters: &[],
+        owner: None,
+        organization: Guid::from_bytes([4; 16]),
+        kind: KeyMode::Live,
+        key_created: MIDNIGHT,
+        parents: &[],
+    }
+}
 
 /// What the world does and for how long. All times in seconds.
 #[derive(Clone, Debug)]
@@ -38,18 +48,27 @@ pub struct World {
     pub end: i64,
     /// What is promised: seconds from the answer of the revoke to the last allow.
     pub bound: i64,
-    /// What the two writers' clocks may be off, and either may step to the other's.
-    pub writer_clocks: [i64; 2],
+    /// What the clocks of the other writer and the revoker may be off at first; either may step to
+    /// what another one is.
+    pub writer_clocks: &'static [[i64; 2]],
+    /// What a reader's clock may be off at first.
+    pub reader_starts: &'static [i64],
     /// What a step may put a reader's clock off by.
     pub reader_clocks: &'static [i64],
     /// How long after the revoke a token may be issued from a read made before it; `None`: tokens
     /// outlive the model.
     pub issued_after: Option<i64>,
-    /// Whether the other writer writes too, which moves readers on.
-    pub other_writes: bool,
+    /// How many entries the other writer writes, which moves readers on.
+    pub other_writes: u8,
+    /// Whether those are visible as soon as they are sent.
+    pub other_is_quick: bool,
     /// Whether a write may be under way while time passes; it may then take any time.
     pub slow_writes: bool,
-    /// How long a read may take; one that is under way while its instance freezes takes longer.
+    /// How many entries a page holds.
+    pub page: usize,
+    /// Whether a page's `Date` is that of its end: the table may have taken its time.
+    pub late_date: bool,
+    /// How long a page may take; one that is under way while its instance freezes takes longer.
     pub longest_read: i64,
     pub faults: Faults,
     pub left_out: Option<Habit>,
@@ -83,7 +102,7 @@ pub enum Habit {
 const REVOKER: usize = 1;
 const TO_WRITE: Task = Task::ToWrite { repeat: false };
 
-fn by_clock(now: i64, off: i64) -> Timestamp {
+pub fn by_clock(now: i64, off: i64) -> Timestamp {
     MIDNIGHT + Duration::from_secs((now + off + 1_000_000).cast_unsigned())
 }
 
@@ -92,19 +111,21 @@ impl Model for World {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        let [a, b] = self.writer_clocks;
-        BTreeSet::from([[a, b], [b, a]])
-            .into_iter()
-            .map(|clocks| State {
+        let starts = self
+            .writer_clocks
+            .iter()
+            .flat_map(|clocks| self.reader_starts.iter().map(move |off| (clocks, *off)));
+        starts
+            .map(|(clocks, off)| State {
                 now: 0,
                 table: BTreeSet::new(),
                 writers: [
                     Writer {
                         clock_off: clocks[0],
-                        task: if self.other_writes {
+                        task: if self.other_writes > 0 {
                             TO_WRITE
                         } else {
-                            Task::Answered
+                            Task::Answered { promised: None }
                         },
                     },
                     Writer {
@@ -115,11 +136,12 @@ impl Model for World {
                 answered: None,
                 token_until: None,
                 reader: Reader {
-                    clock_off: 0,
+                    clock_off: off,
                     feed: Feed::new(self.rules),
                     read: None,
                     frozen_since: None,
                 },
+                other_writes_left: self.other_writes,
                 faults_left: self.faults,
             })
             .collect()
@@ -149,14 +171,12 @@ impl Model for World {
                         actions.push(Action::Die(w));
                     }
                 }
-                Task::Answered => {}
+                Task::Answered { .. } => {}
             }
             if state.faults_left.writer_steps > 0 && matches!(writer.task, Task::UnderWay { .. }) {
-                let others = self
-                    .writer_clocks
-                    .iter()
-                    .filter(|off| **off != writer.clock_off);
-                actions.extend(others.map(|off| Action::StepWriter(w, *off)));
+                let others = self.writer_clocks.as_flattened().iter();
+                let others: BTreeSet<_> = others.filter(|off| **off != writer.clock_off).collect();
+                actions.extend(others.into_iter().map(|off| Action::StepWriter(w, *off)));
             }
         }
         if state.faults_left.replacements > 0 {
@@ -198,14 +218,16 @@ impl Model for World {
                     .is_some_and(|answered| state.now > answered + world.bound);
                 !(late
                     && (world.allows(state, &state.reader.feed)
-                        || world.allows(state, &world.feed_after_a_read(state))))
+                        || world.allows(state, &world.feed_after_reads(state))))
             }),
+            Property::always(COMPLETENESS_HOLDS, Self::completeness_holds),
             Property::always(
-                "a right clock and one read suffice to decide",
+                "a proven clock and reads that succeed suffice to decide",
                 |world: &World, state: &State| {
-                    let is_well =
-                        state.reader.clock_off == 0 && state.reader.frozen_since.is_none();
-                    !is_well || world.decides(state, &world.feed_after_a_read(state))
+                    let exchange = Self::exchange(state, state.reader.clock_off);
+                    let is_proven = world.rules.clock_within_bound(&exchange);
+                    let is_well = is_proven && state.reader.frozen_since.is_none();
+                    !is_well || world.decides(state, &world.feed_after_reads(state))
                 },
             ),
             Property::sometimes(
@@ -217,12 +239,7 @@ impl Model for World {
             Property::sometimes(
                 "the token is refused after the revoke",
                 |world: &World, state: &State| {
-                    world.decides(state, &state.reader.feed)
-                        && state
-                            .reader
-                            .feed
-                            .verdict(&TOKEN, by_clock(state.now, state.reader.clock_off))
-                            .is_some()
+                    world.decides(state, &state.reader.feed) && World::knows(state)
                 },
             ),
             Property::sometimes(
@@ -231,7 +248,7 @@ impl Model for World {
                     let was_read = state.reader.feed != Feed::new(world.rules);
                     was_read
                         && !world.decides(state, &state.reader.feed)
-                        && world.decides(state, &world.feed_after_a_read(state))
+                        && world.decides(state, &world.feed_after_reads(state))
                 },
             ),
         ]
@@ -239,3 +256,4 @@ impl Model for World {
 }
 
 pub const NO_LATE_ALLOW: &str = "no allow later than the bound";
+pub const COMPLETENESS_HOLDS: &str = "what is taken as complete is known";

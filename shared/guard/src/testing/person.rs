@@ -2,10 +2,13 @@
 
 use domain::{
     allowlist::Allowlist,
+    authority::CallerAuthority,
+    error::Error,
     gate::{Gates, OrganizationGate, Plan},
     ids::{ClientId, Guid, SecretId},
-    key::{Draft, Key, Owner},
+    key::{Draft, Key, Owner, Rotation},
     key_mode::KeyMode,
+    operation::Operation,
     organization::Name,
     role::Role,
     scope::{Catalogue, ScopeSet},
@@ -46,6 +49,30 @@ pub fn minted(kind: KeyMode, seed: u8) -> PlainSecret {
 /// The text of the key's secret.
 pub fn secret() -> String {
     minted(KeyMode::Sandbox, 1).expose().to_string()
+}
+
+/// The key with another secret, as the operator gives it one.
+///
+/// # Errors
+/// A key that is over.
+#[expect(clippy::disallowed_methods, reason = "the operator may everything")]
+pub fn rotated(key: &Key, new: SecretId, rotation: Rotation, now: Timestamp) -> Result<Key, Error> {
+    let operator = CallerAuthority::of_operator(key.organization, key.kind);
+    let gates = Gates {
+        organization: OrganizationGate::NEW,
+        user: None,
+        minters: Vec::new(),
+    };
+    let rotated = operator
+        .authorize(
+            Operation::RotateKey,
+            &Catalogue::default(),
+            key.clone(),
+            &gates,
+            now,
+        )?
+        .rotate(new, rotation)?;
+    Ok(rotated.key)
 }
 
 /// Who presents [`secret`].
@@ -93,6 +120,7 @@ impl Person {
             state: UserState::Active,
             created_at: MADE,
             updated_at: MADE,
+            narrowed: 0,
             version: 0,
         };
         let gates = Gates {
@@ -101,6 +129,7 @@ impl Person {
                 ..OrganizationGate::NEW
             },
             user: Some(user),
+            minters: Vec::new(),
         };
         Self {
             key: Key::create(draft, KEY, SECRET, MADE).unwrap(),

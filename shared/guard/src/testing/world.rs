@@ -8,7 +8,7 @@ use aws_lc_rs::{
 };
 use domain::{
     allowlist::Allowlist,
-    feed::{Effect, Entry, Exchange, Feed, Subject},
+    feed::{Effect, Entry, Exchange, Feed, Page, Subject},
     ids::{ClientId, Guid, SecretId},
     key::Owner,
     key_mode::KeyMode,
@@ -20,7 +20,7 @@ use jwt::{Claims, Expected, Jwk, Verifier};
 use super::person::{Person, brand};
 use crate::{
     decide::{Presented, decide},
-    decision::{Decision, KeyError, Unauthorized},
+    decision::{Decision, KeyError, LookUpResult, Unauthorized},
     request::Request,
     routes::Routes,
     settings::Settings,
@@ -121,7 +121,6 @@ impl World {
         let settings = Settings {
             core_table: "core".into(),
             feed_table: "feed".into(),
-            audit_table: Some("audit".into()),
             pepper_secret: Some("pepper".into()),
             brand: brand(),
             catalogue: Catalogue::default(),
@@ -159,7 +158,16 @@ impl World {
             Ok(bearer) => bearer,
             Err(why) => return Decision::Unauthorized(Unauthorized::NoBearer(*why)),
         };
-        let decide = |presented| decide(&self.settings, presented, request, &self.feed, self.now);
+        let decide = |presented| {
+            decide(
+                &self.settings,
+                presented,
+                request,
+                &self.feed,
+                LookUpResult::NotRead,
+                self.now,
+            )
+        };
         if bearer.secret(&self.settings.brand).is_some() {
             let key = self.person.as_ref().map(Person::read);
             return decide(
@@ -190,16 +198,24 @@ pub fn feed(at: Timestamp, entries: &[(Effect, Subject)]) -> Feed {
         effect: *effect,
         subject: subject.clone(),
     };
-    feed.absorb(
-        entries.iter().map(entry),
-        &Exchange {
-            sent: at,
-            answered: at,
-            date,
-        },
-    )
-    .unwrap();
+    let exchange = Exchange {
+        sent: at,
+        answered: at,
+        date,
+    };
+    read(&mut feed, entries.iter().map(entry), exchange);
     feed
+}
+
+/// A whole pass over the feed in one page.
+pub fn read(feed: &mut Feed, entries: impl IntoIterator<Item = Entry>, exchange: Exchange) {
+    let query = feed.query(exchange.sent);
+    let page = Page {
+        entries: entries.into_iter().collect(),
+        more_after: None,
+        exchange,
+    };
+    feed.absorb(&query, page).unwrap();
 }
 
 /// A request with this token, for the route that it may call, from an address on its list.

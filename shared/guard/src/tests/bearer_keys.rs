@@ -117,12 +117,9 @@ fn every_role_passes_on_its_scopes_of_the_keys_kind_and_the_functions_understand
 
 fn rotate(person: &mut Person) {
     let rotation = Rotation::Keep(Grace::FromNow(Duration::from_hours(24)));
-    person.key = person
-        .key
-        .clone()
-        .rotate(SecretId::from_bytes([9; 16]), rotation, NOW)
-        .unwrap()
-        .key;
+    person.key =
+        crate::testing::person::rotated(&person.key, SecretId::from_bytes([9; 16]), rotation, NOW)
+            .unwrap();
 }
 
 #[test]
@@ -156,11 +153,9 @@ fn key_and_secret_end_when_they_say_so_also_from_the_memory() {
     expiring.key.expires_at = Some(later(5));
     let mut rotated = Person::new();
     let grace = Rotation::Keep(Grace::FromNow(Duration::from_millis(5)));
-    rotated.key = rotated
-        .key
-        .rotate(SecretId::from_bytes([9; 16]), grace, NOW)
-        .unwrap()
-        .key;
+    rotated.key =
+        crate::testing::person::rotated(&rotated.key, SecretId::from_bytes([9; 16]), grace, NOW)
+            .unwrap();
     for (person, why) in [
         (expiring, KeyError::Expired),
         (rotated, KeyError::SecretEnded),

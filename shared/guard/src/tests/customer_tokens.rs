@@ -3,7 +3,7 @@
 use domain::{
     allowlist::Allowlist,
     feed::{Effect, Fact, Invalidation, Parent, Subject},
-    ids::{ClientId, Guid},
+    ids::{ClientId, Guid, SecretId},
 };
 use jwt::Claims;
 use web::{caller::Caller, request::Facts};
@@ -19,9 +19,9 @@ const CUSTOMER: Guid = Guid::from_bytes([7; 16]);
 
 fn parent() -> Parent {
     Parent {
-        client_id: ClientId::of(Guid::from_bytes([2; 16])).to_string(),
-        sid: "0b".repeat(16),
-        jti: "0c".repeat(16),
+        client_id: ClientId::of(Guid::from_bytes([2; 16])),
+        sid: SecretId::from_bytes([0x0b; 16]),
+        jti: Guid::from_bytes([0x0c; 16]),
     }
 }
 
@@ -59,7 +59,7 @@ fn cyb_8_revoking_the_key_secret_or_token_that_it_was_derived_from_kills_it() {
         (Subject::Key(parent().client_id), Fact::Key),
         (Subject::Secret(parent().sid), Fact::Secret),
         (Subject::Token(parent().jti), Fact::Token),
-        (Subject::Token(claims().jti.to_string()), Fact::Token),
+        (Subject::Token(claims().jti), Fact::Token),
     ] {
         let world = World::with_feed(&[(Effect::Revoke, subject.clone())]);
         let refused =

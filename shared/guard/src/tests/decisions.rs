@@ -299,7 +299,7 @@ fn a_refused_caller_learns_nothing_of_what_comes_later() {
         DenyReason::IpUnknown,
         "the address before the route"
     );
-    let revoked = World::with_feed(&[(Effect::Revoke, Subject::Secret(claims().sid.to_string()))]);
+    let revoked = World::with_feed(&[(Effect::Revoke, Subject::Secret(claims().sid))]);
     assert_eq!(
         refused(&revoked, &request),
         Unauthorized::Invalidated(Invalidation::Revoked(Fact::Secret)),

@@ -5,8 +5,9 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -20,7 +21,7 @@ use aws_smithy_types::{DateTime, body::SdkBody, date_time::Format};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use credentials::pepper::PepperSource;
 use domain::{
-    feed::{Effect, Entry, Subject},
+    feed::{Effect, Entry, Subject, encode},
     ids::SecretId,
     key_mode::KeyMode,
     pepper::Peppers,
@@ -51,6 +52,8 @@ pub(crate) struct Held {
     pub(crate) kind: KeyMode,
     /// What Secrets Manager holds, and what the stored secrets are hashed under.
     pub(crate) peppers: [&'static str; 2],
+    /// The sort keys of the noted uses of the key's secrets.
+    pub(crate) uses: Vec<String>,
     pub(crate) feed: Vec<Entry>,
     /// Operations that do not answer.
     pub(crate) down: Vec<&'static str>,
@@ -66,7 +69,11 @@ pub(crate) struct Scene {
 }
 
 #[derive(Clone)]
-struct FakeAws(Arc<dyn Fn(&HttpRequest) -> HttpResponse + Send + Sync>);
+struct FakeAws {
+    play: Arc<dyn Fn(&HttpRequest) -> HttpResponse + Send + Sync>,
+    /// How long each answer takes, in milliseconds.
+    takes: Arc<AtomicU64>,
+}
 
 impl fmt::Debug for FakeAws {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -76,13 +83,42 @@ impl fmt::Debug for FakeAws {
 
 impl HttpConnector for FakeAws {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let play = self.0.clone();
+        let Self { play, takes } = self.clone();
         // Later, so that calls that are made at once are under way at once.
         HttpConnectorFuture::new(async move {
             tokio::task::yield_now().await;
+            match takes.load(Ordering::SeqCst) {
+                0 => {}
+                millis => tokio::time::sleep(Duration::from_millis(millis)).await,
+            }
             Ok(play(&request))
         })
     }
+}
+
+/// A configuration of the SDK whose calls are answered by `play`.
+pub(crate) fn sdk_config(
+    play: impl Fn(&HttpRequest) -> HttpResponse + Send + Sync + 'static,
+) -> SdkConfig {
+    slow_sdk_config(Arc::default(), play)
+}
+
+/// The same, whose answers take so many milliseconds.
+pub(crate) fn slow_sdk_config(
+    takes: Arc<AtomicU64>,
+    play: impl Fn(&HttpRequest) -> HttpResponse + Send + Sync + 'static,
+) -> SdkConfig {
+    let play = Arc::new(play);
+    let connector = SharedHttpConnector::new(FakeAws { play, takes });
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-west-1"))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            "a", "b", None, None, "test",
+        )))
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        .http_client(http_client_fn(move |_, _| connector.clone()))
+        .build()
 }
 
 pub(crate) const PEPPERS: &str = r#"{"1":"pppppppppppppppppppppppppppppppp"}"#;
@@ -101,6 +137,7 @@ impl Scene {
             secrets,
             kind,
             peppers,
+            uses: Vec::new(),
             feed: Vec::new(),
             down: Vec::new(),
             meanwhile: Vec::new(),
@@ -136,16 +173,7 @@ impl Scene {
             response.headers_mut().insert("date", date);
             response
         };
-        let connector = SharedHttpConnector::new(FakeAws(Arc::new(play)));
-        let aws = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("eu-west-1"))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-                "a", "b", None, None, "test",
-            )))
-            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-            .http_client(http_client_fn(move |_, _| connector.clone()))
-            .build();
+        let aws = sdk_config(play);
         let time = now.clone();
         let clock: Clock = Arc::new(move || Timestamp::from_millis(time.load(Ordering::SeqCst)));
         let tables = Tables {
@@ -200,8 +228,21 @@ impl Held {
         });
     }
 
-    fn answer(&self, operation: &str, body: &Value) -> Value {
+    fn answer(&mut self, operation: &str, body: &Value) -> Value {
         match operation {
+            "PutItem uses" => {
+                let sort_key = body["Item"]["SK"]["S"].as_str().unwrap();
+                self.uses.push(sort_key.to_owned());
+                json!({})
+            }
+            "Query uses" => {
+                let prefix = body["ExpressionAttributeValues"][":secret"]["S"]
+                    .as_str()
+                    .unwrap();
+                let of_secret = self.uses.iter().filter(|used| used.starts_with(prefix));
+                let first = of_secret.min();
+                items(first.map(|used| item(&format!("E#{KEY}"), used, &json!({}))))
+            }
             "GetSecretValue" => json!({"SecretString": self.peppers[0]}),
             "Query feed" => {
                 let from = body["ExpressionAttributeValues"][":from"]["S"]
@@ -211,10 +252,14 @@ impl Held {
                     .feed
                     .iter()
                     .filter(|entry| entry.time.to_string().as_str() >= from);
-                items(
-                    entries
-                        .map(|entry| item("F#0", &entry.id, &serde_json::to_value(entry).unwrap())),
-                )
+                items(entries.map(|entry| {
+                    let statement = encode(&entry.subject, entry.effect);
+                    json!({
+                        "PK": {"S": "F#0"},
+                        "SK": {"S": entry.key().to_string()},
+                        "e": {"B": STANDARD.encode(statement)},
+                    })
+                }))
             }
             "Query" => {
                 let jwk =
@@ -279,16 +324,23 @@ impl Held {
     }
 }
 
-/// What an operation is called here: those of the feed, of keys and of their secrets by what they
-/// read.
+/// What an operation is called here: those of the feed, of keys, of their secrets and of the uses
+/// of these by what they are about.
 fn name(operation: &str, body: &Value) -> String {
     let is_of_key = |key: &Value| {
         key["PK"]["S"]
             .as_str()
             .is_some_and(|pk| pk.starts_with("K#"))
     };
+    let is_of_uses = |key: &Value| {
+        key["S"]
+            .as_str()
+            .is_some_and(|partition| partition.starts_with("E#"))
+    };
     let of = match operation {
         _ if body["TableName"] == "feed" => " feed",
+        "PutItem" if is_of_uses(&body["Item"]["PK"]) => " uses",
+        "Query" if is_of_uses(&body["ExpressionAttributeValues"][":uses"]) => " uses",
         "GetItem" if is_of_key(&body["Key"]) => " key",
         "BatchGetItem" if is_of_key(&body["RequestItems"]["core"]["Keys"][0]) => " secrets",
         _ => "",
@@ -308,11 +360,11 @@ fn batch(keys: &Value, mut held: Vec<Value>) -> Value {
     json!({"Responses": {"core": held}, "UnprocessedKeys": {}})
 }
 
-fn items(items: impl IntoIterator<Item = Value>) -> Value {
+pub(crate) fn items(items: impl IntoIterator<Item = Value>) -> Value {
     json!({"Items": items.into_iter().collect::<Vec<_>>()})
 }
 
-fn item(pk: &str, sk: &str, value: &Value) -> Value {
+pub(crate) fn item(pk: &str, sk: &str, value: &Value) -> Value {
     let mut members: Map<_, _> = value
         .as_object()
         .unwrap()

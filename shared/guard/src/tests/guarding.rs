@@ -1,24 +1,22 @@
 //! A guard over fake tables: what it asks of them for a personal key, and when it asks again.
 
-use std::time::Duration;
-
 use domain::{
     allowlist::Allowlist,
     feed::{Cohort, Effect, Fact, Invalidation, Subject},
     gate::{Kyb, Plan},
-    ids::SecretId,
-    key::{Grace, Owner, Rotation, Secrets, State},
+    key::{Owner, State},
     key_mode::KeyMode,
     role::Role,
+    user::UserState,
 };
 use jwt::Expected;
 
 use super::fake_aws::{Held, PEPPERS, Scene};
 use crate::{
     decision::{Decision, DenyReason, KeyError, Unauthorized, Unavailable},
-    request::{Request, Route},
+    request::Request,
     testing::{
-        person::{KEY, MADE, ORGANIZATION, Person, SECRET, USER, minted, secret},
+        person::{KEY, ORGANIZATION, Person, SECRET, USER, minted, secret},
         world::{ISSUER, NOW, SANDBOX, World, claims, later, request},
     },
 };
@@ -168,7 +166,7 @@ async fn cbm_1_a_change_of_the_user_is_felt_as_soon_as_the_feed_tells() {
     let scene = Scene::warm().await;
     assert!(scene.passes().await);
     scene.person(|person| person.user().role = Role::Viewer);
-    scene.publish(Effect::Refresh, Subject::User(USER.to_string()));
+    scene.publish(Effect::Refresh, Subject::User(USER));
     assert!(
         matches!(scene.call().await, Decision::Allow(context) if context.role == Some(Role::Admin)),
         "the feed is fresh still"
@@ -192,7 +190,7 @@ async fn cyb_6_a_narrower_list_is_felt_as_soon_as_the_feed_tells() {
     let scene = Scene::warm().await;
     assert!(scene.passes().await);
     scene.person(|person| person.key.ip_allowlist = Allowlist::parse(&["9.9.9.9"]).unwrap());
-    scene.publish(Effect::Refresh, Subject::Key(KEY.to_string()));
+    scene.publish(Effect::Refresh, Subject::Key(KEY));
     scene.advance(1_001);
     assert!(matches!(
         scene.call().await,
@@ -205,7 +203,7 @@ async fn cbm_4_a_revoked_key_is_refused_by_the_feed_even_where_the_reading_misse
     let scene = Scene::warm().await;
     assert!(scene.passes().await);
     // The table still shows the key as it was.
-    scene.publish(Effect::Revoke, Subject::Key(KEY.to_string()));
+    scene.publish(Effect::Revoke, Subject::Key(KEY));
     scene.advance(1_001);
     assert!(matches!(
         scene.call().await,
@@ -227,7 +225,7 @@ async fn a_suspended_organization_stops_its_people_and_withdrawn_kyb_does_not() 
     let call = async || scene.guard.authorize(request(&presented)).await;
     let passes = async || matches!(call().await, Decision::Allow(_));
     let of = |cohort| Subject::Organization {
-        guid: ORGANIZATION.to_string(),
+        guid: ORGANIZATION,
         cohort,
     };
     assert!(passes().await);
@@ -263,7 +261,7 @@ async fn a_key_that_changes_while_it_is_read_is_read_again() {
     let scene = Scene::warm().await;
     let narrowed = |held: &mut Held| {
         held.person.as_mut().unwrap().user().role = Role::Viewer;
-        held.publish(NOW, Effect::Refresh, Subject::User(USER.to_string()));
+        held.publish(NOW, Effect::Refresh, Subject::User(USER));
         1_001
     };
     scene.set(|held| held.meanwhile.push(Box::new(narrowed)));
@@ -278,7 +276,7 @@ async fn a_key_that_changes_as_often_as_it_is_read_is_503() {
     let scene = Scene::warm().await;
     for _ in 0..4 {
         let touched = |held: &mut Held| {
-            held.publish(NOW, Effect::Refresh, Subject::Key(KEY.to_string()));
+            held.publish(NOW, Effect::Refresh, Subject::Key(KEY));
             1_001
         };
         scene.set(|held| held.meanwhile.push(Box::new(touched)));
@@ -393,73 +391,58 @@ async fn a_remembered_key_is_503_once_the_feed_is_too_old() {
     assert_eq!(scene.call().await, Decision::Unavailable(Unavailable::Feed));
 }
 
+/// What the tables say counts within the bound, without an entry; and what they give back, too.
 #[tokio::test]
-async fn x_3_the_first_call_that_passes_with_the_new_secret_starts_the_grace_and_only_one_does() {
-    let new = SecretId::from_bytes([9; 16]);
+async fn cbm_1_a_personal_key_of_a_covered_organization_is_what_the_tables_say() {
     let scene = Scene::warm().await;
-    let grace = Rotation::Keep(Grace::FromFirstUse(Duration::from_mins(1)));
-    scene.person(|person| person.key = person.key.clone().rotate(new, grace, NOW).unwrap().key);
-    scene.set(|held| held.secrets = vec![(SECRET, 1), (new, 2)]);
-    let writes = |asked: Vec<String>| {
-        asked
-            .iter()
-            .filter(|operation| *operation == "TransactWriteItems")
-            .count()
-    };
-
-    assert!(scene.passes().await, "the old secret");
-    assert_eq!(writes(scene.asked()), 0, "starts nothing");
-    let by_new = || request(&minted(KeyMode::Sandbox, 2).expose());
-    let elsewhere = Request {
-        source_ip: "9.9.9.9".parse().ok(),
-        ..by_new()
-    };
-    let closed = Request {
-        route: Route::Matched("DELETE /banks".into()),
-        ..by_new()
-    };
-    for refused in [elsewhere, closed] {
-        assert!(matches!(
-            scene.guard.authorize(refused).await,
-            Decision::Deny { .. }
-        ));
-    }
-    assert_eq!(writes(scene.asked()), 0, "nor does a call that is refused");
-    for _ in 0..3 {
-        assert!(matches!(
-            scene.guard.authorize(by_new()).await,
-            Decision::Allow(_)
-        ));
-    }
-    assert_eq!(writes(scene.asked()), 1);
+    let (guid, cohort) = (ORGANIZATION, Cohort::default());
+    let covered = Subject::Organization { guid, cohort };
+    scene.publish(Effect::Suspend { version: 1 }, Subject::Key(KEY));
+    scene.advance(1_001);
+    assert!(!scene.passes().await);
+    let until = later(300_000);
+    scene.publish(Effect::Cover { until }, covered);
+    scene.advance(1_001);
+    assert!(scene.passes().await, "the tables gave it back");
+    scene.person(|person| person.key.state = State::Deactivated);
+    scene.advance(4_001);
+    assert_eq!(scene.call().await, refused(KeyError::Deactivated));
+    scene.person(|person| person.key.state = State::Active);
+    assert!(
+        scene.passes().await,
+        "at once: what refuses is not remembered"
+    );
+    scene.person(|person| person.user().state = UserState::Disabled);
+    scene.advance(4_001);
+    assert_eq!(scene.call().await, refused(KeyError::Deactivated));
 }
 
+/// One whose gate is throttled holds up an instance for 250 ms in a second.
 #[tokio::test]
-async fn x_3_a_grace_that_cannot_start_refuses_nobody_and_is_tried_with_the_next_reading() {
-    let mut settings = World::new().settings;
-    settings.audit_table = None;
-    for (settings, tried) in [(settings, 0), (World::new().settings, 1)] {
-        let scene = Scene::with(settings, true);
-        let old = SecretId::from_bytes([9; 16]);
-        scene.person(|person| {
-            person.key.secrets = Secrets::first(old, MADE);
-            let grace = Rotation::Keep(Grace::FromFirstUse(Duration::from_mins(1)));
-            person.key = person.key.clone().rotate(SECRET, grace, NOW).unwrap().key;
-        });
-        scene.set(|held| held.down = vec!["TransactWriteItems"]);
-        let tries = |asked: Vec<String>| {
-            usize::from(
-                asked
-                    .iter()
-                    .any(|operation| operation == "TransactWriteItems"),
-            )
-        };
-        for _ in 0..2 {
-            assert!(scene.passes().await && scene.passes().await);
-            assert_eq!(tries(scene.asked()), tried);
-            assert!(scene.passes().await);
-            assert_eq!(tries(scene.asked()), 0);
-            scene.advance(60_001);
+async fn a_covered_personal_key_whose_gates_cannot_be_read_is_503_and_read_once_a_second() {
+    let scene = Scene::warm().await;
+    let (guid, cohort) = (ORGANIZATION, Cohort::default());
+    let until = later(300_000);
+    scene.publish(
+        Effect::Cover { until },
+        Subject::Organization { guid, cohort },
+    );
+    scene.set(|held| held.down = vec!["BatchGetItem"]);
+    scene.advance(1_001);
+    for _ in 0..2 {
+        scene.asked();
+        for _ in 0..3 {
+            let decision = scene.call().await;
+            assert_eq!(decision, Decision::Unavailable(Unavailable::LookUp));
         }
+        let gates = scene.asked().into_iter();
+        let gates = gates
+            .filter(|operation| operation == "BatchGetItem")
+            .count();
+        assert!(
+            (1..=3).contains(&gates),
+            "with the tries of one read: {gates}"
+        );
+        scene.advance(1_000);
     }
 }

@@ -3,15 +3,17 @@
 
 use domain::{
     feed::{Cohort, Effect, Entry, Exchange, Feed, Subject},
+    ids::{ClientId, Guid, SecretId},
     key_mode::KeyMode,
     time::Timestamp,
 };
 
 use crate::{
     personal_keys::Known,
+    request::Moment,
     testing::{
         person::{KEY, MADE, ORGANIZATION, Person, SECRET, USER},
-        world::{NOW, feed, later},
+        world::{NOW, feed, later, read},
     },
 };
 
@@ -20,9 +22,17 @@ fn known(entries: &[(Effect, Subject)]) -> Known {
     Known::new(Person::new().read(), NOW, &feed(NOW, entries))
 }
 
+/// This many milliseconds later.
+fn at(millis: i64) -> Moment {
+    Moment {
+        now: later(millis),
+        request: None,
+    }
+}
+
 fn organization(cohort: Cohort) -> Subject {
     Subject::Organization {
-        guid: ORGANIZATION.to_string(),
+        guid: ORGANIZATION,
         cohort,
     }
 }
@@ -30,9 +40,9 @@ fn organization(cohort: Cohort) -> Subject {
 fn touching() -> Vec<Subject> {
     let next = Timestamp::from_millis(MADE.millis() + 1);
     vec![
-        Subject::Key(KEY.to_string()),
-        Subject::Secret(SECRET.to_string()),
-        Subject::User(USER.to_string()),
+        Subject::Key(KEY),
+        Subject::Secret(SECRET),
+        Subject::User(USER),
         organization(Cohort::default()),
         organization(Cohort {
             owner: Some(USER),
@@ -53,13 +63,13 @@ fn touching() -> Vec<Subject> {
 fn elsewhere() -> Vec<Subject> {
     let next = Timestamp::from_millis(MADE.millis() + 1);
     vec![
-        Subject::Key("0".repeat(22)),
-        Subject::Secret("0".repeat(32)),
-        Subject::Token("08".repeat(16)),
-        Subject::User("07".repeat(16)),
-        Subject::Owner(USER.to_string()),
+        Subject::Key(ClientId::of(Guid::from_bytes([0; 16]))),
+        Subject::Secret(SecretId::from_bytes([0; 16])),
+        Subject::Token(Guid::from_bytes([8; 16])),
+        Subject::User(Guid::from_bytes([7; 16])),
+        Subject::Owner(USER),
         Subject::Organization {
-            guid: "05".repeat(16),
+            guid: Guid::from_bytes([5; 16]),
             cohort: Cohort::default(),
         },
         organization(Cohort {
@@ -103,11 +113,7 @@ fn a_reading_is_good_for_a_minute_and_no_longer() {
         (60_000, true),
         (60_001, false),
     ] {
-        assert_eq!(
-            known.is_good(&feed(NOW, &[]), later(millis)),
-            good,
-            "{millis}"
-        );
+        assert_eq!(known.is_good(&feed(NOW, &[]), at(millis)), good, "{millis}");
     }
 }
 
@@ -117,14 +123,14 @@ fn every_kind_of_entry_that_touches_the_key_drops_it_and_none_other_does() {
         for subject in touching() {
             let feed = feed(later(1_000), &[(effect, subject.clone())]);
             assert!(
-                !known(&[]).is_good(&feed, later(1_000)),
+                !known(&[]).is_good(&feed, at(1_000)),
                 "{effect:?} {subject:?}"
             );
         }
         for subject in elsewhere() {
             let feed = feed(later(1_000), &[(effect, subject.clone())]);
             assert!(
-                known(&[]).is_good(&feed, later(1_000)),
+                known(&[]).is_good(&feed, at(1_000)),
                 "{effect:?} {subject:?}"
             );
         }
@@ -133,11 +139,11 @@ fn every_kind_of_entry_that_touches_the_key_drops_it_and_none_other_does() {
 
 #[test]
 fn what_the_feed_knew_before_the_reading_drops_nothing_and_more_of_it_does() {
-    let user = Subject::User(USER.to_string());
+    let user = Subject::User(USER);
     for effect in [Effect::Resume { version: 3 }, Effect::Refresh] {
         let before = [(effect, user.clone())];
         let known = Known::new(Person::new().read(), NOW, &feed(NOW, &before));
-        assert!(known.is_good(&feed(NOW, &before), later(1_000)));
+        assert!(known.is_good(&feed(NOW, &before), at(1_000)));
         for again in [
             Effect::Resume { version: 4 },
             Effect::Suspend { version: 4 },
@@ -145,7 +151,7 @@ fn what_the_feed_knew_before_the_reading_drops_nothing_and_more_of_it_does() {
         ] {
             let more = [before[0].clone(), (again, user.clone())];
             assert!(
-                !known.is_good(&feed(NOW, &more), later(1_000)),
+                !known.is_good(&feed(NOW, &more), at(1_000)),
                 "{effect:?} and then {again:?}"
             );
         }
@@ -160,7 +166,7 @@ fn a_second_refresh_of_the_same_subject_drops_it_again() {
         time: NOW,
         id: id.into(),
         effect: Effect::Refresh,
-        subject: Subject::User(USER.to_string()),
+        subject: Subject::User(USER),
     };
     let exchange = Exchange {
         sent: NOW,
@@ -168,15 +174,15 @@ fn a_second_refresh_of_the_same_subject_drops_it_again() {
         date: NOW,
     };
     let mut feed = Feed::default();
-    feed.absorb([entry("1")], &exchange).unwrap();
+    read(&mut feed, [entry("1")], exchange);
     let known = Known::new(Person::new().read(), NOW, &feed);
-    feed.absorb([entry("1")], &exchange).unwrap();
+    read(&mut feed, [entry("1")], exchange);
     assert!(
-        known.is_good(&feed, NOW),
+        known.is_good(&feed, at(0)),
         "the overlap is read again and again"
     );
-    feed.absorb([entry("1"), entry("2")], &exchange).unwrap();
-    assert!(!known.is_good(&feed, NOW));
+    read(&mut feed, [entry("1"), entry("2")], exchange);
+    assert!(!known.is_good(&feed, at(0)));
 }
 
 /// The reading saw the key before the change; the entry of that change is stamped before the
@@ -189,7 +195,7 @@ fn a_key_that_was_read_before_a_change_is_dropped_by_its_entry_however_that_is_s
             time: later(stamped),
             id: "1".into(),
             effect: Effect::Refresh,
-            subject: Subject::User(USER.to_string()),
+            subject: Subject::User(USER),
         };
         let known = known(&[]);
         let mut after = feed(NOW, &[]);
@@ -198,16 +204,35 @@ fn a_key_that_was_read_before_a_change_is_dropped_by_its_entry_however_that_is_s
             answered: later(500),
             date: NOW,
         };
-        after.absorb([entry], &exchange).unwrap();
-        assert!(!known.is_good(&after, later(500)), "{stamped}");
+        read(&mut after, [entry], exchange);
+        assert!(!known.is_good(&after, at(500)), "{stamped}");
     }
 }
 
 #[test]
 fn a_reading_after_a_feed_that_was_never_read_is_dropped_by_whatever_is_seen_first() {
     let known = Known::new(Person::new().read(), NOW, &Feed::default());
-    assert!(!known.is_good(
-        &feed(NOW, &[(Effect::Refresh, Subject::Key(KEY.to_string()))]),
-        NOW
-    ));
+    assert!(!known.is_good(&feed(NOW, &[(Effect::Refresh, Subject::Key(KEY))]), at(0)));
+}
+
+fn until_noon() -> Effect {
+    Effect::Cover {
+        until: later(300_000),
+    }
+}
+
+/// Its changes have no entries: the reading is as old as the feed that preceded it, whatever the
+/// clock said meanwhile.
+#[test]
+fn a_reading_of_what_is_covered_is_good_for_as_long_as_the_feed_before_it() {
+    for subject in [Subject::Key(KEY), organization(Cohort::default())] {
+        let covered = [(until_noon(), subject)];
+        let known = known(&covered);
+        for (millis, good) in [(0, true), (4_000, true), (4_001, false)] {
+            let is_good = known.is_good(&feed(NOW, &covered), at(millis));
+            assert_eq!(is_good, good, "{millis}");
+        }
+        let ahead = Known::new(Person::new().read(), later(4_500), &feed(NOW, &covered));
+        assert!(!ahead.is_good(&feed(NOW, &covered), at(4_501)));
+    }
 }

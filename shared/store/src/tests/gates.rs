@@ -7,7 +7,7 @@ use std::{
 
 use domain::{
     error::{Error, Kind},
-    feed::Cohort,
+    feed::{Cohort, Effect, Subject},
     gate::{Kyb, NextPlan, OrganizationGate, Plan},
     ids::Guid,
     key::{Effective, Owner},
@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::{
     Scene, at,
-    fixtures::{ORGANIZATION, key, key_of, operator, user},
+    fixtures::{ORGANIZATION, beside, key, key_of, operator, user},
     table::{stage, stage_with},
 };
 use crate::StoreError;
@@ -33,7 +33,7 @@ fn cohort(from: u64, until: u64) -> Cohort {
 }
 
 async fn revoke(scene: &Scene, cohort: Cohort) -> Result<(), StoreError> {
-    let beside = scene
+    let revocations = scene
         .store
         .organization(ORGANIZATION)
         .await?
@@ -42,7 +42,7 @@ async fn revoke(scene: &Scene, cohort: Cohort) -> Result<(), StoreError> {
         .revocations;
     scene
         .store
-        .revoke_cohort(ORGANIZATION, cohort, &beside, &operator())
+        .revoke_cohort(ORGANIZATION, &cohort, beside(&revocations), &operator())
         .await
 }
 
@@ -54,7 +54,7 @@ async fn the_gates_of_a_personal_key_are_one_batch_and_those_of_a_machine_one_it
     let gates = scene.store.gates(&behalf.key).await.unwrap();
     assert_eq!(
         (gates.organization.plan, &gates.user),
-        (Plan::Pro, &behalf.user)
+        (Plan::Pro, &Some(behalf.user))
     );
     assert_eq!(scene.store.gates(&key()).await.unwrap().user, None);
     let sent: Vec<_> = scene
@@ -90,7 +90,7 @@ async fn what_a_batch_left_unprocessed_is_read_again() {
     let behalf = scene.with_person().await;
     assert_eq!(
         scene.store.gates(&behalf.key).await.unwrap().user,
-        behalf.user
+        Some(behalf.user)
     );
 }
 
@@ -181,8 +181,8 @@ async fn an_emergency_does_not_lose_against_other_decisions() {
         (&json!(true), &json!(13))
     );
     assert_eq!(
-        table.items("feed", "F#")[0]["version"],
-        13,
+        table.statements()[0].1,
+        Effect::Suspend { version: 13 },
         "the version that the change gave to the gate"
     );
     scene
@@ -211,19 +211,24 @@ async fn leak_8_a_cohort_is_one_entry_and_one_write_and_revokes_for_good() {
         created_until: Some(at(Duration::ZERO)),
         ..Cohort::default()
     };
-    revoke(&scene, everything).await.unwrap();
+    revoke(&scene, everything.clone()).await.unwrap();
     let sent = scene.transactions();
     assert_eq!(sent[0].outline(), "Put G GATE, Put F, Put A");
     let gates = scene.store.gates(&key()).await.unwrap();
     assert_eq!(key().effective(&gates, scene.now()), Effective::Revoked);
-    let entry = &table.items("feed", "F#")[0];
     assert_eq!(
-        (&entry["effect"], &entry["created_until"]),
-        (&json!("revoke"), &json!(at(Duration::ZERO).to_string()))
+        table.statements()[0],
+        (
+            Subject::Organization {
+                guid: ORGANIZATION,
+                cohort: everything.clone(),
+            },
+            Effect::Revoke
+        )
     );
     assert_eq!(table.audit().last().unwrap()["action"], "incident.revoke");
 
-    revoke(&scene, everything).await.unwrap();
+    revoke(&scene, everything.clone()).await.unwrap();
     let within = Cohort {
         environment: Some(KeyMode::Live),
         ..everything
@@ -245,12 +250,12 @@ async fn leak_8_an_incident_that_was_chosen_beside_others_is_chosen_anew() {
     let store = &scene.store;
     assert_eq!(
         store
-            .revoke_cohort(ORGANIZATION, cohort(10, 15), &[], &operator())
+            .revoke_cohort(ORGANIZATION, &cohort(10, 15), beside(&[]), &operator())
             .await,
         Err(StoreError::Changed)
     );
     store
-        .revoke_cohort(ORGANIZATION, cohort(0, 5), &[], &operator())
+        .revoke_cohort(ORGANIZATION, &cohort(0, 5), beside(&[]), &operator())
         .await
         .unwrap();
     assert_eq!(table.feed().len(), 1);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{ids::Guid, role::Role};
+use domain::{authority::NewKey, ids::Guid, role::Role};
 
 use super::{
     fixtures::{bank, idempotency, key, operator, organization, secret, user},
@@ -32,7 +32,12 @@ async fn x_8_of_two_creates_under_one_idempotency_key_the_second_makes_nothing()
             .create_bank(&bank(2), Some(&idempotency), &operator())
             .await,
         store
-            .create_key(&key(), &secret(1), Some(&idempotency), &operator())
+            .create_key_as_operator(
+                &NewKey::by_operator(key()),
+                &secret(1),
+                Some(&idempotency),
+                &operator(),
+            )
             .await,
         store
             .create_user(&user(1, Role::Owner), Some(&idempotency), &operator())

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use domain::{
     allowlist::Allowlist,
+    authority::NewKey,
     error::{Error, Kind},
+    feed::{Effect, Subject},
     key::{Edit, Key, Owner},
     key_mode::KeyMode,
     organization::Name,
     webhook_url::WebhookUrl,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     Scene, at,
@@ -20,11 +22,10 @@ use super::{
 use crate::KeyRow;
 
 async fn edit(scene: &Scene, key: &Key, edit: Edit) -> Result<Key, Error> {
-    let now = scene.now();
     scene
         .store
-        .change_key(key.client_id, &operator(), |key| {
-            key.edit(edit.clone(), now)
+        .change(key.client_id, &operator(), |key| {
+            key.edit(edit.clone(), None)
         })
         .await
 }
@@ -48,11 +49,13 @@ async fn arz_4_another_end_is_told_and_the_same_end_is_not() {
     for _ in 0..2 {
         edit(&scene, &key(), ends(Some(end))).await.unwrap();
     }
-    assert_eq!(table.feed(), ["expire key"]);
-    let entry = &table.items("feed", "F#")[0];
+    let expire = Effect::Expire {
+        at: end,
+        version: 1,
+    };
     assert_eq!(
-        (&entry["at"], &entry["version"]),
-        (&json!(end.to_string()), &json!(1))
+        table.statements(),
+        [(Subject::Key(key().client_id), expire)]
     );
     edit(&scene, &key(), ends(None)).await.unwrap();
     assert_eq!(table.feed().len(), 2, "a later end lifts the earlier one");
@@ -71,7 +74,12 @@ async fn cyb_6_a_list_is_told_of_personal_keys_alone() {
     scene.with_key(&key()).await;
     scene
         .store
-        .create_key(&personal, &secret(1), None, &operator())
+        .create_key_as_operator(
+            &NewKey::by_operator(personal.clone()),
+            &secret(1),
+            None,
+            &operator(),
+        )
         .await
         .unwrap();
     edit(&scene, &key(), list()).await.unwrap();
@@ -168,18 +176,20 @@ async fn the_list_tells_when_a_key_was_made_and_whether_it_was_revoked() {
         created_at,
         ..
     } = key();
-    let row = |revoked| KeyRow {
+    let row = |revoked: bool| KeyRow {
         client_id,
         owner,
         kind,
         revoked,
+        counted_for: None,
+        listed_until: revoked.then(|| at(Key::LISTED_WHEN_REVOKED)),
         created_at,
     };
     assert_eq!(
         scene.store.key_rows(ORGANIZATION).await.unwrap(),
         [row(false)]
     );
-    scene.store.revoke_key(&key(), &operator()).await.unwrap();
+    scene.store.revoke(&key(), &operator()).await.unwrap();
     assert_eq!(
         scene.store.key_rows(ORGANIZATION).await.unwrap(),
         [row(true)]

@@ -12,19 +12,20 @@ use std::{
 
 use domain::{
     audit::Action,
+    authority::Authorized,
     error::{Error, Kind},
-    feed::Cohort,
+    feed::{Cohort, Effect, Subject},
     gate::{OrganizationGate, Plan},
     ids::Guid,
-    key::{Edit, Grace, Key, Rotation},
+    key::{Edit, Grace, Rotation},
     role::Role,
     user::{User, UserState},
 };
 
 use super::{
     Scene, at,
-    fixtures::{ORGANIZATION, key, operator, secret, user},
-    table::{Table, stage_with},
+    fixtures::{ORGANIZATION, beside, key, operator, secret, token, user},
+    table::{Table, stage_with, statement, word},
 };
 use crate::StoreError;
 
@@ -57,16 +58,10 @@ async fn told_again(place: (&str, &str), effect: &str, step: impl Fn(&Scene) -> 
             .await
             .unwrap();
     }
-    let open = |key: Key| {
-        key.rotate(
-            secret(2).id,
-            Rotation::Keep(Grace::Open),
-            at(Duration::ZERO),
-        )
-    };
+    let open = |key: Authorized<'_>| key.rotate(secret(2).id, Rotation::Keep(Grace::Open));
     scene
         .store
-        .rotate_key(key().client_id, &secret(2), &operator(), open)
+        .rotate(key().client_id, &secret(2), &operator(), open)
         .await
         .unwrap();
 
@@ -77,7 +72,7 @@ async fn told_again(place: (&str, &str), effect: &str, step: impl Fn(&Scene) -> 
         "{effect}"
     );
     let marked = table.item(place.0, place.1)["unannounced"].clone();
-    assert_eq!(marked[0]["effect"], effect, "{marked}");
+    assert_eq!(word(&statement(&marked[0]).1), effect, "{marked}");
     late.store(false, Ordering::SeqCst);
 
     let (entries, events) = (
@@ -111,15 +106,15 @@ const KEY: (&str, &str) = ("K#", "KEY");
 #[tokio::test]
 async fn a_repeated_revoke_or_deactivation_tells_again() {
     told_again(KEY, "revoke", |scene| {
-        Box::pin(async { Ok(scene.store.revoke_key(&key(), &operator()).await?) })
+        Box::pin(async { scene.store.revoke(&key(), &operator()).await })
     })
     .await;
     told_again(KEY, "suspend", |scene| {
-        let deactivate = |key: Key| key.deactivate(at(Duration::ZERO));
+        let deactivate = |key: Authorized<'_>| key.deactivate();
         Box::pin(async move {
             scene
                 .store
-                .switch_key(
+                .switch(
                     key().client_id,
                     Action::KeyDeactivate,
                     &operator(),
@@ -135,11 +130,11 @@ async fn a_repeated_revoke_or_deactivation_tells_again() {
 #[tokio::test]
 async fn a_repeated_finish_or_edit_tells_again() {
     told_again(KEY, "revoke", |scene| {
-        let finish = |key: Key| key.finish_rotation(Duration::ZERO, at(Duration::ZERO));
+        let finish = |key: Authorized<'_>| key.finish_rotation(Duration::ZERO);
         Box::pin(async move {
             scene
                 .store
-                .finish_rotation(key().client_id, &operator(), finish)
+                .finish(key().client_id, &operator(), finish)
                 .await
                 .map(drop)
         })
@@ -150,11 +145,11 @@ async fn a_repeated_finish_or_edit_tells_again() {
             expires_at: Some(Some(at(Duration::from_hours(1)))),
             ..Edit::default()
         };
-        let edit = move |key: Key| key.edit(edit.clone(), at(Duration::ZERO));
+        let edit = move |key: Authorized<'_>| key.edit(edit.clone(), None);
         Box::pin(async move {
             scene
                 .store
-                .change_key(key().client_id, &operator(), edit)
+                .change(key().client_id, &operator(), edit)
                 .await
                 .map(drop)
         })
@@ -230,7 +225,7 @@ async fn a_repeated_plan_or_cohort_tells_again() {
         Box::pin(async {
             Ok(scene
                 .store
-                .revoke_cohort(ORGANIZATION, Cohort::default(), &[], &operator())
+                .revoke_cohort(ORGANIZATION, &Cohort::default(), beside(&[]), &operator())
                 .await?)
         })
     })
@@ -244,19 +239,19 @@ async fn a_rotation_that_readers_may_have_missed_is_told_with_the_next_change() 
     let (scene, table, late) = late_scene();
     scene.with_key(&key()).await;
     late.store(true, Ordering::SeqCst);
-    let replace = |key: Key| key.rotate(secret(2).id, Rotation::Replace, at(Duration::ZERO));
+    let replace = |key: Authorized<'_>| key.rotate(secret(2).id, Rotation::Replace);
     let failed = scene
         .store
-        .rotate_key(key().client_id, &secret(2), &operator(), replace)
+        .rotate(key().client_id, &secret(2), &operator(), replace)
         .await
         .unwrap_err();
     assert_eq!(failed.kind, Kind::TemporarilyUnavailable);
     late.store(false, Ordering::SeqCst);
     let entries = table.feed().len();
-    let deactivate = |key: Key| key.deactivate(at(Duration::ZERO));
+    let deactivate = |key: Authorized<'_>| key.deactivate();
     scene
         .store
-        .switch_key(
+        .switch(
             key().client_id,
             Action::KeyDeactivate,
             &operator(),
@@ -275,13 +270,10 @@ async fn a_quiet_change_forgets_no_entry() {
     scene.with_key(&key()).await;
     late.store(true, Ordering::SeqCst);
     assert!(matches!(
-        scene
-            .store
-            .revoke_token(ORGANIZATION, ORGANIZATION, key().client_id, &operator())
-            .await,
+        scene.store.revoke_token(&token(5), &operator()).await,
         Err(StoreError::Unavailable(_))
     ));
-    let edit = |edit: Edit| move |key: Key| key.edit(edit.clone(), at(Duration::ZERO));
+    let edit = |edit: Edit| move |key: Authorized<'_>| key.edit(edit.clone(), None);
     let end = Edit {
         expires_at: Some(Some(at(Duration::from_hours(1)))),
         ..Edit::default()
@@ -289,7 +281,7 @@ async fn a_quiet_change_forgets_no_entry() {
     assert!(
         scene
             .store
-            .change_key(key().client_id, &operator(), edit(end))
+            .change(key().client_id, &operator(), edit(end))
             .await
             .is_err()
     );
@@ -300,33 +292,81 @@ async fn a_quiet_change_forgets_no_entry() {
     };
     scene
         .store
-        .change_key(key().client_id, &operator(), edit(name))
+        .change(key().client_id, &operator(), edit(name))
         .await
         .unwrap();
-    assert_eq!(
-        table.item("K#", "KEY")["unannounced"][0]["effect"],
-        "expire"
-    );
+    let outbox = &table.item("K#", "KEY")["unannounced"][0];
+    assert_eq!(word(&statement(outbox).1), "expire");
 }
 
 #[tokio::test]
 async fn rfc_7009_a_token_is_revoked_by_an_entry_and_an_event() {
     let (scene, table, _) = late_scene();
-    let jti = Guid::from_bytes([5; 16]);
-    scene
-        .store
-        .revoke_token(ORGANIZATION, jti, key().client_id, &operator())
-        .await
-        .unwrap();
-    assert_eq!(scene.transactions()[0].outline(), "Put F, Put A");
-    assert_eq!(
-        (table.feed(), &table.items("feed", "F#")[0]["name"]),
-        (vec!["revoke token".to_owned()], &jti.to_string().into())
-    );
+    let jti = token(5).jti;
+    for _ in 0..2 {
+        scene
+            .store
+            .revoke_token(&token(5), &operator())
+            .await
+            .unwrap();
+        let revoked = table.item_of("feed", "T#", "T");
+        assert_eq!(revoked.get("unannounced"), None);
+        let kept_until = token(5).expires_at + Duration::from_hours(24);
+        assert_eq!(revoked["expires"], kept_until.seconds() + 1);
+    }
+    let written = scene.transactions();
+    assert_eq!(written.len(), 1, "repeated, it writes nothing");
+    assert_eq!(written[0].outline(), "Put T T, Put F, Put A");
+    assert_eq!(table.statements(), [(Subject::Token(jti), Effect::Revoke)]);
     let event = table.audit().pop().unwrap();
     assert_eq!(
         (&event["action"], &event["target"]),
         (&"token.revoke".into(), &jti.to_string().into())
     );
     assert_eq!(event["changes"]["client_id"], key().client_id.to_string());
+}
+
+/// Whoever revoked it died before it was certain that readers learn of it; or another one revoked
+/// it at the same moment.
+#[tokio::test]
+async fn rfc_7009_a_token_whose_revocation_was_late_is_told_again() {
+    let (scene, table, late) = late_scene();
+    late.store(true, Ordering::SeqCst);
+    let revoke = async || scene.store.revoke_token(&token(5), &operator()).await;
+    assert!(matches!(revoke().await, Err(StoreError::Unavailable(_))));
+    let outbox = &table.item_of("feed", "T#", "T")["unannounced"];
+    assert_eq!(word(&statement(&outbox[0]).1), "revoke");
+    late.store(false, Ordering::SeqCst);
+
+    let (entries, events) = (table.feed().len(), table.audit().len());
+    for _ in 0..2 {
+        revoke().await.unwrap();
+        assert_eq!(table.feed().len(), entries + 1);
+        assert_eq!(table.item_of("feed", "T#", "T").get("unannounced"), None);
+    }
+    assert_eq!(table.audit().len(), events, "nothing changed");
+}
+
+#[tokio::test]
+async fn rfc_7009_of_two_revocations_of_a_token_at_once_one_is_written() {
+    let is_first = AtomicBool::new(true);
+    let (scene, table) = stage_with(move |table, sent, _| {
+        if sent.operation == "TransactWriteItems" && is_first.swap(false, Ordering::SeqCst) {
+            let mut other = sent.clone();
+            other.body["ClientRequestToken"] = "another".into();
+            assert_eq!(table.answer(&other).0, 200, "the other one's comes first");
+        }
+        None
+    });
+    scene
+        .store
+        .revoke_token(&token(5), &operator())
+        .await
+        .unwrap();
+    assert_eq!(
+        table.feed().len(),
+        2,
+        "that of the other one, and once more for certain"
+    );
+    assert_eq!(table.audit().len(), 1);
 }

@@ -1,12 +1,14 @@
 //! CBM-3, ARZ-5, X-3: what stands in the tables while a key's secrets change.
 
 mod first_use;
+mod noted;
 mod reading;
 
 use std::time::Duration;
 
 use domain::{
     audit::Action,
+    authority::Authorized,
     error::{Error, Kind},
     key::{Grace, Key, Rotation},
 };
@@ -21,20 +23,19 @@ use super::{
 const DAY: Duration = Duration::from_hours(24);
 
 async fn rotate(scene: &Scene, byte: u8, rotation: Rotation) -> Result<Key, Error> {
-    let (now, secret) = (scene.now(), secret(byte));
-    let decide = |key: Key| key.rotate(secret.id, rotation, now);
+    let secret = secret(byte);
+    let decide = |key: Authorized<'_>| key.rotate(secret.id, rotation);
     scene
         .store
-        .rotate_key(key().client_id, &secret, &operator(), decide)
+        .rotate(key().client_id, &secret, &operator(), decide)
         .await
 }
 
 async fn finish(scene: &Scene) -> Result<Key, Error> {
-    let now = scene.now();
     scene
         .store
-        .finish_rotation(key().client_id, &operator(), |key| {
-            key.finish_rotation(Duration::ZERO, now)
+        .finish(key().client_id, &operator(), |key| {
+            key.finish_rotation(Duration::ZERO)
         })
         .await
 }
@@ -251,12 +252,9 @@ async fn leak_11_a_rotation_finished_in_a_while() {
         .await
         .unwrap();
     let finish = async || {
-        let now = scene.now();
         scene
             .store
-            .finish_rotation(key().client_id, &operator(), |key| {
-                key.finish_rotation(DAY, now)
-            })
+            .finish(key().client_id, &operator(), |key| key.finish_rotation(DAY))
             .await
             .unwrap()
     };

@@ -1,7 +1,9 @@
 //! Scenes over an embedded table, which reads the conditions.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
+use domain::feed::{Effect, Subject, decode};
 use dynoxide::{Database, DynoxideError};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -98,7 +100,12 @@ impl Table {
 
     /// Puts an item into `core`, over whatever stands there.
     pub(super) fn put(&self, item: &Value) {
-        let request = json!({"TableName": "core", "Item": item});
+        self.put_into("core", item);
+    }
+
+    /// The same into a table.
+    pub(super) fn put_into(&self, table: &str, item: &Value) {
+        let request = json!({"TableName": table, "Item": item});
         self.0
             .put_item(serde_json::from_value(request).unwrap())
             .unwrap();
@@ -106,7 +113,12 @@ impl Table {
 
     /// The one item of `core` whose partition begins so and that has this sort key.
     pub(super) fn item(&self, prefix: &str, sk: &str) -> Value {
-        self.items("core", prefix)
+        self.item_of("core", prefix, sk)
+    }
+
+    /// The same of a table.
+    pub(super) fn item_of(&self, table: &str, prefix: &str, sk: &str) -> Value {
+        self.items(table, prefix)
             .into_iter()
             .find(|item| item["SK"] == sk)
             .unwrap_or_else(|| panic!("no {prefix} {sk}"))
@@ -114,15 +126,16 @@ impl Table {
 
     /// What the feed says, in order: effect and subject.
     pub(super) fn feed(&self) -> Vec<String> {
-        let entries = self.items("feed", "F#0");
-        entries
-            .iter()
-            .map(|entry| {
-                [&entry["effect"], &entry["subject"]]
-                    .map(|part| part.as_str().unwrap())
-                    .join(" ")
-            })
+        let statements = self.statements().into_iter();
+        statements
+            .map(|(subject, effect)| format!("{} {}", word(&effect), word(&subject)))
             .collect()
+    }
+
+    /// What the feed says, in order.
+    pub(super) fn statements(&self) -> Vec<(Subject, Effect)> {
+        let entries = self.items("feed", "F#0");
+        entries.iter().map(|entry| statement(&entry["e"])).collect()
     }
 
     /// The audit events, in order.
@@ -204,4 +217,19 @@ fn plain(item: &Value) -> Value {
         .iter()
         .map(|(name, typed)| (name.clone(), value(typed)))
         .collect()
+}
+
+/// What an entry or an outbox says.
+pub(super) fn statement(binary: &Value) -> (Subject, Effect) {
+    let bytes = STANDARD.decode(binary.as_str().unwrap()).unwrap();
+    decode(&bytes).unwrap()
+}
+
+/// What it is called, without its fields.
+pub(super) fn word(of: &impl fmt::Debug) -> String {
+    let text = format!("{of:?}").to_lowercase();
+    text.split(|c: char| !c.is_alphabetic())
+        .next()
+        .unwrap()
+        .to_owned()
 }

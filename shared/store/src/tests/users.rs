@@ -2,9 +2,10 @@
 
 use domain::{
     audit::Action,
+    authority::Authorized,
     error::{Error, Kind},
     ids::Guid,
-    key::{Key, Owner, Rotation},
+    key::Rotation,
     role::Role,
     user::{User, UserState},
 };
@@ -12,7 +13,7 @@ use serde_json::json;
 
 use super::{
     Scene,
-    fixtures::{ORGANIZATION, idempotency, key_of, operator, secret, user},
+    fixtures::{ORGANIZATION, idempotency, new_for, operator, secret, user},
     table::{Table, stage, stage_with},
 };
 use crate::{StoreError, UserRow};
@@ -298,12 +299,9 @@ async fn a_user_that_changed_in_between_is_decided_anew() {
 async fn a_secret_for_somebody_else_holds_only_while_its_user_is_as_it_was_read() {
     let (scene, table) = stage();
     let stale = user(1, Role::Viewer);
-    let of_user = |byte| {
-        key_of(
-            byte,
-            Owner::User(stale.guid),
-            domain::key_mode::KeyMode::Sandbox,
-        )
+    let read = User {
+        version: 1,
+        ..stale.clone()
     };
     scene
         .store
@@ -312,24 +310,20 @@ async fn a_secret_for_somebody_else_holds_only_while_its_user_is_as_it_was_read(
         .unwrap();
     scene
         .store
-        .create_key_for(&stale, &of_user(7), &secret(1), None, &operator())
+        .create_key_as_operator(&new_for(&stale, 7), &secret(1), None, &operator())
         .await
         .unwrap();
     assert_eq!(table.item("U#", "USER")["version"], 1);
     let refused = scene
         .store
-        .create_key_for(&stale, &of_user(8), &secret(1), None, &operator())
+        .create_key_as_operator(&new_for(&stale, 8), &secret(1), None, &operator())
         .await;
     assert_eq!(refused, Err(StoreError::CallerChanged));
     let idempotency = idempotency("somebody", "one");
     scene
         .store
-        .create_key_for(
-            &User {
-                version: 1,
-                ..stale.clone()
-            },
-            &of_user(8),
+        .create_key_as_operator(
+            &new_for(&read, 8),
             &secret(1),
             Some(&idempotency),
             &operator(),
@@ -338,9 +332,8 @@ async fn a_secret_for_somebody_else_holds_only_while_its_user_is_as_it_was_read(
         .unwrap();
     let again = scene
         .store
-        .create_key_for(
-            &stale,
-            &of_user(9),
+        .create_key_as_operator(
+            &new_for(&stale, 9),
             &secret(1),
             Some(&idempotency),
             &operator(),
@@ -351,12 +344,12 @@ async fn a_secret_for_somebody_else_holds_only_while_its_user_is_as_it_was_read(
         Err(StoreError::Replayed),
         "whatever else has changed"
     );
-    let id = of_user(7).client_id;
-    let rotate = |key: Key| key.rotate(secret(2).id, Rotation::Replace, scene.now());
+    let id = new_for(&stale, 7).key().client_id;
+    let rotate = |key: Authorized<'_>| key.rotate(secret(2).id, Rotation::Replace);
     drop(scene.transactions());
     let refused = scene
         .store
-        .rotate_key_for(&stale, id, &secret(2), &operator(), rotate)
+        .rotate_for(&stale, id, &secret(2), rotate)
         .await
         .unwrap_err();
     assert_eq!(
@@ -367,7 +360,7 @@ async fn a_secret_for_somebody_else_holds_only_while_its_user_is_as_it_was_read(
     let read = scene.store.user(stale.guid).await.unwrap().unwrap();
     scene
         .store
-        .rotate_key_for(&read, id, &secret(2), &operator(), rotate)
+        .rotate_for(&read, id, &secret(2), rotate)
         .await
         .unwrap();
     let sent = scene.transactions();

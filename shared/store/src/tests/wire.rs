@@ -5,7 +5,16 @@ use std::{
     time::Duration,
 };
 
-use domain::{ids::ClientId, key::Owner, key_mode::KeyMode, time::Timestamp};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use domain::{
+    authority::NewKey,
+    error::Kind,
+    feed::{Effect, Start, Subject, encode},
+    ids::ClientId,
+    key::Owner,
+    key_mode::KeyMode,
+    time::Timestamp,
+};
 use serde_json::json;
 
 use super::{
@@ -13,7 +22,7 @@ use super::{
     fixtures::{ORGANIZATION, idempotency, key, key_of, operator, secret, secret_id},
     scene,
 };
-use crate::StoreError;
+use crate::{StoreError, limits::Limit};
 
 /// The time in the entry that a transaction or put writes to the feed.
 fn entry_time(sent: &Sent) -> String {
@@ -22,9 +31,9 @@ fn entry_time(sent: &Sent) -> String {
     } else {
         &sent.body["TransactItems"][2]["Put"]["Item"]
     };
-    item["time"]["S"]
-        .as_str()
-        .unwrap_or_else(|| panic!("no entry in {sent:?}"))
+    let key = item["SK"]["S"].as_str().and_then(|key| key.split_once('#'));
+    key.unwrap_or_else(|| panic!("no entry in {sent:?}"))
+        .0
         .to_owned()
 }
 
@@ -56,7 +65,11 @@ async fn every_read_is_strongly_consistent() {
     drop(store.audit_chain(guid).await);
     drop(
         store
-            .read_feed(Timestamp::from_millis(START), Duration::from_secs(1))
+            .read_feed_page(
+                &Start::At(Timestamp::from_millis(START)),
+                100,
+                Duration::from_secs(1),
+            )
             .await,
     );
     drop(store.start_grace(client_id, secret_id(1)).await);
@@ -81,7 +94,7 @@ async fn a_revoke_whose_answer_is_late_writes_its_entry_again() {
         }
         (200, json!({}))
     });
-    scene.store.revoke_key(&key(), &operator()).await.unwrap();
+    scene.store.revoke(&key(), &operator()).await.unwrap();
     assert_eq!(
         scene.operations(),
         ["TransactWriteItems", "PutItem", "UpdateItem"]
@@ -98,10 +111,15 @@ async fn a_revoke_whose_entry_is_always_late_does_not_answer() {
         }
         (200, json!({}))
     });
-    assert!(matches!(
-        scene.store.revoke_key(&key(), &operator()).await,
-        Err(StoreError::Unavailable(_))
-    ));
+    assert_eq!(
+        scene
+            .store
+            .revoke(&key(), &operator())
+            .await
+            .unwrap_err()
+            .kind,
+        Kind::TemporarilyUnavailable
+    );
 }
 
 /// A revoke that meets another transaction is tried again, with its entry at the time of the new
@@ -122,7 +140,7 @@ async fn a_conflicting_or_throttled_revoke_is_tried_again_with_a_fresh_time() {
             }
             (200, json!({}))
         });
-        scene.store.revoke_key(&key(), &operator()).await.unwrap();
+        scene.store.revoke(&key(), &operator()).await.unwrap();
         let times: Vec<_> = scene
             .changes()
             .iter()
@@ -148,7 +166,7 @@ async fn a_revoke_outlasts_the_changes_that_it_meets() {
         }
         (200, json!({}))
     });
-    scene.store.revoke_key(&key(), &operator()).await.unwrap();
+    scene.store.revoke(&key(), &operator()).await.unwrap();
 }
 
 #[tokio::test]
@@ -156,8 +174,13 @@ async fn a_clock_that_is_far_off_changes_nothing() {
     for date_ahead in [-12_000, 12_000] {
         let scene = scene(date_ahead, |_, _| (200, json!({})));
         assert_eq!(
-            scene.store.revoke_key(&key(), &operator()).await,
-            Err(StoreError::ClockSkewed),
+            scene
+                .store
+                .revoke(&key(), &operator())
+                .await
+                .unwrap_err()
+                .kind,
+            Kind::TemporarilyUnavailable,
             "{date_ahead}"
         );
         assert!(scene.changes().is_empty(), "{date_ahead}");
@@ -165,32 +188,78 @@ async fn a_clock_that_is_far_off_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_feed_read_that_fails_on_its_second_page_is_no_read() {
-    let scene = scene(0, |sent, _| {
-        if sent.body.get("ExclusiveStartKey").is_some() {
-            return (
-                400,
-                json!({
-                    "__type": "com.amazonaws.dynamodb.v20120810#\
-                               ProvisionedThroughputExceededException",
-                }),
-            );
-        }
-        (
-            200,
-            json!({"Items": [], "LastEvaluatedKey": {"PK": {"S": "F#0"}, "SK": {"S": "x"}}}),
-        )
+async fn a_page_of_the_feed_has_no_retry_of_its_own() {
+    let scene = scene(0, |_, _| {
+        let code = "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException";
+        (400, json!({"__type": code}))
     });
+    let start = Start::At(Timestamp::from_millis(START));
     let read = scene
         .store
-        .read_feed(Timestamp::from_millis(START), Duration::from_secs(1))
+        .read_feed_page(&start, 100, Duration::from_secs(1))
         .await;
     assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
+    assert_eq!(scene.operations(), ["Query"]);
+}
+
+#[tokio::test]
+async fn a_page_of_the_feed_says_after_which_entry_the_next_one_begins() {
+    let time = Timestamp::from_millis(START);
+    let entry = json!({
+        "PK": {"S": "F#0"},
+        "SK": {"S": format!("{time}#7")},
+        "e": {"B": STANDARD.encode(encode(&Subject::Key(key().client_id), Effect::Revoke))},
+    });
+    let scene = scene(0, move |sent, _| {
+        let from = &sent.body["ExpressionAttributeValues"][":from"]["S"];
+        let more = *from == json!(time.to_string());
+        let mut answer = json!({"Items": if more { vec![entry.clone()] } else { vec![] }});
+        if more {
+            answer["LastEvaluatedKey"] = json!({"PK": entry["PK"], "SK": entry["SK"]});
+        }
+        (200, answer)
+    });
+    let read = async |start| {
+        let deadline = Duration::from_secs(1);
+        scene.store.read_feed_page(&start, 100, deadline).await
+    };
+    let first = read(Start::At(time)).await.unwrap();
+    let position = first.more_after.unwrap();
+    assert_eq!((position.time, &*position.id), (time, "7"));
+    let last = read(Start::After(position)).await.unwrap();
+    assert_eq!((last.entries, last.more_after), (vec![], None));
+    let sent = scene.sent.lock().unwrap();
+    let asked = |number: usize| {
+        let Sent { body, .. } = &sent[number];
+        [
+            &body["KeyConditionExpression"],
+            &body["ExpressionAttributeValues"][":from"]["S"],
+        ]
+    };
     assert_eq!(
-        scene.operations(),
-        ["Query", "Query"],
-        "a read of the feed has no retry of its own"
+        [asked(0), asked(1)].concat(),
+        [
+            "PK = :feed AND SK >= :from",
+            &time.to_string(),
+            "PK = :feed AND SK > :from",
+            &format!("{time}#7"),
+        ]
     );
+}
+
+/// Going on without it would skip entries, and asking again might never end.
+#[tokio::test]
+async fn an_empty_page_of_the_feed_that_is_not_the_last_is_no_page() {
+    let scene = scene(0, |_, _| {
+        let key = json!({"PK": {"S": "F#0"}, "SK": {"S": "x"}});
+        (200, json!({"Items": [], "LastEvaluatedKey": key}))
+    });
+    let start = Start::At(Timestamp::from_millis(START));
+    let read = scene
+        .store
+        .read_feed_page(&start, 100, Duration::from_secs(1))
+        .await;
+    assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
 }
 
 #[tokio::test]
@@ -202,7 +271,10 @@ async fn a_failed_condition_is_the_failure_that_it_stands_for() {
         ),
         (
             ["None", "None", "None", "ConditionalCheckFailed"],
-            StoreError::LimitReached,
+            StoreError::LimitReached {
+                limit: Limit::Keys(KeyMode::Sandbox),
+                max: 10_000,
+            },
         ),
     ] {
         let scene = scene(0, move |sent, _| match sent.operation.as_str() {
@@ -212,7 +284,7 @@ async fn a_failed_condition_is_the_failure_that_it_stands_for() {
         assert_eq!(
             scene
                 .store
-                .create_key(&key(), &secret(1), None, &operator())
+                .create_key_as_operator(&NewKey::by_operator(key()), &secret(1), None, &operator())
                 .await,
             Err(expected)
         );

@@ -13,7 +13,11 @@ use aws_sdk_kms::{
 };
 use emulator::cloud::access::EVERY_FUNCTION;
 use local::services::{Options, Services};
+use sam::template::{Physical, Settings, Template};
+use serde_json::json;
 
+const OPERATOR_ROLE: &str = include_str!("../../../../infra/operator-role.yaml");
+const PAGE: &str = include_str!("../../../../docs/permissions.md");
 const OPERATOR: &str = "arn:aws:iam::000000000000:role/operator";
 
 #[tokio::test]
@@ -77,6 +81,53 @@ async fn leak_12_tables_and_pepper_are_shut_to_all_but_their_functions_and_the_o
         );
         services.stop().await;
     }
+}
+
+/// LEAK-12: the role that the documents give to the operator is taken by named people alone, with
+/// an MFA device shown a while ago at most, under their own name, and for an hour at most.
+#[test]
+fn leak_12_the_operators_role_is_taken_with_mfa_under_ones_own_name_for_an_hour() {
+    let people = "arn:aws:iam::000000000000:user/ada,arn:aws:iam::000000000000:user/sam";
+    let policy = "arn:aws:iam::000000000000:policy/latchkey-operator";
+    let parameters = [("PersonArns", people), ("PolicyArns", policy)];
+    let settings = Settings {
+        parameters: parameters
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+        ..Settings::default()
+    };
+    // The reader of templates is one of SAM's.
+    let text = format!("Transform: AWS::Serverless-2016-10-31\n{OPERATOR_ROLE}");
+    let template = Template::parse(&text, settings).unwrap();
+    let role = template
+        .properties("OperatorRole", &Physical::default())
+        .unwrap();
+    assert_eq!(role["MaxSessionDuration"], 3600);
+    assert_eq!(role["ManagedPolicyArns"], json!([policy]));
+    let statements = role["AssumeRolePolicyDocument"]["Statement"]
+        .as_array()
+        .unwrap();
+    let [statement] = &statements[..] else {
+        panic!("{statements:?}")
+    };
+    let people: Vec<&str> = people.split(',').collect();
+    assert_eq!(statement["Principal"], json!({"AWS": people}));
+    assert_eq!(statement["Effect"], "Allow");
+    assert_eq!(statement["Action"], "sts:AssumeRole");
+    let condition = &statement["Condition"];
+    // `Bool` and not `BoolIfExists`, which a session without MFA would pass.
+    assert_eq!(
+        condition["Bool"],
+        json!({"aws:MultiFactorAuthPresent": "true"})
+    );
+    let age = &condition["NumericLessThan"]["aws:MultiFactorAuthAge"];
+    assert_eq!(age.to_string().trim_matches('"'), "900");
+    assert_eq!(
+        condition["StringEquals"],
+        json!({"sts:RoleSessionName": "${aws:username}"})
+    );
+    assert!(PAGE.contains("(../infra/operator-role.yaml)"));
+    assert!(PAGE.contains("role_session_name = "));
 }
 
 /// Deviation: root-and-tables.

@@ -1,6 +1,12 @@
 //! What the functions' own access keys do not open, asked of the embedded services by the real SDK.
 
-use aws_sdk_dynamodb::{Client, error::ProvideErrorMetadata, types::AttributeValue};
+use aws_sdk_dynamodb::{
+    Client,
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
+    operation::update_item::UpdateItemError,
+    types::AttributeValue,
+};
 use tests::Platform;
 
 use crate::management_keys::seed_organization;
@@ -131,17 +137,18 @@ async fn leak_5_an_authorizer_reads_no_profiles_and_no_lists_and_changes_no_key(
                 .expression_attribute_names("#a", attribute);
             update.expression_attribute_values(":v", text("x"))
         };
-        for attribute in ["ip_allowlist", "scopes", "state", "expires_at"] {
+        for attribute in [
+            "ip_allowlist",
+            "scopes",
+            "state",
+            "expires_at",
+            "secrets",
+            "version",
+            "unannounced",
+            "expires",
+        ] {
             denied(update(attribute).send().await, "dynamodb:UpdateItem");
         }
-        // Nor may it learn by an update what it may not read.
-        denied(
-            update("updated_at")
-                .return_values("ALL_OLD".into())
-                .send()
-                .await,
-            "dynamodb:UpdateItem",
-        );
         denied(
             client
                 .put_item()
@@ -153,6 +160,168 @@ async fn leak_5_an_authorizer_reads_no_profiles_and_no_lists_and_changes_no_key(
             "dynamodb:PutItem",
         );
     }
+}
+
+/// What an authorizer writes can only shorten: the note of a first use, which is nothing but its
+/// primary key. It neither changes nor deletes one, nor gives one an end.
+#[tokio::test]
+async fn leak_5_an_authorizer_writes_notes_of_first_uses_and_nothing_else() {
+    let platform = Platform::start().await;
+    let [core, feed, audit] = [
+        "LATCHKEY_CORE_TABLE",
+        "LATCHKEY_FEED_TABLE",
+        "LATCHKEY_AUDIT_TABLE",
+    ]
+    .map(|variable| table(&platform, variable));
+    let organization = seed_organization(&platform);
+    let note = [("PK", "E#a"), ("SK", "b#1")];
+    let with = |more: &[(&'static str, &'static str)]| {
+        let members = note.iter().chain(more);
+        members
+            .map(|(name, value)| ((*name).to_owned(), text(value)))
+            .collect()
+    };
+    let at = |partition: &str| {
+        let key = [("PK", partition), ("SK", "2030-01-01T00:00:00.000Z#1")];
+        key.map(|(name, value)| (name.to_owned(), text(value)))
+            .into()
+    };
+    for function in ["ManagementAuthorizerFunction", "SampleAuthorizerFunction"] {
+        let client = tables(&platform, function);
+        let put = async |table: &str, item| {
+            let put = client.put_item().table_name(table);
+            put.set_item(Some(item)).send().await
+        };
+        put(&core, with(&[])).await.unwrap();
+        for attribute in ["expires", "at", "secrets"] {
+            denied(
+                put(&core, with(&[(attribute, "1")])).await,
+                "dynamodb:PutItem",
+            );
+        }
+        for partition in ["K#a", "U#a", "G#a", "P#sandbox", "E"] {
+            denied(put(&core, at(partition)).await, "dynamodb:PutItem");
+        }
+        // An entry may wake a key or take the place of a revocation, an event may tell of nothing.
+        for (table, partition) in [
+            (&feed, "F#0".to_owned()),
+            (&feed, "E#a".to_owned()),
+            (&audit, format!("A#{organization}")),
+            (&audit, format!("AC#{organization}")),
+            (&audit, "E#a".to_owned()),
+        ] {
+            denied(put(table, at(&partition)).await, "dynamodb:PutItem");
+        }
+        let noted = || Some(with(&[]));
+        let update = client.update_item().table_name(&core).set_key(noted());
+        let update = update
+            .update_expression("SET expires = :past")
+            .expression_attribute_values(":past", AttributeValue::N("1".into()));
+        denied(update.send().await, "dynamodb:UpdateItem");
+        let delete = client.delete_item().table_name(&core).set_key(noted());
+        denied(delete.send().await, "dynamodb:DeleteItem");
+        let get = client
+            .get_item()
+            .table_name(&audit)
+            .set_key(Some(at("A#a")));
+        denied(get.send().await, "dynamodb:GetItem");
+    }
+}
+
+/// What an update may set, of an item of this partition.
+async fn sets(
+    platform: &Platform,
+    function: &str,
+    [partition, sort_key]: [&str; 2],
+    attribute: &str,
+) -> Result<(), SdkError<UpdateItemError, HttpResponse>> {
+    tables(platform, function)
+        .update_item()
+        .table_name(table(platform, "LATCHKEY_CORE_TABLE"))
+        .key("PK", text(partition))
+        .key("SK", text(sort_key))
+        .update_expression("SET #a = :v")
+        .expression_attribute_names("#a", attribute)
+        .expression_attribute_values(":v", text("x"))
+        .send()
+        .await
+        .map(drop)
+}
+
+/// The function that makes users makes no credential, and the function that makes credentials
+/// changes nobody's authority: not by an update either, which makes an item where none is.
+#[tokio::test]
+async fn leak_5_the_management_function_makes_no_key_and_the_keys_function_no_user() {
+    let platform = Platform::start().await;
+    let client_id = &platform.seed.bank.key.client_id;
+    for partition in [format!("K#{client_id}"), "K#a".to_owned()] {
+        let of_key = [
+            "scopes",
+            "owner",
+            "organization",
+            "kind",
+            "ip_allowlist",
+            "expires_at",
+            "secrets",
+        ];
+        for attribute in of_key {
+            let set = sets(
+                &platform,
+                "ManagementFunction",
+                [&partition, "KEY"],
+                attribute,
+            );
+            denied(set.await, "dynamodb:UpdateItem");
+        }
+        let set = sets(
+            &platform,
+            "ManagementFunction",
+            [&partition, "SECRET#a"],
+            "hash",
+        );
+        denied(set.await, "dynamodb:UpdateItem");
+        let put = tables(&platform, "ManagementFunction")
+            .put_item()
+            .table_name(table(&platform, "LATCHKEY_CORE_TABLE"))
+            .item("PK", text(&partition))
+            .item("SK", text("KEY"));
+        denied(put.send().await, "dynamodb:PutItem");
+    }
+    let user = format!("U#{}", platform.seed.users.viewer.guid);
+    for partition in [&user, "U#a"] {
+        for attribute in [
+            "role",
+            "disabled",
+            "allowed_scopes",
+            "organization",
+            "email",
+        ] {
+            let set = sets(&platform, "KeysFunction", [partition, "USER"], attribute);
+            denied(set.await, "dynamodb:UpdateItem");
+        }
+        let put = tables(&platform, "KeysFunction")
+            .put_item()
+            .table_name(table(&platform, "LATCHKEY_CORE_TABLE"))
+            .item("PK", text(partition))
+            .item("SK", text("USER"));
+        denied(put.send().await, "dynamodb:PutItem");
+    }
+    for (partition, sort_key) in [("G#a", "GATE"), ("O#a", "ORG"), ("P#sandbox", "a")] {
+        let set = sets(&platform, "KeysFunction", [partition, sort_key], "version");
+        denied(set.await, "dynamodb:UpdateItem");
+    }
+    // What they need is not refused with the rest.
+    sets(
+        &platform,
+        "ManagementFunction",
+        ["K#b", "KEY"],
+        "unannounced",
+    )
+    .await
+    .unwrap();
+    sets(&platform, "KeysFunction", ["U#b", "USER"], "version")
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -1,18 +1,34 @@
-//! Why a token does not work, told to those who may know of it and to nobody else (RFC 7662 §2.2,
-//! §4).
+//! What does not work is told as such and no more, at once where it was revoked, and the reason
+//! stands in the log (RFC 7662 §2.2, §4).
 
 use std::time::Duration;
 
 use domain::{gate::Kyb, key_mode::BankEnvironment};
-use serde_json::json;
-use tests::Platform;
+use serde_json::{Value, json};
+use tests::{Platform, platform::ALLOWED};
 
 use super::{introspect, told};
-use crate::{credentials, five_second_bound::BOUND};
+use crate::{credentials, five_second_bound::BOUND, promises::leak::logs, routes::customer_tokens};
 
-/// The reason is of a closed list, and the organization is told it of its banks' tokens.
+/// The lines that introspection logged of a key: their reasons, in order.
+fn reasons_logged(client_id: &str) -> Vec<String> {
+    let written = logs().written.bytes();
+    String::from_utf8_lossy(&written)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|line| line["outcome"] == "inactive" && line["client_id"] == client_id)
+        .map(|line| {
+            assert!(line["request_id"].is_string(), "{line}");
+            line["reason"].as_str().unwrap().to_owned()
+        })
+        .collect()
+}
+
+/// RFC 7662 §2.2: the answer has one member; which of a closed list of reasons it was, the log
+/// says.
 #[tokio::test]
-async fn rfc_7662_200_inactive_with_the_reason() {
+async fn rfc_7662_200_inactive_alone_and_the_reason_in_the_log() {
+    logs();
     let platform = Platform::start().await;
     let organization = platform.organization().await;
     let client = &platform.seed.organization.key;
@@ -54,16 +70,25 @@ async fn rfc_7662_200_inactive_with_the_reason() {
         200
     );
     platform.advance(BOUND);
-    for (token, reason) in tokens.iter().zip([
+    let reasons = [
         "key_revoked",
         "key_suspended",
         "secret_revoked",
         "token_revoked",
-    ]) {
+    ];
+    for (token, reason) in tokens.iter().zip(reasons) {
+        let answer = introspect(&platform.anonymous(), client, token).await;
         assert_eq!(
-            told(&platform, client, token).await,
-            json!({"active": false, "reason": reason})
+            (answer.status, answer.text.as_str()),
+            (200, r#"{"active":false}"#),
+            "{reason}"
         );
+    }
+    for (key, reason) in [&revoked, &stopped, &rotated, &single]
+        .into_iter()
+        .zip(reasons)
+    {
+        assert_eq!(reasons_logged(&key.client_id), [reason]);
     }
     act(&stopped.client_id, "restore").await;
     platform.advance(BOUND);
@@ -72,9 +97,52 @@ async fn rfc_7662_200_inactive_with_the_reason() {
     for token in &tokens {
         assert_eq!(
             told(&platform, client, token).await,
-            json!({"active": false, "reason": "token_expired"})
+            json!({"active": false})
         );
     }
+    assert_eq!(
+        reasons_logged(&single.client_id),
+        ["token_revoked", "token_expired"]
+    );
+}
+
+/// RFC 7662 §2.2: the instance that revoked a token knows it by the next call; no time passes
+/// between.
+#[tokio::test]
+async fn rfc_7662_200_inactive_at_once_on_the_instance_that_revoked() {
+    let platform = Platform::start().await;
+    platform.stop_clock();
+    let anonymous = platform.anonymous();
+    let key = &platform.seed.bank.key;
+    let (parent, other) = (platform.token(key).await, platform.token(key).await);
+    let bank = platform.bearer(&parent);
+    let customer =
+        customer_tokens::issue(&platform, &bank, &json!({"ip_allowlist": [ALLOWED]})).await;
+    for token in [&parent, &other, customer.token()] {
+        assert_eq!(told(&platform, key, token).await["active"], true);
+    }
+    for round in 0..3 {
+        let token = platform.token(key).await;
+        assert_eq!(told(&platform, key, &token).await["active"], true);
+        let body = json!({
+            "client_id": key.client_id, "client_secret": key.client_secret, "token": token,
+        });
+        assert_eq!(anonymous.post("/oauth/revoke", &body).await.status, 200);
+        assert_eq!(
+            told(&platform, key, &token).await,
+            json!({"active": false}),
+            "round {round}"
+        );
+        assert_eq!(told(&platform, key, &other).await["active"], true);
+    }
+    let body = json!({
+        "client_id": key.client_id, "client_secret": key.client_secret, "token": parent,
+    });
+    assert_eq!(anonymous.post("/oauth/revoke", &body).await.status, 200);
+    for token in [&parent, customer.token()] {
+        assert_eq!(told(&platform, key, token).await, json!({"active": false}));
+    }
+    assert_eq!(told(&platform, key, &other).await["active"], true);
 }
 
 /// RFC 7662 §2.2, §4: of what is somebody else's, and of what is nothing, only that it is not

@@ -66,6 +66,9 @@ async fn arz_1_201_for_a_bank_key_with_every_member() {
         "expires_at": null,
         "ends": null,
         "grace_period": null,
+        "minted_by": null,
+        "known_to": null,
+        "ended_by_minter": null,
     });
     assert_eq!((secrets.len(), without(&secrets[0], &["id"])), (1, secret));
     for spelling in ["client_id", "guid"] {

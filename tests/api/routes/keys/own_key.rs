@@ -209,7 +209,7 @@ async fn leak_11_a_rotation_that_is_open_until_it_is_finished_in_a_while() {
     let platform = Platform::start().await;
     platform.stop_clock();
     let (key, first) = of_scopes(&platform, "accounts:read").await;
-    let open = json!({"grace_period": null, "grace_starts": "first_use"});
+    let open = json!({"grace_period": null, "grace_starts": "first_use", "replaceable": true});
     let lost = rotate(&first, &key, &open).await;
     assert_eq!(
         (

@@ -66,6 +66,9 @@ async fn cbm_3_200_with_another_secret_the_old_one_valid_for_24_hours() {
             "expires_at": end,
             "ends": "at_expiry",
             "grace_period": null,
+            "minted_by": null,
+            "known_to": null,
+            "ended_by_minter": null,
         })
     );
     assert_eq!(

@@ -226,7 +226,7 @@ async fn cbm_3_403_for_a_previous_secrets_tokens_on_their_own_key() {
 
     // Nobody has used the new secret: it may be lost, and the previous one gets another in its
     // place.
-    let waiting = json!({"grace_period": 3600, "grace_starts": "first_use"});
+    let waiting = json!({"grace_period": 3600, "grace_starts": "first_use", "replaceable": true});
     rotate(&current, &key, &waiting).await;
     current
         .post(&item(&key, "/rotate"), &json!({}))
@@ -256,7 +256,7 @@ async fn x_3_403_for_a_previous_personal_secret_on_its_own_key() {
         200
     );
 
-    let waiting = json!({"grace_period": 3600, "grace_starts": "first_use"});
+    let waiting = json!({"grace_period": 3600, "grace_starts": "first_use", "replaceable": true});
     rotate(&second, &key, &waiting).await;
     second
         .post(&item(&key, "/rotate"), &json!({}))

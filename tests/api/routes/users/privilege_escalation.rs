@@ -111,15 +111,21 @@ async fn cbm_1_a_user_is_raised_once_nobody_else_knows_a_secret_that_works() {
         platform.owner(),
         Person::new(&platform, Role::Admin).await.caller,
     );
-    let (user, key) = minted(&admin, "ada@example.com").await;
-    let client_id = text(&key, "client_id");
-    let own = platform.bearer(&text(&key, "secret"));
-    let raise = async || owner.patch(&item(&user), &json!({"role": "owner"})).await;
-    let rotated = act(&own, &key, "/rotate", json!({"grace_period": null})).await;
+    // With a key of their own, which nobody else was shown.
+    let person = Person::new(&platform, Role::Developer).await;
+    let minted = mint(&admin, &json!({"guid": person.guid})).await.body;
+    let client_id = text(&minted, "client_id");
+    let raise = async || owner.patch(&person.path(), &json!({"role": "owner"})).await;
+    // Whoever sends a secret that was shown to somebody may be that one: what they get is known.
+    let known = platform.bearer(&text(&minted, "secret"));
+    let by_itself = act(&known, &minted, "/rotate", json!({"grace_period": 0})).await;
+    assert_known(&raise().await, &[&client_id]);
+    let open = json!({"grace_period": null});
+    let rotated = act(&person.caller, &minted, "/rotate", open).await;
     assert_known(&raise().await, &[&client_id]);
     act(
         &platform.bearer(&text(&rotated.body, "secret")),
-        &key,
+        &minted,
         "/finish_rotation",
         json!({}),
     )
@@ -130,7 +136,7 @@ async fn cbm_1_a_user_is_raised_once_nobody_else_knows_a_secret_that_works() {
         (200, &json!("owner")),
         "{raised:?}"
     );
-    die(&[&own]).await;
+    die(&[&known, &platform.bearer(&text(&by_itself.body, "secret"))]).await;
 }
 
 #[tokio::test]

@@ -81,14 +81,22 @@ pub(super) async fn signing(env: &Env, aws: &Aws) -> Outcome {
     several.outcome(format!("{count} signing keys are enabled"))
 }
 
+/// The tables' items, by the operator's credentials.
+pub(super) fn store(env: &Env, ambient: &Ambient) -> Result<Store, Trouble> {
+    let tables = Tables::of(|name| named(env, name))?;
+    let entropy = ambient.entropy.clone();
+    Ok(Store::new(
+        &ambient.aws,
+        tables,
+        ambient.clock.clone(),
+        move || entropy.guid(),
+    ))
+}
+
 /// That each kind has a published key, that it is signed by one, that no key is of both kinds, and
 /// that verifiers are shown all of them.
 pub(super) async fn published(env: &Env, ambient: &Ambient, shown: Option<&[String]>) -> Outcome {
-    let tables = Tables::of(|name| named(env, name))?;
-    let entropy = ambient.entropy.clone();
-    let store = Store::new(&ambient.aws, tables, ambient.clock.clone(), move || {
-        entropy.guid()
-    });
+    let store = store(env, ambient)?;
     let (mut several, mut known, mut signers) = (Several::default(), Vec::new(), Vec::new());
     for (kind, _) in SIGNERS {
         let keys = store.signing_keys(kind).await;

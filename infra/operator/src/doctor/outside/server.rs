@@ -19,7 +19,7 @@ pub(super) const TLS: Check = Check(
 pub(super) const CLOCK: Check = Check(
     "outside.clock",
     "Set this machine's clock (NTP): AWS's is right. Latchkey's functions refuse to work by a \
-     clock that is ten seconds off.",
+     clock that is five seconds off.",
 );
 pub(super) const ISSUER: Check = Check(
     "outside.issuer",

@@ -1,9 +1,14 @@
 //! Which entries refuse a credential, and which of several entries decides.
 
-use super::{CREDENTIAL, MIDNIGHT, OWNER, USER, entry, feed_of, key, organization, shifted};
+use super::{
+    CREDENTIAL, MIDNIGHT, OWNER, RULES, USER, entry, exchange, feed_of, key, named, organization,
+    read, secret, shifted,
+};
 use crate::{
-    feed::{Cohort, Credential, Effect, Entry, Fact, Feed, Invalidation, Parent, Subject},
-    ids::Guid,
+    feed::{
+        Cohort, Credential, Effect, Entry, Fact, Feed, Invalidation, Parent, Subject, Validity,
+    },
+    ids::{ClientId, Guid},
     key_mode::KeyMode,
 };
 
@@ -11,10 +16,10 @@ use crate::{
 fn every_fact_of_a_credential_can_be_revoked() {
     let cases = [
         (key("key"), Fact::Key),
-        (Subject::Secret("secret".into()), Fact::Secret),
-        (Subject::Token("token".into()), Fact::Token),
-        (Subject::User(USER.to_string()), Fact::User),
-        (Subject::Owner(OWNER.to_string()), Fact::Owner),
+        (Subject::Secret(secret("secret")), Fact::Secret),
+        (Subject::Token(named("token")), Fact::Token),
+        (Subject::User(USER), Fact::User),
+        (Subject::Owner(OWNER), Fact::Owner),
         (organization(Cohort::default()), Fact::Organization),
     ];
     for (subject, fact) in cases {
@@ -24,12 +29,13 @@ fn every_fact_of_a_credential_can_be_revoked() {
             Some(Invalidation::Revoked(fact))
         );
         let other = Credential {
-            client_id: "k",
-            secret: "s",
+            client_id: ClientId::of(named("k")),
+            secret: secret("s"),
             token: None,
             user: None,
+            minters: &[],
             owner: None,
-            organization: "o",
+            organization: named("o"),
             ..CREDENTIAL
         };
         assert_eq!(feed.verdict(&other, MIDNIGHT), None);
@@ -47,19 +53,19 @@ fn an_identifier_names_one_class_alone() {
 #[test]
 fn revoking_any_ancestor_kills_a_derived_token() {
     let parent = |name: &str| Parent {
-        client_id: format!("{name} key"),
-        sid: format!("{name} secret"),
-        jti: format!("{name} token"),
+        client_id: ClientId::of(named(&format!("{name} key"))),
+        sid: secret(&format!("{name} secret")),
+        jti: named(&format!("{name} token")),
     };
-    let parents = [parent("mother"), parent("grandmother")];
+    let parents = [parent("mother"), parent("aunt")];
     let derived = Credential {
         parents: &parents,
         ..CREDENTIAL
     };
     for (subject, fact) in [
         (key("mother key"), Fact::Key),
-        (Subject::Secret("mother secret".into()), Fact::Secret),
-        (Subject::Token("grandmother token".into()), Fact::Token),
+        (Subject::Secret(secret("mother secret")), Fact::Secret),
+        (Subject::Token(named("aunt token")), Fact::Token),
     ] {
         let feed = feed_of([entry(MIDNIGHT, Effect::Revoke, subject)]);
         assert_eq!(
@@ -154,8 +160,8 @@ fn kyb_stops_no_personal_key_and_everything_else_does() {
     };
     let subjects = [
         (key("key"), Fact::Key),
-        (Subject::Secret("secret".into()), Fact::Secret),
-        (Subject::User(USER.to_string()), Fact::User),
+        (Subject::Secret(secret("secret")), Fact::Secret),
+        (Subject::User(USER), Fact::User),
         (organization(Cohort::default()), Fact::Organization),
         (organization(window), Fact::Organization),
         (
@@ -279,7 +285,7 @@ fn the_footprint_changes_with_whatever_touches_the_credential_and_nothing_else()
     };
     for subject in [
         key("key"),
-        Subject::User(USER.to_string()),
+        Subject::User(USER),
         organization(Cohort::default()),
     ] {
         let once = feed_of([refresh("a", subject.clone())]);
@@ -326,4 +332,106 @@ fn the_version_says_what_came_last_not_a_clock_or_a_second_writing() {
         feed.verdict(&CREDENTIAL, MIDNIGHT),
         Some(Invalidation::Suspended(Fact::Key))
     );
+}
+
+const COVER: Effect = Effect::Cover { until: MIDNIGHT };
+const LOOKED_UP: i64 = 75 * 60 * 1_000;
+
+#[test]
+fn what_is_covered_is_looked_up_until_nothing_from_before_lives() {
+    let parents = [Parent {
+        client_id: ClientId::of(named("mother")),
+        sid: secret("mother"),
+        jti: named("mother"),
+    }];
+    let derived = Credential {
+        parents: &parents,
+        ..CREDENTIAL
+    };
+    for subject in [key("key"), key("mother"), organization(Cohort::default())] {
+        let feed = feed_of([entry(MIDNIGHT, COVER, subject)]);
+        let validity = |at| feed.validity(&derived, at, at);
+        assert_eq!(
+            [-1, 0, LOOKED_UP, LOOKED_UP + 1].map(|millis| validity(shifted(MIDNIGHT, millis))),
+            {
+                use Validity::{LookUp, Valid};
+                [LookUp, LookUp, LookUp, Valid]
+            }
+        );
+        let (earlier, later) = (MIDNIGHT, shifted(MIDNIGHT, LOOKED_UP + 1));
+        assert_eq!(
+            feed.validity(&derived, earlier, later),
+            Validity::LookUp,
+            "by the earlier of two clocks"
+        );
+    }
+    let other = feed_of([entry(MIDNIGHT, COVER, key("other"))]);
+    assert_eq!(
+        other.validity(&derived, MIDNIGHT, MIDNIGHT),
+        Validity::Valid
+    );
+}
+
+/// What was given back under a cover has no entry.
+#[test]
+fn while_something_is_looked_up_only_what_is_final_refuses() {
+    let cover = entry(MIDNIGHT, COVER, organization(Cohort::default()));
+    let validity = |effect| {
+        feed_of([cover.clone(), entry(MIDNIGHT, effect, key("key"))]).validity(
+            &CREDENTIAL,
+            MIDNIGHT,
+            MIDNIGHT,
+        )
+    };
+    let ended = Effect::Expire {
+        at: MIDNIGHT,
+        version: 1,
+    };
+    for effect in [Effect::Suspend { version: 1 }, ended, Effect::Refresh] {
+        assert_eq!(validity(effect), Validity::LookUp, "{effect:?}");
+    }
+    assert_eq!(
+        validity(Effect::Revoke),
+        Validity::Invalid(Invalidation::Revoked(Fact::Key))
+    );
+}
+
+#[test]
+fn without_a_cover_the_validity_is_the_verdict() {
+    for effect in [
+        Effect::Revoke,
+        Effect::Suspend { version: 1 },
+        Effect::Resume { version: 1 },
+    ] {
+        let feed = feed_of([entry(MIDNIGHT, effect, key("key"))]);
+        let verdict = feed.verdict(&CREDENTIAL, MIDNIGHT);
+        assert_eq!(
+            feed.validity(&CREDENTIAL, MIDNIGHT, MIDNIGHT),
+            verdict.map_or(Validity::Valid, Validity::Invalid)
+        );
+    }
+}
+
+/// A suspend whose resume stands in the tables alone must not outlive the look-up, whatever else
+/// was said of its subject later.
+#[test]
+fn each_effect_is_forgotten_by_its_own_time() {
+    let window = i64::try_from(RULES.window().as_millis()).unwrap();
+    let mut feed = feed_of([
+        entry(MIDNIGHT, Effect::Suspend { version: 1 }, key("key")),
+        entry(MIDNIGHT, COVER, key("key")),
+    ]);
+    let later = shifted(MIDNIGHT, window + 1);
+    let again = entry(later, Effect::Refresh, key("key"));
+    read(&mut feed, [again], exchange(later));
+    assert_eq!(feed.verdict(&CREDENTIAL, later), None);
+    assert_eq!(
+        feed.validity(&CREDENTIAL, later, later),
+        Validity::LookUp,
+        "the cover is kept until it is not asked any more"
+    );
+    let end = shifted(MIDNIGHT, LOOKED_UP + 60_001);
+    let unrelated = entry(end, Effect::Refresh, key("other"));
+    read(&mut feed, [unrelated], exchange(end));
+    assert_eq!(feed.validity(&CREDENTIAL, end, end), Validity::Valid);
 }

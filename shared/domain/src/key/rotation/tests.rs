@@ -1,5 +1,7 @@
 //! How long the previous secret works, who may rotate and who may finish.
 
+mod first_use;
+
 use super::*;
 use crate::key::{Owner, tests::a_key};
 
@@ -28,7 +30,7 @@ fn cbm_3_the_old_secret_works_for_24_hours_by_default() {
     assert_eq!(
         rotated.entry,
         Some((
-            Subject::Secret(id(1).to_string()),
+            Subject::Secret(id(1)),
             Effect::Expire {
                 at: end,
                 version: 1
@@ -56,7 +58,7 @@ fn arz_5_open_ended_until_finished_and_zero_at_once() {
     let finished = open.key.finish_rotation(NOW, T0).unwrap().unwrap();
     assert_eq!(
         finished.entry,
-        Some((Subject::Secret(id(1).to_string()), Effect::Revoke))
+        Some((Subject::Secret(id(1)), Effect::Revoke))
     );
     assert_eq!(working(&finished.key, T0), [2]);
     assert_eq!(
@@ -68,10 +70,7 @@ fn arz_5_open_ended_until_finished_and_zero_at_once() {
     let zero = a_key(id(1), T0)
         .rotate(id(2), Rotation::Keep(Grace::FromNow(Duration::ZERO)), T0)
         .unwrap();
-    assert_eq!(
-        zero.entry,
-        Some((Subject::Secret(id(1).to_string()), Effect::Revoke))
-    );
+    assert_eq!(zero.entry, Some((Subject::Secret(id(1)), Effect::Revoke)));
     assert_eq!(working(&zero.key, T0), [2]);
 }
 
@@ -105,7 +104,7 @@ fn x_3_the_grace_starts_at_the_first_use_of_the_new_secret_and_only_then() {
 #[test]
 fn leak_11_an_open_end_that_waits_for_the_first_use_is_open_after_it_too() {
     let waiting = a_key(id(1), T0)
-        .rotate(id(2), Rotation::Keep(Grace::OpenUntilUsed), T0)
+        .rotate(id(2), Rotation::KeepReplaceable(Grace::OpenUntilUsed), T0)
         .unwrap();
     assert_eq!((waiting.ending, &waiting.entry), (None, &None));
     assert!(waiting.key.secrets.term(id(2), T0).unwrap().starts_grace);
@@ -152,7 +151,7 @@ fn leak_11_a_rotation_is_finished_in_a_while_and_never_later_than_it_would_be() 
         assert_eq!(
             finished.entry,
             Some((
-                Subject::Secret(id(1).to_string()),
+                Subject::Secret(id(1)),
                 Effect::Expire {
                     at: end,
                     version: 2
@@ -176,7 +175,7 @@ fn leak_11_a_rotation_is_finished_in_a_while_and_never_later_than_it_would_be() 
         let at_once = finished.key.finish_rotation(NOW, later).unwrap().unwrap();
         assert_eq!(
             at_once.entry,
-            Some((Subject::Secret(id(1).to_string()), Effect::Revoke))
+            Some((Subject::Secret(id(1)), Effect::Revoke))
         );
     }
     let short = rotated(Grace::FromFirstUse(MINUTE))
@@ -232,7 +231,7 @@ fn never_more_than_one_previous_secret() {
     );
     assert_eq!(
         replaced.entry,
-        Some((Subject::Secret(id(2).to_string()), Effect::Revoke))
+        Some((Subject::Secret(id(2)), Effect::Revoke))
     );
     let day_after = T0 + Duration::from_hours(25);
     assert_eq!(
@@ -248,21 +247,21 @@ fn never_more_than_one_previous_secret() {
 }
 
 #[test]
-fn x_3_a_previous_secret_rotates_its_own_key_only_while_nobody_used_the_current_one() {
+fn x_3_a_previous_secret_replaces_an_unused_current_one_only_where_the_rotation_asked_for_it() {
     let keep = Rotation::Keep(Grace::DEFAULT);
-    let rotated = |grace| {
-        a_key(id(1), T0)
-            .rotate(id(2), Rotation::Keep(grace), T0)
-            .unwrap()
-            .key
-    };
-    let waiting = rotated(Grace::FromFirstUse(Duration::from_mins(1)));
+    let rotate = |rotation| a_key(id(1), T0).rotate(id(2), rotation, T0).unwrap().key;
+    let rotated = |grace| rotate(Rotation::Keep(grace));
+    let first_use = Grace::FromFirstUse(Duration::from_mins(1));
+    let waiting = rotate(Rotation::KeepReplaceable(first_use));
     let used = waiting.clone().start_grace(id(2), T0).unwrap().key;
     for (key, own, rotation, may) in [
         (&waiting, 1, Rotation::Replace, true),
         (&waiting, 1, keep, false),
         (&waiting, 3, Rotation::Replace, false),
         (&used, 1, Rotation::Replace, false),
+        // Where the rotation did not ask for it, it is a way to lock the owner out.
+        (&rotated(first_use), 1, Rotation::Replace, false),
+        (&rotated(Grace::OpenUntilUsed), 1, Rotation::Replace, false),
         (&rotated(Grace::Open), 1, Rotation::Replace, false),
         (&rotated(Grace::DEFAULT), 1, Rotation::Replace, false),
         (&used, 2, Rotation::Replace, true),
@@ -280,68 +279,68 @@ fn x_3_a_previous_secret_rotates_its_own_key_only_while_nobody_used_the_current_
     }
 }
 
+/// Whom the secrets in term were shown.
+fn shown(key: &Key, now: Timestamp) -> Vec<Guid> {
+    let people = key.secrets.in_term(now);
+    people
+        .flat_map(|(_, shown_to)| shown_to.people())
+        .map(|minter| minter.user)
+        .collect()
+}
+
 #[test]
-fn cbm_1_a_secret_that_somebody_else_was_shown_is_known_to_them_until_it_ends() {
+fn leak_9_whom_a_secret_was_shown_is_remembered_until_it_ends() {
     let (user, admin) = (Guid::from_bytes([2; 16]), Guid::from_bytes([3; 16]));
-    let known = |key: &Key, now| key.secrets.known_to(now).next().is_some();
+    let by = |user| ShownTo {
+        minted_by: Some(Minter { user, narrowed: 0 }),
+        known_to: None,
+    };
+    let nobody = ShownTo::NOBODY;
     let rotate = |key: &Key, by, rotation| {
         key.clone()
             .rotate(id(9), rotation, T0)
             .unwrap()
             .key
-            .shown_to(by)
+            .with_shown_to(by)
     };
-    let bank = a_key(id(1), T0).shown_to(Some(admin));
-    assert!(!known(&bank, T0), "a bank's key is nobody's own");
+    let bank = a_key(id(1), T0).with_shown_to(by(admin));
+    assert_eq!(shown(&bank, T0), [admin], "of a machine's key too");
+    assert_eq!(bank.minters().count(), 0, "which rests on nobody");
     let personal = Key {
         owner: Owner::User(user),
         ..a_key(id(1), T0)
     };
-    assert!(
-        !known(&personal.clone().shown_to(Some(user)), T0)
-            && !known(&personal.clone().shown_to(None), T0)
+    assert!(shown(&personal.clone().with_shown_to(nobody), T0).is_empty());
+    let minted = personal.with_shown_to(by(admin));
+    assert_eq!(
+        (shown(&minted, T0), minted.minters().count()),
+        (vec![admin], 1)
     );
-    let minted = personal.shown_to(Some(admin));
-    assert!(known(&minted, T0));
     let (day, later) = (
         Rotation::Keep(Grace::DEFAULT),
         T0 + Duration::from_hours(24),
     );
-    let rotated = rotate(&minted, Some(user), day);
+    let rotated = rotate(&minted, nobody, day);
     assert!(
-        known(&rotated, T0) && !known(&rotated, later),
+        shown(&rotated, T0) == [admin] && shown(&rotated, later).is_empty(),
         "the old one works for a day"
     );
-    assert!(!known(
-        &rotated
-            .clone()
-            .finish_rotation(NOW, T0)
-            .unwrap()
-            .unwrap()
-            .key,
-        T0
-    ));
+    let finished = rotated.clone().finish_rotation(NOW, T0).unwrap().unwrap();
+    assert!(shown(&finished.key, T0).is_empty());
     let replaced = rotated
         .rotate(id(8), Rotation::Replace, T0)
         .unwrap()
         .key
-        .shown_to(Some(user));
-    assert!(known(&replaced, T0), "that leaves the old one");
-    assert!(!known(
-        &rotate(
-            &minted,
-            Some(user),
-            Rotation::Keep(Grace::FromNow(Duration::ZERO))
-        ),
-        T0
-    ));
-    let started = rotate(
-        &minted,
-        Some(user),
-        Rotation::Keep(Grace::FromFirstUse(Duration::from_mins(1))),
-    );
+        .with_shown_to(nobody);
+    assert_eq!(shown(&replaced, T0), [admin], "that leaves the old one");
+    let at_once = Rotation::Keep(Grace::FromNow(Duration::ZERO));
+    assert!(shown(&rotate(&minted, nobody, at_once), T0).is_empty());
+    let first_use = Rotation::Keep(Grace::FromFirstUse(Duration::from_mins(1)));
+    let started = rotate(&minted, nobody, first_use);
     let started = started.start_grace(id(9), T0).unwrap().key;
-    assert!(known(&started, T0) && !known(&started, T0 + Duration::from_mins(1)));
+    assert!(
+        shown(&started, T0) == [admin] && shown(&started, T0 + Duration::from_mins(1)).is_empty()
+    );
     let stored = serde_json::to_string(&started).unwrap();
     assert_eq!(serde_json::from_str::<Key>(&stored).unwrap(), started);
 }

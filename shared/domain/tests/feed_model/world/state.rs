@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::{
-    feed::{Entry, Exchange, Feed},
+    feed::{Entry, Feed, Page, Query},
     time::Timestamp,
 };
 
@@ -18,6 +18,7 @@ pub struct State {
     pub(super) answered: Option<i64>,
     pub(super) token_until: Option<i64>,
     pub(super) reader: Reader,
+    pub(super) other_writes_left: u8,
     pub(super) faults_left: Faults,
 }
 
@@ -36,7 +37,10 @@ pub enum Task {
         entry_time: Timestamp,
         visible: bool,
     },
-    Answered,
+    Answered {
+        /// The time of the entry that every reader will learn of.
+        promised: Option<Timestamp>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -47,11 +51,12 @@ pub struct Reader {
     pub(super) frozen_since: Option<i64>,
 }
 
-/// A read under way: it found what was visible when it was sent.
+/// A page under way: it found what was visible when it was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Read {
-    pub(super) found: BTreeSet<Entry>,
-    pub(super) exchange: Exchange,
+    pub(super) sent: i64,
+    pub(super) query: Query,
+    pub(super) page: Page,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

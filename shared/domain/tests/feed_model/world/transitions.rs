@@ -1,14 +1,15 @@
 //! What a reader finds and decides in a state, and what each action does to a state.
 
-use std::collections::BTreeSet;
-
 use domain::{
-    feed::{Effect, Entry, Exchange, Feed, Freshness, Publication, Rules, Subject},
+    feed::{
+        Effect, Entry, Exchange, Feed, Freshness, Page, Publication, Rules, Start, Subject,
+        Validity,
+    },
     time::Timestamp,
 };
 
 use super::{
-    Habit, REVOKER, TO_WRITE, TOKEN, World, by_clock,
+    Habit, OTHER, REVOKED, REVOKER, TO_WRITE, TOKEN, World, by_clock,
     state::{Action, Read, Reader, State, Task},
 };
 
@@ -22,17 +23,18 @@ impl World {
         }
     }
 
-    fn entry(writer: usize, time: Timestamp) -> Entry {
-        let client_id = if writer == REVOKER {
-            TOKEN.client_id
-        } else {
-            "other"
+    /// Of one millisecond, the other writer's entries stand before and behind the revoker's.
+    fn entry(state: &State, writer: usize, time: Timestamp) -> Entry {
+        let (key, id) = match (writer, state.other_writes_left % 2) {
+            (REVOKER, _) => (REVOKED, "m"),
+            (_, 0) => (OTHER, "a"),
+            _ => (OTHER, "z"),
         };
         Entry {
             time,
-            id: String::new(),
+            id: id.into(),
             effect: Effect::Revoke,
-            subject: Subject::Key(client_id.into()),
+            subject: Subject::Key(key),
         }
     }
 
@@ -46,56 +48,100 @@ impl World {
 
     pub(super) fn allows(&self, state: &State, feed: &Feed) -> bool {
         let expired = state.token_until.is_some_and(|until| until <= state.now);
-        !expired
-            && self.decides(state, feed)
-            && feed
-                .verdict(&TOKEN, by_clock(state.now, state.reader.clock_off))
-                .is_none()
+        !expired && self.decides(state, feed) && Self::validity(state, feed) == Validity::Valid
     }
 
     /// Nothing more to find: what a feed knows it keeps, within its window.
     pub(super) fn is_settled(&self, state: &State) -> bool {
-        let knows = state
-            .reader
-            .feed
-            .verdict(&TOKEN, by_clock(state.now, state.reader.clock_off))
-            .is_some();
-        knows && self.issued_after.is_none() && state.faults_left.replacements == 0
+        Self::knows(state) && self.issued_after.is_none() && state.faults_left.replacements == 0
+    }
+
+    /// Whether the revoker's entry, if it is promised or will be once its answer comes, is known
+    /// where the reader takes the feed as complete; as long as it matters.
+    pub(super) fn completeness_holds(&self, state: &State) -> bool {
+        let writer = &state.writers[REVOKER];
+        let promised = match writer.task {
+            Task::Answered { promised } => promised,
+            Task::UnderWay { entry_time, .. } => {
+                let answer = Self::exchange(state, writer.clock_off);
+                let publication = self.rules.publication(&answer, entry_time);
+                (publication == Publication::Published).then_some(entry_time)
+            }
+            Task::ToWrite { .. } => None,
+        };
+        let feed = &state.reader.feed;
+        let is_over = state.token_until.is_some_and(|until| until <= state.now);
+        is_over
+            || promised.is_none_or(|time| feed.complete_until() <= Some(time))
+            || Self::knows(state)
+    }
+
+    /// Whether the reader knows that the token is revoked.
+    pub(super) fn knows(state: &State) -> bool {
+        matches!(
+            Self::validity(state, &state.reader.feed),
+            Validity::Invalid(_)
+        )
+    }
+
+    fn validity(state: &State, feed: &Feed) -> Validity {
+        let now = by_clock(state.now, state.reader.clock_off);
+        feed.validity(&TOKEN, now, now)
     }
 
     /// Whether a read would change more than the feed's age. Where reads take no time, those that
-    /// do not need no state of their own: the properties ask about [`World::feed_after_a_read`]
+    /// do not need no state of their own: the properties ask about [`World::feed_after_reads`]
     /// everywhere.
     pub(super) fn tells_news(&self, state: &State) -> bool {
         let mut unchanged = state.reader.feed.clone();
-        self.finish(
-            state,
-            &mut unchanged,
-            Read {
-                found: BTreeSet::new(),
-                ..self.read(state)
-            },
-        );
-        unchanged != self.feed_after_a_read(state)
+        let mut empty = self.read(state, &unchanged);
+        empty.page.entries.clear();
+        empty.page.more_after = None;
+        self.finish(state, &mut unchanged, empty);
+        unchanged != self.feed_after_reads(state)
     }
 
-    pub(super) fn feed_after_a_read(&self, state: &State) -> Feed {
+    /// After the pass that is under way and, if that is too old to decide by, another one.
+    pub(super) fn feed_after_reads(&self, state: &State) -> Feed {
         let mut feed = state.reader.feed.clone();
-        self.finish(state, &mut feed, self.read(state));
+        for _ in 0..2 {
+            let mut more = true;
+            while more {
+                let read = self.read(state, &feed);
+                more = read.page.more_after.is_some();
+                self.finish(state, &mut feed, read);
+            }
+            if self.decides(state, &feed) {
+                break;
+            }
+        }
         feed
     }
 
-    pub(super) fn read(&self, state: &State) -> Read {
+    pub(super) fn read(&self, state: &State, feed: &Feed) -> Read {
         let exchange = Self::exchange(state, state.reader.clock_off);
-        let start = state.reader.feed.query_start(exchange.sent);
+        let query = feed.query(exchange.sent);
         let is_replica_current = self.left_out != Some(Habit::StrongReads);
-        let found = state
+        let is_asked_for = |entry: &Entry| match &query.start {
+            Start::At(time) => entry.time >= *time,
+            Start::After(key) => entry.key() > *key,
+        };
+        let mut entries: Vec<_> = state
             .table
             .iter()
-            .filter(|entry| is_replica_current && entry.time >= start);
+            .filter(|entry| is_replica_current && is_asked_for(entry))
+            .cloned()
+            .collect();
+        let more = entries.len() > self.page;
+        entries.truncate(self.page);
         Read {
-            found: found.cloned().collect(),
-            exchange,
+            sent: state.now,
+            query,
+            page: Page {
+                more_after: entries.last().filter(|_| more).map(Entry::key),
+                entries,
+                exchange,
+            },
         }
     }
 
@@ -104,16 +150,19 @@ impl World {
         state: &State,
         feed: &mut Feed,
         Read {
-            found,
-            mut exchange,
+            query, mut page, ..
         }: Read,
     ) {
-        exchange.answered = by_clock(state.now, state.reader.clock_off);
+        let now = Self::exchange(state, state.reader.clock_off);
+        page.exchange.answered = now.answered;
+        if self.late_date {
+            page.exchange.date = now.date;
+        }
         if self.left_out == Some(Habit::DateBySending) {
-            exchange = Self::exchange(state, state.reader.clock_off);
+            page.exchange = now;
         }
         // A read that does not count is a read that failed, which needs no more said.
-        let _ = feed.absorb(found, &exchange);
+        let _ = feed.absorb(&query, page);
     }
 
     pub(super) fn may_wait(&self, state: &State) -> bool {
@@ -121,13 +170,9 @@ impl World {
             .writers
             .iter()
             .any(|writer| matches!(writer.task, Task::UnderWay { .. }));
-        let read_sent = state
-            .reader
-            .read
-            .as_ref()
-            .map(|read| read.exchange.date.since(by_clock(state.now, 0)) / 1_000);
-        let reader_waits = state.reader.frozen_since.is_some()
-            || read_sent.is_none_or(|ago| -ago < self.longest_read);
+        let age = state.reader.read.as_ref().map(|read| state.now - read.sent);
+        let reader_waits =
+            state.reader.frozen_since.is_some() || age.is_none_or(|age| age < self.longest_read);
         reader_waits && (self.slow_writes || !writing)
     }
 
@@ -145,8 +190,8 @@ impl World {
                 state.faults_left.writer_steps -= 1;
                 state.writers[w].clock_off = off;
             }
-            Action::Read => state.reader.feed = self.feed_after_a_read(state),
-            Action::SendRead => state.reader.read = Some(self.read(state)),
+            Action::Read => state.reader.feed = self.feed_after_reads(state),
+            Action::SendRead => state.reader.read = Some(self.read(state, &state.reader.feed)),
             Action::FinishRead => {
                 let Some(read) = state.reader.read.take() else {
                     return;
@@ -189,7 +234,7 @@ impl World {
     fn send(&self, state: &mut State, w: usize) {
         let repeat_is_silent = self.left_out == Some(Habit::WriteOnRepeat);
         if repeat_is_silent && matches!(state.writers[w].task, Task::ToWrite { repeat: true }) {
-            state.writers[w].task = Task::Answered;
+            state.writers[w].task = Task::Answered { promised: None };
             state.answered = state.answered.or(Some(state.now));
         } else {
             let entry_time = by_clock(state.now, state.writers[w].clock_off);
@@ -197,6 +242,9 @@ impl World {
                 entry_time,
                 visible: false,
             };
+            if w != REVOKER && self.other_is_quick {
+                self.become_visible(state, w);
+            }
         }
     }
 
@@ -209,10 +257,17 @@ impl World {
             return;
         };
         *visible = true;
-        state.table.insert(Self::entry(w, *entry_time));
+        let entry_time = *entry_time;
+        let entry = Self::entry(state, w, entry_time);
+        state.table.insert(entry);
         if w != REVOKER {
             // Nobody waits for this answer.
-            state.writers[w].task = Task::Answered;
+            state.other_writes_left -= 1;
+            state.writers[w].task = if state.other_writes_left > 0 {
+                TO_WRITE
+            } else {
+                Task::Answered { promised: None }
+            };
         }
         if let (REVOKER, None, Some(late)) = (w, state.token_until, self.issued_after) {
             let life = i64::try_from(Rules::STANDARD.longest_token.as_secs()).unwrap();
@@ -231,7 +286,9 @@ impl World {
                 if w == REVOKER {
                     state.answered = Some(state.now);
                 }
-                Task::Answered
+                Task::Answered {
+                    promised: Some(entry_time),
+                }
             }
         };
     }

@@ -2,6 +2,7 @@
 
 use domain::{
     feed::{Cohort, Effect, Fact, Invalidation, Subject},
+    ids::{ClientId, Guid},
     key_mode::KeyMode,
     time::Timestamp,
 };
@@ -19,7 +20,7 @@ use crate::{
 #[test]
 fn x_1_every_fact_of_a_personal_key_can_be_withdrawn() {
     let organization = |cohort| Subject::Organization {
-        guid: ORGANIZATION.to_string(),
+        guid: ORGANIZATION,
         cohort,
     };
     let cohort = |created_from, created_until| {
@@ -31,9 +32,9 @@ fn x_1_every_fact_of_a_personal_key_can_be_withdrawn() {
     };
     let next = Timestamp::from_millis(MADE.millis() + 1);
     for (subject, fact) in [
-        (Subject::Key(KEY.to_string()), Fact::Key),
-        (Subject::Secret(SECRET.to_string()), Fact::Secret),
-        (Subject::User(USER.to_string()), Fact::User),
+        (Subject::Key(KEY), Fact::Key),
+        (Subject::Secret(SECRET), Fact::Secret),
+        (Subject::User(USER), Fact::User),
         (organization(Cohort::default()), Fact::Organization),
         (
             organization(Cohort {
@@ -87,10 +88,10 @@ fn x_1_every_fact_of_a_personal_key_can_be_withdrawn() {
         }
     }
     for others in [
-        Subject::Key("0".repeat(22)),
-        Subject::Secret(claims().sid.to_string()),
-        Subject::User("07".repeat(16)),
-        Subject::Owner(USER.to_string()),
+        Subject::Key(ClientId::of(Guid::from_bytes([0; 16]))),
+        Subject::Secret(claims().sid),
+        Subject::User(Guid::from_bytes([7; 16])),
+        Subject::Owner(USER),
         organization(Cohort {
             owner: Some(ORGANIZATION),
             ..Cohort::default()
@@ -113,7 +114,7 @@ fn x_1_every_fact_of_a_personal_key_can_be_withdrawn() {
 #[test]
 fn arz_3_withdrawn_kyb_stops_no_live_personal_key_and_hides_nothing_else() {
     let organization = |cohort| Subject::Organization {
-        guid: ORGANIZATION.to_string(),
+        guid: ORGANIZATION,
         cohort,
     };
     let by_kyb = || (Effect::Suspend { version: 5 }, organization(Cohort::OF_KYB));
@@ -136,12 +137,12 @@ fn arz_3_withdrawn_kyb_stops_no_live_personal_key_and_hides_nothing_else() {
         ),
         (
             suspend,
-            Subject::User(USER.to_string()),
+            Subject::User(USER),
             Invalidation::Suspended(Fact::User),
         ),
         (
             suspend,
-            Subject::Key(KEY.to_string()),
+            Subject::Key(KEY),
             Invalidation::Suspended(Fact::Key),
         ),
         (
@@ -156,7 +157,7 @@ fn arz_3_withdrawn_kyb_stops_no_live_personal_key_and_hides_nothing_else() {
         ),
         (
             Effect::Revoke,
-            Subject::Secret(SECRET.to_string()),
+            Subject::Secret(SECRET),
             Invalidation::Revoked(Fact::Secret),
         ),
         (
@@ -164,7 +165,7 @@ fn arz_3_withdrawn_kyb_stops_no_live_personal_key_and_hides_nothing_else() {
                 at: NOW,
                 version: 2,
             },
-            Subject::Key(KEY.to_string()),
+            Subject::Key(KEY),
             Invalidation::Expired(Fact::Key),
         ),
     ] {

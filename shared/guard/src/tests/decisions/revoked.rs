@@ -2,6 +2,7 @@
 
 use domain::{
     feed::{Cohort, Effect, Fact, Invalidation, Subject},
+    ids::{ClientId, Guid},
     key_mode::KeyMode,
     time::Timestamp,
 };
@@ -123,10 +124,10 @@ fn x_1_every_fact_of_a_token_can_be_revoked() {
 fn facts() -> Vec<(Subject, Fact)> {
     let (at, next) = creation();
     vec![
-        (Subject::Key(claims().client_id.to_string()), Fact::Key),
-        (Subject::Secret(claims().sid.to_string()), Fact::Secret),
-        (Subject::Token(claims().jti.to_string()), Fact::Token),
-        (Subject::Owner("05".repeat(16)), Fact::Owner),
+        (Subject::Key(claims().client_id), Fact::Key),
+        (Subject::Secret(claims().sid), Fact::Secret),
+        (Subject::Token(claims().jti), Fact::Token),
+        (Subject::Owner(Guid::from_bytes([5; 16])), Fact::Owner),
         (of_organization(Cohort::default()), Fact::Organization),
         (
             of_organization(Cohort {
@@ -150,9 +151,9 @@ fn facts() -> Vec<(Subject, Fact)> {
 fn others() -> Vec<Subject> {
     let (at, next) = creation();
     vec![
-        Subject::Key("0".repeat(22)),
-        Subject::Owner("06".repeat(16)),
-        Subject::Owner(claims().org.to_string()),
+        Subject::Key(ClientId::of(Guid::from_bytes([0; 16]))),
+        Subject::Owner(Guid::from_bytes([6; 16])),
+        Subject::Owner(claims().org),
         of_organization(Cohort {
             environment: Some(KeyMode::Live),
             ..Cohort::default()
@@ -170,7 +171,7 @@ fn creation() -> (Timestamp, Timestamp) {
 
 fn of_organization(cohort: Cohort) -> Subject {
     Subject::Organization {
-        guid: claims().org.to_string(),
+        guid: claims().org,
         cohort,
     }
 }
@@ -189,10 +190,7 @@ fn a_remembered_token_is_refused_once_it_is_revoked_or_its_key_withdrawn() {
     let mut world = World::new();
     let request = request(&token());
     assert!(allows(&world, &request));
-    world.feed = feed(
-        NOW,
-        &[(Effect::Revoke, Subject::Key(claims().client_id.to_string()))],
-    );
+    world.feed = feed(NOW, &[(Effect::Revoke, Subject::Key(claims().client_id))]);
     assert_eq!(
         refused(&world, &request),
         Unauthorized::Invalidated(Invalidation::Revoked(Fact::Key))

@@ -1,8 +1,12 @@
 //! Stories of what a change writes besides its item: feed entries, their counters, the item's
 //! outbox, and audit events.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
+use aws_sdk_dynamodb::{
+    Client,
+    types::{AttributeValue, Select},
+};
 use domain::role::Role;
 use serde_json::json;
 use tests::Platform;
@@ -16,6 +20,35 @@ async fn counted(platform: &Platform) -> Result<i64, String> {
         .iter()
         .filter_map(|counter| counter.get("n")?.as_n().ok()?.parse::<i64>().ok());
     Ok(numbers.sum())
+}
+
+/// How many entries the feed has.
+pub(super) async fn feed_entries(platform: &Platform) -> Result<i32, String> {
+    let services = platform.stack.services();
+    let client = Client::new(&services.ambient().aws);
+    let query = client
+        .query()
+        .table_name(&services.variables("tokens")["LATCHKEY_FEED_TABLE"])
+        .key_condition_expression("PK = :feed")
+        .expression_attribute_values(":feed", AttributeValue::S("F#0".into()))
+        .select(Select::Count);
+    let counted = query.send().await.map_err(|error| error.to_string())?;
+    Ok(counted.count)
+}
+
+/// What stands in the table of the feed about revoked tokens.
+async fn revoked_tokens(
+    platform: &Platform,
+) -> Result<Vec<HashMap<String, AttributeValue>>, String> {
+    let services = platform.stack.services();
+    let client = Client::new(&services.ambient().aws);
+    let scan = client
+        .scan()
+        .table_name(&services.variables("tokens")["LATCHKEY_FEED_TABLE"])
+        .filter_expression("SK = :revoked")
+        .expression_attribute_values(":revoked", AttributeValue::S("T".into()));
+    let found = scan.send().await.map_err(|error| error.to_string())?;
+    Ok(found.items.unwrap_or_default())
 }
 
 /// A count that cannot be kept refuses nobody, and neither does a mark that stays: both are looked
@@ -99,10 +132,14 @@ pub(super) async fn ticked_off(platform: &Platform) -> Outcome {
             .await,
         200,
     )?;
-    for subject in [format!("U#{guid}"), format!("G#{neighbour}")] {
-        let items = partition(platform, &subject).await?;
+    let marked = [
+        partition(platform, &format!("U#{guid}")).await?,
+        partition(platform, &format!("G#{neighbour}")).await?,
+        revoked_tokens(platform).await?,
+    ];
+    for items in marked {
         if items.is_empty() || items.iter().any(|item| item.contains_key("unannounced")) {
-            return Err(format!("{subject} is still marked"));
+            return Err(format!("still marked: {items:?}"));
         }
     }
     Ok(())

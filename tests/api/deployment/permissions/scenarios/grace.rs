@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Caller, Platform};
+use tests::{Answer, Caller, Platform};
 
 use super::{Outcome, bearer, expect, in_vain, organization, text};
 
@@ -50,7 +51,31 @@ pub(super) async fn grace_at_a_token(platform: &Platform) -> Outcome {
     grace_has_started(platform, &organization, client_id).await
 }
 
-pub(super) async fn grace_of_a_person(platform: &Platform, path: &str) -> Outcome {
+/// Who sees the first use of a personal key's new secret.
+pub(super) enum Seen {
+    /// The authorizer of this path.
+    Authorizer(&'static str),
+    /// The function of this path, of which no authorizer stands before a HEAD.
+    Function(&'static str),
+    /// The token function, which the person asks what the secret is.
+    Introspection,
+}
+
+impl Seen {
+    async fn call(&self, person: &Caller, secret: &str) -> Outcome {
+        let answer = match self {
+            Self::Authorizer(path) => person.get(path).await,
+            Self::Function(path) => Answer::of(person.request(Method::HEAD, path)).await,
+            Self::Introspection => {
+                let body = json!({"token": secret});
+                person.post("/oauth/introspect", &body).await
+            }
+        };
+        expect(answer, 200).map(drop)
+    }
+}
+
+pub(super) async fn grace_of_a_person(platform: &Platform, seen: Seen) -> Outcome {
     let owner = platform.owner();
     let body = json!({
         "owner": {"type": "user", "guid": platform.seed.users.owner.guid},
@@ -59,9 +84,10 @@ pub(super) async fn grace_of_a_person(platform: &Platform, path: &str) -> Outcom
     });
     let key = expect(owner.post("/api/keys", &body).await, 201)?;
     let client_id = text(&key, "client_id")?;
-    expect(platform.bearer(text(&key, "secret")?).get(path).await, 200)?;
+    let old = text(&key, "secret")?;
+    seen.call(&platform.bearer(old), old).await?;
     let secret = rotated(&owner, client_id).await?;
-    expect(platform.bearer(&secret).get(path).await, 200)?;
+    seen.call(&platform.bearer(&secret), &secret).await?;
     grace_has_started(platform, &owner, client_id).await?;
     expect(
         owner

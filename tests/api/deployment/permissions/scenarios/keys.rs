@@ -1,9 +1,11 @@
 //! Stories of a key's life, by every route, up to an incident.
 
+use domain::role::Role;
 use serde_json::json;
 use tests::{Platform, platform::credentials};
 
 use super::{Outcome, expect, organization, text};
+use crate::people::Person;
 
 pub(super) async fn key(platform: &Platform) -> Outcome {
     let organization = organization(platform).await?;
@@ -152,6 +154,10 @@ pub(super) async fn incident(platform: &Platform) -> Outcome {
             .get("/v1/whoami")
             .await,
         401,
-    )
-    .map(drop)
+    )?;
+    // An administrator's, which spares owners (LEAK-8).
+    let admin = Person::new(platform, Role::Admin).await.caller;
+    let somebody = Person::new(platform, Role::Developer).await;
+    let order = json!({"reason": "Leaked.", "user_guid": somebody.guid});
+    expect(admin.post("/api/incidents/revoke", &order).await, 200).map(drop)
 }

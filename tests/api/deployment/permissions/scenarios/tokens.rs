@@ -59,7 +59,7 @@ pub(super) async fn named(platform: &Platform) -> Outcome {
     live_token(platform).await
 }
 
-async fn forget(platform: &Platform, partitions: &[&str]) -> Outcome {
+pub(super) async fn forget(platform: &Platform, partitions: &[&str]) -> Outcome {
     let (client, core) = behind(platform);
     for partition_key in partitions {
         for mut item in partition(platform, partition_key).await? {

@@ -7,6 +7,7 @@ use std::{
 
 use domain::{
     audit::Action,
+    authority::Authorized,
     feed::Cohort,
     gate::{Kyb, NextPlan, OrganizationGate, Plan},
     key::{Key, Owner},
@@ -18,12 +19,12 @@ use serde_json::{Value, json};
 
 use super::{
     Item, Scene, at,
-    fixtures::{ORGANIZATION, bank, key_of, operator},
+    fixtures::{ORGANIZATION, bank, beside, key_of, operator},
     table::{Table, stage, stage_with},
 };
-use crate::{Behalf, StoreError};
+use crate::{CallerSnapshot, StoreError};
 
-async fn create(scene: &Scene, behalf: &Behalf) -> Result<(), StoreError> {
+async fn create(scene: &Scene, behalf: &CallerSnapshot) -> Result<(), StoreError> {
     scene
         .store
         .on_behalf_of(behalf)
@@ -34,7 +35,8 @@ async fn create(scene: &Scene, behalf: &Behalf) -> Result<(), StoreError> {
 #[tokio::test]
 async fn a_change_checks_the_key_its_gate_and_its_user_as_they_were_found() {
     let (scene, _) = stage();
-    let behalf = scene.with_person().await;
+    let person = scene.with_person().await;
+    let behalf = scene.snapshot(&person.key).await.unwrap();
     create(&scene, &behalf).await.unwrap();
     let sent = scene.transactions();
     assert_eq!(
@@ -64,13 +66,14 @@ fn store(scene: &Scene) -> &crate::Store {
 async fn a_caller_that_was_stopped_changes_nothing() {
     for stop in 0..6 {
         let (scene, table) = stage();
-        let behalf = scene.with_person().await;
+        let person = scene.with_person().await;
+        let behalf = scene.snapshot(&person.key).await.unwrap();
         // Another owner, since the last one stays.
         store(&scene)
             .create_user(&super::fixtures::user(2, Role::Owner), None, &operator())
             .await
             .unwrap();
-        let user = behalf.user.clone().unwrap();
+        let user = person.user.clone();
         let starter = |at| {
             move |gate: &OrganizationGate| {
                 Ok(OrganizationGate {
@@ -84,7 +87,7 @@ async fn a_caller_that_was_stopped_changes_nothing() {
         };
         match stop {
             0 => store(&scene)
-                .revoke_key(&behalf.key, &operator())
+                .revoke(&person.key, &operator())
                 .await
                 .unwrap(),
             1 => store(&scene)
@@ -94,11 +97,11 @@ async fn a_caller_that_was_stopped_changes_nothing() {
             2 => store(&scene)
                 .revoke_cohort(
                     ORGANIZATION,
-                    Cohort {
+                    &Cohort {
                         owner: Some(user.guid),
                         ..Cohort::default()
                     },
-                    &[],
+                    beside(&[]),
                     &operator(),
                 )
                 .await
@@ -123,7 +126,8 @@ async fn a_caller_that_was_stopped_changes_nothing() {
             ),
             _ => {
                 let end = Some(at(Duration::from_secs(1)));
-                let edit = |key: Key| {
+                let edit = |key: Authorized<'_>| {
+                    let key = key.key().clone();
                     Ok(Key {
                         expires_at: end,
                         version: key.version + 1,
@@ -131,7 +135,7 @@ async fn a_caller_that_was_stopped_changes_nothing() {
                     })
                 };
                 store(&scene)
-                    .change_key(behalf.key.client_id, &operator(), edit)
+                    .change(person.key.client_id, &operator(), edit)
                     .await
                     .unwrap();
                 scene.wait(Duration::from_secs(1));
@@ -143,17 +147,22 @@ async fn a_caller_that_was_stopped_changes_nothing() {
             Err(StoreError::CallerStopped),
             "{stop}"
         );
-        assert!(
-            scene.transactions().is_empty() && table.items("core", "G#0303").is_empty(),
-            "{stop}"
-        );
+        assert!(table.items("core", "G#0303").is_empty(), "{stop}");
+        let told = scene.snapshot(&person.key).await.unwrap_err().kind;
+        let expected = if stop == 3 {
+            domain::error::Kind::PlanUpgradeRequired
+        } else {
+            domain::error::Kind::AuthenticationFailed
+        };
+        assert_eq!(told, expected, "{stop}");
     }
 }
 
 #[tokio::test]
 async fn a_plan_whose_end_is_to_come_stops_nobody_yet() {
     let (scene, _) = stage();
-    let behalf = scene.with_person().await;
+    let person = scene.with_person().await;
+    let behalf = scene.snapshot(&person.key).await.unwrap();
     let notice = NextPlan {
         plan: Plan::Starter,
         at: at(Duration::from_hours(1)),
@@ -187,19 +196,11 @@ async fn arz_3_a_live_machine_needs_kyb_and_a_sandbox_one_does_not() {
             .set_kyb(ORGANIZATION, kyb, &operator())
             .await
             .unwrap();
-        assert_eq!(
-            create(
-                &scene,
-                &Behalf {
-                    secret: key.secrets.current.id,
-                    key,
-                    user: None
-                }
-            )
-            .await,
-            expected,
-            "{kind} {kyb:?}"
-        );
+        let made = match scene.snapshot(&key).await {
+            Ok(caller) => create(&scene, &caller).await,
+            Err(_) => Err(StoreError::CallerStopped),
+        };
+        assert_eq!(made, expected, "{kind} {kyb:?}");
     }
 }
 
@@ -319,7 +320,8 @@ async fn a_caller_that_is_stopped_at_the_last_moment_changes_nothing() {
         ),
     ] {
         let (scene, table) = meddled(set(place, member, value));
-        let behalf = scene.with_person().await;
+        let person = scene.with_person().await;
+        let behalf = scene.snapshot(&person.key).await.unwrap();
         assert_eq!(create(&scene, &behalf).await, Err(expected), "{member}");
         assert!(table.items("core", "G#0303").is_empty(), "{member}");
     }
@@ -337,9 +339,11 @@ async fn a_late_change_of_ones_own_key_does_not_undo_its_narrowing() {
         ("ip_allowlist", json!({"L": [{"S": "8.8.8.8"}]})),
     ] {
         let (scene, table) = meddled(set(("K#", "KEY"), member, value));
-        let behalf = scene.with_person().await;
+        let person = scene.with_person().await;
+        let behalf = scene.snapshot(&person.key).await.unwrap();
         let store = scene.store.on_behalf_of(&behalf);
-        let widened = |key: Key| {
+        let widened = |key: Authorized<'_>| {
+            let key = key.key().clone();
             let ip_allowlist = domain::allowlist::Allowlist::default();
             Ok(Key {
                 expires_at: Some(at(Duration::from_hours(9))),
@@ -349,7 +353,7 @@ async fn a_late_change_of_ones_own_key_does_not_undo_its_narrowing() {
             })
         };
         let told = store
-            .change_key(behalf.key.client_id, &operator(), widened)
+            .change(person.key.client_id, &operator(), widened)
             .await
             .unwrap_err();
         assert_eq!(
@@ -359,7 +363,7 @@ async fn a_late_change_of_ones_own_key_does_not_undo_its_narrowing() {
         );
         let key = scene
             .store
-            .key(behalf.key.client_id)
+            .key(person.key.client_id)
             .await
             .unwrap()
             .unwrap();
@@ -370,11 +374,10 @@ async fn a_late_change_of_ones_own_key_does_not_undo_its_narrowing() {
             table.item("K#", "KEY")
         );
         // Asked again, it is decided on what the key is now.
-        let store = scene.store.on_behalf_of(&Behalf {
-            key,
-            ..behalf.clone()
-        });
-        let renamed = |key: Key| {
+        let again = scene.snapshot(&key).await.unwrap();
+        let store = scene.store.on_behalf_of(&again);
+        let renamed = |key: Authorized<'_>| {
+            let key = key.key().clone();
             Ok(Key {
                 name: domain::organization::Name::parse("new").unwrap(),
                 version: 2,
@@ -382,9 +385,67 @@ async fn a_late_change_of_ones_own_key_does_not_undo_its_narrowing() {
             })
         };
         store
-            .change_key(behalf.key.client_id, &operator(), renamed)
+            .change(person.key.client_id, &operator(), renamed)
             .await
             .unwrap();
+    }
+}
+
+/// Nor does a change of oneself that was decided on an authority which somebody has narrowed since.
+#[tokio::test]
+async fn leak_9_nobody_undoes_their_own_demotion_by_what_they_were_before() {
+    for narrowed in [
+        |user: User| User {
+            role: Role::Viewer,
+            ..user
+        },
+        |user: User| User {
+            allowed_scopes: Some(domain::scope::ScopeSet::default()),
+            ..user
+        },
+    ] {
+        let (scene, table) = stage();
+        let person = scene.with_person().await;
+        // Another owner, since the last one stays.
+        scene
+            .store
+            .create_user(&super::fixtures::user(2, Role::Owner), None, &operator())
+            .await
+            .unwrap();
+        let before = scene.snapshot(&person.key).await.unwrap();
+        let guid = person.user.guid;
+        let demote = |user: User| {
+            Ok(User {
+                version: user.version + 1,
+                ..narrowed(user)
+            })
+        };
+        let demoted = scene
+            .store
+            .change_user(guid, Action::UserUpdate, &operator(), demote)
+            .await
+            .unwrap();
+        let raise = |user: User| {
+            Ok(User {
+                role: Role::Owner,
+                allowed_scopes: None,
+                version: user.version + 1,
+                ..user
+            })
+        };
+        let refused = scene
+            .store
+            .on_behalf_of(&before)
+            .change_user(guid, Action::UserUpdate, &operator(), raise)
+            .await
+            .unwrap_err();
+        assert_eq!(
+            refused.kind,
+            domain::error::Kind::TemporarilyUnavailable,
+            "decide again"
+        );
+        assert_eq!(scene.store.user(guid).await.unwrap().unwrap(), demoted);
+        drop(table);
     }
 }
 
@@ -401,7 +462,8 @@ async fn a_harmless_change_at_the_last_moment_costs_the_caller_nothing() {
         ),
     ] {
         let (scene, table) = meddled(set(place, member, value));
-        let behalf = scene.with_person().await;
+        let person = scene.with_person().await;
+        let behalf = scene.snapshot(&person.key).await.unwrap();
         create(&scene, &behalf).await.unwrap();
         assert_eq!(table.items("core", "G#0303").len(), 1, "{member}");
     }
@@ -412,7 +474,8 @@ async fn a_harmless_change_at_the_last_moment_costs_the_caller_nothing() {
 #[tokio::test]
 async fn a_caller_may_change_what_its_authority_rests_on() {
     let (scene, _) = stage();
-    let behalf = scene.with_person().await;
+    let person = scene.with_person().await;
+    let behalf = scene.snapshot(&person.key).await.unwrap();
     let store = scene.store.on_behalf_of(&behalf);
     let enterprise = |gate: &OrganizationGate| {
         Ok(OrganizationGate {
@@ -432,16 +495,12 @@ async fn a_caller_may_change_what_its_authority_rests_on() {
         })
     };
     store
-        .change_user(
-            behalf.user.as_ref().unwrap().guid,
-            Action::UserUpdate,
-            &operator(),
-            scoped,
-        )
+        .change_user(person.user.guid, Action::UserUpdate, &operator(), scoped)
         .await
         .unwrap();
     // Now the caller may do less than when it was read.
-    let renamed = |key: Key| {
+    let renamed = |key: Authorized<'_>| {
+        let key = key.key().clone();
         Ok(Key {
             name: domain::organization::Name::parse("new").unwrap(),
             version: key.version + 1,
@@ -449,24 +508,17 @@ async fn a_caller_may_change_what_its_authority_rests_on() {
         })
     };
     let told = store
-        .change_key(behalf.key.client_id, &operator(), renamed)
+        .change(person.key.client_id, &operator(), renamed)
         .await
         .unwrap_err();
     assert_eq!(told.kind, domain::error::Kind::TemporarilyUnavailable);
-    let user = scene
-        .store
-        .user(behalf.user.clone().unwrap().guid)
-        .await
-        .unwrap();
-    let store = scene.store.on_behalf_of(&Behalf {
-        user,
-        ..behalf.clone()
-    });
+    let again = scene.snapshot(&person.key).await.unwrap();
+    let store = scene.store.on_behalf_of(&again);
     store
-        .change_key(behalf.key.client_id, &operator(), renamed)
+        .change(person.key.client_id, &operator(), renamed)
         .await
         .unwrap();
-    store.revoke_key(&behalf.key, &operator()).await.unwrap();
+    store.revoke(&person.key, &operator()).await.unwrap();
     let outlines: Vec<_> = scene
         .transactions()
         .iter()
@@ -476,10 +528,14 @@ async fn a_caller_may_change_what_its_authority_rests_on() {
         outlines,
         [
             "Put G GATE, Put F, Put A, ConditionCheck K KEY, ConditionCheck U USER",
+            // Each on what was read of the caller before the change before: found out, and read
+            // again.
+            "Put U USER, Put F, Put A, ConditionCheck K KEY, ConditionCheck G GATE",
             "Put U USER, Put F, Put A, ConditionCheck K KEY, ConditionCheck G GATE",
             "Put K KEY, Put A, ConditionCheck G GATE, ConditionCheck U USER",
-            "Update K KEY, Update L key, Put F, Put A, ConditionCheck G GATE, ConditionCheck U \
-             USER",
+            "Put K KEY, Put A, ConditionCheck G GATE, ConditionCheck U USER",
+            "Update K KEY, Update L key, ConditionCheck U USER, Put F, Update L COUNT, Put A, \
+             ConditionCheck G GATE",
         ]
     );
 }

@@ -1,9 +1,12 @@
-//! A caller delegates only what it holds (docs/requirements.md, Roles).
+//! A caller delegates only what it holds (docs/requirements.md, Roles): scopes, addresses, users,
+//! and for no longer than it lasts itself.
 
+use super::{CallerAuthority, Life};
 use crate::{
     allowlist::Allowlist,
     error::{Error, FieldError, Kind},
-    key::{Key, Owner},
+    gate::Gates,
+    key::{Edit, Key},
     key_mode::KeyMode,
     role::Role,
     scope::{Catalogue, Grant, Holder, Scope, ScopeSet},
@@ -11,27 +14,14 @@ use crate::{
     user::User,
 };
 
-/// What a caller may delegate to the keys and users that it creates and edits.
-#[derive(Clone, Debug)]
-pub struct Delegator<'a> {
-    /// The caller's key as it is now.
-    pub key: &'a Key,
-    /// The caller's role, of a person as it is now.
-    pub role: Option<Role>,
-    /// The scopes of the caller's token; of a person those that they hold now.
-    pub scopes: &'a ScopeSet,
-    /// The allowlist sealed into the caller's token; of a personal key its own.
-    pub ip_allowlist: &'a Allowlist,
-}
-
-impl Delegator<'_> {
+impl CallerAuthority {
     /// The scopes of a new key of `holder`: those asked for, or every default that the caller may
     /// delegate (CYB-11).
     ///
     /// # Errors
     /// [`Kind::InvalidParameter`] for a scope that no such key may hold,
     /// [`Kind::InsufficientScope`] for one that this caller cannot delegate.
-    pub fn scopes(
+    pub(super) fn scopes_for(
         &self,
         catalogue: &Catalogue,
         holder: Holder,
@@ -94,8 +84,11 @@ impl Delegator<'_> {
         holder: Holder,
         scope: &Scope,
     ) -> Result<(), Error> {
+        if self.is_operator() {
+            return Ok(());
+        }
         let granted = catalogue.grant(holder, scope) == Some(Grant::Granted);
-        if granted && !self.role.is_some_and(Role::delegates_granted) {
+        if granted && !self.role().is_some_and(Role::delegates_granted) {
             return Err(insufficient(format!(
                 "Only owners, administrators and platform staff confer {scope}"
             )));
@@ -113,22 +106,26 @@ impl Delegator<'_> {
     }
 
     fn may_delegate(&self, holder: Holder, scope: &Scope) -> bool {
-        let for_its_banks =
-            matches!(self.key.owner, Owner::Organization(_)) && holder == Holder::Bank;
+        let for_its_banks = self.user.is_none() && self.bank.is_none() && holder == Holder::Bank;
         for_its_banks || self.scopes.has(scope.as_str())
     }
 
     /// Requires that this caller holds every scope that `target` holds: what it takes to give that
     /// key anything back. Of its own key it does by a token with all the key's scopes. A personal
-    /// key holds none; its user is another question ([`Delegator::require_user`]).
+    /// key holds none; its user is another question
+    /// ([`CallerAuthority::require_user`]).
     ///
     /// # Errors
     /// [`Kind::InsufficientScope`] when it holds less.
-    pub fn require_scopes_of(&self, catalogue: &Catalogue, target: &Key) -> Result<(), Error> {
+    pub(super) fn require_scopes_of(
+        &self,
+        catalogue: &Catalogue,
+        target: &Key,
+    ) -> Result<(), Error> {
         let Some(holder) = target.owner.holder() else {
             return Ok(());
         };
-        let own = target.client_id == self.key.client_id;
+        let own = self.is_key(target.client_id);
         for scope in target
             .scopes
             .iter()
@@ -152,21 +149,81 @@ impl Delegator<'_> {
     ///
     /// # Errors
     /// [`Kind::InsufficientScope`] or [`Kind::Forbidden`] when it holds less.
-    pub fn require_may_rotate(&self, catalogue: &Catalogue, target: &Key) -> Result<(), Error> {
+    pub(super) fn require_held(
+        &self,
+        catalogue: &Catalogue,
+        target: &Key,
+        gates: &Gates,
+    ) -> Result<(), Error> {
         self.require_scopes_of(catalogue, target)?;
         self.require_allowlist(&target.ip_allowlist)?;
-        if target.client_id != self.key.client_id && self.outlives(target.expires_at) {
-            let message = "This key would outlive the caller's own, which neither gets a secret of \
-                           it nor restores it";
-            return Err(Error::new(Kind::Forbidden, message));
+        if !self.is_key(target.client_id) {
+            self.require_end()?;
+            if self.outlives(target.expires_at) {
+                let message = "This key would outlive the caller's own credential, which neither \
+                               gets a secret of it nor restores it";
+                return Err(Error::new(Kind::Forbidden, message));
+            }
         }
-        Ok(())
+        self.require_user_of(catalogue, target, gates)
+    }
+
+    /// Requires that this caller holds the scopes that `target` holds, and of somebody else's
+    /// personal key what its user does.
+    pub(super) fn require_scopes_and_user_of(
+        &self,
+        catalogue: &Catalogue,
+        target: &Key,
+        gates: &Gates,
+    ) -> Result<(), Error> {
+        self.require_scopes_of(catalogue, target)?;
+        self.require_user_of(catalogue, target, gates)
+    }
+
+    /// A personal key holds what its user does. Machines got no further than its access rule.
+    fn require_user_of(
+        &self,
+        catalogue: &Catalogue,
+        target: &Key,
+        gates: &Gates,
+    ) -> Result<(), Error> {
+        if target.owner.user().is_none() || self.is_own(target.owner) || self.is_operator() {
+            return Ok(());
+        }
+        let user = gates.user.as_ref().ok_or_else(Error::not_found)?;
+        self.require_user(catalogue, user)
     }
 
     fn outlives(&self, end: Option<Timestamp>) -> bool {
-        self.key
-            .expires_at
-            .is_some_and(|own| end.is_none_or(|end| end > own))
+        match self.life {
+            Life::Open => false,
+            Life::Until(own) => end.is_none_or(|end| end > own),
+            Life::Fleeting => true,
+        }
+    }
+
+    /// Refuses a previous secret whose end is open: of what it makes, nothing lasts no longer.
+    ///
+    /// # Errors
+    /// [`Kind::Forbidden`].
+    pub fn require_end(&self) -> Result<(), Error> {
+        match self.life {
+            Life::Open | Life::Until(_) => Ok(()),
+            Life::Fleeting => Err(fleeting()),
+        }
+    }
+
+    /// Refuses a previous secret, whatever its end: authority that has no end of its own, as a user
+    /// has none, would outlive it.
+    ///
+    /// # Errors
+    /// [`Kind::Forbidden`].
+    pub fn require_lasting(&self) -> Result<(), Error> {
+        if self.by_previous_secret {
+            Err(fleeting())
+        } else {
+            Ok(())
+        }
     }
 
     /// Requires that this caller may make, change or act for somebody of this role: nobody of a
@@ -175,7 +232,7 @@ impl Delegator<'_> {
     /// # Errors
     /// [`Kind::Forbidden`].
     pub fn require_role(&self, role: Role) -> Result<(), Error> {
-        if self.role.unwrap_or(Role::Developer).covers(role) {
+        if self.is_operator() || self.role().unwrap_or(Role::Developer).covers(role) {
             Ok(())
         } else {
             Err(Error::new(
@@ -193,6 +250,9 @@ impl Delegator<'_> {
     /// [`Kind::Forbidden`] for the role, [`Kind::InsufficientScope`] for a scope.
     pub fn require_user(&self, catalogue: &Catalogue, user: &User) -> Result<(), Error> {
         self.require_role(user.role)?;
+        if self.is_operator() {
+            return Ok(());
+        }
         let holds = |scope: &Scope| {
             let of_banks = catalogue.grant(Holder::Bank, scope) == Some(Grant::Yes)
                 && self.may_delegate(Holder::Bank, scope);
@@ -217,7 +277,7 @@ impl Delegator<'_> {
     ///
     /// # Errors
     /// [`Kind::InvalidParameter`] when it is past, or later than either.
-    pub fn expiry(
+    pub(super) fn expiry(
         &self,
         requested: Option<Timestamp>,
         latest: Option<Timestamp>,
@@ -232,7 +292,7 @@ impl Delegator<'_> {
     /// # Errors
     /// [`Kind::InvalidParameter`] when it is past, later than the policy's, or later than both the
     /// current and the caller's.
-    pub fn edited_expiry(
+    pub(super) fn edited_expiry(
         &self,
         current: Option<Timestamp>,
         requested: Option<Timestamp>,
@@ -252,13 +312,35 @@ impl Delegator<'_> {
     }
 
     fn within_own_life(&self, end: Option<Timestamp>) -> Result<Option<Timestamp>, Error> {
-        match self.key.expires_at {
-            Some(own) if self.outlives(end) => Err(Error::field(
+        match self.life {
+            Life::Fleeting => Err(fleeting()),
+            Life::Until(own) if self.outlives(end) => Err(Error::field(
                 "expires_at",
-                format!("must be {own} or earlier: a key creates none that outlives it"),
+                format!("must be {own} or earlier: a credential makes no key that outlives it"),
             )),
-            _ => Ok(end),
+            Life::Open | Life::Until(_) => Ok(end),
         }
+    }
+
+    /// The edit, as far as the caller may delegate it.
+    pub(super) fn delegated(
+        &self,
+        key: &Key,
+        edit: Edit,
+        latest_end: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Edit, Error> {
+        if let Some(list) = &edit.ip_allowlist {
+            self.require_edited_allowlist(&key.ip_allowlist, list)?;
+        }
+        let expires_at = match edit.expires_at {
+            // What is over gets no other end: the key says so, whatever end is asked for.
+            Some(end) if !key.is_revoked() && !key.is_expired(now) => {
+                Some(self.edited_expiry(key.expires_at, end, latest_end, now)?)
+            }
+            end => end,
+        };
+        Ok(Edit { expires_at, ..edit })
     }
 
     /// Requires the allowlist of an edited key to be within the one that the caller's token
@@ -266,7 +348,7 @@ impl Delegator<'_> {
     ///
     /// # Errors
     /// [`Kind::Forbidden`] when it is wider than either.
-    pub fn require_edited_allowlist(
+    pub(super) fn require_edited_allowlist(
         &self,
         own: &Allowlist,
         requested: &Allowlist,
@@ -287,8 +369,8 @@ impl Delegator<'_> {
     ///
     /// # Errors
     /// [`Kind::Forbidden`] when it is wider.
-    pub fn require_allowlist(&self, requested: &Allowlist) -> Result<(), Error> {
-        if requested.is_within(self.ip_allowlist) {
+    pub(super) fn require_allowlist(&self, requested: &Allowlist) -> Result<(), Error> {
+        if requested.is_within(&self.ip_allowlist) {
             Ok(())
         } else {
             let message = "The caller has an IP allowlist: it makes, edits, rotates and restores \
@@ -318,123 +400,13 @@ fn within_policy(
     }
 }
 
-fn insufficient(message: String) -> Error {
-    Error::new(Kind::InsufficientScope, message)
+fn fleeting() -> Error {
+    Error::new(
+        Kind::Forbidden,
+        "A previous secret makes nothing that outlives it: use the current one",
+    )
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        ids::{ClientId, Guid, SecretId},
-        key::Draft,
-        organization::Name,
-        user::{Email, UserState},
-    };
-
-    const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
-
-    fn key(owner: Owner, kind: KeyMode) -> Key {
-        let draft = Draft {
-            owner,
-            organization: Guid::from_bytes([1; 16]),
-            kind,
-            name: Name::parse("caller").unwrap(),
-            description: None,
-            scopes: ScopeSet::default(),
-            ip_allowlist: Allowlist::default(),
-            expires_at: None,
-            destination: None,
-            webhook_url: None,
-        };
-        Key::create(
-            draft,
-            ClientId::of(Guid::from_bytes([2; 16])),
-            SecretId::from_bytes([3; 16]),
-            NOW,
-        )
-        .unwrap()
-    }
-
-    fn user(role: Role, allowed: Option<&str>) -> User {
-        User {
-            guid: Guid::from_bytes([4; 16]),
-            organization: Guid::from_bytes([1; 16]),
-            email: Email::parse("ada@example.com").unwrap(),
-            role,
-            allowed_scopes: allowed.map(|scopes| scopes.parse().unwrap()),
-            state: UserState::Active,
-            created_at: NOW,
-            updated_at: NOW,
-            version: 0,
-        }
-    }
-
-    /// What a caller with these scopes is told of making such a user.
-    fn delegates(
-        role: Option<Role>,
-        kind: KeyMode,
-        scopes: &ScopeSet,
-        made: &User,
-    ) -> Result<(), Kind> {
-        let owner = match role {
-            Some(_) => Owner::User(Guid::from_bytes([5; 16])),
-            None => Owner::Organization(Guid::from_bytes([1; 16])),
-        };
-        let key = key(owner, kind);
-        let delegator = Delegator {
-            key: &key,
-            role,
-            scopes,
-            ip_allowlist: &key.ip_allowlist,
-        };
-        delegator
-            .require_user(&Catalogue::default(), made)
-            .map_err(|error| error.kind)
-    }
-
-    #[test]
-    fn nobody_confers_a_higher_role_than_their_own_and_a_machine_none_above_developer() {
-        let all = Role::Owner.scopes(&Catalogue::default(), KeyMode::Live);
-        for (by, made, expected) in [
-            (Some(Role::Owner), Role::Owner, Ok(())),
-            (Some(Role::Admin), Role::Admin, Ok(())),
-            (Some(Role::Admin), Role::Owner, Err(Kind::Forbidden)),
-            (None, Role::Developer, Ok(())),
-            (None, Role::Admin, Err(Kind::Forbidden)),
-            (Some(Role::Owner), Role::Support, Err(Kind::Forbidden)),
-            (Some(Role::Operations), Role::Viewer, Err(Kind::Forbidden)),
-        ] {
-            assert_eq!(
-                delegates(by, KeyMode::Live, &all, &user(made, None)),
-                expected,
-                "{by:?} makes {made}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_narrowed_caller_makes_users_as_narrow_whatever_key_either_acts_by() {
-        let held: ScopeSet = "users:execute banks:read".parse().unwrap();
-        let makes = |made: &User| delegates(Some(Role::Admin), KeyMode::Live, &held, made);
-        assert_eq!(makes(&user(Role::Viewer, Some("banks:read"))), Ok(()));
-        assert_eq!(
-            makes(&user(Role::Viewer, None)),
-            Err(Kind::InsufficientScope)
-        );
-        assert_eq!(
-            makes(&user(Role::Viewer, Some("banks:read users:read"))),
-            Err(Kind::InsufficientScope)
-        );
-        let reading = Role::Viewer.scopes(&Catalogue::default(), KeyMode::Live);
-        assert_eq!(
-            delegates(None, KeyMode::Live, &reading, &user(Role::Viewer, None)),
-            Ok(())
-        );
-        let sandbox_only = user(Role::Developer, Some("organization_applications:execute"));
-        assert_eq!(
-            delegates(None, KeyMode::Live, &reading, &sandbox_only),
-            Err(Kind::InsufficientScope)
-        );
-    }
+fn insufficient(message: String) -> Error {
+    Error::new(Kind::InsufficientScope, message)
 }

@@ -165,7 +165,7 @@ async fn mischief() -> Vec<Value> {
         .get("/api/banks")
         .await
         .assert_error(401, "authentication_failed");
-    // More than a key is told of itself in a minute.
+    // More than the 12 entries that a key has in a minute for changes of itself.
     let (bank, anonymous) = (&platform.seed.bank.key, platform.anonymous());
     for _ in 0..13 {
         let body = json!({

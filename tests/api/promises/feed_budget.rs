@@ -1,5 +1,5 @@
-//! One organization cannot fill the revocation feed, which every authorizer reads and without which
-//! it admits nobody (CBM-4); and nothing is refused for that.
+//! One organization cannot fill the revocation feed, which every authorizer must read before it
+//! admits anybody (CBM-4); and no change is refused to protect it.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use tests::{Platform, platform::credentials};
 
 use crate::five_second_bound::{die, live};
 
-/// Whoever changes too often is covered: their calls are looked up, and every change counts within
-/// five seconds. Nobody else notices.
+/// An organization that changes too often is covered: its calls are looked up, every change counts
+/// within five seconds, and no other organization is affected.
 #[tokio::test]
 async fn cbm_4_an_organization_that_loops_is_refused_nothing_and_its_revocations_count() {
     let platform = Platform::start().await;
@@ -26,7 +26,7 @@ async fn cbm_4_an_organization_that_loops_is_refused_nothing_and_its_revocations
     let path = |key: &Credentials, verb: &str| format!("/api/keys/{}/{verb}", key.client_id);
     let mut looped = looped;
     let mut old = Vec::new();
-    // More than an organization tells entry by entry in a minute.
+    // More than the 96 entries that an organization has in a minute.
     for round in 0..120 {
         if round > 90 {
             old.push(platform.bearer(&platform.token(&looped).await));

@@ -1,7 +1,7 @@
 //! Which keys count as made before an incident, and how a key that is made after one escapes it
 //! (LEAK-8).
 //!
-//! A cohort is told by when its keys say that they were made, each by the clock of the instance
+//! A cohort is known by when its keys say that they were made, each by the clock of the instance
 //! that made it, and an incident revokes *what there is*: no key that stood when the call was
 //! answered may escape because its maker's clock was ahead, and no key that is made after it may
 //! die of it.

@@ -6,112 +6,28 @@
     reason = "tokio's own time, which stands while anything runs"
 )]
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::atomic::Ordering, time::Duration};
 
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_types::{DateTime, body::SdkBody, date_time::Format};
-use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{
-    feed::{Cohort, Effect, Entry, Fact, Invalidation, Parent, Subject, encode},
-    gate::{Kyb, OrganizationGate},
+    feed::{Cohort, Effect, Fact, Invalidation, Subject},
+    gate::Kyb,
     ids::{ClientId, Guid, SecretId},
-    key::{Draft, Key, Rotation, State},
+    key::{Rotation, State},
     key_mode::KeyMode,
-    organization::Name,
-    time::{Clock, Timestamp},
 };
-use jwt::{Claims, Expected};
-use serde_json::{Value, json};
-use store::{Store, Tables};
+use jwt::Claims;
 use tokio::time::Instant;
 
-use super::fake_aws::{item, items, slow_sdk_config};
+use self::scene::{Held, PARENT, PARENT_TOKEN, Scene, derived, key, organization, token};
 use crate::{
     decision::{Decision, KeyError, Unauthorized, Unavailable},
-    guard::Guard,
     testing::{
-        person::{MADE, rotated},
-        world::{ISSUER, LIVE, NOW, SANDBOX, World, claims, later, request},
+        person::rotated,
+        world::{NOW, claims, later},
     },
 };
 
-/// The tables, and what was looked up in them.
-struct Held {
-    key: Key,
-    parent: Key,
-    gate: OrganizationGate,
-    revoked: Vec<Guid>,
-    feed: Vec<Entry>,
-    looked_up: Vec<Vec<String>>,
-    is_down: bool,
-    leaves_unprocessed: bool,
-    now: Timestamp,
-    /// How much the table's clock is behind.
-    behind: Duration,
-}
-
-struct Scene {
-    guard: Guard,
-    held: Arc<Mutex<Held>>,
-    /// How long each answer takes, in milliseconds.
-    takes: Arc<AtomicU64>,
-}
-
-const PARENT: ClientId = ClientId::of(Guid::from_bytes([0x0a; 16]));
-const PARENT_SECRET: SecretId = SecretId::from_bytes([0x0b; 16]);
-const PARENT_TOKEN: Guid = Guid::from_bytes([0x0c; 16]);
-
-fn key(client_id: ClientId, secret: SecretId, kind: KeyMode) -> Key {
-    let draft = Draft {
-        owner: claims().owner,
-        organization: claims().org,
-        kind,
-        name: Name::parse("server").unwrap(),
-        description: None,
-        scopes: claims().scope,
-        ip_allowlist: claims().ip_allowlist,
-        expires_at: None,
-        destination: None,
-        webhook_url: None,
-    };
-    Key::create(draft, client_id, secret, MADE).unwrap()
-}
-
-/// A customer's token, derived from another key's.
-fn derived() -> Claims {
-    Claims {
-        customer: Some(Guid::from_bytes([0x0e; 16])),
-        scope: "banks:read customers:read".parse().unwrap(),
-        parent: Some(Parent {
-            client_id: PARENT,
-            sid: PARENT_SECRET,
-            jti: PARENT_TOKEN,
-        }),
-        jti: Guid::from_bytes([0x0d; 16]),
-        ..claims()
-    }
-}
-
-fn organization() -> Subject {
-    Subject::Organization {
-        guid: claims().org,
-        cohort: Cohort::default(),
-    }
-}
-
-fn token(claims: &Claims) -> String {
-    match claims.env {
-        KeyMode::Sandbox => SANDBOX.token(claims),
-        KeyMode::Live => LIVE.token(claims),
-    }
-}
+mod scene;
 
 const NOT_LOOKED_UP: Decision = Decision::Unavailable(Unavailable::LookUp);
 
@@ -121,190 +37,6 @@ fn refused(why: KeyError) -> Decision {
 
 fn revoked(fact: Fact) -> Decision {
     Decision::Unauthorized(Unauthorized::Invalidated(Invalidation::Revoked(fact)))
-}
-
-impl Held {
-    /// The items of the tables by their partition; every organization has the one gate.
-    fn items(&self, organizations: &[&str]) -> BTreeMap<String, Value> {
-        let mut gate = serde_json::to_value(&self.gate).unwrap();
-        gate["version"] = 0.into();
-        let keys = [&self.key, &self.parent].map(|key| {
-            let partition = format!("K#{}", key.client_id);
-            (partition, "KEY", serde_json::to_value(key).unwrap())
-        });
-        let revoked = self
-            .revoked
-            .iter()
-            .map(|jti| (format!("T#{jti}"), "T", json!({})));
-        let gates = organizations.iter().filter(|key| key.starts_with("G#"));
-        let gates = gates.map(|pk| ((*pk).to_owned(), "GATE", gate.clone()));
-        keys.into_iter()
-            .chain(revoked)
-            .chain(gates)
-            .map(|(pk, sk, value)| (pk.clone(), item(&pk, sk, &value)))
-            .collect()
-    }
-
-    fn answer(&mut self, target: &str, body: &Value) -> (u16, Value) {
-        match target {
-            "Query" if body["TableName"] == "feed" => {
-                let entries = self.feed.iter().map(|entry| {
-                    json!({
-                        "PK": {"S": "F#0"},
-                        "SK": {"S": entry.key().to_string()},
-                        "e": {"B": STANDARD.encode(encode(&entry.subject, entry.effect))},
-                    })
-                });
-                (200, items(entries))
-            }
-            "Query" => {
-                let kind = body.to_string().contains("P#live");
-                let (kind, key) = if kind {
-                    ("P#live", &LIVE)
-                } else {
-                    ("P#sandbox", &SANDBOX)
-                };
-                let jwk = json!({"kid": key.jwk().kid(), "jwk": key.jwk(), "published_at": MADE});
-                (200, items([item(kind, key.jwk().kid(), &jwk)]))
-            }
-            "BatchGetItem" => self.look_up(body),
-            other => panic!("{other} {body}"),
-        }
-    }
-
-    fn look_up(&mut self, body: &Value) -> (u16, Value) {
-        let mut asked = Vec::new();
-        let mut found = json!({});
-        for (table, request) in body["RequestItems"].as_object().unwrap() {
-            assert_eq!(request["ConsistentRead"], true);
-            let keys = request["Keys"].as_array().unwrap();
-            let keys: Vec<_> = keys
-                .iter()
-                .map(|key| key["PK"]["S"].as_str().unwrap())
-                .collect();
-            let is_of_feed = |key: &&str| key.starts_with("T#");
-            assert!(keys.iter().all(|key| is_of_feed(key) == (table == "feed")));
-            let held = self.items(&keys);
-            found[table] = keys
-                .iter()
-                .filter_map(|key| held.get(*key).cloned())
-                .collect();
-            asked.extend(keys.into_iter().map(ToOwned::to_owned));
-        }
-        asked.sort();
-        self.looked_up.push(asked);
-        if self.is_down {
-            return (500, json!({}));
-        }
-        let unprocessed = if self.leaves_unprocessed {
-            json!({"core": {"Keys": [{"PK": {"S": "G#1"}, "SK": {"S": "GATE"}}]}})
-        } else {
-            json!({})
-        };
-        (
-            200,
-            json!({"Responses": found, "UnprocessedKeys": unprocessed}),
-        )
-    }
-}
-
-impl Scene {
-    /// In which the token of [`claims`] and the one that was derived pass.
-    fn new() -> Self {
-        let held = Held {
-            key: key(claims().client_id, claims().sid, KeyMode::Sandbox),
-            parent: key(PARENT, PARENT_SECRET, KeyMode::Sandbox),
-            gate: OrganizationGate::NEW,
-            revoked: Vec::new(),
-            feed: Vec::new(),
-            looked_up: Vec::new(),
-            is_down: false,
-            leaves_unprocessed: false,
-            now: NOW,
-            behind: Duration::ZERO,
-        };
-        let held = Arc::new(Mutex::new(held));
-        let (state, time) = (Arc::clone(&held), Arc::clone(&held));
-        let takes = Arc::new(AtomicU64::new(0));
-        let aws = slow_sdk_config(Arc::clone(&takes), move |request: &HttpRequest| {
-            let target = request.headers().get("x-amz-target").unwrap();
-            let target = target.rsplit('.').next().unwrap();
-            let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
-            let mut held = state.lock().unwrap();
-            let (status, answer) = held.answer(target, &body);
-            let date = match target {
-                "BatchGetItem" => held.now.earlier_by(held.behind),
-                _ => held.now,
-            };
-            let date = DateTime::from_millis(date.millis())
-                .fmt(Format::HttpDate)
-                .unwrap();
-            let body = SdkBody::from(answer.to_string());
-            let mut response = HttpResponse::new(status.try_into().unwrap(), body);
-            response.headers_mut().insert("date", date);
-            response
-        });
-        let clock: Clock = Arc::new(move || time.lock().unwrap().now);
-        let tables = Tables {
-            core: "core".into(),
-            feed: "feed".into(),
-            audit: "audit".into(),
-        };
-        let store = Store::new(&aws, tables, clock.clone(), || claims().jti);
-        let mut settings = World::new().settings;
-        settings.expected = Expected::of_issuer(ISSUER)
-            .accepting(KeyMode::Sandbox, "https://sandbox.example")
-            .accepting(KeyMode::Live, "https://live.example");
-        Self {
-            guard: Guard::new(settings, store, None, clock),
-            held,
-            takes,
-        }
-    }
-
-    /// In which the organization is covered from now on.
-    fn covered() -> Self {
-        let scene = Self::new();
-        scene.cover(organization(), later(300_000));
-        scene
-    }
-
-    fn cover(&self, subject: Subject, until: Timestamp) {
-        self.publish(Effect::Cover { until }, subject);
-    }
-
-    fn publish(&self, effect: Effect, subject: Subject) {
-        self.set(|held| {
-            let (time, id) = (held.now, held.feed.len().to_string());
-            held.feed.push(Entry {
-                time,
-                id,
-                effect,
-                subject,
-            });
-        });
-    }
-
-    fn set(&self, change: impl FnOnce(&mut Held)) {
-        change(&mut self.held.lock().unwrap());
-    }
-
-    fn advance(&self, millis: u64) {
-        self.set(|held| held.now = held.now + Duration::from_millis(millis));
-    }
-
-    /// What was looked up since this was asked last.
-    fn looked_up(&self) -> Vec<Vec<String>> {
-        std::mem::take(&mut self.held.lock().unwrap().looked_up)
-    }
-
-    async fn call(&self, claims: &Claims) -> Decision {
-        self.guard.authorize(request(&token(claims))).await
-    }
-
-    async fn passes(&self, claims: &Claims) -> bool {
-        matches!(self.call(claims).await, Decision::Allow(_))
-    }
 }
 
 fn names(claims: &Claims) -> Vec<String> {
@@ -348,6 +80,19 @@ async fn a_key_with_its_token_and_gate_is_looked_up_once_a_second() {
     scene.advance(1);
     assert!(scene.passes(&claims()).await);
     assert_eq!(scene.looked_up(), [names(&claims())]);
+}
+
+/// Introspection answers for a change of its own instance at once, however young its look-up is.
+#[tokio::test]
+async fn what_was_looked_up_before_an_own_change_is_looked_up_again() {
+    let scene = Scene::covered();
+    assert!(scene.passes(&claims()).await);
+    scene.revoke_another_token().await;
+    assert_eq!(scene.looked_up(), [names(&claims())]);
+    assert!(scene.passes(&claims()).await);
+    assert_eq!(scene.looked_up(), [names(&claims())], "once more");
+    assert!(scene.passes(&claims()).await);
+    assert_eq!(scene.looked_up(), [[""; 0]; 0], "and then not");
 }
 
 #[tokio::test]
@@ -486,7 +231,7 @@ async fn arz_3_kyb_stands_in_the_gate_for_live_keys() {
     assert_eq!(scene.call(&live).await, refused(KeyError::Deactivated));
 }
 
-/// The resume was told to the tables alone.
+/// The resume was covered: it stands only in the tables.
 #[tokio::test]
 async fn what_the_feed_stops_or_ends_and_the_tables_do_not_works() {
     let scene = Scene::new();

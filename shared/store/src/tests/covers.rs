@@ -121,7 +121,7 @@ async fn a_cover_that_is_visible_late_is_written_again_and_lasts_from_then_on() 
 /// The cover ended while the change was under way.
 #[tokio::test]
 async fn a_change_that_ends_after_its_cover_writes_its_entry() {
-    for (covered_for, told) in [(31_000, [""; 0].as_slice()), (30_999, &["revoke token"])] {
+    for (covered_for, entries) in [(31_000, [""; 0].as_slice()), (30_999, &["revoke token"])] {
         let (scene, table) = stage_with(|_, sent, now| {
             if sent.operation == "BatchGetItem" {
                 now.fetch_add(31_000, Ordering::SeqCst);
@@ -135,19 +135,19 @@ async fn a_change_that_ends_after_its_cover_writes_its_entry() {
         );
         table.put(&json!({"PK": {"S": pk}, "SK": {"S": "ORG"}, "until": {"S": until}}));
         revoke_tokens(&scene, 1, 1, &admin()).await;
-        assert_eq!(table.feed(), told, "{covered_for}");
+        assert_eq!(table.feed(), entries, "{covered_for}");
     }
 }
 
 /// Its exchange does not prove the clock.
 #[tokio::test]
 async fn a_change_without_an_entry_that_is_answered_late_writes_its_entry() {
-    for (by, told) in [(4_000, 0), (5_001, 1)] {
+    for (by, entries) in [(4_000, 0), (5_001, 1)] {
         let (scene, table, late) = late();
         revoke_tokens(&scene, 1, 1, &admin()).await;
         late.store(by, Ordering::SeqCst);
         revoke_tokens(&scene, 2, 1, &admin()).await;
-        assert_eq!(table.feed().len(), 1 + told, "{by}");
+        assert_eq!(table.feed().len(), 1 + entries, "{by}");
     }
 }
 
@@ -155,7 +155,7 @@ async fn a_change_without_an_entry_that_is_answered_late_writes_its_entry() {
 #[tokio::test]
 async fn an_outbox_under_a_cover_is_cleared_without_an_entry() {
     let item = json!({"PK": {"S": format!("V#{ORGANIZATION}")}, "SK": {"S": "ORG"}});
-    for (until, told) in [
+    for (until, entries) in [
         (at(Duration::ZERO), 0),
         (at(Duration::ZERO).earlier_by(Duration::from_millis(1)), 1),
     ] {
@@ -173,7 +173,7 @@ async fn an_outbox_under_a_cover_is_cleared_without_an_entry() {
             }),
         );
         revoke_tokens(&scene, 1, 1, &admin()).await;
-        assert_eq!(table.feed().len(), told, "{until}");
+        assert_eq!(table.feed().len(), entries, "{until}");
         let kept = table.item_of("feed", "T#", "T");
         assert_eq!(kept.get("unannounced"), None);
     }

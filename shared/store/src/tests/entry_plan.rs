@@ -139,7 +139,7 @@ async fn the_13th_entry_of_a_key_about_itself_covers_that_key_alone() {
     assert_eq!(counted(&table, "07"), Some(13), "the cover is one entry");
 
     revoke_tokens(&scene, 14, 50, &own()).await;
-    assert_eq!(table.feed().len(), 13, "the rest is left out");
+    assert_eq!(table.feed().len(), 13, "the rest writes no entry");
     assert_eq!(
         table.items("feed", "T#").len(),
         63,
@@ -147,7 +147,7 @@ async fn the_13th_entry_of_a_key_about_itself_covers_that_key_alone() {
     );
     assert_eq!(counted(&table, "07"), Some(13));
     revoke_tokens(&scene, 100, 1, &admin()).await;
-    assert_eq!(table.feed().len(), 14, "others' are told");
+    assert_eq!(table.feed().len(), 14, "another key has its own budget");
 }
 
 #[tokio::test]
@@ -171,7 +171,11 @@ async fn the_97th_entry_of_an_organization_covers_it() {
     revoke_token(&scene.store, OTHER, 1_000, &admin())
         .await
         .unwrap();
-    assert_eq!(table.feed().len(), 98, "another organization is told");
+    assert_eq!(
+        table.feed().len(),
+        98,
+        "another organization has its own budget"
+    );
     scene.wait(Duration::from_mins(1));
     revoke_tokens(&scene, 200, 1, &admin()).await;
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Changes of a key: what readers are told of them, and what an audit trail shows.
+//! Changes of a key: which feed entries they write, and what an audit trail shows.
 
 use std::time::Duration;
 
@@ -93,9 +93,9 @@ async fn cyb_6_a_list_is_told_of_personal_keys_alone() {
         ..list()
     };
     edit(&scene, &personal, both).await.unwrap();
-    let mut told = table.feed();
-    told.sort();
-    assert_eq!(told, ["expire key", "refresh key"]);
+    let mut entries = table.feed();
+    entries.sort();
+    assert_eq!(entries, ["expire key", "refresh key"]);
     edit(
         &scene,
         &personal,

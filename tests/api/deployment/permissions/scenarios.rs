@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use tests::{Answer, Caller, Platform};
 
 use self::{
-    covers::{covered, left_out, looked_up},
-    feed::{chain, ticked_off},
+    covers::{covered, entries_omitted, looked_up},
+    feed::{chain, counted_and_cleared},
     grace::{Seen, grace_at_a_token, grace_of_a_person},
     keys::{bank_key, incident, key, personal_key},
     operations::{canary, clock, proxied, without_authorizer},
@@ -34,9 +34,9 @@ pub const ALL: [&str; 25] = [
     "a token is issued and used",
     "a deployment's first keys are published",
     "published keys are named to sign",
-    "what the feed was told is counted and ticked off",
+    "feed entries are counted, and the outbox is cleared",
     "an organization that changes too often is covered",
-    "changes of a covered organization are left out of the feed",
+    "changes of a covered organization write no entry",
     "a token of a covered organization is looked up",
     "a token is introspected and revoked",
     "a customer's token is made",
@@ -66,16 +66,18 @@ pub const CONDITIONAL: [&str; 2] = [
 
 /// Plays one of them.
 pub async fn play(name: &str, platform: &Platform) -> Outcome {
-    // Together they may write more to the feed in a minute than is told entry by entry.
+    // Together they may write more entries in a minute than the budget of an organization allows.
     let counters = format!("B#{}", platform.seed.organization.guid);
     forget(platform, &[&counters, "B#*"]).await?;
     match name {
         "a token is issued and used" => token(platform).await,
         "a deployment's first keys are published" => first_keys(platform).await,
         "published keys are named to sign" => named(platform).await,
-        "what the feed was told is counted and ticked off" => ticked_off(platform).await,
+        "feed entries are counted, and the outbox is cleared" => {
+            counted_and_cleared(platform).await
+        }
         "an organization that changes too often is covered" => covered(platform).await,
-        "changes of a covered organization are left out of the feed" => left_out(platform).await,
+        "changes of a covered organization write no entry" => entries_omitted(platform).await,
         "a token of a covered organization is looked up" => looked_up(platform).await,
         "a token is introspected and revoked" => introspection(platform).await,
         "a customer's token is made" => customer(platform).await,

@@ -1,5 +1,5 @@
-//! Stories of an organization that changes too often for the feed: it is covered, its further
-//! changes are left out, and what it presents is looked up.
+//! Stories of an organization that changes too often for the feed: it is covered, its next changes
+//! write no entry, and its tokens are looked up.
 
 use std::time::Duration;
 
@@ -137,7 +137,7 @@ pub(super) async fn covered(platform: &Platform) -> Outcome {
 }
 
 /// Each function that changes something reads that it is covered, and writes no entry.
-pub(super) async fn left_out(platform: &Platform) -> Outcome {
+pub(super) async fn entries_omitted(platform: &Platform) -> Outcome {
     let noisy = Noisy::new(platform).await?;
     let now = (platform.stack.services().ambient().clock)();
     noisy.note_cover(now + Duration::from_mins(5)).await?;
@@ -151,7 +151,7 @@ pub(super) async fn left_out(platform: &Platform) -> Outcome {
     Ok(())
 }
 
-/// Whoever decides about its token looks it up.
+/// Whoever decides about a token of the organization looks it up.
 pub(super) async fn looked_up(platform: &Platform) -> Outcome {
     let noisy = Noisy::new(platform).await?;
     noisy.change("keys").await?;

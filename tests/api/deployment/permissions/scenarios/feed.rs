@@ -53,7 +53,7 @@ async fn revoked_tokens(
 
 /// A count that cannot be kept refuses nobody, and neither does a mark that stays: both are looked
 /// for where they are.
-pub(super) async fn ticked_off(platform: &Platform) -> Outcome {
+pub(super) async fn counted_and_cleared(platform: &Platform) -> Outcome {
     let (owner, organization, bank) = (
         platform.owner(),
         organization(platform).await?,

@@ -1,15 +1,17 @@
 //! `GET /.well-known/jwks.json`: the published signing keys of both kinds (RFC 7517 §5).
 
+use std::time::Duration;
+
 use axum::{Json, extract::State, http::header, response::IntoResponse};
 use domain::{
     error::Error,
     key_mode::KeyMode,
     signing::{JWKS_MAX_AGE, JWKS_TTL},
-    time::Timestamp,
+    time::Clock,
 };
+use runtime::refreshing::{Lifetime, Refreshing};
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::Mutex;
 use utoipa::ToSchema;
 use web::{dialect::Management, openapi::Unavailable};
 
@@ -24,10 +26,29 @@ pub(crate) struct Response {
     keys: Vec<Value>,
 }
 
-/// The document as this instance last read it, for [`JWKS_TTL`]: anybody may ask for it, and the
-/// authorizers read the same items.
-#[derive(Default)]
-pub(crate) struct Kept(Mutex<Option<(Timestamp, Response)>>);
+/// The document, and whether it has a key of each kind. One that has not is not kept by anybody: the
+/// first key of a kind signs as soon as it is published.
+pub(crate) struct Document {
+    response: Response,
+    is_complete: bool,
+}
+
+/// The document as this instance last read it: anybody may ask for it, and the authorizers read the
+/// same items.
+pub(crate) type Kept = Refreshing<Document>;
+
+/// Nothing yet.
+pub(crate) fn kept(clock: Clock) -> Kept {
+    let lifetime = Lifetime {
+        fresh: JWKS_TTL,
+        usable: Some(JWKS_TTL),
+        retry_after: Duration::ZERO,
+        timeout: Duration::MAX,
+        reread_after: Duration::ZERO,
+        min_interval: Duration::ZERO,
+    };
+    Refreshing::new(clock, lifetime).complete_if(|document: &Document| document.is_complete)
+}
 
 /// Gets the published signing keys of both kinds.
 #[utoipa::path(
@@ -39,25 +60,20 @@ pub(crate) struct Kept(Mutex<Option<(Timestamp, Response)>>);
     responses((status = 200, body = Response), Unavailable)
 )]
 pub(crate) async fn read(State(tokens): Shared) -> Result<impl IntoResponse, Management> {
-    let (document, complete) = document(&tokens).await?;
-    let caching = if complete {
+    let document = tokens.jwks.current(|| Box::pin(document(&tokens))).await?;
+    let caching = if document.is_complete {
         format!("public, max-age={}", JWKS_MAX_AGE.as_secs())
     } else {
         "no-store".to_owned()
     };
-    Ok(([(header::CACHE_CONTROL, caching)], Json(document)))
+    Ok((
+        [(header::CACHE_CONTROL, caching)],
+        Json(document.response.clone()),
+    ))
 }
 
-/// The document, and whether it has a key of each kind. One that has not is not kept by anybody:
-/// the first key of a kind signs as soon as it is published.
-async fn document(tokens: &Tokens) -> Result<(Response, bool), Error> {
-    let now = (tokens.clock)();
-    let mut kept = tokens.jwks.0.lock().await;
-    let young = |at: Timestamp| at <= now && now < at + JWKS_TTL;
-    if let Some((_, document)) = kept.as_ref().filter(|(at, _)| young(*at)) {
-        return Ok((document.clone(), true));
-    }
-    let (mut keys, mut complete) = (Vec::new(), true);
+async fn document(tokens: &Tokens) -> Result<Document, Error> {
+    let (mut keys, mut is_complete) = (Vec::new(), true);
     for kind in KeyMode::ALL {
         // One kind's key out of order is no reason to withhold the other's; what is published stays
         // valid.
@@ -65,12 +81,11 @@ async fn document(tokens: &Tokens) -> Result<(Response, bool), Error> {
             tracing::error!(%kind, "no key of this kind is ready to sign");
         }
         let published = tokens.store.signing_keys(kind).await?;
-        complete &= !published.is_empty();
+        is_complete &= !published.is_empty();
         keys.extend(published.into_iter().map(|key| key.jwk));
     }
-    let document = Response { keys };
-    if complete {
-        *kept = Some((now, document.clone()));
-    }
-    Ok((document, complete))
+    Ok(Document {
+        response: Response { keys },
+        is_complete,
+    })
 }

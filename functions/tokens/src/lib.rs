@@ -99,7 +99,7 @@ pub fn start(env: &Env, ambient: &Ambient) -> Result<Router, StartError> {
             ambient.clock.clone(),
             &settings.live_signing_keys,
         ),
-        jwks: jwks::Kept::default(),
+        jwks: jwks::kept(ambient.clock.clone()),
         clock: ambient.clock.clone(),
         entropy: ambient.entropy.clone(),
         settings,

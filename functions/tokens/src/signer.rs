@@ -2,7 +2,7 @@
 //! key. Which of the published keys signs is data (`store::Signer`), and the operator's to change
 //! (docs/signing-keys.md); only the first key of a deployment names itself.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use aws_sdk_kms::{
     Client,
@@ -14,17 +14,22 @@ use aws_sdk_kms::{
 use domain::{
     error::{Error, Kind, causes},
     key_mode::KeyMode,
-    signing::{self, Choice},
-    time::{Clock, Timestamp},
+    signing::{self, SIGNER_REFRESH_INTERVAL, SIGNER_TTL},
+    time::Clock,
 };
 use jwt::{Claims, Jwk, SigningError};
+use runtime::refreshing::{Lifetime, Read, Refreshing};
 use store::{PublishedKey, Signer as Named, Store};
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::OnceCell;
 
-/// How long a reading of the signer may take while an older one may still be gone by.
-const REFRESH_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long after a reading that failed the next one is tried.
-const RETRY_AFTER: Duration = Duration::from_secs(3);
+const LIFETIME: Lifetime = Lifetime {
+    fresh: SIGNER_REFRESH_INTERVAL,
+    usable: Some(SIGNER_TTL),
+    retry_after: Duration::from_secs(3),
+    timeout: Duration::from_millis(500),
+    reread_after: Duration::from_secs(3),
+    min_interval: Duration::ZERO,
+};
 
 /// What signs tokens of one kind.
 pub(crate) struct Signer {
@@ -34,7 +39,7 @@ pub(crate) struct Signer {
     /// The KMS keys that may: the first is the one that a fresh deployment begins with.
     keys: Vec<KmsKey>,
     /// Which of them does, as this instance last read it.
-    chosen: Mutex<Option<Chosen>>,
+    chosen: Refreshing<Kid>,
 }
 
 struct KmsKey {
@@ -42,13 +47,8 @@ struct KmsKey {
     public: OnceCell<Jwk>,
 }
 
-struct Chosen {
-    kid: String,
-    /// When the reading that it is from was sent.
-    read_at: Timestamp,
-    /// When the newest one was.
-    tried_at: Timestamp,
-}
+/// The name of a signing key: its thumbprint (RFC 7638).
+struct Kid(String);
 
 /// A KMS client that gives a try up early enough for another one within the gateway's timeout.
 pub(crate) fn client(aws: &runtime::ambient::SdkConfig) -> Client {
@@ -80,24 +80,18 @@ impl Signer {
         Self {
             kms,
             kind,
+            chosen: Refreshing::new(clock.clone(), LIFETIME),
             clock,
             keys,
-            chosen: Mutex::default(),
         }
     }
 
     /// Makes sure that some key is published and signs; once per instance.
     pub(crate) async fn begin(&self, store: &Store) -> Result<(), Error> {
-        let mut chosen = self.chosen.lock().await;
-        if chosen.is_none() {
-            let now = (self.clock)();
-            *chosen = Some(Chosen {
-                kid: self.load_or_initialize_signer(store).await?,
-                read_at: now,
-                tried_at: now,
-            });
+        match self.chosen.known() {
+            Some(_) => Ok(()),
+            None => self.choose(store).await.map(|_| ()),
         }
-        Ok(())
     }
 
     /// The signed token.
@@ -107,8 +101,8 @@ impl Signer {
         claims: &Claims,
     ) -> Result<String, Error> {
         let kid = self.choose(store).await?;
-        let key = self.key(&kid).await?;
-        let unsigned = jwt::unsigned(&kid, claims).map_err(unsignable)?;
+        let key = self.key(&kid.0).await?;
+        let unsigned = jwt::unsigned(&kid.0, claims).map_err(unsignable)?;
         let digest = sha256(&unsigned);
         let call = self
             .kms
@@ -128,54 +122,12 @@ impl Signer {
         .map_err(unsignable)
     }
 
-    /// The name of the key that signs: as it was last read while that is fresh, read again after
-    /// that.
-    async fn choose(&self, store: &Store) -> Result<String, Error> {
-        let mut chosen = self.chosen.lock().await;
-        let now = (self.clock)();
-        if let Some(known) = chosen.as_mut() {
-            match Choice::of(known.read_at, now) {
-                Choice::Fresh => return Ok(known.kid.clone()),
-                Choice::Ageing if known.tried_at <= now && now < known.tried_at + RETRY_AFTER => {
-                    return Ok(known.kid.clone());
-                }
-                Choice::Ageing => {
-                    // Before the reading: whoever waits for it may give it up.
-                    known.tried_at = now;
-                    match tokio::time::timeout(
-                        REFRESH_TIMEOUT,
-                        self.load_or_initialize_signer(store),
-                    )
-                    .await
-                    {
-                        Ok(Ok(kid)) => {
-                            *known = Chosen {
-                                kid,
-                                read_at: now,
-                                tried_at: now,
-                            }
-                        }
-                        // The failure is in the log.
-                        Ok(Err(_)) => {}
-                        Err(_) => {
-                            tracing::warn!(
-                                kind = %self.kind,
-                                "the signer was not read again in time"
-                            );
-                        }
-                    }
-                    return Ok(known.kid.clone());
-                }
-                Choice::Stale => {}
-            }
-        }
-        let kid = self.load_or_initialize_signer(store).await?;
-        *chosen = Some(Chosen {
-            kid: kid.clone(),
-            read_at: now,
-            tried_at: now,
-        });
-        Ok(kid)
+    /// The key that signs: as it was last read while that is fresh, read again after that.
+    async fn choose(&self, store: &Store) -> Result<Arc<Kid>, Error> {
+        let read = || -> Read<'_, Kid> {
+            Box::pin(async { self.load_or_initialize_signer(store).await.map(Kid) })
+        };
+        self.chosen.current(read).await
     }
 
     /// Reads which key signs; where none is named yet, publishes the first key and names it.

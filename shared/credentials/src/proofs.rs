@@ -5,19 +5,15 @@
 //! once more. Guesses cost nobody anything but that one look every few seconds, for which no right
 //! proof waits.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_secretsmanager::{Client, config::Builder};
-use domain::{
-    error::causes,
-    time::{Clock, Timestamp},
+use domain::error::{Error, causes};
+use runtime::{
+    Ambient,
+    refreshing::{Lifetime, Refreshing},
 };
-use runtime::Ambient;
 use serde::Deserialize;
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
@@ -27,13 +23,17 @@ use zeroize::Zeroizing;
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(700);
 const OPERATION_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// After this long the proofs are read again, so that one that was dropped ends.
-const REFRESH_INTERVAL: Duration = Duration::from_mins(1);
-/// Between two looks at the secret, whatever is asked.
-const MIN_READ_INTERVAL: Duration = Duration::from_secs(5);
-/// How long proofs are believed that cannot be read again: what was dropped meanwhile must end some
-/// time.
-const TTL: Duration = Duration::from_hours(1);
+const LIFETIME: Lifetime = Lifetime {
+    // A proof that was dropped from the secret ends after this.
+    fresh: Duration::from_mins(1),
+    // What was dropped must end some time, also where the secret cannot be read again.
+    usable: Some(Duration::from_hours(1)),
+    retry_after: Duration::ZERO,
+    timeout: OPERATION_TIMEOUT,
+    reread_after: Duration::ZERO,
+    // Whoever asks, and whatever for.
+    min_interval: Duration::from_secs(5),
+};
 
 /// `LATCHKEY_TRUSTED_PROXY_SECRET`: the Secrets Manager secret of the proofs.
 pub const SECRET: &str = "LATCHKEY_TRUSTED_PROXY_SECRET";
@@ -59,34 +59,7 @@ pub struct ProofSource(Arc<Inner>);
 struct Inner {
     client: Client,
     secret: String,
-    clock: Clock,
-    kept: Mutex<Kept>,
-    /// Held while the secret is read.
-    reading: tokio::sync::Mutex<()>,
-}
-
-/// What this instance knows.
-#[derive(Clone, Default)]
-struct Kept {
-    proofs: Option<Arc<Proofs>>,
-    /// When the reading was begun that brought them.
-    read: Option<Timestamp>,
-    /// When the last reading was begun, successful or not.
-    tried: Option<Timestamp>,
-}
-
-impl Kept {
-    /// Whether something that happened at `at` is no longer ago than this. A clock that was set
-    /// back makes it old.
-    fn within(at: Option<Timestamp>, now: Timestamp, limit: Duration) -> bool {
-        at.is_some_and(|at| at <= now && now < at + limit)
-    }
-
-    fn known(&self, now: Timestamp) -> Option<&Proofs> {
-        self.proofs
-            .as_deref()
-            .filter(|_| Self::within(self.read, now, TTL))
-    }
+    kept: Refreshing<Proofs>,
 }
 
 impl ProofSource {
@@ -100,58 +73,35 @@ impl ProofSource {
         Self(Arc::new(Inner {
             client: Client::from_conf(Builder::from(&ambient.aws).timeout_config(timeouts).build()),
             secret: secret.to_owned(),
-            clock: ambient.clock.clone(),
-            kept: Mutex::default(),
-            reading: tokio::sync::Mutex::default(),
+            kept: Refreshing::new(ambient.clock.clone(), LIFETIME),
         }))
     }
 
     /// Reads the proofs ahead of the first check.
     pub async fn warm(&self) {
-        self.read_unless_within(MIN_READ_INTERVAL).await;
+        // A failure is in the log, and the first check reads again.
+        _ = self.current().await;
     }
 
     /// Whether this is a proof, by what was read within the last minute.
     pub async fn check(&self, proof: &[u8]) -> Proven {
-        if !Kept::within(self.kept().read, self.now(), REFRESH_INTERVAL) {
-            self.read_unless_within(MIN_READ_INTERVAL).await;
+        let is_known = self.current().await.is_ok_and(|proofs| proofs.have(proof));
+        if is_known {
+            return Proven::Yes;
         }
-        if self.look(proof) != Proven::Yes {
-            // It may be newer than those.
-            self.read_unless_within(MIN_READ_INTERVAL).await;
-        }
-        self.look(proof)
-    }
-
-    fn look(&self, proof: &[u8]) -> Proven {
-        let kept = self.kept();
-        match kept.known(self.now()) {
-            Some(proofs) if proofs.have(proof) => Proven::Yes,
-            Some(_) if kept.read == kept.tried => Proven::No,
-            _ => Proven::Unread,
+        // It may be newer than those.
+        match self.0.kept.reread(|| Box::pin(self.read())).await {
+            Ok(proofs) if proofs.have(proof) => Proven::Yes,
+            Ok(_) => Proven::No,
+            Err(_) => Proven::Unread,
         }
     }
 
-    /// Reads the secret, unless somebody began to within this long.
-    async fn read_unless_within(&self, pause: Duration) {
-        if Kept::within(self.kept().tried, self.now(), pause) {
-            return;
-        }
-        let _reading = self.0.reading.lock().await;
-        let now = self.now();
-        if Kept::within(self.kept().tried, now, pause) {
-            return;
-        }
-        let read = self.read().await;
-        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.tried = Some(now);
-        match read {
-            Ok(proofs) => (kept.proofs, kept.read) = (Some(Arc::new(proofs)), Some(now)),
-            Err(cause) => tracing::error!(cause, "the secret of the trusted proxy cannot be read"),
-        }
+    async fn current(&self) -> Result<Arc<Proofs>, Error> {
+        self.0.kept.current(|| Box::pin(self.read())).await
     }
 
-    async fn read(&self) -> Result<Proofs, String> {
+    async fn read(&self) -> Result<Proofs, Error> {
         let answer = self
             .0
             .client
@@ -159,20 +109,13 @@ impl ProofSource {
             .secret_id(&self.0.secret)
             .send()
             .await;
-        let answer = answer.map_err(|error| causes(&error))?;
-        Proofs::parse(answer.secret_string().unwrap_or_default()).map_err(str::to_owned)
-    }
-
-    fn kept(&self) -> Kept {
-        self.0
-            .kept
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    fn now(&self) -> Timestamp {
-        (self.0.clock)()
+        let unavailable = |cause: String| {
+            tracing::error!(cause, "the secret of the trusted proxy cannot be read");
+            Error::temporarily_unavailable()
+        };
+        let answer = answer.map_err(|error| unavailable(causes(&error)))?;
+        Proofs::parse(answer.secret_string().unwrap_or_default())
+            .map_err(|problem| unavailable(problem.into()))
     }
 }
 

@@ -74,32 +74,6 @@ pub fn may_retire_at(stopped_at: Timestamp) -> Timestamp {
     stopped_at + before_retiring()
 }
 
-/// Whether an instance may go by the signer that it read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Choice {
-    /// It may.
-    Fresh,
-    /// It reads it again, and may go by it if that fails.
-    Ageing,
-    /// It must read it again.
-    Stale,
-}
-
-impl Choice {
-    /// What to make of a signer of which the reading was sent then. If the clock went back, its age
-    /// is unknown.
-    #[must_use]
-    pub fn of(read_at: Timestamp, now: Timestamp) -> Self {
-        if now < read_at || now >= read_at + SIGNER_TTL {
-            Self::Stale
-        } else if now >= read_at + SIGNER_REFRESH_INTERVAL {
-            Self::Ageing
-        } else {
-            Self::Fresh
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,21 +96,5 @@ mod tests {
         assert!(before_signing() > TRUST_TTL + clocks());
         assert!(TRUST_REFRESH_INTERVAL < TRUST_TTL && SIGNER_REFRESH_INTERVAL < SIGNER_TTL);
         assert!(before_retiring() > SIGNER_TTL + Rules::STANDARD.longest_token + clocks());
-    }
-
-    #[test]
-    fn a_signer_is_read_again_after_a_minute_and_dead_after_five() {
-        let read = Timestamp::from_millis(1_000_000);
-        let after = |millis: u64| Choice::of(read, read + Duration::from_millis(millis));
-        assert_eq!((after(0), after(59_999)), (Choice::Fresh, Choice::Fresh));
-        assert_eq!(
-            (after(60_000), after(299_999)),
-            (Choice::Ageing, Choice::Ageing)
-        );
-        assert_eq!(after(300_000), Choice::Stale);
-        assert_eq!(
-            Choice::of(read, read.earlier_by(Duration::from_millis(1))),
-            Choice::Stale
-        );
     }
 }

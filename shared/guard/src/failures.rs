@@ -1,5 +1,5 @@
-//! Failed look-ups. An organization that could not be looked up is not looked up again for a second,
-//! so that its slow items take little of an instance's time from the others.
+//! Failed look-ups. An organization that could not be looked up is not looked up again for a
+//! second, so that its slow items take little of an instance's time from the others.
 
 use std::{
     collections::BTreeSet,

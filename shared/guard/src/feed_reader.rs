@@ -14,10 +14,9 @@ use domain::{
     feed::{Feed, Freshness, Rules},
     time::{Clock, Timestamp},
 };
+use runtime::flight::Flight;
 use store::Store;
 use tokio::time::timeout;
-
-use crate::flight::Flight;
 
 const RULES: Rules = Rules::STANDARD;
 

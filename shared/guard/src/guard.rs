@@ -234,15 +234,13 @@ impl Guard {
         token: &Bearer,
         now: Timestamp,
     ) -> Result<Result<Arc<Verified>, VerificationError>, Unavailable> {
-        let keys = self.keys.current(now).await.ok_or(Unavailable::Keys)?;
+        let unavailable = |_| Unavailable::Keys;
+        let keys = self.keys.current(now).await.map_err(unavailable)?;
         let mut verified = self.tokens.verify(token, &keys, now);
         if let Err(VerificationError::UnknownKey) = verified {
             // It may have been published since they were read.
-            let keys = self
-                .keys
-                .refresh_for_unknown_kid(now)
-                .await
-                .ok_or(Unavailable::Keys)?;
+            let newest = self.keys.refresh_for_unknown_kid().await;
+            let keys = newest.map_err(unavailable)?;
             verified = self.tokens.verify(token, &keys, now);
         }
         Ok(verified)

@@ -12,7 +12,6 @@ mod decide;
 mod decision;
 mod failures;
 mod feed_reader;
-mod flight;
 mod flights;
 mod guard;
 mod inspect;

@@ -14,10 +14,7 @@ use aws_smithy_runtime_api::client::{
     orchestrator::{HttpRequest, HttpResponse},
 };
 use aws_smithy_types::body::SdkBody;
-use domain::{
-    ids::Guid,
-    signing::{SIGNER_REFRESH_INTERVAL, SIGNER_TTL},
-};
+use domain::{ids::Guid, time::Timestamp};
 use serde_json::{Value, json};
 use store::Tables;
 
@@ -109,7 +106,8 @@ impl Scene {
     }
 
     async fn chosen(&self) -> Option<String> {
-        self.signer.choose(&self.store).await.ok()
+        let chosen = self.signer.choose(&self.store).await;
+        chosen.ok().map(|kid| kid.0.clone())
     }
 
     /// Reads since this was asked last.
@@ -158,13 +156,15 @@ async fn a_signer_that_cannot_be_read_again_signs_for_five_minutes() {
         (Some("old"), 0),
         "no further try within three seconds"
     );
-    scene.advance(RETRY_AFTER);
+    scene.advance(LIFETIME.retry_after);
     assert_eq!(
         (scene.chosen().await.as_deref(), scene.reads()),
         (Some("old"), 1)
     );
     scene.advance(
-        SIGNER_TTL.saturating_sub(SIGNER_REFRESH_INTERVAL + RETRY_AFTER + Duration::from_millis(1)),
+        SIGNER_TTL.saturating_sub(
+            SIGNER_REFRESH_INTERVAL + LIFETIME.retry_after + Duration::from_millis(1),
+        ),
     );
     assert_eq!(scene.chosen().await.as_deref(), Some("old"));
     scene.advance(Duration::from_millis(1));

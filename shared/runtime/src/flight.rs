@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 /// At most one refresh is under way. Whoever comes meanwhile waits for it and makes do with its
 /// outcome, good or bad, so that an outage costs each request one wait and the table one read.
 #[derive(Debug, Default)]
-pub(crate) struct Flight {
+pub struct Flight {
     turn: Mutex<()>,
     landed: AtomicU64,
 }
@@ -15,7 +15,7 @@ pub(crate) struct Flight {
 impl Flight {
     /// Refreshes, or waits for the refresh that is under way. One that is given up half-way counts
     /// as none: the next in line makes its own.
-    pub(crate) async fn join(&self, refresh: impl AsyncFnOnce()) {
+    pub async fn join(&self, refresh: impl AsyncFnOnce()) {
         let before = self.landed.load(Ordering::Acquire);
         let _turn = self.turn.lock().await;
         if self.landed.load(Ordering::Acquire) == before {

@@ -5,6 +5,7 @@ pub(crate) mod feed_budget;
 pub(crate) mod first_use;
 pub(crate) mod invocation;
 pub(crate) mod leak;
+pub(crate) mod look_ups;
 pub(crate) mod many_keys;
 pub(crate) mod races;
 pub(crate) mod rate_limits;

@@ -26,8 +26,8 @@ pub(crate) struct Response {
     keys: Vec<Value>,
 }
 
-/// The document, and whether it has a key of each kind. One that has not is not kept by anybody: the
-/// first key of a kind signs as soon as it is published.
+/// The document, and whether it has a key of each kind. One that has not is not kept by anybody:
+/// the first key of a kind signs as soon as it is published.
 pub(crate) struct Document {
     response: Response,
     is_complete: bool,

@@ -22,7 +22,8 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long peppers are used before they are read again.
 pub const CACHE_TTL: Duration = Duration::from_hours(1);
-/// Older peppers are right for every hash under them, so they are used until they can be read again.
+/// Older peppers are right for every hash under them, so they are used until they can be read
+/// again.
 const LIFETIME: Lifetime = Lifetime {
     fresh: CACHE_TTL,
     usable: None,

@@ -10,7 +10,8 @@ use reqwest::Method;
 use serde_json::json;
 use tests::{Answer, Caller, Platform};
 
-use super::{Outcome, bearer, behind, expect, feed::feed_entries, forget, partition, text};
+use super::{Outcome, bearer, behind, expect, forget, partition, text};
+use crate::feed_items::{feed_entries, spend_budget};
 
 /// An organization whose budget of entries is spent.
 struct Noisy<'a> {
@@ -49,26 +50,8 @@ impl<'a> Noisy<'a> {
             key,
             user: text(&user, "guid")?.to_owned(),
         };
-        noisy.spend().await?;
+        spend_budget(platform, guid, 1).await?;
         Ok(noisy)
-    }
-
-    /// Fills its counter of this minute and of the next one.
-    async fn spend(&self) -> Outcome {
-        let (client, core) = behind(self.platform);
-        let now = (self.platform.stack.services().ambient().clock)();
-        for minute in [now, now + Duration::from_mins(1)] {
-            let minute = minute.to_string();
-            let minute = minute.get(..16).unwrap_or_default();
-            let put = client
-                .put_item()
-                .table_name(&core)
-                .item("PK", AttributeValue::S(format!("B#{}", self.guid)))
-                .item("SK", AttributeValue::S(format!("{minute}Z")))
-                .item("n", AttributeValue::N("96".into()));
-            put.send().await.map_err(|error| error.to_string())?;
-        }
-        Ok(())
     }
 
     fn covers(&self) -> String {

@@ -3,10 +3,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use aws_sdk_dynamodb::{
-    Client,
-    types::{AttributeValue, Select},
-};
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use domain::role::Role;
 use serde_json::json;
 use tests::Platform;
@@ -20,20 +17,6 @@ async fn counted(platform: &Platform) -> Result<i64, String> {
         .iter()
         .filter_map(|counter| counter.get("n")?.as_n().ok()?.parse::<i64>().ok());
     Ok(numbers.sum())
-}
-
-/// How many entries the feed has.
-pub(super) async fn feed_entries(platform: &Platform) -> Result<i32, String> {
-    let services = platform.stack.services();
-    let client = Client::new(&services.ambient().aws);
-    let query = client
-        .query()
-        .table_name(&services.variables("tokens")["LATCHKEY_FEED_TABLE"])
-        .key_condition_expression("PK = :feed")
-        .expression_attribute_values(":feed", AttributeValue::S("F#0".into()))
-        .select(Select::Count);
-    let counted = query.send().await.map_err(|error| error.to_string())?;
-    Ok(counted.count)
 }
 
 /// What stands in the table of the feed about revoked tokens.

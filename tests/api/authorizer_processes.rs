@@ -1,6 +1,6 @@
 //! Authorizers as processes of their own, which share nothing but the tables.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Value, json};
 use tests::{
@@ -8,13 +8,23 @@ use tests::{
     lambda::{FunctionProcess, Outcome},
     wait,
 };
+use tokio::task::JoinSet;
 
 /// Authorizers as processes of their own over a platform's tables.
-pub struct Processes(Vec<FunctionProcess>);
+pub struct Processes(Vec<Arc<FunctionProcess>>);
 
 impl Processes {
     /// Three of the sample API's, with these variables changed.
     pub async fn start(platform: &Platform, endpoints: &BTreeMap<String, String>) -> Self {
+        Self::of(platform, endpoints, 3).await
+    }
+
+    /// This many of the sample API's, with these variables changed.
+    pub async fn of(
+        platform: &Platform,
+        endpoints: &BTreeMap<String, String>,
+        count: usize,
+    ) -> Self {
         let services = platform.stack.services();
         let mut environment = services.environment_of("SampleAuthorizerFunction").unwrap();
         environment.extend(
@@ -24,27 +34,28 @@ impl Processes {
         );
         environment.extend(endpoints.clone());
         let mut processes = Vec::new();
-        for _ in 0..3 {
-            processes.push(
-                FunctionProcess::start(env!("CARGO_BIN_EXE_authorizer-process"), &environment)
-                    .await,
-            );
+        for _ in 0..count {
+            let program = env!("CARGO_BIN_EXE_authorizer-process");
+            processes.push(Arc::new(
+                FunctionProcess::start(program, &environment).await,
+            ));
         }
         Self(processes)
     }
 
+    /// Each of them.
+    pub fn each(&self) -> impl Iterator<Item = Arc<FunctionProcess>> {
+        self.0.iter().cloned()
+    }
+
     /// Asks all at once about a call with this token, as API Gateway would.
     async fn ask(&self, token: &str) -> Vec<Outcome> {
-        let event = event(token);
-        let [first, second, third] = &self.0[..] else {
-            panic!("three processes")
-        };
-        let (first, second, third) = tokio::join!(
-            first.invoke(event.clone()),
-            second.invoke(event.clone()),
-            third.invoke(event)
-        );
-        vec![first, second, third]
+        let mut asked = JoinSet::new();
+        for process in self.each() {
+            let event = event(token);
+            asked.spawn(async move { process.invoke(event).await });
+        }
+        asked.join_all().await
     }
 
     /// [`Processes::ask`], as [`effect`] says it.
@@ -70,7 +81,7 @@ impl Processes {
 }
 
 /// `Allow`, `Deny`, or the error's text.
-fn effect(outcome: &Outcome) -> String {
+pub fn effect(outcome: &Outcome) -> String {
     match outcome {
         Ok(answer) => answer["policyDocument"]["Statement"][0]["Effect"]
             .as_str()
@@ -81,7 +92,7 @@ fn effect(outcome: &Outcome) -> String {
 }
 
 /// A call with this token, as API Gateway tells of it.
-fn event(token: &str) -> Value {
+pub fn event(token: &str) -> Value {
     json!({
         "type": "REQUEST",
         "methodArn": "arn:aws:execute-api:eu-west-1:000000000000:api/main/GET/v1/whoami",

@@ -3,11 +3,16 @@
 
 use std::time::Duration;
 
+use domain::role::Role;
 use operator::tenants::Credentials;
 use serde_json::json;
 use tests::{Platform, platform::credentials};
 
-use crate::five_second_bound::{die, live};
+use crate::{
+    feed_items::feed_entries,
+    five_second_bound::{die, live},
+    people::Person,
+};
 
 /// An organization that changes too often is covered: its calls are looked up, every change counts
 /// within five seconds, and no other organization is affected.
@@ -67,4 +72,57 @@ async fn cbm_4_an_organization_that_loops_is_refused_nothing_and_its_revocations
     platform.advance(Duration::from_secs(5));
     die(&[&token]).await;
     live(&[&of_stopped, &newest, &neighbour]).await;
+}
+
+/// The weakest key of an organization can have nothing refused, and nothing slowed but its own
+/// calls: it has a budget of its own, and beyond it is covered itself.
+#[tokio::test]
+async fn cbm_4_a_key_that_rotates_itself_sixty_times_a_minute_is_covered_and_no_other_one() {
+    let platform = Platform::start().await;
+    platform.stop_clock();
+    let (organization, owner) = (platform.organization().await, platform.owner());
+    let (mut looped, other, revoked) = (
+        platform.bank_key(json!({})).await,
+        platform.bank_key(json!({})).await,
+        platform.bank_key(json!({})).await,
+    );
+    let person = Person::new(&platform, Role::Developer).await;
+    let entries = async || feed_entries(&platform).await.unwrap();
+    let before = entries().await;
+    let mut old = Vec::new();
+    for _ in 0..60 {
+        let caller = platform.bearer(&platform.token(&looped).await);
+        let path = format!("/api/keys/{}/rotate", looped.client_id);
+        let answer = caller.post(&path, &json!({"grace_period": 0})).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        looped = credentials(&answer.body);
+        old.push(caller);
+    }
+    assert_eq!(entries().await, before + 12 + 1, "its twelve, and a cover");
+
+    // A demotion, a revoked token and a rotation at once still reach every reader by entries.
+    let of_other = platform.bearer(&platform.token(&other).await);
+    let of_revoked = platform.bearer(&platform.token(&revoked).await);
+    let before = entries().await;
+    let demoted = owner
+        .patch(&person.path(), &json!({"role": "viewer"}))
+        .await;
+    let body = json!({
+        "client_id": revoked.client_id,
+        "client_secret": revoked.client_secret,
+        "token": of_revoked.token(),
+    });
+    let token = platform.anonymous().post("/oauth/revoke", &body).await;
+    let path = format!("/api/keys/{}/rotate", other.client_id);
+    let rotated = organization.post(&path, &json!({"grace_period": 0})).await;
+    assert_eq!(
+        [demoted, token, rotated].map(|answer| answer.status),
+        [200; 3]
+    );
+    assert_eq!(entries().await, before + 3);
+    platform.advance(Duration::from_secs(5));
+    let ended: Vec<_> = old.iter().chain([&of_other, &of_revoked]).collect();
+    die(&ended).await;
+    let newest = platform.bearer(&platform.token(&looped).await);
+    live(&[&newest, &organization, &owner]).await;
 }

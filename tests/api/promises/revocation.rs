@@ -3,6 +3,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "these tests measure real time")]
 
+mod measured;
+
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},

@@ -22,15 +22,14 @@ use crate::{
 
 mod edit;
 mod rotation;
+mod secrets;
 #[cfg(test)]
 mod tests;
 
 pub use self::{
     edit::Edit,
-    rotation::{
-        Current, Grace, Minter, MinterEnd, Previous, Rotated, Rotation, Secrets, ShownTo, Term,
-        Until,
-    },
+    rotation::{Grace, Rotated, Rotation},
+    secrets::{Current, Minter, MinterEnd, Previous, Secrets, ShownTo, Term, Until},
 };
 
 /// Whose a key is; exactly one owner, for life.

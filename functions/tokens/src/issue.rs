@@ -105,10 +105,10 @@ impl Tokens {
             nbf: iat,
             exp,
         };
-        // Of both kinds, since an authorizer that has just read the published keys does not look
-        // for another one at once. Only its own kind's must be published; what goes wrong with the
-        // other is in the log. One after the other, in one order everywhere: where both kinds name
-        // one key, the second must find it published.
+        // Of both kinds, since an authorizer that has looked for an unknown key does not look for
+        // another one for three seconds. Only its own kind's must be published; what goes wrong
+        // with the other is in the log. One after the other, in one order everywhere: where both
+        // kinds name one key, the second must find it published.
         let (sandbox, live) = (
             self.sandbox.begin(&self.store).await,
             self.live.begin(&self.store).await,

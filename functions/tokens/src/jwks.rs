@@ -1,7 +1,5 @@
 //! `GET /.well-known/jwks.json`: the published signing keys of both kinds (RFC 7517 §5).
 
-use std::time::Duration;
-
 use axum::{Json, extract::State, http::header, response::IntoResponse};
 use domain::{
     error::Error,
@@ -40,14 +38,11 @@ pub(crate) type Kept = Refreshing<Document>;
 /// Nothing yet.
 pub(crate) fn kept(clock: Clock) -> Kept {
     let lifetime = Lifetime {
-        fresh: JWKS_TTL,
         usable: Some(JWKS_TTL),
-        retry_after: Duration::ZERO,
-        timeout: Duration::MAX,
-        reread_after: Duration::ZERO,
-        min_interval: Duration::ZERO,
+        ..Lifetime::fresh_for(JWKS_TTL)
     };
-    Refreshing::new(clock, lifetime).complete_if(|document: &Document| document.is_complete)
+    let kept = Refreshing::new("the JWKS document", clock, lifetime);
+    kept.complete_if(|document: &Document| document.is_complete)
 }
 
 /// Gets the published signing keys of both kinds.

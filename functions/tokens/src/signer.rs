@@ -23,12 +23,10 @@ use store::{PublishedKey, Signer as Named, Store};
 use tokio::sync::OnceCell;
 
 const LIFETIME: Lifetime = Lifetime {
-    fresh: SIGNER_REFRESH_INTERVAL,
     usable: Some(SIGNER_TTL),
     retry_after: Duration::from_secs(3),
     timeout: Duration::from_millis(500),
-    reread_after: Duration::from_secs(3),
-    min_interval: Duration::ZERO,
+    ..Lifetime::fresh_for(SIGNER_REFRESH_INTERVAL)
 };
 
 /// What signs tokens of one kind.
@@ -80,7 +78,7 @@ impl Signer {
         Self {
             kms,
             kind,
-            chosen: Refreshing::new(clock.clone(), LIFETIME),
+            chosen: Refreshing::new("the signer", clock.clone(), LIFETIME),
             clock,
             keys,
         }

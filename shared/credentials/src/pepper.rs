@@ -25,12 +25,10 @@ pub const CACHE_TTL: Duration = Duration::from_hours(1);
 /// Older peppers are right for every hash under them, so they are used until they can be read
 /// again.
 const LIFETIME: Lifetime = Lifetime {
-    fresh: CACHE_TTL,
-    usable: None,
     retry_after: Duration::from_mins(1),
     timeout: Duration::from_millis(500),
     reread_after: Duration::from_secs(5),
-    min_interval: Duration::ZERO,
+    ..Lifetime::fresh_for(CACHE_TTL)
 };
 
 /// Where the peppers come from. Cheap to clone; clones share what was read.
@@ -38,7 +36,7 @@ const LIFETIME: Lifetime = Lifetime {
 pub struct PepperSource {
     client: Client,
     secret: String,
-    kept: Arc<Refreshing<Peppers>>,
+    kept: Arc<Refreshing<Arc<Peppers>>>,
 }
 
 impl PepperSource {
@@ -53,7 +51,7 @@ impl PepperSource {
         Self {
             client,
             secret: secret.to_owned(),
-            kept: Arc::new(Refreshing::new(clock, LIFETIME)),
+            kept: Arc::new(Refreshing::new("the pepper secret", clock, LIFETIME)),
         }
     }
 
@@ -64,7 +62,8 @@ impl PepperSource {
     /// [`domain::error::Kind::TemporarilyUnavailable`] when Secrets Manager does not answer or the
     /// value is wrong.
     pub async fn peppers(&self) -> Result<Arc<Peppers>, Error> {
-        self.kept.current(|| self.read()).await
+        let kept = self.kept.current(|| self.read()).await?;
+        Ok(kept.as_ref().clone())
     }
 
     /// The peppers, read again unless they were a moment ago: for a hash under a version that the
@@ -73,10 +72,11 @@ impl PepperSource {
     /// # Errors
     /// As [`PepperSource::peppers`].
     pub async fn reread(&self) -> Result<Arc<Peppers>, Error> {
-        self.kept.reread(|| self.read()).await
+        let kept = self.kept.reread(|| self.read()).await?;
+        Ok(kept.as_ref().clone())
     }
 
-    fn read(&self) -> Read<'_, Peppers> {
+    fn read(&self) -> Read<'_, Arc<Peppers>> {
         let unavailable = |cause: String| {
             tracing::error!(cause, "the pepper secret cannot be read");
             Error::temporarily_unavailable()
@@ -89,8 +89,13 @@ impl PepperSource {
                 .send()
                 .await;
             let answer = answer.map_err(|error| unavailable(causes(&error)))?;
-            Peppers::parse(answer.secret_string().unwrap_or_default())
-                .map_err(|problem| unavailable(problem.into()))
+            let read = Peppers::parse(answer.secret_string().unwrap_or_default())
+                .map_err(|problem| unavailable(problem.into()))?;
+            // An older answer may come after a newer one; versions are only added.
+            match self.kept.known() {
+                Some(known) if known.current() > read.current() => Ok(known.as_ref().clone()),
+                _ => Ok(Arc::new(read)),
+            }
         })
     }
 }

@@ -24,15 +24,12 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(700);
 const OPERATION_TIMEOUT: Duration = Duration::from_millis(1500);
 
 const LIFETIME: Lifetime = Lifetime {
-    // A proof that was dropped from the secret ends after this.
-    fresh: Duration::from_mins(1),
-    // What was dropped must end some time, also where the secret cannot be read again.
+    // What was dropped from the secret must end some time, also where it cannot be read again.
     usable: Some(Duration::from_hours(1)),
-    retry_after: Duration::ZERO,
-    timeout: OPERATION_TIMEOUT,
-    reread_after: Duration::ZERO,
-    // Whoever asks, and whatever for.
+    // Applies to every read.
     min_interval: Duration::from_secs(5),
+    // What was dropped ends after this.
+    ..Lifetime::fresh_for(Duration::from_mins(1))
 };
 
 /// `LATCHKEY_TRUSTED_PROXY_SECRET`: the Secrets Manager secret of the proofs.
@@ -73,7 +70,11 @@ impl ProofSource {
         Self(Arc::new(Inner {
             client: Client::from_conf(Builder::from(&ambient.aws).timeout_config(timeouts).build()),
             secret: secret.to_owned(),
-            kept: Refreshing::new(ambient.clock.clone(), LIFETIME),
+            kept: Refreshing::new(
+                "the secret of the trusted proxy",
+                ambient.clock.clone(),
+                LIFETIME,
+            ),
         }))
     }
 

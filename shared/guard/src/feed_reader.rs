@@ -89,12 +89,13 @@ impl FeedReader {
             };
             let is_enough = || matches!(freshness(), (Freshness::Fresh | Freshness::Ageing, true));
             self.read_within(patience, RULES.page_time, is_enough).await;
+            true
         };
         let mut is_own = false;
         self.flight
             .join(async || {
                 is_own = true;
-                read_again().await;
+                read_again().await
             })
             .await;
         // What was under way may have been sent before this instance wrote.
@@ -113,7 +114,10 @@ impl FeedReader {
     /// Reads it ahead of the first call, when a connection takes longer and nobody waits.
     pub(crate) async fn warm(&self, patience: Duration) {
         self.flight
-            .join(async || self.read_within(patience, patience, || true).await)
+            .join(async || {
+                self.read_within(patience, patience, || true).await;
+                true
+            })
             .await;
     }
 

@@ -14,15 +14,14 @@ use store::{PublishedKey, Store};
 
 /// How long a read may take.
 const READ_TIMEOUT: Duration = Duration::from_secs(1);
-/// Between two reads that failed, and between two for an unknown `kid`, which anybody may present.
+/// Between two reads while older keys are usable, and between two for an unknown `kid`, which
+/// anybody may present.
 const RETRY_AFTER: Duration = Duration::from_secs(3);
 const LIFETIME: Lifetime = Lifetime {
-    fresh: TRUST_REFRESH_INTERVAL,
     usable: Some(TRUST_TTL),
     retry_after: RETRY_AFTER,
-    timeout: READ_TIMEOUT,
     reread_after: RETRY_AFTER,
-    min_interval: Duration::ZERO,
+    ..Lifetime::fresh_for(TRUST_REFRESH_INTERVAL)
 };
 
 /// The keys of this instance.
@@ -39,7 +38,8 @@ impl Keys {
         Self {
             store,
             kinds,
-            verifier: Refreshing::new(clock, LIFETIME).complete_if(is_complete),
+            verifier: Refreshing::new("the set of trusted keys", clock, LIFETIME)
+                .complete_if(is_complete),
         }
     }
 

@@ -12,5 +12,6 @@ mod look_ups;
 mod operations;
 mod own_writes;
 mod remembered_keys;
+mod trusted_keys;
 mod unreachable_table;
 mod wrong_secrets;

@@ -25,28 +25,44 @@ use crate::flight::Flight;
 pub struct Lifetime {
     /// For this long a value is used without another read.
     pub fresh: Duration,
-    /// For this long it is used if it cannot be read again. `None`: until another one was read.
+    /// For this long it is used if it cannot be read again. `None`: until a newer value is read.
     pub usable: Option<Duration>,
     /// While a value is usable, the next read is sent no sooner than this after the last one.
     pub retry_after: Duration,
-    /// How long a caller waits for a read while a value is usable. Without one the read's own time
-    /// limit counts.
+    /// How long a caller waits for a read while a value is usable. Otherwise, and for something
+    /// unknown, the read's own time limit counts.
     pub timeout: Duration,
     /// A read for something that the value does not know is sent no sooner than this after the last
     /// one of its kind, so that guesses do not cost a read each.
     pub reread_after: Duration,
-    /// No read at all is sent sooner than this after the last one.
+    /// No read is sent sooner than this after the last one, unless that one was given up.
     pub min_interval: Duration,
 }
 
-/// A read of a value. In a box of no named type: the SDK's futures are deep, and most calls wait
-/// for none.
+impl Lifetime {
+    /// Fresh for this long, then usable until a newer value is read; without any other limit.
+    #[must_use]
+    pub const fn fresh_for(fresh: Duration) -> Self {
+        Self {
+            fresh,
+            usable: None,
+            retry_after: Duration::ZERO,
+            timeout: Duration::MAX,
+            reread_after: Duration::ZERO,
+            min_interval: Duration::ZERO,
+        }
+    }
+}
+
+/// A read of a value. Boxed because the SDK's futures are large and most calls make no read.
 pub type Read<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
-/// The value, of which every caller shares one read.
+/// The value. Concurrent callers share one read.
 pub struct Refreshing<T> {
+    /// What it is, for the log.
+    name: &'static str,
     lifetime: Lifetime,
-    /// Whether a value has all that it will have; one that has not is read again by each caller.
+    /// Whether a value has all that it will have.
     is_complete: fn(&T) -> bool,
     clock: Clock,
     last: Mutex<Last<T>>,
@@ -66,7 +82,7 @@ struct Last<T> {
 
 /// What became of the newest read.
 enum Outcome {
-    /// It has not ended yet, or whoever waited for it gave up; also before the first one.
+    /// It has not ended yet, or its caller gave up; also before the first one.
     Open,
     Succeeded,
     Failed(Error),
@@ -82,8 +98,9 @@ enum Age {
 impl<T> Refreshing<T> {
     /// Nothing yet: the first caller reads it.
     #[must_use]
-    pub fn new(clock: Clock, lifetime: Lifetime) -> Self {
+    pub fn new(name: &'static str, clock: Clock, lifetime: Lifetime) -> Self {
         Self {
+            name,
             lifetime,
             is_complete: |_| true,
             clock,
@@ -97,8 +114,8 @@ impl<T> Refreshing<T> {
         }
     }
 
-    /// The same, of values that may lack something for now: such a one is read again by each
-    /// caller, and used if that fails.
+    /// The same, of values that may lack something for now: such a value is read again for each
+    /// caller, and is an error if that fails.
     #[must_use]
     pub fn complete_if(self, is_complete: fn(&T) -> bool) -> Self {
         Self {
@@ -129,16 +146,21 @@ impl<T> Refreshing<T> {
         if self.should_read(now()) {
             self.flight
                 .join(async || {
-                    // Another read may have ended while this caller waited for its turn.
-                    if self.should_read(now()) {
-                        self.read(read()).await;
+                    // A read that was given up may leave a usable value.
+                    let is_due = self.should_read(now());
+                    if is_due {
+                        self.read(read(), self.lifetime.timeout).await;
                     }
+                    is_due
                 })
                 .await;
         }
         let last = self.last();
-        match (&last.value, last.age(&self.lifetime, now())) {
-            (Some((value, _)), Age::Fresh | Age::Ageing) => Ok(Arc::clone(value)),
+        let is_stale = last.age(&self.lifetime, now()) == Age::Stale;
+        let has_failed = matches!(last.outcome, Outcome::Failed(_));
+        let is_unusable = is_stale || has_failed && self.lacks_something(&last);
+        match &last.value {
+            Some((value, _)) if !is_unusable => Ok(Arc::clone(value)),
             _ => Err(last.failure()),
         }
     }
@@ -148,21 +170,26 @@ impl<T> Refreshing<T> {
     /// newer.
     ///
     /// # Errors
-    /// The failure of the newest read: nobody knows whether there is such a thing.
+    /// The failure of the newest read, or one that took too long: nobody knows whether there is
+    /// such a thing.
     pub async fn reread<'a>(&self, read: impl FnOnce() -> Read<'a, T>) -> Result<Arc<T>, Error> {
-        if self.should_reread() {
+        // A read that is under way is shared, however young it is.
+        if matches!(self.last().outcome, Outcome::Open) || self.may_reread() {
             self.flight
                 .join(async || {
-                    if self.should_reread() {
+                    let may_reread = self.may_reread();
+                    if may_reread {
                         self.last().reread_at = Some((self.clock)());
-                        self.read(read()).await;
+                        self.read(read(), Duration::MAX).await;
                     }
+                    may_reread
                 })
                 .await;
         }
         let last = self.last();
+        let is_stale = last.age(&self.lifetime, (self.clock)()) == Age::Stale;
         match (&last.value, &last.outcome) {
-            (Some((value, _)), Outcome::Succeeded) => Ok(Arc::clone(value)),
+            (Some((value, _)), Outcome::Succeeded) if !is_stale => Ok(Arc::clone(value)),
             _ => Err(last.failure()),
         }
     }
@@ -185,13 +212,11 @@ impl<T> Refreshing<T> {
         (is_due || self.lacks_something(&last)) && self.may_send(&last, now)
     }
 
-    fn should_reread(&self) -> bool {
+    fn may_reread(&self) -> bool {
         let now = (self.clock)();
         let last = self.last();
         let has_waited = !is_within(last.reread_at, now, self.lifetime.reread_after);
-        // A read that is under way is shared, however young it is.
-        let is_open = matches!(last.outcome, Outcome::Open);
-        (is_open || has_waited || self.lacks_something(&last)) && self.may_send(&last, now)
+        has_waited && self.may_send(&last, now)
     }
 
     fn may_send(&self, last: &Last<T>, now: Timestamp) -> bool {
@@ -204,7 +229,8 @@ impl<T> Refreshing<T> {
         value.is_some_and(|(value, _)| !(self.is_complete)(value))
     }
 
-    async fn read(&self, read: Read<'_, T>) {
+    /// Reads it. `timeout` counts while a value is usable.
+    async fn read(&self, read: Read<'_, T>, timeout: Duration) {
         let sent_at = (self.clock)();
         let is_usable = {
             let mut last = self.last();
@@ -213,11 +239,7 @@ impl<T> Refreshing<T> {
             last.outcome = Outcome::Open;
             last.age(&self.lifetime, sent_at) != Age::Stale
         };
-        let timeout = if is_usable {
-            self.lifetime.timeout
-        } else {
-            Duration::MAX
-        };
+        let timeout = if is_usable { timeout } else { Duration::MAX };
         let result = tokio::time::timeout(timeout, read).await;
         let mut last = self.last();
         match result {
@@ -227,8 +249,7 @@ impl<T> Refreshing<T> {
             }
             Ok(Err(error)) => last.outcome = Outcome::Failed(error),
             Err(_) => {
-                let value = std::any::type_name::<T>();
-                tracing::warn!(value, "it was not read again in time");
+                tracing::warn!("{} was not read again in time", self.name);
                 last.outcome = Outcome::Failed(Error::temporarily_unavailable());
             }
         }

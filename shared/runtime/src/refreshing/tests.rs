@@ -36,7 +36,7 @@ impl Scene {
         let clock = Arc::clone(&now);
         let clock: Clock = Arc::new(move || Timestamp::from_millis(clock.load(Ordering::Relaxed)));
         Self {
-            value: Refreshing::new(clock, lifetime),
+            value: Refreshing::new("the value", clock, lifetime),
             now,
             reads: AtomicUsize::new(0),
             failure: Mutex::new(None),
@@ -277,11 +277,104 @@ async fn what_lacks_something_is_read_again_by_each_caller() {
         ..scene
     };
     assert_eq!(scene.current().await, Ok(1));
-    assert_eq!(scene.current().await, Ok(2));
-    assert_eq!(scene.reread().await, Ok(3));
+    assert_eq!(scene.reread().await, Ok(2));
+    assert_eq!(scene.reread().await, Ok(2), "by those who want it as it is");
+    scene.fail(Some(down()));
+    assert_eq!(
+        scene.current().await,
+        Err(down()),
+        "it is not used after a failure"
+    );
+    scene.fail(None);
     assert_eq!(scene.current().await, Ok(4));
     assert_eq!(scene.current().await, Ok(4));
-    assert_eq!(scene.reread().await, Ok(4));
+}
+
+/// While nothing is usable there is nothing to go on with: the read's own limit counts.
+#[tokio::test(start_paused = true)]
+async fn a_first_read_and_one_for_something_unknown_take_as_long_as_they_take() {
+    let scene = Scene::new(LIFETIME);
+    let slow = || -> Read<'_, usize> {
+        Box::pin(async {
+            tokio::time::sleep(LIFETIME.timeout * 4).await;
+            scene.read()
+        })
+    };
+    assert_eq!(scene.value.current(slow).await.map(|value| *value), Ok(1));
+    assert_eq!(scene.value.reread(slow).await.map(|value| *value), Ok(2));
+    scene.at(60_000);
+    assert_eq!(scene.value.current(slow).await.map(|value| *value), Ok(2));
+    assert_eq!(scene.reads(), 2, "it was given up");
+}
+
+/// Whoever needs no read waits for none.
+#[tokio::test]
+async fn a_fresh_value_and_an_ageing_one_are_there_while_a_read_is_under_way() {
+    let scene = Scene::new(LIFETIME);
+    assert_eq!(scene.current().await, Ok(1));
+    let hanging = scene.value.reread(|| Box::pin(std::future::pending()));
+    tokio::select! {
+        biased;
+        _ = hanging => unreachable!("it never ends"),
+        current = scene.current() => assert_eq!(current, Ok(1)),
+    }
+    scene.at(60_000);
+    let hanging = scene.value.current(|| Box::pin(std::future::pending()));
+    tokio::select! {
+        biased;
+        _ = hanging => unreachable!("it never ends"),
+        current = scene.current() => assert_eq!(current, Ok(1)),
+    }
+}
+
+#[tokio::test]
+async fn those_who_look_for_something_unknown_share_one_read() {
+    let scene = Scene::new(LIFETIME);
+    assert_eq!(scene.current().await, Ok(1));
+    let call = || async {
+        let read = async {
+            yield_now().await;
+            scene.read()
+        };
+        scene
+            .value
+            .reread(|| Box::pin(read))
+            .await
+            .map(|value| *value)
+    };
+    assert_eq!(join!(call(), call(), call()), (Ok(2), Ok(2), Ok(2)));
+    assert_eq!(scene.reads(), 2);
+}
+
+/// Guesses cost no more where callers give up. Until then nobody knows what is newer.
+#[tokio::test]
+async fn a_read_for_something_unknown_that_is_given_up_counts_towards_its_interval() {
+    let scene = Scene::new(LIFETIME);
+    assert_eq!(scene.current().await, Ok(1));
+    let given_up = scene.value.reread(|| Box::pin(std::future::pending()));
+    tokio::select! {
+        biased;
+        _ = given_up => unreachable!("it never ends"),
+        () = yield_now() => {}
+    }
+    assert_eq!(scene.reread().await, Err(Error::temporarily_unavailable()));
+    assert_eq!(scene.reads(), 1);
+    scene.at(5_000);
+    assert_eq!(scene.reread().await, Ok(2));
+}
+
+/// A value that arrives after its end is not used, whoever asked for it.
+#[tokio::test]
+async fn what_was_read_for_something_unknown_ages_like_any_value() {
+    let scene = Scene::new(LIFETIME);
+    assert_eq!(scene.current().await, Ok(1));
+    let late = scene.value.reread(|| {
+        Box::pin(async {
+            scene.at(300_000);
+            scene.read()
+        })
+    });
+    assert_eq!(late.await, Err(Error::temporarily_unavailable()));
 }
 
 /// The gateway's clock may be ahead of this one.

@@ -27,7 +27,7 @@ use crate::{
 const PROCESSES: usize = 20;
 const ROUNDS: usize = 29;
 /// Between two calls with the revoked credential at one process.
-const PAUSE: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
@@ -155,7 +155,7 @@ async fn last_admission(
             other => assert!(other.starts_with("Unavailable"), "{other}"),
         }
         assert!(begun < BOUND * 2, "it goes on");
-        sleep(PAUSE).await;
+        sleep(POLL_INTERVAL).await;
     }
 }
 

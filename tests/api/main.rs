@@ -3,6 +3,7 @@
 mod authorizer_processes;
 mod credentials;
 mod deployment;
+mod durations;
 mod feed_items;
 mod five_second_bound;
 mod management_keys;

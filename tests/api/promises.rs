@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod feed_budget;
 pub(crate) mod first_use;
+pub(crate) mod flood;
 pub(crate) mod invocation;
 pub(crate) mod leak;
 pub(crate) mod look_ups;

@@ -10,8 +10,8 @@ use serde_json::Value;
 /// the feed.
 pub const SHORTEST_TIMEOUT: Duration = Rules::STANDARD.page_time;
 
-/// How often a call is sent again that an authorizer was too late for.
-const RESENDS: usize = 20;
+/// How often a call is sent again for which the machine was too slow.
+pub(crate) const RESENDS: usize = 20;
 
 /// A caller of the platform's HTTP API.
 #[derive(Clone, Debug)]

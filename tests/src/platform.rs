@@ -19,11 +19,12 @@ use local::{
     stack::Stack,
 };
 use operator::tenants::{Credentials, Operator};
-use runtime::ambient::system_clock;
+use runtime::{StartError, ambient::system_clock};
 use serde_json::json;
+use store::StoreError;
 use tempfile::TempDir;
 
-use crate::{Caller, proxy::Proxy, wait::TIMEOUT};
+use crate::{Caller, caller::RESENDS, proxy::Proxy, wait::TIMEOUT};
 
 /// A running platform with its seed.
 pub struct Platform {
@@ -81,11 +82,22 @@ pub const ELSEWHERE: &str = "9.9.9.9";
 impl Platform {
     /// Starts the platform as `cargo run -- --ephemeral --port 0` does.
     pub async fn start() -> Self {
-        Self::with(Options::default()).await
+        for _ in 0..RESENDS {
+            match Self::try_with(Options::default()).await {
+                // The tables took too long: the machine is busy. Half a seed is thrown away.
+                Err(error) if matches!(error.downcast_ref(), Some(StoreError::Unavailable(_))) => {}
+                started => return started.expect("a seed"),
+            }
+        }
+        panic!("no seed in {RESENDS} tries");
     }
 
     /// Starts the platform with other options. Its clock can be advanced whatever they say.
     pub async fn with(options: Options) -> Self {
+        Self::try_with(options).await.expect("a seed")
+    }
+
+    async fn try_with(options: Options) -> Result<Self, StartError> {
         let hands = Hands::default();
         let directory = tempfile::tempdir().expect("a directory");
         let stack = Stack::start(Options {
@@ -94,16 +106,15 @@ impl Platform {
         })
         .await
         .expect("the platform starts");
-        let seed = local::seed::ensure(stack.services(), stack.base_url(), directory.path())
-            .await
-            .expect("a seed");
-        Self {
+        let (services, base_url) = (stack.services(), stack.base_url());
+        let seed = local::seed::ensure(services, base_url, directory.path()).await?;
+        Ok(Self {
             stack,
             seed,
             http: reqwest::Client::new(),
             hands,
             _directory: directory,
-        }
+        })
     }
 
     /// Starts the platform with a proxy between its functions and the service that this variable
@@ -276,7 +287,14 @@ impl Platform {
 
     /// A token for these credentials, with all scopes of the key.
     pub async fn token(&self, credentials: &Credentials) -> String {
-        let answer = self.request_token(credentials, self.anonymous()).await;
+        let mut answer = self.request_token(credentials, self.anonymous()).await;
+        for _ in 0..RESENDS {
+            // The tables or KMS took too long: the machine is busy.
+            if answer.status != 503 {
+                break;
+            }
+            answer = self.request_token(credentials, self.anonymous()).await;
+        }
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.body["access_token"]
             .as_str()

@@ -4,7 +4,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -20,6 +19,7 @@ use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
     authorizer_processes::{Processes, effect, event},
+    durations::Durations,
     five_second_bound::BOUND,
     people::Person,
 };
@@ -119,25 +119,6 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// The ages of last admissions, in the order of time.
-struct Ages(Vec<Duration>);
-
-impl fmt::Display for Ages {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut sorted = self.0.clone();
-        sorted.sort_unstable();
-        let at = |percent: usize| sorted[(sorted.len() * percent).div_ceil(100) - 1].as_millis();
-        let count = sorted.len();
-        write!(
-            f,
-            "{count}: p50 {} ms, p99 {} ms, max {} ms",
-            at(50),
-            at(99),
-            at(100)
-        )
-    }
-}
-
 /// When the last call began that a process allowed after `answered`; asked until it refuses.
 async fn last_admission(
     process: Arc<FunctionProcess>,
@@ -160,8 +141,12 @@ async fn last_admission(
 }
 
 /// The last admissions after revocations of every kind.
-async fn measure(platform: &Platform, processes: &Processes, rounds: usize) -> Vec<(Kind, Ages)> {
-    let mut ages = KINDS.map(|kind| (kind, Ages(Vec::new())));
+async fn measure(
+    platform: &Platform,
+    processes: &Processes,
+    rounds: usize,
+) -> Vec<(Kind, Durations)> {
+    let mut ages = KINDS.map(|kind| (kind, Durations::default()));
     for _ in 0..rounds {
         for (kind, ages) in &mut ages {
             let subject = Subject::new(platform).await;
@@ -193,9 +178,9 @@ async fn flood(platform: Arc<Platform>, stop: Arc<AtomicBool>, changes: Arc<Atom
     }
 }
 
-fn print(what: &str, ages: &[(Kind, Ages)]) {
+fn print(what: &str, ages: &[(Kind, Durations)]) {
     let all = ages.iter().flat_map(|(_, ages)| ages.0.iter().copied());
-    println!("{what}: {}", Ages(all.collect()));
+    println!("{what}: {}", Durations(all.collect()));
     for (kind, ages) in ages {
         println!("  {kind:?}: {ages}");
     }
@@ -229,7 +214,8 @@ async fn cbm_4_the_last_admission_after_every_kind_of_revocation_at_twenty_proce
         &flooded,
     );
 
-    let longest = |ages: &[(Kind, Ages)]| ages.iter().flat_map(|(_, ages)| ages.0.clone()).max();
+    let longest =
+        |ages: &[(Kind, Durations)]| ages.iter().flat_map(|(_, ages)| ages.0.clone()).max();
     assert!(
         longest(&peace) <= Some(Duration::from_millis(1_200)),
         "in peace"

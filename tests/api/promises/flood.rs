@@ -1,0 +1,127 @@
+//! What it costs other organizations' calls when one writes to the revocation feed as fast as the
+//! API lets it (CBM-4; docs/benchmarks.md).
+
+#![expect(clippy::disallowed_methods, reason = "a benchmark of real time")]
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+use tests::{Caller, Platform, platform::credentials};
+use tokio::{task::JoinSet, time::sleep};
+
+use crate::{
+    authorizer_processes::{Processes, effect, event},
+    durations::Durations,
+};
+
+/// How long each phase lasts.
+const PHASE: Duration = Duration::from_mins(1);
+/// How many of the organization's clients call at once.
+const CLIENTS: usize = 4;
+/// Between two calls of somebody else at one process.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// What the organization's calls change.
+#[derive(Clone, Copy, Debug)]
+enum Changes {
+    /// A key is rotated, and the old secret ends at once.
+    Feed,
+    /// A key is renamed: no reader must learn of it.
+    Nothing,
+}
+
+/// One client of the organization: one change after the other, until told to stop.
+async fn change(organization: Caller, client_id: String, changes: Changes, calls: Arc<Calls>) {
+    let path = format!("/api/keys/{client_id}");
+    while !calls.is_over.load(Ordering::Relaxed) {
+        let answer = match changes {
+            Changes::Feed => {
+                let at_once = json!({"grace_period": 0});
+                organization.post(&format!("{path}/rotate"), &at_once).await
+            }
+            Changes::Nothing => organization.patch(&path, &json!({"name": "renamed"})).await,
+        };
+        assert_eq!(answer.status, 200, "{answer:?}");
+        calls.number.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[derive(Default)]
+struct Calls {
+    number: AtomicU64,
+    is_over: AtomicBool,
+}
+
+/// How long somebody else's calls took meanwhile, and how many of them were refused; and the number
+/// of the organization's calls.
+async fn phase(
+    platform: &Platform,
+    processes: &Processes,
+    changes: Changes,
+) -> (Durations, usize, u64) {
+    let token = platform.token(&platform.seed.bank.key).await;
+    processes.until(&token, "Allow").await;
+    let calls = Arc::new(Calls::default());
+    let mut clients = JoinSet::new();
+    let (_, machine, bank, _) = platform.neighbour().await;
+    let organization = platform.bearer(&platform.token(&machine).await);
+    for client in 0..CLIENTS {
+        let body = json!({"name": format!("key {client}"), "bank_guid": bank.to_string()});
+        let made = organization.post("/api/bank_applications", &body).await;
+        let client_id = credentials(&made.body).client_id;
+        clients.spawn(change(
+            organization.clone(),
+            client_id,
+            changes,
+            calls.clone(),
+        ));
+    }
+    let began = Instant::now();
+    let mut others = JoinSet::new();
+    for process in processes.each() {
+        let token = token.clone();
+        others.spawn(async move {
+            let (mut durations, mut refused) = (Vec::new(), 0);
+            while began.elapsed() < PHASE {
+                let sent = Instant::now();
+                let outcome = effect(&process.invoke(event(&token)).await);
+                durations.push(sent.elapsed());
+                refused += usize::from(outcome != "Allow");
+                sleep(POLL_INTERVAL).await;
+            }
+            (durations, refused)
+        });
+    }
+    let (durations, refused): (Vec<_>, Vec<_>) = others.join_all().await.into_iter().unzip();
+    calls.is_over.store(true, Ordering::Relaxed);
+    clients.join_all().await;
+    (
+        Durations(durations.concat()),
+        refused.into_iter().sum(),
+        calls.number.load(Ordering::Relaxed),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "it measures for minutes: docs/benchmarks.md"]
+async fn cbm_4_a_flood_of_one_organization_costs_no_other_one_a_call() {
+    let platform = Platform::start().await;
+    let processes = Processes::of(&platform, &BTreeMap::new(), 3).await;
+    for changes in [
+        Changes::Nothing,
+        Changes::Feed,
+        Changes::Nothing,
+        Changes::Feed,
+    ] {
+        let (durations, refused, calls) = phase(&platform, &processes, changes).await;
+        println!("{changes:?}, {calls} changes: {durations}; {refused} refused");
+        assert_eq!(refused, 0);
+    }
+}

@@ -1,6 +1,6 @@
 //! How long a revocation is not known everywhere: twenty authorizers as processes of their own,
-//! revocations of every kind, in peace and while another organization floods the feed
-//! (docs/benchmarks.md).
+//! revocations of every kind, in peace and while another organization floods the feed. It prints
+//! what it measured.
 
 use std::{
     collections::BTreeMap,
@@ -187,7 +187,7 @@ fn print(what: &str, ages: &[(Kind, Durations)]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "it measures for minutes: docs/benchmarks.md"]
+#[ignore = "it measures for minutes"]
 async fn cbm_4_the_last_admission_after_every_kind_of_revocation_at_twenty_processes() {
     let platform = Arc::new(Platform::start().await);
     let processes = Processes::of(&platform, &BTreeMap::new(), PROCESSES).await;

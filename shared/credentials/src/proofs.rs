@@ -1,9 +1,8 @@
 //! The proofs that the proxy may send, read from Secrets Manager and kept for a minute.
 //!
 //! Rotation refuses nobody: the new proof is in the secret minutes before the proxy sends it, the
-//! old one stays beside it until the proxy has stopped, and one that is not known is looked for
-//! once more. Guesses cost nobody anything but that one look every few seconds, for which no right
-//! proof waits.
+//! old one stays beside it until the proxy no longer sends it, and an unknown proof causes another
+//! read. Guesses cause at most one read in five seconds, and a known proof does not wait for it.
 
 use std::{fmt, sync::Arc, time::Duration};
 

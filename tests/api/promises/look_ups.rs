@@ -410,17 +410,17 @@ async fn cbm_4_a_look_up_says_what_the_feed_says_after_every_operation() {
     for sequence in [steps, shuffled] {
         let platform = Platform::start().await;
         platform.stop_clock();
-        let mut told = Organization::new(&platform).await;
+        let mut uncovered = Organization::new(&platform).await;
         let mut covered = Organization::new(&platform).await;
         spend_budget(&platform, covered.guid, 10).await.unwrap();
         // The first change writes the cover.
         let first = covered.ask("/oauth/revoke", "customer").await;
         assert_eq!(first.status, 200, "{first:?}");
-        told.ask("/oauth/revoke", "customer").await;
+        uncovered.ask("/oauth/revoke", "customer").await;
         let mut taken = Vec::new();
         for (operation, step) in sequence {
             taken.push((operation, step));
-            let expected = told.take(operation, step).await;
+            let expected = uncovered.take(operation, step).await;
             let before = feed_entries(&platform).await.unwrap();
             let answer = covered.take(operation, step).await;
             assert_eq!(answer.status, expected.status, "{taken:?} {answer:?}");
@@ -432,7 +432,7 @@ async fn cbm_4_a_look_up_says_what_the_feed_says_after_every_operation() {
                 succeeded.insert((operation, step));
             }
             platform.advance(Duration::from_secs(5));
-            let by_feed = told.decisions().await;
+            let by_feed = uncovered.decisions().await;
             let by_look_up = covered.decisions().await;
             assert_eq!(by_look_up, by_feed, "{taken:?}");
             let invalid = by_feed.into_iter().filter(|(_, status, _)| *status == 401);

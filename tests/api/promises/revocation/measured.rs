@@ -1,6 +1,6 @@
 //! How long a revocation is not known everywhere: twenty authorizers as processes of their own,
-//! revocations of every kind, in peace and while another organization floods the feed. It prints
-//! what it measured.
+//! revocations of every kind, in peace and beside four keys of other organizations that rotate
+//! themselves as fast as they can. It prints what it measured.
 
 use std::{
     collections::BTreeMap,
@@ -165,7 +165,7 @@ async fn measure(
     ages.into()
 }
 
-/// A neighbour whose keys rotate themselves as fast as they can, until told to stop.
+/// A key of a new organization rotates itself as fast as it can, until `stop`.
 async fn flood(platform: Arc<Platform>, stop: Arc<AtomicBool>, changes: Arc<AtomicU64>) {
     let (_, _, _, mut key) = platform.neighbour().await;
     while !stop.load(Ordering::Relaxed) {

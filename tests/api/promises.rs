@@ -14,6 +14,7 @@ pub(crate) mod restored_backup;
 pub(crate) mod revocation;
 pub(crate) mod scope_catalogue;
 pub(crate) mod secret_scanning;
+pub(crate) mod segments;
 pub(crate) mod stopped_keys;
 pub(crate) mod tenancy;
 pub(crate) mod trusted_proxy;

@@ -363,6 +363,7 @@ export const PARAMETERS: Readonly<Record<keyof LatchkeyParameters, string>> = {
 /** The functions that every platform has, by their names in the template. */
 export const FUNCTIONS = {
   audit: 'AuditFunction',
+  compactor: 'CompactorFunction',
   keys: 'KeysFunction',
   managementAuthorizer: 'ManagementAuthorizerFunction',
   management: 'ManagementFunction',

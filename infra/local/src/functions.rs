@@ -25,6 +25,8 @@ enum Running {
     Audit(Arc<audit::Audit>),
     /// A schedule's events.
     Canary(Arc<canary::Canary>),
+    /// A schedule's events, of which it reads nothing.
+    Compactor(Arc<compactor::Compactor>),
 }
 
 impl Functions {
@@ -65,6 +67,7 @@ async fn start(binary: &str, env: &Env, ambient: &Ambient) -> Result<Running, St
         "authorizer" => Running::Authorizer(Arc::new(authorizer::start(env, ambient).await?)),
         "audit" => Running::Audit(Arc::new(audit::start(env, ambient)?)),
         "canary" => Running::Canary(Arc::new(canary::start(env, ambient)?)),
+        "compactor" => Running::Compactor(Arc::new(compactor::start(env, ambient)?)),
         other => return Err(format!("there is no binary {other}").into()),
     })
 }
@@ -100,6 +103,9 @@ impl Invoke for Functions {
                 Running::Canary(canary) => canary::handle(&canary, event)
                     .await
                     .map_err(|error| failed("Canary", &error)),
+                Running::Compactor(compactor) => compactor::run(&compactor)
+                    .await
+                    .map_err(|error| failed("Compactor", &error)),
             }
         };
         Box::pin(answer.instrument(span))

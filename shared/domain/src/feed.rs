@@ -22,24 +22,33 @@
 //!
 //! A reader, on each call
 //! 1. asks [`Feed::freshness`]; anything but fresh, it reads the page of [`Feed::query`], strongly
-//!    consistent, hands it to [`Feed::absorb`], and does so again while there are more pages;
+//!    consistent, hands it to [`Feed::absorb`], and does so again while there are more pages. One
+//!    that lacks minutes first reads the pages of [`Feed::segment_query`], and hands them to
+//!    [`Feed::absorb_segments`];
 //! 2. asks [`Feed::freshness`] again, refuses with 503 if stale, and with nothing in between asks
 //!    [`Feed::validity`]. For [`Validity::LookUp`] it decides by the tables.
 
+mod compaction;
 mod credential;
 mod entry;
+mod folded;
+mod hints;
 mod reader;
 mod reading;
 mod rules;
+mod segment;
 mod stored_form;
 #[cfg(test)]
 mod tests;
 
 pub use self::{
+    compaction::Compaction,
     credential::{Credential, Fact, Invalidation, Parent},
     entry::{Cohort, Effect, Entry, EntryKey, Subject},
+    hints::Hints,
     reader::{ClockOutOfBound, Feed, Footprint, Freshness, Validity},
     reading::{Page, Query, Start},
     rules::{Exchange, LeftOut, Publication, Rules},
+    segment::{Segment, SegmentPage, SegmentQuery},
     stored_form::{decode, encode},
 };

@@ -130,6 +130,7 @@ impl FeedReader {
         is_enough: impl Fn() -> bool,
     ) {
         let reading = async {
+            self.read_segments(page_time).await;
             let (mut lost, mut passes) = (0, 0);
             while lost < RULES.page_tries {
                 match self.read_page(page_time).await {
@@ -144,6 +145,24 @@ impl FeedReader {
             // A page was slow, or there were many: the next call asks for shorter pages.
             self.ask_for(self.page_entries.load(Ordering::Relaxed) / 2);
             tracing::warn!("the revocation feed was not read to its end: the next call goes on");
+        }
+    }
+
+    /// Reads segments, as long as the feed asks for them. What fails is read entry by entry.
+    async fn read_segments(&self, page_time: Duration) {
+        while let Some(query) = self.known().segment_query((self.clock)()) {
+            let page = match self.store.read_segments(&query, page_time).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::warn!(cause = %error, "segments of the revocation feed were not read");
+                    return;
+                }
+            };
+            let mut read = self.read.write().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = Arc::make_mut(&mut read.feed).absorb_segments(&query, page) {
+                not_read(&error);
+                return;
+            }
         }
     }
 

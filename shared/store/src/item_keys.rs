@@ -257,6 +257,12 @@ pub(crate) fn feed_entry(key: &EntryKey) -> ItemKey {
 }
 pub(crate) const FEED: &str = "F#0";
 
+/// A segment of the feed; segments sort by where they begin.
+pub(crate) fn segment(from: Timestamp) -> ItemKey {
+    ItemKey::new(SEGMENTS, from.to_string())
+}
+pub(crate) const SEGMENTS: &str = "C#0";
+
 /// That a token was revoked. It stands beside the feed, in the same table.
 pub(crate) fn revoked_token(jti: Guid) -> ItemKey {
     ItemKey::new(format!("T#{jti}"), "T")

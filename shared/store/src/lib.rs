@@ -27,6 +27,7 @@ mod reading;
 mod record;
 mod rehash;
 mod secrets;
+mod segments;
 mod signing_keys;
 mod tokens;
 mod transaction;

@@ -93,6 +93,11 @@ async fn every_function_answers_genuine_events() {
 
     deployed
         .functions
+        .invoke("CompactorFunction", json!({}))
+        .await
+        .unwrap();
+    deployed
+        .functions
         .invoke("CanaryFunction", json!({}))
         .await
         .unwrap();
@@ -275,6 +280,7 @@ async fn cold_starts_are_measured() {
     let deployed = Deployed::start().await;
     let asked = |function: &str| match function {
         "AuditFunction" => json!({"Records": []}),
+        "CompactorFunction" => json!({}),
         name if name.ends_with("AuthorizerFunction") => event("rest-request", "nonsense"),
         name => {
             let paths = deployed.services.description().api.routes.iter();

@@ -275,6 +275,7 @@ fn the_real_template_is_understood() {
             "audit",
             "authorizer",
             "authorizer",
+            "compactor",
             "management",
             "management",
             "sample-api",

@@ -3,8 +3,11 @@
 use std::{cmp::Reverse, collections::BTreeMap, fmt, iter};
 
 use super::{
-    Cohort, Credential, Effect, Fact, Invalidation, LeftOut, Page, Query, Rules, Subject,
-    reading::Reading,
+    Cohort, Credential, Effect, Entry, Fact, Hints, Invalidation, LeftOut, Page, Query, Rules,
+    SegmentPage, SegmentQuery, Subject,
+    folded::Folded,
+    hints::Hint,
+    reading::{Reading, proves_floor},
 };
 use crate::{
     ids::{ClientId, Guid, SecretId},
@@ -25,7 +28,15 @@ pub struct Feed {
     users: BTreeMap<Guid, Record>,
     owners: BTreeMap<Guid, Record>,
     organizations: BTreeMap<Guid, BTreeMap<Cohort, Record>>,
+    /// What older entries were about.
+    folded: Folded,
     reading: Reading,
+    /// Where the last segment ends that was taken in.
+    segments_until: Option<Timestamp>,
+    /// When there were no more segments to take in.
+    segments_read_at: Option<Timestamp>,
+    /// With more records than these the older ones are folded: twice what was left the last time.
+    fold_above: usize,
     /// When records that have ceased to matter are looked for again.
     prune_at: Option<Timestamp>,
 }
@@ -86,7 +97,11 @@ impl Feed {
             users: BTreeMap::new(),
             owners: BTreeMap::new(),
             organizations: BTreeMap::new(),
+            folded: Folded::NONE,
             reading: Reading::COLD,
+            segments_until: None,
+            segments_read_at: None,
+            fold_above: rules.most_records,
             prune_at: None,
         }
     }
@@ -105,16 +120,84 @@ impl Feed {
     /// begun too late.
     pub fn absorb(&mut self, query: &Query, page: Page) -> Result<(), ClockOutOfBound> {
         self.reading.advance(&self.rules, query, &page)?;
-        for entry in page.entries {
-            self.record(entry.subject)
-                .add(entry.time, entry.id, entry.effect);
-        }
+        self.note(page.entries);
         let now = page.exchange.sent;
         if self.prune_at.is_none_or(|at| at <= now) {
             self.prune(now);
             self.prune_at = Some(now + self.rules.prune_interval);
         }
+        if self.records_that_fold() > self.fold_above {
+            self.fold();
+        }
         Ok(())
+    }
+
+    /// The segments to read before the next page of entries, `now` by the reader's clock; nothing
+    /// while it lacks little, or has just read them.
+    #[must_use]
+    pub fn segment_query(&self, now: Timestamp) -> Option<SegmentQuery> {
+        let rules = &self.rules;
+        let floor = now.earlier_by(rules.reach());
+        let complete_until = self.complete_above(floor);
+        let has_just_read = self
+            .segments_read_at
+            .is_some_and(|at| at <= now && now < at + rules.segments_pause);
+        let lacks_little = now <= complete_until + rules.segments_after;
+        // The next one begins where the last one ended. Otherwise one that began earlier may reach
+        // beyond what is complete.
+        let from = if self.segments_until == Some(complete_until) {
+            complete_until
+        } else {
+            complete_until.earlier_by(rules.longest_segment)
+        };
+        (!has_just_read && !lacks_little).then_some(SegmentQuery { from, floor })
+    }
+
+    /// Takes in a page of segments that was read for the newest query.
+    ///
+    /// # Errors
+    /// When the clock is out of bound. Nothing is taken in.
+    pub fn absorb_segments(
+        &mut self,
+        query: &SegmentQuery,
+        page: SegmentPage,
+    ) -> Result<(), ClockOutOfBound> {
+        proves_floor(&self.rules, query.floor, &page.exchange)?;
+        let (mut has_more, mut is_new) = (page.has_more, false);
+        for segment in page.segments {
+            let complete_until = self.complete_above(query.floor);
+            let leaves_hole = segment.from > complete_until;
+            if leaves_hole && self.rules.left_out != Some(LeftOut::NoHole) {
+                has_more = false;
+                break;
+            }
+            if segment.until <= complete_until {
+                continue;
+            }
+            self.folded.add(&self.rules, segment.hints, segment.until);
+            self.note(segment.whole);
+            self.reading.complete(segment.until);
+            self.segments_until = Some(segment.until);
+            is_new = true;
+        }
+        // After a page that brought nothing new, the same one would be asked for again.
+        if !has_more || !is_new {
+            self.segments_read_at = Some(page.exchange.sent);
+        }
+        Ok(())
+    }
+
+    /// Up to when it is complete, or `floor` if nothing before that matters.
+    fn complete_above(&self, floor: Timestamp) -> Timestamp {
+        let complete_until = self.reading.complete_until();
+        complete_until.map_or(floor, |until| until.max(floor))
+    }
+
+    fn note(&mut self, entries: Vec<Entry>) {
+        for entry in entries {
+            self.record(entry.subject)
+                .add(entry.time, entry.id, entry.effect);
+        }
     }
 
     /// Up to when it has every entry that was promised or will be, but for those too old to matter:
@@ -137,8 +220,8 @@ impl Feed {
         self.reading.counts_from()
     }
 
-    /// Whether this key is looked up: the feed has a cover of the key or of its organization, and
-    /// look-ups go on.
+    /// Whether this key is looked up: the feed has a cover of the key or of its organization, or a
+    /// hint of the key, and look-ups go on.
     #[must_use]
     pub fn is_looked_up(&self, key: ClientId, organization: Guid, now: Timestamp) -> bool {
         let cohorts = self.organizations.get(&organization);
@@ -147,6 +230,7 @@ impl Feed {
             .into_iter()
             .flatten()
             .any(|record| record.is_looked_up(&self.rules, now))
+            || self.folded.has_hint_of_key(&self.rules, key, now)
     }
 
     /// Whether the credential works, to be asked only of a feed that is not stale, right after that
@@ -166,6 +250,7 @@ impl Feed {
         let is_looked_up = || {
             self.records(credential)
                 .any(|found| found.record.is_looked_up(&self.rules, earliest))
+                || self.folded.has_hint_of(&self.rules, credential, earliest)
         };
         match self.verdict(credential, latest) {
             Some(revoked @ Invalidation::Revoked(_)) => Validity::Invalid(revoked),
@@ -315,7 +400,59 @@ impl Feed {
             cohorts.retain(|_, record| matters(record));
             !cohorts.is_empty()
         });
+        self.folded.forget(&rules, now);
     }
+
+    /// How many records a fold may make hints of.
+    fn records_that_fold(&self) -> usize {
+        self.keys.len() + self.secrets.len() + self.tokens.len() + self.users.len()
+    }
+
+    /// How many hints it has.
+    #[cfg(test)]
+    pub(super) fn folded(&self) -> usize {
+        self.folded.len()
+    }
+
+    /// Makes hints of what is older than what is complete: no later page brings it again.
+    fn fold(&mut self) {
+        let Some(until) = self.reading.complete_until() else {
+            return;
+        };
+        let mut folded = Vec::new();
+        fold_older(&mut self.keys, until, |id| Subject::Key(*id), &mut folded);
+        fold_older(
+            &mut self.secrets,
+            until,
+            |id| Subject::Secret(*id),
+            &mut folded,
+        );
+        fold_older(
+            &mut self.tokens,
+            until,
+            |id| Subject::Token(*id),
+            &mut folded,
+        );
+        fold_older(&mut self.users, until, |id| Subject::User(*id), &mut folded);
+        let hints: Hints = folded.into_iter().collect();
+        self.folded.add(&self.rules, hints, until);
+        self.fold_above = self.rules.most_records.max(2 * self.records_that_fold());
+    }
+}
+
+/// Moves what is known of identifiers from before `until` into hints. Covers stay.
+fn fold_older<K: Ord>(
+    records: &mut BTreeMap<K, Record>,
+    until: Timestamp,
+    subject: impl Fn(&K) -> Subject,
+    folded: &mut Vec<Hint>,
+) {
+    records.retain(|id, record| {
+        if record.fold_older(until) {
+            folded.extend(Hint::of(&subject(id)));
+        }
+        *record != Record::default()
+    });
 }
 
 /// What is known about one fact of a credential.
@@ -380,6 +517,24 @@ impl Record {
 
     fn is_suspended(&self) -> bool {
         self.last.is_some_and(|(_, suspended, _)| suspended)
+    }
+
+    /// Forgets its effects, but for a cover, if all of them are from before `until`. Returns
+    /// whether there were any.
+    fn fold_older(&mut self, until: Timestamp) -> bool {
+        let revoked = self.revoked;
+        let last = self.last.map(|(.., time)| time);
+        let end = self.end.map(|(.., time)| time);
+        let refreshed = self.refreshes.values().copied().max();
+        let latest = revoked.max(last).max(end).max(refreshed);
+        let is_older = latest.is_some_and(|latest| latest < until);
+        if is_older {
+            *self = Self {
+                cover_ends_at: self.cover_ends_at,
+                ..Self::default()
+            };
+        }
+        is_older
     }
 
     /// Forgets the effects that have ceased to matter. Returns whether anything is left.

@@ -55,6 +55,21 @@ struct Pass {
     cursor: EntryKey,
 }
 
+/// Whether an exchange proves the floor of its query. If the clock was ahead at the query and set
+/// right before the sending, the page would skip entries that matter.
+pub(super) fn proves_floor(
+    rules: &Rules,
+    floor: Timestamp,
+    exchange: &Exchange,
+) -> Result<(), ClockOutOfBound> {
+    let is_floor_proven = floor <= exchange.sent.earlier_by(rules.reach());
+    if rules.clock_within_bound(exchange) && is_floor_proven {
+        Ok(())
+    } else {
+        Err(ClockOutOfBound)
+    }
+}
+
 impl Reading {
     pub(super) const COLD: Self = Self {
         complete_until: None,
@@ -62,8 +77,20 @@ impl Reading {
         pass: None,
     };
 
+    /// That of somebody for whom nothing before this time matters.
+    pub(super) const fn from(from: Timestamp) -> Self {
+        Self {
+            complete_until: Some(from),
+            ..Self::COLD
+        }
+    }
+
     pub(super) fn query(&self, rules: &Rules, now: Timestamp) -> Query {
-        let floor = now.earlier_by(rules.reach());
+        self.query_from(now.earlier_by(rules.reach()))
+    }
+
+    /// The next page of what is not before `floor`.
+    pub(super) fn query_from(&self, floor: Timestamp) -> Query {
         let pass = self.pass.as_ref();
         match pass.filter(|pass| pass.cursor.time >= floor) {
             Some(pass) => Query {
@@ -79,8 +106,20 @@ impl Reading {
         }
     }
 
-    /// Notes that the page of this query was taken in.
+    /// Notes that the page of this query was taken in, if its exchange proves where it begins.
     pub(super) fn advance(
+        &mut self,
+        rules: &Rules,
+        query: &Query,
+        page: &Page,
+    ) -> Result<(), ClockOutOfBound> {
+        proves_floor(rules, query.floor, &page.exchange)?;
+        self.note_page(rules, query, page);
+        Ok(())
+    }
+
+    /// Notes that the page of this query was taken in. The clock is proven.
+    pub(super) fn note_page(
         &mut self,
         rules: &Rules,
         query: &Query,
@@ -89,13 +128,7 @@ impl Reading {
             more_after,
             exchange,
         }: &Page,
-    ) -> Result<(), ClockOutOfBound> {
-        // If the clock was ahead at the query and set right before the sending, the page would skip
-        // entries that matter.
-        let is_floor_proven = query.floor <= exchange.sent.earlier_by(rules.reach());
-        if !rules.clock_within_bound(exchange) || !is_floor_proven {
-            return Err(ClockOutOfBound);
-        }
+    ) {
         let first = match (&self.pass, &query.start) {
             _ if query.begins_a_pass => *exchange,
             (Some(Pass { first, cursor }), Start::After(start)) if cursor == start => {
@@ -103,7 +136,7 @@ impl Reading {
             }
             // Not the next page: its entries are taken in, but it completes nothing and dates
             // nothing.
-            _ => return Ok(()),
+            _ => return,
         };
         let horizon = rules.complete_before(&first, exchange);
         let reached = more_after.as_ref().map(|key| key.time);
@@ -134,7 +167,13 @@ impl Reading {
             first: (!is_complete).then_some(first),
             cursor,
         });
-        Ok(())
+    }
+
+    /// Notes that everything before this time was taken in by other means. A pass that is under way
+    /// is given up: what it has before this is of no use any more.
+    pub(super) fn complete(&mut self, until: Timestamp) {
+        self.complete_until = self.complete_until.max(Some(until));
+        self.pass = None;
     }
 
     pub(super) const fn complete_until(&self) -> Option<Timestamp> {

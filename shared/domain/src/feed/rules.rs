@@ -71,6 +71,29 @@ use crate::time::Timestamp;
 ///    looked up, the reader ignores the feed's suspends and ends. It drops each effect at most
 ///    `window + prune_interval` after the effect's own time, which is before the look-ups end:
 ///    hence `look_up_margin`.
+///
+/// # Segments
+/// A cold reader needs all that is younger than `reach`, but few of it whole. So a compactor reads
+/// the feed as a reader does, and stores segments: a [`Segment`](super::Segment) says that these
+/// are *all* promised entries of an interval. Of most it has a hint, five bytes of the identifier.
+/// A credential with a hint is looked up, as under a cover.
+/// 1. *A segment is true for ever.* It ends where its compactor is complete, and by the argument of
+///    the overlap nothing that is promised and older is still to come. So it does not matter when a
+///    segment is stored, how often, by how many compactors, or how stale the read is that finds it:
+///    one that is not found means that more entries are read.
+/// 2. *A reader takes a segment in if it begins where the reader is complete, or before.* From then
+///    on the reader is complete up to the segment's end. A segment dates nothing: how old a feed is
+///    follows from the entries that are read behind the last segment.
+/// 3. *A hint replaces any number of entries about its identifier*, since the look-up says what
+///    they have come to: point 3 of covers. It is kept for `reach` after the end of its segment, so
+///    for longer than each of the entries matters, and for longer than a suspend in the feed whose
+///    resume it replaces: point 5 of covers.
+/// 4. *What is about owners and organizations is kept whole*, as are covers: by a hint, every
+///    credential of theirs would be looked up.
+/// 5. *A token's revocation may be folded*, since a note beside the feed says it again (`T#`).
+///
+/// A reader that runs for long does the same with what it knows: above `most_records` it makes
+/// hints of the records that are older than what is complete. No later page brings those again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rules {
     /// How soon after its own time an entry must be known visible, by its writer's clock, or it is
@@ -97,6 +120,20 @@ pub struct Rules {
     pub prune_interval: Duration,
     /// How long the table keeps an entry that has ceased to matter.
     pub retention: Duration,
+    /// How much a reader must lack before it asks for segments.
+    pub segments_after: Duration,
+    /// How long a reader that came to the last segment does not ask for more.
+    pub segments_pause: Duration,
+    /// How long an interval the compactor waits for before it makes a segment of it.
+    pub segment_interval: Duration,
+    /// With so many entries it does not wait.
+    pub segment_entries: usize,
+    /// The longest interval of a segment.
+    pub longest_segment: Duration,
+    /// How many entries a segment has hints of at most.
+    pub segment_hints: usize,
+    /// With more records than these a reader makes hints of the older ones.
+    pub most_records: usize,
     /// The age above which a reader reads again before it decides.
     pub fresh: Duration,
     /// The age above which a reader refuses.
@@ -115,7 +152,7 @@ pub struct Rules {
     pub left_out: Option<LeftOut>,
 }
 
-/// A rule of readers that is no number.
+/// A rule of readers or of the compactor that is no number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LeftOut {
     /// A page is complete up to the overlap before its pass began, not before itself.
@@ -131,6 +168,14 @@ pub enum LeftOut {
     WholePassDates,
     /// While a credential is looked up, the feed's suspends and ends do not refuse it.
     TablesAlone,
+    /// A segment ends where its compactor is complete, not where it read to.
+    CompactorsHorizon,
+    /// A compactor takes in pages by a proven clock alone.
+    CompactorsClock,
+    /// Of one millisecond a segment has all entries or none.
+    WholeMilliseconds,
+    /// A segment is taken in only where no entries lie between it and what is complete.
+    NoHole,
 }
 
 impl Rules {
@@ -147,6 +192,13 @@ impl Rules {
         look_up_margin: Duration::from_mins(5),
         prune_interval: Duration::from_mins(1),
         retention: Duration::from_hours(24),
+        segments_after: Duration::from_mins(3),
+        segments_pause: Duration::from_mins(1),
+        segment_interval: Duration::from_mins(10),
+        segment_entries: 2_000,
+        longest_segment: Duration::from_mins(15),
+        segment_hints: 60_000,
+        most_records: 20_000,
         fresh: Duration::from_secs(1),
         usable: Duration::from_secs(4),
         negative_age: Duration::ZERO,
@@ -187,6 +239,12 @@ impl Rules {
     #[must_use]
     pub fn entry_expires(&self, entry_time: Timestamp) -> Timestamp {
         entry_time + self.window() + self.retention
+    }
+
+    /// When the table may delete a segment (its TTL).
+    #[must_use]
+    pub fn segment_expires(&self, until: Timestamp) -> Timestamp {
+        until + self.reach() + self.retention
     }
 
     /// How long an entry matters.

@@ -2,6 +2,7 @@
 
 mod properties;
 mod reading;
+mod segments;
 mod stored_form;
 mod verdicts;
 mod writing;

@@ -38,8 +38,12 @@ impl World {
             // One more second behind and the whole-second `Date` proves nothing.
             writer_clocks: &[[-4, 5], [5, -4]],
             reader_starts: &[0],
+            reader_starts_at: 0,
             reader_clocks: &[],
             issued_after: None,
+            compactor_runs: 0,
+            compactor_clocks: &[0],
+            longest_page: 0,
             slow_writes: true,
             page: usize::MAX,
             late_date: false,
@@ -104,6 +108,38 @@ impl World {
         }
     }
 
+    /// As small, and a compactor that reads an entry a page: its segments are stored late, and a
+    /// reader finds all of them or all but one.
+    fn of_segments() -> Self {
+        let pages = Self::of_pages();
+        Self {
+            rules: Rules {
+                segments_after: Duration::ZERO,
+                segments_pause: Duration::ZERO,
+                segment_interval: Duration::ZERO,
+                segment_entries: 1,
+                longest_segment: Duration::from_hours(2),
+                segment_hints: 1,
+                most_records: 0,
+                ..pages.rules
+            },
+            compactor_runs: 2,
+            compactor_clocks: &[1],
+            reader_starts: &[0],
+            reader_starts_at: 5,
+            page: usize::MAX,
+            other_writes: 1,
+            longest_read: 0,
+            ..pages
+        }
+    }
+
+    fn of_segments_without(rule: LeftOut) -> Self {
+        let mut world = Self::of_segments();
+        world.rules.left_out = Some(rule);
+        world
+    }
+
     fn of_pages_without(rule: LeftOut) -> Self {
         let mut world = Self::of_pages();
         world.rules.left_out = Some(rule);
@@ -164,6 +200,11 @@ mod the_promise_holds {
     #[test]
     fn however_a_pass_is_cut_into_pages() {
         keeps_its_promise(World::of_pages());
+    }
+
+    #[test]
+    fn whatever_a_compactor_folds() {
+        keeps_its_promise(World::of_segments());
     }
 
     #[test]
@@ -264,6 +305,31 @@ mod the_promise_breaks_without {
     #[test]
     fn dating_a_pass_at_its_end_only() {
         breaks_its_promise(World::of_pages_without(LeftOut::WholePassDates));
+    }
+
+    #[test]
+    fn ending_a_segment_where_its_compactor_is_complete() {
+        claims_too_much(World::of_segments_without(LeftOut::CompactorsHorizon));
+    }
+
+    #[test]
+    fn a_proven_clock_of_the_compactor() {
+        claims_too_much(World {
+            compactor_runs: 1,
+            compactor_clocks: &[3],
+            longest_page: 3,
+            ..World::of_segments_without(LeftOut::CompactorsClock)
+        });
+    }
+
+    #[test]
+    fn all_entries_of_a_millisecond_in_one_segment() {
+        claims_too_much(World::of_segments_without(LeftOut::WholeMilliseconds));
+    }
+
+    #[test]
+    fn reading_what_lies_between_segments() {
+        claims_too_much(World::of_segments_without(LeftOut::NoHole));
     }
 
     #[test]

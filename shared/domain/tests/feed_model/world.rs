@@ -1,6 +1,7 @@
 //! What the model is made of: the world around writers and readers, its state, and everything that
 //! can happen next.
 
+mod segments;
 mod state;
 mod transitions;
 
@@ -14,7 +15,7 @@ use domain::{
 };
 use stateright::{Model, Property};
 
-use self::state::{Action, Reader, State, Task, Writer};
+use self::state::{Action, Compactor, Reader, State, Task, Writer};
 
 const MIDNIGHT: Timestamp = Timestamp::from_seconds(1_795_392_000);
 
@@ -53,6 +54,8 @@ pub struct World {
     pub writer_clocks: &'static [[i64; 2]],
     /// What a reader's clock may be off at first.
     pub reader_starts: &'static [i64],
+    /// When the reader starts, cold.
+    pub reader_starts_at: i64,
     /// What a step may put a reader's clock off by.
     pub reader_clocks: &'static [i64],
     /// How long after the revoke a token may be issued from a read made before it; `None`: tokens
@@ -62,6 +65,11 @@ pub struct World {
     pub other_writes: u8,
     /// Whether those are visible as soon as they are sent.
     pub other_is_quick: bool,
+    /// How often a compactor runs, and what its clock may be off by.
+    pub compactor_runs: u8,
+    pub compactor_clocks: &'static [i64],
+    /// How long a page of the compactor may take.
+    pub longest_page: i64,
     /// Whether a write may be under way while time passes; it may then take any time.
     pub slow_writes: bool,
     /// How many entries a page holds.
@@ -114,9 +122,13 @@ impl Model for World {
         let starts = self
             .writer_clocks
             .iter()
-            .flat_map(|clocks| self.reader_starts.iter().map(move |off| (clocks, *off)));
+            .flat_map(|clocks| self.reader_starts.iter().map(move |off| (clocks, *off)))
+            .flat_map(|(clocks, off)| {
+                let compactors = self.compactor_clocks.iter();
+                compactors.map(move |compactor| (clocks, off, *compactor))
+            });
         starts
-            .map(|(clocks, off)| State {
+            .map(|(clocks, off, compactor)| State {
                 now: 0,
                 table: BTreeSet::new(),
                 writers: [
@@ -141,6 +153,14 @@ impl Model for World {
                     read: None,
                     frozen_since: None,
                 },
+                compactor: Compactor {
+                    clock_off: compactor,
+                    runs_left: self.compactor_runs,
+                    run: None,
+                    read: None,
+                    to_store: None,
+                },
+                segments: BTreeSet::new(),
                 other_writes_left: self.other_writes,
                 faults_left: self.faults,
             })
@@ -181,6 +201,10 @@ impl Model for World {
         }
         if state.faults_left.replacements > 0 {
             actions.push(Action::Replace);
+        }
+        self.compactor_actions(state, actions);
+        if state.now < self.reader_starts_at {
+            return;
         }
         if state.reader.frozen_since.is_some() {
             actions.extend([Action::WakeInTime, Action::WakeBehind]);

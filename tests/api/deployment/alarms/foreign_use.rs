@@ -177,7 +177,7 @@ fn leak_12_a_change_of_every_function_and_of_its_role_rings() {
     let mut names: Vec<String> = functions;
     names.push("CanaryFunction".to_owned());
     names.dedup();
-    assert_eq!(names.len(), 8, "{names:?}");
+    assert_eq!(names.len(), 9, "{names:?}");
     for name in names {
         let request = json!({"functionName": physical(&name)});
         let change = event("lambda", "UpdateFunctionCode20150331v2", request, by("x"));

@@ -205,6 +205,7 @@ async fn leak_5_an_authorizer_writes_notes_of_first_uses_and_nothing_else() {
         // An entry may wake a key or take the place of a revocation, an event may tell of nothing.
         for (table, partition) in [
             (&feed, "F#0".to_owned()),
+            (&feed, "C#0".to_owned()),
             (&feed, "E#a".to_owned()),
             (&audit, format!("A#{organization}")),
             (&audit, format!("AC#{organization}")),

@@ -21,7 +21,7 @@ use self::{
     feed::{chain, counted_and_cleared},
     grace::{Seen, grace_at_a_token, grace_of_a_person},
     keys::{bank_key, incident, key, personal_key},
-    operations::{canary, clock, proxied, without_authorizer},
+    operations::{canary, clock, proxied, segments, without_authorizer},
     people::{banks, organizations, users},
     tokens::{customer, first_keys, forget, introspection, named, token},
 };
@@ -30,7 +30,7 @@ use self::{
 pub type Outcome = Result<(), String>;
 
 /// The stories, by name.
-pub const ALL: [&str; 25] = [
+pub const ALL: [&str; 26] = [
     "a token is issued and used",
     "a deployment's first keys are published",
     "published keys are named to sign",
@@ -56,6 +56,7 @@ pub const ALL: [&str; 25] = [
     "a call without an authorizer is judged by the function",
     "an event is chained",
     "the clock is asked",
+    "the feed is compacted, and its segments are read",
 ];
 
 /// Those of what only a parameter turns on.
@@ -109,6 +110,7 @@ pub async fn play(name: &str, platform: &Platform) -> Outcome {
         }
         "an event is chained" => chain(platform).await,
         "the clock is asked" => clock(platform).await,
+        "the feed is compacted, and its segments are read" => segments(platform).await,
         "a proxy's word is believed by every function" => proxied(platform).await,
         "the canary makes a round" => canary(platform).await,
         other => Err(format!("there is no story {other}")),

@@ -5,10 +5,15 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::{
     CREDENTIAL, MIDNIGHT, OWNER, RULES, USER, entry, exchange, feed_of, key, named, organization,
-    read, secret, shifted,
+    read, secret,
+    segments::{EAGER, cold_feed, segments},
+    shifted,
 };
 use crate::{
-    feed::{Cohort, Credential, Effect, Entry, Invalidation, Subject, decode, encode},
+    feed::{
+        Cohort, Credential, Effect, Entry, Invalidation, Rules, Segment, Subject, Validity, decode,
+        encode,
+    },
     ids::{ClientId, Guid},
     key_mode::KeyMode,
 };
@@ -163,6 +168,42 @@ proptest! {
             ..CREDENTIAL
         };
         prop_assert_eq!(feed.verdict(&old, MIDNIGHT).is_some(), age + later <= window);
+    }
+
+    /// Whatever is in segments, and wherever they end, a credential is looked up or judged as by
+    /// the entries themselves.
+    #[test]
+    fn segments_say_what_the_entries_say_or_have_it_looked_up(
+        entries in entries(),
+        segment_hints in 1..5usize,
+        tail in 0..2_000i64,
+    ) {
+        let rules = Rules { segment_hints, ..EAGER };
+        let mut made = segments(&rules, entries.clone());
+        made.retain(|segment| segment.until <= shifted(MIDNIGHT, -1_000 * tail));
+        let by_segments = cold_feed(&made, &entries).validity(&CREDENTIAL, MIDNIGHT, MIDNIGHT);
+        let by_entries = feed_of(entries).validity(&CREDENTIAL, MIDNIGHT, MIDNIGHT);
+        // Of several entries that refuse, one may be in a segment.
+        let is_the_same = match (by_segments, by_entries) {
+            (Validity::Invalid(one), Validity::Invalid(other)) => {
+                std::mem::discriminant(&one) == std::mem::discriminant(&other)
+            }
+            (one, other) => one == other,
+        };
+        prop_assert!(
+            by_segments == Validity::LookUp || is_the_same,
+            "{by_segments:?} {by_entries:?}"
+        );
+    }
+
+    #[test]
+    fn whole_entries_of_segments_read_back(entries in entries()) {
+        for segment in segments(&EAGER, entries) {
+            let bytes = segment.encode_whole().unwrap();
+            prop_assert_eq!(Segment::decode_whole(&bytes), Ok(segment.whole.clone()));
+            let cut = &bytes[..bytes.len().saturating_sub(1)];
+            prop_assert!(bytes.is_empty() || Segment::decode_whole(cut).is_err());
+        }
     }
 
     #[test]

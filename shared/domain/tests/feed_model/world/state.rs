@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::{
-    feed::{Entry, Feed, Page, Query},
+    feed::{Compaction, Entry, Feed, Page, Query, Segment},
     time::Timestamp,
 };
 
@@ -18,6 +18,9 @@ pub struct State {
     pub(super) answered: Option<i64>,
     pub(super) token_until: Option<i64>,
     pub(super) reader: Reader,
+    pub(super) compactor: Compactor,
+    /// What the compactor stored.
+    pub(super) segments: BTreeSet<Segment>,
     pub(super) other_writes_left: u8,
     pub(super) faults_left: Faults,
 }
@@ -51,6 +54,16 @@ pub struct Reader {
     pub(super) frozen_since: Option<i64>,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Compactor {
+    pub(super) clock_off: i64,
+    pub(super) runs_left: u8,
+    pub(super) run: Option<Compaction>,
+    pub(super) read: Option<Read>,
+    /// A segment on its way to the table: its run may be over long before it arrives.
+    pub(super) to_store: Option<Segment>,
+}
+
 /// A page under way: it found what was visible when it was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Read {
@@ -77,4 +90,10 @@ pub enum Action {
     WakeInTime,
     WakeBehind,
     Replace,
+    /// The compactor's.
+    Run,
+    FinishPage,
+    Store,
+    /// Of the segments, without this one.
+    ReadSegments(Option<usize>),
 }

@@ -2,7 +2,7 @@
 
 use domain::{
     feed::{
-        Effect, Entry, Exchange, Feed, Freshness, Page, Publication, Rules, Start, Subject,
+        Effect, Entry, Exchange, Feed, Freshness, Page, Publication, Query, Rules, Start, Subject,
         Validity,
     },
     time::Timestamp,
@@ -76,12 +76,9 @@ impl World {
             || Self::knows(state)
     }
 
-    /// Whether the reader knows that the token is revoked.
+    /// Whether the reader knows that the token is revoked, or that it is to be looked up.
     pub(super) fn knows(state: &State) -> bool {
-        matches!(
-            Self::validity(state, &state.reader.feed),
-            Validity::Invalid(_)
-        )
+        Self::validity(state, &state.reader.feed) != Validity::Valid
     }
 
     fn validity(state: &State, feed: &Feed) -> Validity {
@@ -120,7 +117,11 @@ impl World {
 
     pub(super) fn read(&self, state: &State, feed: &Feed) -> Read {
         let exchange = Self::exchange(state, state.reader.clock_off);
-        let query = feed.query(exchange.sent);
+        self.page(state, feed.query(exchange.sent), exchange)
+    }
+
+    /// What a query finds now.
+    pub(super) fn page(&self, state: &State, query: Query, exchange: Exchange) -> Read {
         let is_replica_current = self.left_out != Some(Habit::StrongReads);
         let is_asked_for = |entry: &Entry| match &query.start {
             Start::At(time) => entry.time >= *time,
@@ -171,9 +172,12 @@ impl World {
             .iter()
             .any(|writer| matches!(writer.task, Task::UnderWay { .. }));
         let age = state.reader.read.as_ref().map(|read| state.now - read.sent);
+        let page = state.compactor.read.as_ref();
+        let page_age = page.map(|read| state.now - read.sent);
+        let compactor_waits = page_age.is_none_or(|age| age < self.longest_page);
         let reader_waits =
             state.reader.frozen_since.is_some() || age.is_none_or(|age| age < self.longest_read);
-        reader_waits && (self.slow_writes || !writing)
+        reader_waits && compactor_waits && (self.slow_writes || !writing)
     }
 
     pub(super) fn act(&self, state: &mut State, action: Action) {
@@ -227,6 +231,9 @@ impl World {
                     read: None,
                     frozen_since: None,
                 };
+            }
+            Action::Run | Action::FinishPage | Action::Store | Action::ReadSegments(_) => {
+                self.act_on_segments(state, action);
             }
         }
     }

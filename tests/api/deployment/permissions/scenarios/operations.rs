@@ -1,6 +1,10 @@
 //! Stories of a deployment: routes without an authorizer, the clock, a proxy in front and the
 //! canary.
 
+use std::time::Duration;
+
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use domain::feed::Feed;
 use reqwest::Method;
 use runtime::Env;
 use serde_json::{Value, json};
@@ -45,6 +49,72 @@ pub(super) async fn clock(platform: &Platform) -> Outcome {
             .require_a_true_clock()
             .await
             .map_err(|e| format!("{function}: {e}"))?;
+    }
+    Ok(())
+}
+
+/// A compactor stores a segment, and whoever reads the feed may read it.
+pub(super) async fn segments(platform: &Platform) -> Outcome {
+    const COMPACTOR: &str = "CompactorFunction";
+    let services = platform.stack.services();
+    forget_segments(platform).await?;
+    let ambient = services.ambient_of(COMPACTOR).map_err(|e| e.to_string())?;
+    let variables = services.description().functions[COMPACTOR]
+        .environment
+        .clone();
+    let compactor =
+        compactor::start(&Env::from_map(variables), &ambient).map_err(|e| e.to_string())?;
+    let answer = compactor::run(&compactor)
+        .await
+        .map_err(|e| e.to_string())?;
+    if answer["newest_end"] == Value::Null {
+        return Err("no segment was stored".into());
+    }
+    for (function, of) in &services.description().functions {
+        let Some(feed) = of.environment.get("LATCHKEY_FEED_TABLE") else {
+            continue;
+        };
+        let tables = Tables {
+            core: feed.clone(),
+            feed: feed.clone(),
+            audit: feed.clone(),
+        };
+        let ambient = services.ambient_of(function).map_err(|e| e.to_string())?;
+        let entropy = ambient.entropy.clone();
+        let store = Store::new(&ambient.aws, tables, ambient.clock.clone(), move || {
+            entropy.guid()
+        });
+        let query = Feed::default()
+            .segment_query((ambient.clock)())
+            .ok_or("a cold feed asks for no segments")?;
+        let page = store
+            .read_segments(&query, Duration::from_secs(4))
+            .await
+            .map_err(|e| format!("{function}: {e}"))?;
+        if page.segments.is_empty() {
+            return Err(format!("{function}: there are no segments"));
+        }
+    }
+    Ok(())
+}
+
+async fn forget_segments(platform: &Platform) -> Outcome {
+    let services = platform.stack.services();
+    let client = Client::new(&services.ambient().aws);
+    let feed = &services.variables("tokens")["LATCHKEY_FEED_TABLE"];
+    let query = client
+        .query()
+        .table_name(feed)
+        .key_condition_expression("PK = :segments")
+        .expression_attribute_values(":segments", AttributeValue::S("C#0".into()));
+    let found = query.send().await.map_err(|e| e.to_string())?;
+    for item in found.items() {
+        let delete = client
+            .delete_item()
+            .table_name(feed)
+            .key("PK", item["PK"].clone())
+            .key("SK", item["SK"].clone());
+        delete.send().await.map_err(|e| e.to_string())?;
     }
     Ok(())
 }

@@ -13,3 +13,4 @@ mod people;
 mod promises;
 mod repository;
 mod routes;
+mod tables_in_a_file;

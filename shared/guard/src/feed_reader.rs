@@ -26,6 +26,9 @@ const MOST_ENTRIES: u32 = 13_000;
 /// However slow pages are, they are no shorter than this.
 const FEWEST_ENTRIES: u32 = 250;
 
+/// How long after a failed read of segments none is made.
+const SEGMENTS_RETRY_AFTER: Duration = Duration::from_secs(5);
+
 /// The feed of this instance.
 pub(crate) struct FeedReader {
     store: Store,
@@ -45,6 +48,8 @@ struct Read {
     own_writes_of_pass: u64,
     /// The same of the last pass that is over.
     own_writes: u64,
+    /// When segments were last asked for in vain.
+    segments_failed_at: Option<Timestamp>,
 }
 
 /// What became of a page.
@@ -57,6 +62,9 @@ enum Arrival {
     /// It did not come, or does not count.
     None,
 }
+
+/// A page of segments did not come, or does not count.
+struct PageFailed;
 
 impl FeedReader {
     pub(crate) fn new(store: Store, clock: Clock) -> Self {
@@ -130,8 +138,14 @@ impl FeedReader {
         is_enough: impl Fn() -> bool,
     ) {
         let reading = async {
-            self.read_segments(page_time).await;
             let (mut lost, mut passes) = (0, 0);
+            if self
+                .read_segments(page_time.min(patience / 2))
+                .await
+                .is_err()
+            {
+                lost += 1;
+            }
             while lost < RULES.page_tries {
                 match self.read_page(page_time).await {
                     Arrival::Last if passes > 0 || is_enough() => return,
@@ -148,22 +162,32 @@ impl FeedReader {
         }
     }
 
-    /// Reads segments, as long as the feed asks for them. What fails is read entry by entry.
-    async fn read_segments(&self, page_time: Duration) {
+    /// Reads segments, as long as the feed asks for them. After a failure it reads entry by entry,
+    /// and no segments for a while.
+    async fn read_segments(&self, page_time: Duration) -> Result<(), PageFailed> {
+        let has_failed = |read: &Read| {
+            let now = (self.clock)();
+            let failed_at = read.segments_failed_at;
+            failed_at.is_some_and(|at| at <= now && now < at + SEGMENTS_RETRY_AFTER)
+        };
+        if has_failed(&self.read.read().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(());
+        }
         while let Some(query) = self.known().segment_query((self.clock)()) {
-            let page = match self.store.read_segments(&query, page_time).await {
-                Ok(page) => page,
-                Err(error) => {
-                    tracing::warn!(cause = %error, "segments of the revocation feed were not read");
-                    return;
-                }
-            };
+            let page = self.store.read_segments(&query, page_time).await;
             let mut read = self.read.write().unwrap_or_else(PoisonError::into_inner);
-            if let Err(error) = Arc::make_mut(&mut read.feed).absorb_segments(&query, page) {
-                not_read(&error);
-                return;
+            let absorbed = page.map_err(|error| error.to_string()).and_then(|page| {
+                let feed = Arc::make_mut(&mut read.feed);
+                feed.absorb_segments(&query, page)
+                    .map_err(|error| error.to_string())
+            });
+            if let Err(cause) = absorbed {
+                tracing::warn!(cause, "segments of the revocation feed were not read");
+                read.segments_failed_at = Some((self.clock)());
+                return Err(PageFailed);
             }
         }
+        Ok(())
     }
 
     fn ask_for(&self, entries: u32) {

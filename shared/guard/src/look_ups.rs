@@ -1,5 +1,5 @@
-//! Look-ups of tokens: what the tables say of a token while the feed says that its key or
-//! organization is to be looked up (`domain::feed::Rules`, Covers).
+//! Look-ups of tokens: what the tables say of a token that the feed says is to be looked up
+//! (`domain::feed::Rules`, Covers and Segments).
 
 use std::{
     collections::HashMap,
@@ -77,7 +77,12 @@ impl LookUps {
         }
         items.sort_unstable();
         items.dedup();
+        let now = request.map_or((self.clock)(), |request| request.max((self.clock)()));
         let mut states = self.known(&items, Freshness::Fresh, request);
+        // One that is refused already is read no further: its key may have any number of tokens.
+        if let Some(reason) = refusal(&states, claims.org, &credentials, now) {
+            return LookUpResult::Invalid(reason);
+        }
         let missing: Vec<_> = items
             .iter()
             .filter(|item| !states.contains_key(item))
@@ -90,22 +95,13 @@ impl LookUps {
             }
         }
         let now = request.map_or((self.clock)(), |request| request.max((self.clock)()));
-        let Some(gate) = states.get(&LookUpItem::Organization(claims.org)) else {
-            return LookUpResult::NotRead;
-        };
-        for (client_id, secret, jti) in credentials {
-            let (key, token) = (
-                states.get(&LookUpItem::Key(client_id)),
-                states.get(&LookUpItem::Token(jti)),
-            );
-            let (Some(key), Some(token)) = (key, token) else {
-                return LookUpResult::NotRead;
-            };
-            if let Some(reason) = refusal(gate, key, secret, token, now) {
-                return LookUpResult::Invalid(reason);
-            }
+        if let Some(reason) = refusal(&states, claims.org, &credentials, now) {
+            LookUpResult::Invalid(reason)
+        } else if items.iter().all(|item| states.contains_key(item)) {
+            LookUpResult::Valid
+        } else {
+            LookUpResult::NotRead
         }
-        LookUpResult::Valid
     }
 
     /// Those of these items that are known at least so freshly.
@@ -189,18 +185,31 @@ fn credentials(claims: &Claims) -> Vec<(ClientId, SecretId, Guid)> {
         .collect()
 }
 
+/// Why one of the credentials is refused, as far as that is known.
 fn refusal(
+    states: &ItemStates,
+    organization: Guid,
+    credentials: &[(ClientId, SecretId, Guid)],
+    now: Timestamp,
+) -> Option<Unauthorized> {
+    let gate = states.get(&LookUpItem::Organization(organization));
+    credentials.iter().find_map(|(client_id, secret, jti)| {
+        let token = states.get(&LookUpItem::Token(*jti));
+        if token.is_some_and(|token| !matches!(token, ItemState::Absent)) {
+            let fact = domain::feed::Fact::Token;
+            return Some(Unauthorized::Invalidated(Invalidation::Revoked(fact)));
+        }
+        let key = states.get(&LookUpItem::Key(*client_id));
+        key_refusal(gate?, key?, *secret, now)
+    })
+}
+
+fn key_refusal(
     gate: &ItemState,
     key: &ItemState,
     secret: SecretId,
-    token: &ItemState,
     now: Timestamp,
 ) -> Option<Unauthorized> {
-    if !matches!(token, ItemState::Absent) {
-        return Some(Unauthorized::Invalidated(Invalidation::Revoked(
-            domain::feed::Fact::Token,
-        )));
-    }
     let (ItemState::Organization(gate), ItemState::Key(key)) = (gate, key) else {
         // A key that was swept, or an organization that is not there.
         return Some(Unauthorized::Key(KeyError::Revoked));

@@ -24,11 +24,32 @@ pub struct PersonalKey {
     gates: Gates,
     /// The secret that was presented.
     secret: SecretId,
-    user: Guid,
     /// What its user could do when it was read. Whatever changes that drops the reading.
     scopes: ScopeSet,
     /// Who else was shown the secret.
     minters: Vec<Guid>,
+}
+
+/// The people who were shown the secret and are not its user.
+pub(crate) fn minters(key: &Key, secret: SecretId) -> Vec<Guid> {
+    let people = key.secrets.shown_to(secret).people();
+    people.map(|minter| minter.user).collect()
+}
+
+/// What the feed may name about a personal key that is presented by this secret.
+pub(crate) fn credential<'a>(key: &Key, secret: SecretId, minters: &'a [Guid]) -> Credential<'a> {
+    Credential {
+        client_id: key.client_id,
+        secret,
+        token: None,
+        user: key.owner.user(),
+        minters,
+        owner: None,
+        organization: key.organization,
+        kind: key.kind,
+        key_created: key.created_at,
+        parents: &[],
+    }
 }
 
 impl PersonalKey {
@@ -50,13 +71,11 @@ impl PersonalKey {
             .as_ref()
             .map(|user| user.scopes(catalogue, key.kind))
             .unwrap_or_default();
-        let people = key.secrets.shown_to(secret).people();
-        let minters = people.map(|minter| minter.user).collect();
+        let minters = minters(&key, secret);
         Some(Self {
             key,
             gates,
             secret,
-            user,
             scopes,
             minters,
         })
@@ -97,18 +116,7 @@ impl PersonalKey {
     }
 
     fn credential(&self) -> Credential<'_> {
-        Credential {
-            client_id: self.key.client_id,
-            secret: self.secret,
-            token: None,
-            user: Some(self.user),
-            minters: &self.minters,
-            owner: None,
-            organization: self.key.organization,
-            kind: self.key.kind,
-            key_created: self.key.created_at,
-            parents: &[],
-        }
+        credential(&self.key, self.secret, &self.minters)
     }
 
     /// Why it does not work at `now`.

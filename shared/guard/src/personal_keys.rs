@@ -22,6 +22,7 @@ use credentials::{matching, pepper::PepperSource};
 use domain::{
     feed::{Feed, Footprint, Freshness, Rules, Validity},
     gate::Gates,
+    ids::SecretId,
     key::Key,
     scope::Catalogue,
     secret::PlainSecret,
@@ -36,7 +37,7 @@ use crate::{
     flights::Flights,
     look_ups::LOOK_UP_TIMEOUT,
     memory::{Digest, Memory},
-    personal_key::PersonalKey,
+    personal_key::{PersonalKey, credential, minters},
     request::Moment,
     settings::Settings,
 };
@@ -285,20 +286,22 @@ impl PersonalKeys {
         if key.owner.user().is_none() {
             return Ok(Err(KeyError::NotPersonal));
         }
-        let gates = self.gates(&key, feed_before).await?;
+        let gates = self.gates(&key, secret, feed_before).await?;
         Ok(PersonalKey::new(key, gates, secret, &self.catalogue).ok_or(KeyError::NotPersonal))
     }
 }
 
 impl PersonalKeys {
-    /// The gates of a key. If the key is looked up, every instance reads its gates every few
+    /// The gates of a key. If it is looked up, every instance reads its gates every few
     /// seconds, and `DynamoDB` may throttle them: such a read has a short time limit, and after a
     /// failure none is made for a second.
-    async fn gates(&self, key: &Key, feed: &Feed) -> Result<Gates, Unavailable> {
+    async fn gates(&self, key: &Key, secret: SecretId, feed: &Feed) -> Result<Gates, Unavailable> {
         let gates = self.store.gates(key);
         let organization = key.organization;
         let now = (self.clock)();
-        if !feed.is_looked_up(key.client_id, organization, now) {
+        let minters = minters(key, secret);
+        let credential = credential(key, secret, &minters);
+        if feed.validity(&credential, now, now) != Validity::LookUp {
             return gates.await.map_err(|error| unread(&error));
         }
         if self.failures.must_wait(organization, now) {

@@ -1,5 +1,6 @@
-//! Look-ups: reads of a key, a gate and a revoked token whose changes may have no entry in the feed
-//! (`domain::feed::Rules`, Covers). Each of them is one item, so no snapshot is needed.
+//! Look-ups: reads of a key, a gate and a revoked token of which the feed does not tell all
+//! (`domain::feed::Rules`, Covers and Segments). Each of them is one item, so no snapshot is
+//! needed.
 
 use std::{collections::HashMap, time::Duration};
 

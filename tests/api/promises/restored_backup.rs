@@ -8,6 +8,8 @@ use domain::feed::Rules;
 use serde_json::json;
 use tests::Platform;
 
+use super::segments::{answer, cold_authorizer, compact};
+
 type Item = std::collections::HashMap<String, AttributeValue>;
 
 /// The core table, to be copied and put back.
@@ -101,6 +103,14 @@ async fn a_restored_core_table_brings_a_revoked_key_back_until_it_is_revoked_aga
     // Until then an authorizer may not have read of it.
     platform.advance(Duration::from_secs(5));
     assert_eq!(whoami(&revived).await, 401, "the feed still knows");
+    platform.advance(Duration::from_mins(12));
+    compact(&platform).await;
+    let cold = cold_authorizer(&platform).await;
+    assert_eq!(
+        answer(&cold, &revived).await,
+        "Allow",
+        "one that starts asks the restored table"
+    );
     platform.advance(window());
     // An instance that has been running forgets when it learns of something newer.
     let other = platform.bank_key(json!({})).await;

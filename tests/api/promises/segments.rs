@@ -15,7 +15,7 @@ const AUTHORIZER: &str = "SampleAuthorizerFunction";
 const COMPACTOR: &str = "CompactorFunction";
 
 /// A new instance of the sample API's authorizer.
-async fn cold_authorizer(platform: &Platform) -> Authorizer {
+pub(super) async fn cold_authorizer(platform: &Platform) -> Authorizer {
     let services = platform.stack.services();
     let variables = services.description().functions[AUTHORIZER]
         .environment
@@ -26,7 +26,7 @@ async fn cold_authorizer(platform: &Platform) -> Authorizer {
         .unwrap()
 }
 
-async fn answer(authorizer: &Authorizer, token: &str) -> String {
+pub(super) async fn answer(authorizer: &Authorizer, token: &str) -> String {
     effect(
         &authorizer::handle(authorizer, event(token))
             .await
@@ -35,7 +35,7 @@ async fn answer(authorizer: &Authorizer, token: &str) -> String {
 }
 
 /// Runs a compactor beside the one that the stack's schedule runs, until there is a segment.
-async fn compact(platform: &Platform) {
+pub(super) async fn compact(platform: &Platform) {
     let services = platform.stack.services();
     let variables = services.description().functions[COMPACTOR]
         .environment

@@ -93,7 +93,9 @@ impl Compaction {
             .cloned()
             .collect();
         entries.sort_unstable_by_key(Entry::key);
-        if let Some(rest) = self.first_beyond(&entries)? {
+        let first_beyond = self.first_beyond(&entries)?;
+        let is_full = first_beyond.is_some();
+        if let Some(rest) = first_beyond {
             until = match self.rules.left_out {
                 Some(LeftOut::WholeMilliseconds) => rest.time + Duration::from_millis(1),
                 _ => rest.time,
@@ -101,7 +103,8 @@ impl Compaction {
             // Of one millisecond a segment has all entries or none.
             entries.retain(|entry| entry.time < rest.time);
         }
-        let is_enough = entries.len() >= self.rules.segment_entries
+        let is_enough = is_full
+            || entries.len() >= self.rules.segment_entries
             || until >= self.from + self.rules.segment_interval;
         let is_worth_it = is_enough && until > self.from;
         Ok(is_worth_it.then(|| Segment::of(&entries, self.from, until)))

@@ -1,7 +1,7 @@
 //! What a reader keeps of older entries: hints, which its copies share.
 
 use super::{Credential, Hints, Rules, Subject, hints::Hint};
-use crate::{ids::ClientId, time::Timestamp};
+use crate::time::Timestamp;
 
 /// The hints of a reader, in sets that are forgotten one by one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -89,16 +89,6 @@ impl Folded {
         .chain(of_parents);
         let hints: Vec<_> = subjects.filter_map(|subject| Hint::of(&subject)).collect();
         self.has_one(rules, &hints, now)
-    }
-
-    pub(super) fn has_hint_of_key(
-        &self,
-        rules: &Rules,
-        client_id: ClientId,
-        now: Timestamp,
-    ) -> bool {
-        let hint = Hint::of(&Subject::Key(client_id));
-        hint.is_some_and(|hint| self.has_one(rules, &[hint], now))
     }
 
     fn has_one(&self, rules: &Rules, hints: &[Hint], now: Timestamp) -> bool {

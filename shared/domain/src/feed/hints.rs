@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::{Entry, Subject};
 use crate::ids::Guid;
 
-/// The first five bytes of an identifier, with its class in the top two bits.
+/// The first five bytes of an identifier. Its class changes the top two bits, so that an identifier
+/// of one class has no hint in common with the same bytes of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Hint([u8; Self::LENGTH]);
 

@@ -16,9 +16,10 @@ use crate::{
 
 /// What one reader knows. It starts cold ([`Feed::default`]), and is stale until its first read.
 ///
-/// What it says depends on the set of absorbed entries alone, not on their order or number. Ordered
-/// maps, since they make the whole a value that the model can hash, and a lookup among some
-/// thousands of entries is far below the cost of one signature.
+/// What it says depends on the set of absorbed entries alone, not on their order or number; which
+/// of them it has folded into hints, and so has looked up, depends on both. Ordered maps, since
+/// they make the whole a value that the model can hash, and a search among some thousands of
+/// entries is far below the cost of one signature.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Feed {
     rules: Rules,
@@ -59,7 +60,8 @@ pub enum Validity {
     Valid,
     /// An entry refuses it.
     Invalid(Invalidation),
-    /// It is looked up: changes of its key or organization may have no entry, so the tables decide.
+    /// It is looked up, so the tables decide: changes of its key or organization may have no entry,
+    /// or there is a hint of it.
     LookUp,
 }
 
@@ -218,19 +220,6 @@ impl Feed {
     #[must_use]
     pub const fn counts_from(&self) -> Option<Timestamp> {
         self.reading.counts_from()
-    }
-
-    /// Whether this key is looked up: the feed has a cover of the key or of its organization, or a
-    /// hint of the key, and look-ups go on.
-    #[must_use]
-    pub fn is_looked_up(&self, key: ClientId, organization: Guid, now: Timestamp) -> bool {
-        let cohorts = self.organizations.get(&organization);
-        let of_organization = cohorts.and_then(|cohorts| cohorts.get(&Cohort::default()));
-        [self.keys.get(&key), of_organization]
-            .into_iter()
-            .flatten()
-            .any(|record| record.is_looked_up(&self.rules, now))
-            || self.folded.has_hint_of_key(&self.rules, key, now)
     }
 
     /// Whether the credential works, to be asked only of a feed that is not stale, right after that

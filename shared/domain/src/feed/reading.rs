@@ -170,7 +170,7 @@ impl Reading {
     }
 
     /// Notes that everything before this time was taken in by other means. A pass that is under way
-    /// is given up: what it has before this is of no use any more.
+    /// is given up, and what it has read behind this time is read again.
     pub(super) fn complete(&mut self, until: Timestamp) {
         self.complete_until = self.complete_until.max(Some(until));
         self.pass = None;

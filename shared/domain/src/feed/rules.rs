@@ -85,9 +85,9 @@ use crate::time::Timestamp;
 ///    on the reader is complete up to the segment's end. A segment dates nothing: how old a feed is
 ///    follows from the entries that are read behind the last segment.
 /// 3. *A hint replaces any number of entries about its identifier*, since the look-up says what
-///    they have come to: point 3 of covers. It is kept for `reach` after the end of its segment, so
-///    for longer than each of the entries matters, and for longer than a suspend in the feed whose
-///    resume it replaces: point 5 of covers.
+///    they have come to: point 3 of covers. It is kept for at least `reach` after the end of its
+///    segment: for longer than each of the entries matters, and for longer than a suspend in the
+///    feed whose resume it replaces (point 5 of covers).
 /// 4. *What is about owners and organizations is kept whole*, as are covers: by a hint, every
 ///    credential of theirs would be looked up.
 /// 5. *A token's revocation may be folded*, since a note beside the feed says it again (`T#`).

@@ -108,8 +108,8 @@ impl World {
         }
     }
 
-    /// As small, and a compactor that reads an entry a page: its segments are stored late, and a
-    /// reader finds all of them or all but one.
+    /// As small, and a compactor: its segments are stored late, also after another one ran, and a
+    /// cold reader finds all of them or all but one.
     fn of_segments() -> Self {
         let pages = Self::of_pages();
         Self {

@@ -212,7 +212,7 @@ impl Scene {
     /// The operations since this was asked last, without the feed's.
     pub(crate) fn asked(&self) -> Vec<String> {
         let mut sent = std::mem::take(&mut *self.sent.lock().unwrap());
-        sent.retain(|operation| operation != "Query feed");
+        sent.retain(|operation| operation != "Query feed" && operation != "Query segments");
         sent
     }
 }
@@ -244,6 +244,7 @@ impl Held {
                 items(first.map(|used| item(&format!("E#{KEY}"), used, &json!({}))))
             }
             "GetSecretValue" => json!({"SecretString": self.peppers[0]}),
+            "Query segments" => items([]),
             "Query feed" => {
                 let from = body["ExpressionAttributeValues"][":from"]["S"]
                     .as_str()
@@ -338,6 +339,7 @@ fn name(operation: &str, body: &Value) -> String {
             .is_some_and(|partition| partition.starts_with("E#"))
     };
     let of = match operation {
+        "Query" if asks_for_segments(body) => " segments",
         _ if body["TableName"] == "feed" => " feed",
         "PutItem" if is_of_uses(&body["Item"]["PK"]) => " uses",
         "Query" if is_of_uses(&body["ExpressionAttributeValues"][":uses"]) => " uses",
@@ -346,6 +348,11 @@ fn name(operation: &str, body: &Value) -> String {
         _ => "",
     };
     format!("{operation}{of}")
+}
+
+/// Whether it is a query of the feed's segments.
+pub(crate) fn asks_for_segments(body: &Value) -> bool {
+    body["ExpressionAttributeValues"][":segments"]["S"] == "C#0"
 }
 
 /// Those that are asked for.

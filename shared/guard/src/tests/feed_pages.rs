@@ -18,14 +18,14 @@ use aws_smithy_types::{DateTime, body::SdkBody, date_time::Format};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{
     audit::{Actor, Origin},
-    feed::{Effect, Entry, Freshness, Subject, encode},
+    feed::{Effect, Entry, Freshness, Hints, Segment, Subject, encode},
     time::{Clock, Timestamp},
 };
 use serde_json::{Value, json};
 use store::{Store, Tables, TokenToRevoke};
 use tokio::time::Instant;
 
-use super::fake_aws::slow_sdk_config;
+use super::fake_aws::{asks_for_segments, items, slow_sdk_config};
 use crate::{
     feed_reader::FeedReader,
     testing::world::{NOW, claims, later},
@@ -41,6 +41,22 @@ struct Table {
     now: Timestamp,
     /// What was asked for: from where, and how many.
     asked: Vec<(String, u64)>,
+    segments: Vec<Segment>,
+    segments_fail: bool,
+    /// From where segments were asked for.
+    asked_for_segments: Vec<String>,
+}
+
+fn segment_item(segment: &Segment) -> Value {
+    let bytes = |bytes: &[u8]| json!({"B": STANDARD.encode(bytes)});
+    json!({
+        "PK": {"S": "C#0"},
+        "SK": {"S": segment.from.to_string()},
+        "until": {"S": segment.until.to_string()},
+        "h": bytes(segment.hints.bytes()),
+        "x": bytes(&segment.encode_whole().unwrap()),
+        "v": {"N": "1"},
+    })
 }
 
 impl Table {
@@ -57,6 +73,9 @@ impl Table {
             pages_left: usize::MAX,
             now: NOW,
             asked: Vec::new(),
+            segments: Vec::new(),
+            segments_fail: false,
+            asked_for_segments: Vec::new(),
         }))
     }
 
@@ -65,6 +84,23 @@ impl Table {
             // A write, or a read of something else.
             return (200, json!({}));
         };
+        if asks_for_segments(body) {
+            self.asked_for_segments.push(from.to_owned());
+            if self.segments_fail {
+                return (500, json!({}));
+            }
+            let asked_for = self.segments.iter();
+            let asked_for = asked_for.filter(|segment| segment.from.to_string().as_str() >= from);
+            // One a page.
+            let mut found: Vec<_> = asked_for.map(segment_item).collect();
+            let has_more = found.len() > 1;
+            found.truncate(1);
+            let mut answer = items(found.clone());
+            if has_more {
+                answer["LastEvaluatedKey"] = json!({"PK": {"S": "C#0"}, "SK": found[0]["SK"]});
+            }
+            return (200, answer);
+        }
         let limit = body["Limit"].as_u64().unwrap();
         self.asked.push((from.to_owned(), limit));
         if self.pages_left == 0 {
@@ -136,6 +172,58 @@ async fn freshness(reader: &FeedReader, now: Timestamp) -> Freshness {
     reader.current(None).await.freshness(now, None)
 }
 
+/// A table of 40 entries, and segments of a quarter of an hour up to the last of them.
+fn table_with_segments() -> Arc<Mutex<Table>> {
+    let table = Table::of(40);
+    let begins = (0..5).map(|quarter| later(900_000 * quarter - 4_800_000));
+    let segments = begins.map(|from| Segment {
+        from,
+        until: from + Duration::from_mins(15),
+        hints: Hints::default(),
+        whole: Vec::new(),
+    });
+    table.lock().unwrap().segments = segments.collect();
+    table
+}
+
+#[tokio::test]
+async fn cbm_4_a_cold_reader_reads_segments_page_after_page_and_the_entries_behind_them() {
+    let table = table_with_segments();
+    let reader = reader(&table);
+    assert_eq!(freshness(&reader, NOW).await, Freshness::Fresh);
+    let begins = [-5_700_000, -3_900_000, -3_000_000, -2_100_000, -1_200_000];
+    let begins = begins.map(|begin| later(begin).to_string());
+    assert_eq!(table.lock().unwrap().asked_for_segments, begins);
+    let behind = later(-300_000).to_string();
+    assert_eq!(asked(&table).first().unwrap().0, behind);
+    assert_eq!(freshness(&reader, NOW).await, Freshness::Fresh);
+    assert_eq!(table.lock().unwrap().asked_for_segments.len(), 5);
+}
+
+/// They would take the time that the entries need.
+#[tokio::test]
+async fn cbm_4_after_segments_that_failed_entries_are_read_and_no_segments_for_five_seconds() {
+    let table = table_with_segments();
+    table.lock().unwrap().segments_fail = true;
+    let reader = reader(&table);
+    let mut asked_for_segments = Vec::new();
+    for advance in [0, 0, 4_999, 1] {
+        let now = {
+            let mut table = table.lock().unwrap();
+            table.pages_left = 3;
+            table.now = table.now + Duration::from_millis(advance);
+            table.now
+        };
+        assert_eq!(freshness(&reader, now).await, Freshness::Stale);
+        assert!(asked(&table).len() >= 3, "it reads entries");
+        asked_for_segments.push(table.lock().unwrap().asked_for_segments.len());
+    }
+    assert_eq!(asked_for_segments, [1, 1, 1, 2]);
+    table.lock().unwrap().pages_left = usize::MAX;
+    let now = table.lock().unwrap().now;
+    assert_eq!(freshness(&reader, now).await, Freshness::Fresh);
+}
+
 #[tokio::test]
 async fn all_pages_are_read_for_one_decision_if_they_arrive() {
     let table = Table::of(40);
@@ -197,9 +285,9 @@ async fn cbm_4_a_stale_feed_is_read_for_two_seconds_while_pages_arrive() {
     let began = Instant::now();
     assert_eq!(freshness(&reader, NOW).await, Freshness::Stale);
     assert_eq!(began.elapsed(), Duration::from_secs(2));
-    assert_eq!(asked(&table).len(), 8, "that came");
+    assert_eq!(asked(&table).len(), 7, "that came, after one of segments");
     assert_eq!(freshness(&reader, NOW).await, Freshness::Fresh);
-    assert_eq!(asked(&table).len(), 4, "the first eight are known");
+    assert_eq!(asked(&table).len(), 5, "the first seven are known");
 }
 
 #[tokio::test(start_paused = true)]

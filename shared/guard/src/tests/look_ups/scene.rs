@@ -30,7 +30,7 @@ use crate::{
         person::MADE,
         world::{ISSUER, LIVE, NOW, SANDBOX, World, claims, later, request},
     },
-    tests::fake_aws::{item, items, slow_sdk_config},
+    tests::fake_aws::{asks_for_segments, item, items, slow_sdk_config},
 };
 
 /// The tables, and what was looked up in them.
@@ -129,6 +129,7 @@ impl Held {
 
     fn answer(&mut self, target: &str, body: &Value) -> (u16, Value) {
         match target {
+            "Query" if asks_for_segments(body) => (200, items([])),
             "Query" if body["TableName"] == "feed" => {
                 let entries = self.feed.iter().map(|entry| {
                     json!({

@@ -25,14 +25,7 @@ impl Processes {
         endpoints: &BTreeMap<String, String>,
         count: usize,
     ) -> Self {
-        let services = platform.stack.services();
-        let mut environment = services.environment_of("SampleAuthorizerFunction").unwrap();
-        environment.extend(
-            services.description().functions["SampleAuthorizerFunction"]
-                .environment
-                .clone(),
-        );
-        environment.extend(endpoints.clone());
+        let environment = Self::environment(platform, endpoints);
         let mut processes = Vec::new();
         for _ in 0..count {
             let program = env!("CARGO_BIN_EXE_authorizer-process");
@@ -41,6 +34,22 @@ impl Processes {
             ));
         }
         Self(processes)
+    }
+
+    /// The variables of the sample API's authorizer, with these changed.
+    pub fn environment(
+        platform: &Platform,
+        endpoints: &BTreeMap<String, String>,
+    ) -> BTreeMap<String, String> {
+        let services = platform.stack.services();
+        let mut environment = services.environment_of("SampleAuthorizerFunction").unwrap();
+        environment.extend(
+            services.description().functions["SampleAuthorizerFunction"]
+                .environment
+                .clone(),
+        );
+        environment.extend(endpoints.clone());
+        environment
     }
 
     /// Each of them.

@@ -1,6 +1,7 @@
 //! What holds across routes: revocation, secrecy, tenancy, limits.
 
 pub(crate) mod audit;
+pub(crate) mod feed_at_scale;
 pub(crate) mod feed_budget;
 pub(crate) mod first_use;
 pub(crate) mod flood;

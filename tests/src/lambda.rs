@@ -36,7 +36,7 @@ pub struct FunctionProcess {
     runtime: Arc<Runtime>,
     next: AtomicU64,
     server: JoinHandle<()>,
-    _process: Child,
+    process: Child,
 }
 
 #[derive(Debug)]
@@ -108,8 +108,16 @@ impl FunctionProcess {
             runtime,
             next: AtomicU64::new(1),
             server,
-            _process: process,
+            process,
         }
+    }
+
+    /// The process's id.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn id(&self) -> u32 {
+        self.process.id().expect("the process runs")
     }
 
     /// Calls the function with an event and waits for what it comes to.

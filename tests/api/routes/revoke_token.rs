@@ -362,6 +362,7 @@ async fn rfc_7009_200_while_the_feed_cannot_be_read() {
         granted.function == "TokensFunction"
             && granted.permission.action == "dynamodb:Query"
             && granted.resource == "FeedTable"
+            && granted.permission.condition.contains("F#*")
     });
     let without = rules.without(&reads_the_feed.unwrap().permission);
     authority.enforce(without).unwrap();

@@ -195,7 +195,7 @@ impl Rules {
         segments_after: Duration::from_mins(3),
         segments_pause: Duration::from_mins(1),
         segment_interval: Duration::from_mins(10),
-        segment_entries: 2_000,
+        segment_entries: 500,
         longest_segment: Duration::from_mins(15),
         segment_hints: 60_000,
         most_records: 20_000,

@@ -430,6 +430,40 @@ async fn an_unreachable_counter_counts_as_free_and_a_throttled_one_as_full() {
     }
 }
 
+/// A cold start reads five bytes of each entry of the reach, and the entries behind the last
+/// segment: those that the compactor waits for, and those of a minute and the overlap.
+#[test]
+fn the_numbers_of_starts_in_the_quotas_follow_from_the_rules() {
+    let rules = Rules::STANDARD;
+    let quotas = include_str!("../../../../docs/quotas.md");
+    let units = |bytes: u64| bytes.div_ceil(4_096).max(1);
+    let reach = 80;
+    for a_minute in [
+        0,
+        ORGANIZATION_BUDGET,
+        PLATFORM_BUDGET,
+        PLATFORM_BUDGET_WITH_FIRST,
+    ] {
+        let interval = rules.segment_interval.as_secs() / 60;
+        let waits_for = (rules.segment_entries as u64).min(a_minute * interval);
+        let entries = waits_for + a_minute * (60 + rules.overlap.as_secs()) / 60;
+        let of_segments = units(5 * reach * a_minute).div_ceil(2);
+        let of_entries = units(80 * entries);
+        let starts = match 3_000 * 7 / 10 / of_segments.max(of_entries) {
+            thousands @ 1_000.. => format!("{},{:03}", thousands / 1_000, thousands % 1_000),
+            fewer => fewer.to_string(),
+        };
+        let row = format!("| {of_segments} | {of_entries} | {starts} |");
+        assert!(quotas.contains(&row), "{a_minute}: {row}");
+    }
+    let raw = units(80 * reach * PLATFORM_BUDGET);
+    let sentence = format!(
+        "{} starts a second at the\nbudget of all",
+        3_000 * 7 / 10 / raw
+    );
+    assert!(quotas.contains(&sentence), "{sentence}");
+}
+
 /// What each authorizer reads once a second is what others may write in the overlap and that
 /// second; a partition has 3,000 units of 4 KB a second.
 #[test]

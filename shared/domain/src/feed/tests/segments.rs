@@ -233,8 +233,8 @@ fn the_compactor_waits_for_entries_or_for_ten_minutes() {
         compaction.absorb(&query, page).unwrap();
         compaction.segment().unwrap().is_some()
     };
-    assert!(!made(1_999, minutes(-3)));
-    assert!(made(2_000, minutes(-3)));
+    assert!(!made(499, minutes(-3)));
+    assert!(made(500, minutes(-3)));
     assert!(!made(0, seconds(-629)));
     assert!(made(0, seconds(-630)), "half a minute is not complete yet");
 }

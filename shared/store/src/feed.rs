@@ -214,9 +214,7 @@ impl Store {
             .await
             .map_err(late)?
             .map_err(StoreError::unavailable)?;
-        let exchange = witness
-            .exchange()
-            .ok_or_else(|| StoreError::Unavailable("an answer of DynamoDB has no Date".into()))?;
+        let exchange = witness.exchange_of_answer()?;
         let entries: Vec<Entry> = answer.items().iter().map(read).collect::<Result<_, _>>()?;
         let more_after = match (answer.last_evaluated_key, entries.last()) {
             (None, _) => None,

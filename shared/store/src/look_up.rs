@@ -108,9 +108,7 @@ impl Store {
         {
             return Err(unavailable("a look-up was left unprocessed"));
         }
-        let exchange = witness
-            .exchange()
-            .ok_or_else(|| unavailable("an answer of DynamoDB has no Date"))?;
+        let exchange = witness.exchange_of_answer()?;
         let answered = answer.responses.into_iter();
         let mut found: HashMap<ItemKey, record::Item> = answered
             .flat_map(HashMap::into_values)

@@ -105,7 +105,7 @@ impl Store {
             }
             end.ok()
         });
-        Ok((end, exchange(&witness)?))
+        Ok((end, witness.exchange_of_answer()?))
     }
 
     /// Stores a segment. Says whether it did: another compactor may have stored one that begins
@@ -166,7 +166,7 @@ impl Store {
             .await
             .map_err(late)?
             .map_err(StoreError::unavailable)?;
-        let exchange = exchange(&witness)?;
+        let exchange = witness.exchange_of_answer()?;
         let (mut segments, mut has_more) = (Vec::new(), answer.last_evaluated_key.is_some());
         for item in answer.items() {
             match read(item) {
@@ -184,10 +184,4 @@ impl Store {
             exchange,
         })
     }
-}
-
-fn exchange(witness: &Witness) -> Result<Exchange, StoreError> {
-    witness
-        .exchange()
-        .ok_or_else(|| StoreError::Unavailable("an answer of DynamoDB has no Date".into()))
 }

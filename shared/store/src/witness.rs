@@ -23,6 +23,8 @@ use domain::{
     time::{Clock, Timestamp},
 };
 
+use crate::error::StoreError;
+
 /// Remembers the newest exchange that passed it; clones share what they remember.
 #[derive(Clone)]
 pub(crate) struct Witness {
@@ -44,6 +46,12 @@ impl Witness {
             clock,
             newest: Arc::default(),
         }
+    }
+
+    /// The exchange of a request that was answered.
+    pub(crate) fn exchange_of_answer(&self) -> Result<Exchange, StoreError> {
+        let exchange = self.exchange();
+        exchange.ok_or_else(|| StoreError::Unavailable("an answer of DynamoDB has no Date".into()))
     }
 
     /// The newest exchange; nothing before the first, or when the answer told no time.

@@ -79,17 +79,20 @@ impl FeedTable {
         let ambient = platform.stack.services().ambient();
         let minute_ago = (ambient.clock)().earlier_by(Duration::from_mins(1));
         for item in self.items("F#0").await {
-            if *item["SK"].as_s().unwrap() > minute_ago.to_string() {
-                continue;
+            if *item["SK"].as_s().unwrap() <= minute_ago.to_string() {
+                self.delete(&item).await;
             }
-            let delete = self
-                .client
-                .delete_item()
-                .table_name(&self.name)
-                .key("PK", item["PK"].clone())
-                .key("SK", item["SK"].clone());
-            delete.send().await.unwrap();
         }
+    }
+
+    async fn delete(&self, item: &HashMap<String, AttributeValue>) {
+        let delete = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .key("PK", item["PK"].clone())
+            .key("SK", item["SK"].clone());
+        delete.send().await.unwrap();
     }
 }
 
@@ -158,13 +161,7 @@ async fn cbm_4_a_cold_authorizer_knows_by_a_segment_what_was_revoked_and_what_wa
 
     // It was the segments that told.
     for item in feed.items("C#0").await {
-        let delete = feed
-            .client
-            .delete_item()
-            .table_name(&feed.name)
-            .key("PK", item["PK"].clone())
-            .key("SK", item["SK"].clone());
-        delete.send().await.unwrap();
+        feed.delete(&item).await;
     }
     let uninformed = cold_authorizer(&platform).await;
     for (token, _) in &tokens {

@@ -208,6 +208,16 @@ mod the_promise_holds {
     }
 
     #[test]
+    fn however_slowly_a_compactor_reads() {
+        keeps_its_promise(World {
+            compactor_runs: 1,
+            longest_page: 1,
+            page: 1,
+            ..World::of_segments()
+        });
+    }
+
+    #[test]
     fn for_events_without_a_time_while_clocks_are_right_or_far_behind() {
         keeps_its_promise(World::of_events_without_a_time());
     }

@@ -34,7 +34,7 @@ export function directory(): string {
 /** Programs of this processor, as far as their first twenty bytes say. */
 export function programs(
   machine = 183,
-  names = ['management', 'tokens', 'sample-api', 'authorizer', 'audit', 'canary'],
+  names = ['management', 'tokens', 'sample-api', 'authorizer', 'audit', 'canary', 'compactor'],
 ): string {
   const made = directory();
   const header = Buffer.from('7f454c4602010100000000000000000003000000', 'hex');

@@ -35,6 +35,7 @@ mod folded;
 mod hints;
 mod reader;
 mod reading;
+mod record;
 mod rules;
 mod segment;
 mod stored_form;

@@ -1,13 +1,14 @@
 //! A reader's state: what it knows of the feed, since when, and what follows for a credential.
 
-use std::{cmp::Reverse, collections::BTreeMap, fmt, iter};
+use std::{collections::BTreeMap, fmt, iter};
 
 use super::{
-    Cohort, Credential, Effect, Entry, Fact, Hints, Invalidation, LeftOut, Page, Query, Rules,
-    SegmentPage, SegmentQuery, Subject,
+    Cohort, Credential, Entry, Fact, Hints, Invalidation, LeftOut, Page, Query, Rules, SegmentPage,
+    SegmentQuery, Subject,
     folded::Folded,
     hints::Hint,
     reading::{Reading, proves_floor},
+    record::Record,
 };
 use crate::{
     ids::{ClientId, Guid, SecretId},
@@ -456,85 +457,3 @@ struct Found<'a> {
 /// What a feed knows about a credential's facts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Footprint(Vec<Record>);
-
-/// The effects of one subject's entries. Each effect has the time of its latest entry, since the
-/// effects cease to matter one by one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct Record {
-    revoked: Option<Timestamp>,
-    /// The last suspend or resume: its version, and whether it was a suspend (which wins between
-    /// equals).
-    last: Option<(u64, bool, Timestamp)>,
-    /// The last end that was set: its version, and when it is (of two the earlier wins between
-    /// equals).
-    end: Option<(u64, Reverse<Timestamp>, Timestamp)>,
-    /// The entries that ask for another look.
-    refreshes: BTreeMap<String, Timestamp>,
-    /// The end of the last cover.
-    cover_ends_at: Option<Timestamp>,
-}
-
-impl Record {
-    fn add(&mut self, time: Timestamp, id: String, effect: Effect) {
-        match effect {
-            Effect::Revoke => self.revoked = self.revoked.max(Some(time)),
-            Effect::Suspend { version } => self.last = self.last.max(Some((version, true, time))),
-            Effect::Resume { version } => self.last = self.last.max(Some((version, false, time))),
-            Effect::Expire { at, version } => {
-                self.end = self.end.max(Some((version, Reverse(at), time)));
-            }
-            Effect::Refresh => {
-                let known = self.refreshes.entry(id).or_insert(time);
-                *known = time.max(*known);
-            }
-            Effect::Cover { until } => self.cover_ends_at = self.cover_ends_at.max(Some(until)),
-        }
-    }
-
-    fn is_looked_up(&self, rules: &Rules, now: Timestamp) -> bool {
-        self.cover_ends_at
-            .is_some_and(|until| now <= until + rules.look_up_after_cover())
-    }
-
-    const fn is_revoked(&self) -> bool {
-        self.revoked.is_some()
-    }
-
-    fn is_expired(&self, now: Timestamp) -> bool {
-        self.end.is_some_and(|(_, Reverse(end), _)| end <= now)
-    }
-
-    fn is_suspended(&self) -> bool {
-        self.last.is_some_and(|(_, suspended, _)| suspended)
-    }
-
-    /// Forgets its effects, but for a cover, if all of them are from before `until`. Returns
-    /// whether there were any.
-    fn fold_older(&mut self, until: Timestamp) -> bool {
-        let revoked = self.revoked;
-        let last = self.last.map(|(.., time)| time);
-        let end = self.end.map(|(.., time)| time);
-        let refreshed = self.refreshes.values().copied().max();
-        let latest = revoked.max(last).max(end).max(refreshed);
-        let is_older = latest.is_some_and(|latest| latest < until);
-        if is_older {
-            *self = Self {
-                cover_ends_at: self.cover_ends_at,
-                ..Self::default()
-            };
-        }
-        is_older
-    }
-
-    /// Forgets the effects that have ceased to matter. Returns whether anything is left.
-    fn forget(&mut self, rules: &Rules, now: Timestamp) -> bool {
-        let matters = |time: Timestamp| time >= now.earlier_by(rules.window());
-        self.revoked = self.revoked.filter(|time| matters(*time));
-        self.last = self.last.filter(|(.., time)| matters(*time));
-        self.end = self.end.filter(|(.., time)| matters(*time));
-        self.refreshes.retain(|_, time| matters(*time));
-        let until_matters = |until: &Timestamp| now <= *until + rules.look_up_after_cover();
-        self.cover_ends_at = self.cover_ends_at.filter(until_matters);
-        *self != Self::default()
-    }
-}

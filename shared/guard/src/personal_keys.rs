@@ -292,9 +292,9 @@ impl PersonalKeys {
 }
 
 impl PersonalKeys {
-    /// The gates of a key. If it is looked up, every instance reads its gates every few
-    /// seconds, and `DynamoDB` may throttle them: such a read has a short time limit, and after a
-    /// failure none is made for a second.
+    /// The gates of a key. If it is looked up, every instance reads its gates every few seconds,
+    /// and `DynamoDB` may throttle them: such a read has a short time limit, and after a failure
+    /// none is made for a second.
     async fn gates(&self, key: &Key, secret: SecretId, feed: &Feed) -> Result<Gates, Unavailable> {
         let gates = self.store.gates(key);
         let organization = key.organization;

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use super::{Entry, Subject};
-use crate::ids::Guid;
 
 /// The first five bytes of an identifier. Its class changes the top two bits, so that an identifier
 /// of one class has no hint in common with the same bytes of another.
@@ -22,7 +21,7 @@ impl Hint {
             Subject::Key(id) => (0, id.guid().bytes()),
             Subject::Secret(id) => (1, id.bytes()),
             Subject::Token(id) => (2, id.bytes()),
-            Subject::User(id) => (3, Guid::bytes(*id)),
+            Subject::User(id) => (3, id.bytes()),
             Subject::Owner(_) | Subject::Organization { .. } => return None,
         };
         let mut hint = [0; Self::LENGTH];
@@ -37,9 +36,6 @@ impl Hint {
 pub struct Hints(Arc<[[u8; Hint::LENGTH]]>);
 
 impl Hints {
-    /// How many bytes each of them has where they are stored.
-    pub const LENGTH: usize = Hint::LENGTH;
-
     /// Reads what [`Hints::bytes`] wrote.
     ///
     /// # Errors

@@ -77,10 +77,10 @@ impl LookUps {
         }
         items.sort_unstable();
         items.dedup();
-        let now = request.map_or((self.clock)(), |request| request.max((self.clock)()));
+        let now = || request.map_or((self.clock)(), |request| request.max((self.clock)()));
         let mut states = self.known(&items, Freshness::Fresh, request);
         // One that is refused already is read no further: its key may have any number of tokens.
-        if let Some(reason) = refusal(&states, claims.org, &credentials, now) {
+        if let Some(reason) = refusal(&states, claims.org, &credentials, now()) {
             return LookUpResult::Invalid(reason);
         }
         let missing: Vec<_> = items
@@ -94,8 +94,7 @@ impl LookUps {
                 None => states = self.known(&items, Freshness::Ageing, request),
             }
         }
-        let now = request.map_or((self.clock)(), |request| request.max((self.clock)()));
-        if let Some(reason) = refusal(&states, claims.org, &credentials, now) {
+        if let Some(reason) = refusal(&states, claims.org, &credentials, now()) {
             LookUpResult::Invalid(reason)
         } else if items.iter().all(|item| states.contains_key(item)) {
             LookUpResult::Valid

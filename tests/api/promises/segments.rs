@@ -209,4 +209,7 @@ async fn cbm_4_a_segment_that_cannot_be_read_delays_a_cold_start_and_hides_nothi
         assert_eq!(answer(&cold, &token).await, "Unauthorized", "{attribute}");
         assert_eq!(answer(&cold, &other).await, "Allow", "{attribute}");
     }
+    // Nor does it stop the compactor, which begins anew.
+    platform.advance(Duration::from_mins(1));
+    compact(&platform).await;
 }
